@@ -8,10 +8,10 @@
 
 #if defined(__GNUC__)
 #define MICA_API __attribute__((visibility("default")))
-#define MICA_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MICA_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
 #define MICA_API
-#define MICA_PRINTF(format, first)
+#define MICA_PRINTF(text, first)
 #endif
 
 #define MICA_VERSION "0.1.0"

@@ -3,6 +3,7 @@
 #define MICA_ENGINE_PRIM_H
 
 #include "base/base.h"
+#include "mica/array.h"
 
 /* How a primitive behaves under the generic machinery. */
 typedef enum mica__class {
@@ -19,10 +20,7 @@ typedef enum mica__class {
 } mica__class;
 
 /* Every field is 8 bytes (DIMS and AXES: 16), so offsets follow from the kinds. */
-typedef struct mica__dims {
-    int64_t n;
-    const int64_t *at;
-} mica__dims;
+typedef mica_dims mica__dims;
 
 typedef enum mica__field_kind {
     MICA_FIELD_END,

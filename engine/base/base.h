@@ -69,4 +69,8 @@ typedef struct mica__arena {
 void *mica__arena_alloc(mica__arena *a, size_t bytes); /* 16-byte aligned; NULL and a message on failure */
 void mica__arena_free(mica__arena *a);
 
+/* Uninitialised, 64-byte aligned memory from the caching allocator, for arrays' buffers and for kernels' scratch. */
+int mica__memory_take(size_t bytes, void **memory);
+void mica__memory_give(void *memory, size_t bytes); /* the same `bytes` as taken; NULL is fine */
+
 #endif

@@ -14,8 +14,4 @@ size_t mica__thread_count(void);
 /* Test hook and setting: 0 restores the default. */
 MICA_API void mica__set_thread_count(size_t count);
 
-/* Uninitialised, 64-byte aligned memory from the caching allocator, for arrays' buffers and for kernels' scratch. */
-int mica__memory_take(size_t bytes, void **memory);
-void mica__memory_give(void *memory, size_t bytes); /* the same `bytes` as taken; NULL is fine */
-
 #endif

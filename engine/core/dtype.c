@@ -1,0 +1,164 @@
+/* Element types: sizes, names, promotion, conversion of single numbers. */
+#include <math.h>
+
+#include "core/node.h"
+
+const uint8_t mica__dtype_sizes[MICA_DTYPE_COUNT] = {
+#define DTYPE(NAME, name, value, bytes, type, kind, category) [MICA_##NAME] = bytes,
+#include "core/dtype.def"
+#undef DTYPE
+};
+
+static const char *const names[MICA_DTYPE_COUNT] = {
+#define DTYPE(NAME, name, value, bytes, type, kind, category) [MICA_##NAME] = #name,
+#include "core/dtype.def"
+#undef DTYPE
+};
+
+static const char kinds[MICA_DTYPE_COUNT] = {
+#define DTYPE(NAME, name, value, bytes, type, kind, category) [MICA_##NAME] = kind,
+#include "core/dtype.def"
+#undef DTYPE
+};
+
+size_t mica_dtype_size(mica_dtype d) { return (unsigned)d < MICA_DTYPE_COUNT ? mica__dtype_sizes[d] : 0; }
+
+const char *mica_dtype_name(mica_dtype d)
+{
+    if ((unsigned)d >= MICA_DTYPE_COUNT) return "none";
+    return d == MICA_BOOL ? "bool" : names[d];
+}
+
+bool mica__is_unsigned(mica_dtype d) { return kinds[d] == 'u'; }
+bool mica__is_integer(mica_dtype d) { return kinds[d] == 'u' || kinds[d] == 'i'; }
+bool mica__is_float(mica_dtype d) { return kinds[d] == 'f' || kinds[d] == 'V'; }
+bool mica__is_half(mica_dtype d) { return d == MICA_FLOAT16 || d == MICA_BFLOAT16; }
+
+/* The reference's table: bool yields; complex wins; an integer yields to any float; u64 with a signed integer gives float32. */
+mica_dtype mica__promote(mica_dtype a, mica_dtype b)
+{
+    if (a == b || b == MICA_BOOL) return a;
+    if (a == MICA_BOOL) return b;
+    if (a == MICA_COMPLEX64 || b == MICA_COMPLEX64) return MICA_COMPLEX64;
+    bool fa = mica__is_float(a), fb = mica__is_float(b);
+    if (fa && fb) {
+        if (a == MICA_FLOAT64 || b == MICA_FLOAT64) return MICA_FLOAT64;
+        return MICA_FLOAT32;
+    }
+    if (fa) return a;
+    if (fb) return b;
+    bool ua = mica__is_unsigned(a), ub = mica__is_unsigned(b);
+    uint8_t sa = mica__dtype_sizes[a], sb = mica__dtype_sizes[b];
+    if (ua == ub) return sa > sb ? a : b;
+    mica_dtype s = ua ? b : a;
+    uint8_t us = ua ? sa : sb, ss = ua ? sb : sa;
+    if (us == 8) return MICA_FLOAT32;
+    if (ss > us) return s;
+    return us == 1 ? MICA_INT16 : us == 2 ? MICA_INT32 : MICA_INT64;
+}
+
+uint16_t mica__bfloat16_from(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(u >> 16 | 0x40u);
+    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
+}
+
+float mica__bfloat16_to(uint16_t x)
+{
+    uint32_t u = (uint32_t)x << 16;
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+float mica__float16_to(uint16_t x)
+{
+    uint32_t sign = (uint32_t)(x & 0x8000u) << 16, exponent = x >> 10 & 31u, fraction = x & 1023u, u;
+    if (exponent == 31) {
+        u = sign | 0x7f800000u | fraction << 13;
+    } else if (exponent) {
+        u = sign | (exponent + 112) << 23 | fraction << 13;
+    } else {
+        float f = (float)fraction * 0x1p-24f;
+        memcpy(&u, &f, 4);
+        u |= sign;
+    }
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+uint16_t mica__float16_from(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    uint16_t sign = (uint16_t)(u >> 16 & 0x8000u);
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (u >> 13 & 0x3ffu));
+    if (u >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* rounds to 65536 or more */
+    if (u < 0x38800000u) {                                   /* subnormal: let the addition round */
+        float f;
+        memcpy(&f, &u, 4);
+        f += 0.5f;
+        memcpy(&u, &f, 4);
+        return (uint16_t)(sign | (u - 0x3f000000u));
+    }
+    return (uint16_t)(sign | ((u - 0x38000000u + 0xfffu + (u >> 13 & 1u)) >> 13));
+}
+
+static int64_t to_integer(double x)
+{
+    if (!(x > -9.3e18 && x < 9.3e18)) return INT64_MIN;
+    return x >= 9223372036854775808.0 || x < -9223372036854775808.0 ? INT64_MIN : (int64_t)x;
+}
+
+void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real, double imaginary)
+{
+    if (is_integer) real = (double)integer;
+    else integer = to_integer(real);
+    float single = is_integer ? (float)integer : (float)real;
+    switch (dtype) {
+    case MICA_BOOL: *(uint8_t *)out = is_integer ? integer != 0 : real != 0 || imaginary != 0; break;
+    case MICA_UINT8:
+    case MICA_INT8: *(uint8_t *)out = (uint8_t)(uint64_t)integer; break;
+    case MICA_UINT16:
+    case MICA_INT16: *(uint16_t *)out = (uint16_t)(uint64_t)integer; break;
+    case MICA_UINT32:
+    case MICA_INT32: *(uint32_t *)out = (uint32_t)(uint64_t)integer; break;
+    case MICA_UINT64:
+        if (!is_integer && real >= 9223372036854775808.0 && real < 18446744073709551616.0) {
+            *(uint64_t *)out = (uint64_t)real;
+            break;
+        } /* fall through */
+    case MICA_INT64: *(uint64_t *)out = (uint64_t)integer; break;
+    case MICA_FLOAT16: *(uint16_t *)out = mica__float16_from(single); break;
+    case MICA_BFLOAT16: *(uint16_t *)out = mica__bfloat16_from(single); break;
+    case MICA_FLOAT32: *(float *)out = single; break;
+    case MICA_FLOAT64: *(double *)out = real; break;
+    case MICA_COMPLEX64: *(mica_complex64 *)out = (mica_complex64){ single, (float)imaginary }; break;
+    default: break;
+    }
+}
+
+double mica__load_number(mica_dtype dtype, const void *p)
+{
+    switch (dtype) {
+    case MICA_BOOL: return *(const uint8_t *)p != 0;
+    case MICA_UINT8: return *(const uint8_t *)p;
+    case MICA_UINT16: return *(const uint16_t *)p;
+    case MICA_UINT32: return *(const uint32_t *)p;
+    case MICA_UINT64: return (double)*(const uint64_t *)p;
+    case MICA_INT8: return *(const int8_t *)p;
+    case MICA_INT16: return *(const int16_t *)p;
+    case MICA_INT32: return *(const int32_t *)p;
+    case MICA_INT64: return (double)*(const int64_t *)p;
+    case MICA_FLOAT16: return mica__float16_to(*(const uint16_t *)p);
+    case MICA_BFLOAT16: return mica__bfloat16_to(*(const uint16_t *)p);
+    case MICA_FLOAT32: return *(const float *)p;
+    case MICA_FLOAT64: return *(const double *)p;
+    case MICA_COMPLEX64: return ((const mica_complex64 *)p)->re;
+    default: return NAN;
+    }
+}

@@ -1,0 +1,316 @@
+/* Nodes, arrays and buffers: creation from free lists, reference counts, destruction without recursion. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/node.h"
+
+/* ---- free lists: one a thread and size class of 64 bytes, capped; the rest goes back to the host allocator ---- */
+enum { NODE_GRAIN = 64, NODE_CLASSES = 32, NODE_KEEP = 4096 };
+
+typedef struct free_list {
+    void *head[NODE_CLASSES];
+    uint32_t count[NODE_CLASSES];
+    void *buffers;
+    uint32_t buffer_count;
+    bool registered;
+} free_list;
+
+static _Thread_local free_list lists;
+static pthread_key_t list_key;
+static pthread_once_t list_once = PTHREAD_ONCE_INIT;
+
+static void lists_free(void *p)
+{
+    free_list *l = p;
+    for (int c = 0; c < NODE_CLASSES; c++)
+        while (l->head[c]) {
+            void *item = l->head[c];
+            l->head[c] = *(void **)item;
+            mica__free(item);
+        }
+    while (l->buffers) {
+        void *item = l->buffers;
+        l->buffers = *(void **)item;
+        mica__free(item);
+    }
+    memset(l, 0, sizeof *l);
+}
+
+static void list_key_make(void) { pthread_key_create(&list_key, lists_free); }
+
+static void lists_register(void)
+{
+    lists.registered = true;
+    pthread_once(&list_once, list_key_make);
+    pthread_setspecific(list_key, &lists);
+}
+
+static void *take(size_t bytes, uint8_t *class)
+{
+    size_t c = (bytes + NODE_GRAIN - 1) / NODE_GRAIN;
+    if (c >= NODE_CLASSES) {
+        *class = 0;
+        return mica__alloc(bytes);
+    }
+    *class = (uint8_t)c;
+    void *item = lists.head[c];
+    if (!item) return mica__alloc(c * NODE_GRAIN);
+    if (mica__injected_failure()) return NULL;
+    lists.head[c] = *(void **)item;
+    lists.count[c]--;
+    return item;
+}
+
+static void give(void *item, uint8_t class)
+{
+    if (class == 0 || lists.count[class] >= NODE_KEEP) {
+        mica__free(item);
+        return;
+    }
+    if (!lists.registered) lists_register();
+    *(void **)item = lists.head[class];
+    lists.head[class] = item;
+    lists.count[class]++;
+}
+
+/* ---- buffers ---- */
+
+static mica__buffer *buffer_take(void)
+{
+    mica__buffer *b = lists.buffers;
+    if (b) {
+        if (mica__injected_failure()) return NULL;
+        lists.buffers = *(void **)b;
+        lists.buffer_count--;
+    } else {
+        b = mica__alloc(sizeof *b);
+        if (!b) return NULL;
+    }
+    memset(b, 0, sizeof *b);
+    atomic_init(&b->references, 1);
+    mica__live_add(MICA_LIVE_BUFFER, 1);
+    return b;
+}
+
+static void buffer_give(mica__buffer *b)
+{
+    mica__live_add(MICA_LIVE_BUFFER, -1);
+    if (lists.buffer_count >= NODE_KEEP) {
+        mica__free(b);
+        return;
+    }
+    if (!lists.registered) lists_register();
+    *(void **)b = lists.buffers;
+    lists.buffers = b;
+    lists.buffer_count++;
+}
+
+mica__buffer *mica__buffer_new(size_t bytes)
+{
+    mica__buffer *b = buffer_take();
+    if (!b) return NULL;
+    if (mica__memory_take(bytes, &b->data) != MICA_OK) {
+        buffer_give(b);
+        return NULL;
+    }
+    b->owned = b->writable = true;
+    b->bytes = bytes;
+    return b;
+}
+
+mica__buffer *mica__buffer_adopt(void *data, size_t bytes, void (*release)(void *), void *user)
+{
+    mica__buffer *b = buffer_take();
+    if (!b) return NULL;
+    b->data = data;
+    b->bytes = bytes;
+    b->release = release;
+    b->user = user;
+    return b;
+}
+
+void mica__buffer_retain(mica__buffer *b)
+{
+    if (b) atomic_fetch_add_explicit(&b->references, 1, memory_order_relaxed);
+}
+
+void mica__buffer_release(mica__buffer *b)
+{
+    if (!b || atomic_fetch_sub_explicit(&b->references, 1, memory_order_acq_rel) != 1) return;
+    if (b->owned) mica__memory_give(b->data, b->bytes);
+    else if (b->release) b->release(b->user);
+    buffer_give(b);
+}
+
+/* ---- nodes ---- */
+
+mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes)
+{
+    size_t head = sizeof(mica_node) + noutputs * sizeof(mica_array);
+    size_t inputs_bytes;
+    if (noutputs > 255 || ninputs > UINT32_MAX ||
+        mica__mul_overflow(ninputs, sizeof(mica_array *), &inputs_bytes) ||
+        mica__add_overflow(head, inputs_bytes, &inputs_bytes) ||
+        mica__add_overflow(inputs_bytes, params_bytes, &params_bytes)) {
+        mica__fail(MICA_EOVERFLOW, "[graph] a node with %zu inputs and %zu outputs is too large", ninputs, noutputs);
+        return NULL;
+    }
+    uint8_t class;
+    mica_node *n = take(params_bytes, &class);
+    if (!n) return NULL;
+    memset(n, 0, head);
+    n->prim = (uint16_t)prim;
+    n->noutputs = (uint8_t)noutputs;
+    n->ninputs = (uint32_t)ninputs;
+    n->size_class = class;
+    n->inputs = (mica_array **)(void *)((char *)n + head);
+    n->params = (char *)n + inputs_bytes;
+    for (size_t i = 0; i < noutputs; i++) n->out[i].slot = (uint8_t)i;
+    mica__live_add(MICA_LIVE_NODE, 1);
+    return n;
+}
+
+int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)
+{
+    int64_t size;
+    if (shape.n > MICA_MAX_NDIM)
+        return mica__fail(MICA_EVALUE, "[array] %lld axes are more than the %d that an array can have", (long long)shape.n,
+                          MICA_MAX_NDIM);
+    if (!mica__shape_size(shape, &size)) {
+        for (int64_t i = 0; i < shape.n; i++)
+            if (shape.at[i] < 0)
+                return mica__fail(MICA_EVALUE, "[array] shape %s has a negative size", mica__shape_text(shape));
+        return mica__fail(MICA_EOVERFLOW, "[array] shape %s has more elements than can be addressed", mica__shape_text(shape));
+    }
+    a->dtype = (uint8_t)dtype;
+    a->ndim = (uint8_t)shape.n;
+    a->size = size;
+    a->shape = a->local;
+    a->strides = a->local + 4;
+    if (shape.n > 4) {
+        a->shape = mica__alloc(2 * (size_t)shape.n * sizeof(int64_t));
+        if (!a->shape) return MICA_EMEMORY;
+        a->strides = a->shape + shape.n;
+    }
+    for (int64_t i = 0; i < shape.n; i++) a->shape[i] = shape.at[i];
+    return MICA_OK;
+}
+
+static void array_clear(mica_array *a)
+{
+    mica__buffer *b = a->buffer;
+    a->buffer = NULL;
+    a->data = NULL;
+    mica__buffer_release(b);
+}
+
+static void node_free(mica_node *n)
+{
+    for (size_t i = 0; i < n->noutputs; i++) {
+        array_clear(&n->out[i]);
+        if (n->out[i].shape != n->out[i].local) mica__free(n->out[i].shape);
+    }
+    mica__live_add(MICA_LIVE_NODE, -1);
+    give(n, n->size_class);
+}
+
+void mica__prim_release_params(mica_node *n); /* ops/prim.c: POINTER fields own references */
+
+/* Drops one use; true when the node has none left. */
+static bool drop(mica_array *a)
+{
+    if (atomic_fetch_sub_explicit(&a->uses, 1, memory_order_acq_rel) != 1) return false;
+    mica_node *n = mica__node_of(a);
+    if (atomic_fetch_sub_explicit(&n->slots, 1, memory_order_acq_rel) != 1) return false;
+    return true;
+}
+
+static void destroy(mica_node *first)
+{
+    first->stream = NULL;
+    mica_node *list = first;
+    mica__fault *fault = first->link.fault;
+    mica__free(fault);
+    first->link.next = NULL;
+    while (list) {
+        mica_node *n = list;
+        list = n->link.next;
+        for (size_t i = 0; i < n->ninputs; i++) {
+            mica_array *input = n->inputs[i];
+            if (!drop(input)) continue;
+            mica_node *m = mica__node_of(input);
+            mica__free(m->link.fault);
+            m->link.next = list;
+            list = m;
+        }
+        mica__prim_release_params(n);
+        node_free(n);
+    }
+}
+
+mica_array *mica_retain(mica_array *a)
+{
+    if (a && atomic_fetch_add_explicit(&a->uses, 1, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(&mica__node_of(a)->slots, 1, memory_order_relaxed);
+    return a;
+}
+
+void mica_release(mica_array *a)
+{
+    if (a && drop(a)) destroy(mica__node_of(a));
+}
+
+mica_array *mica__node_output(mica_node *n, size_t slot) { return mica_retain(&n->out[slot]); }
+
+void mica__node_discard(mica_node *n) { destroy(n); }
+
+void mica__node_detach(mica_node *n)
+{
+    size_t count = n->ninputs;
+    n->ninputs = 0;
+    for (size_t i = 0; i < count; i++) mica_release(n->inputs[i]);
+}
+
+void mica__array_set_data(mica_array *a, mica__buffer *buffer, char *data, const int64_t *strides)
+{
+    a->buffer = buffer;
+    a->data = data;
+    if (!strides) {
+        mica__row_major(a->ndim, a->shape, a->strides);
+        a->flags |= MICA_ARRAY_ROW_MAJOR;
+        return;
+    }
+    for (int i = 0; i < a->ndim; i++) a->strides[i] = strides[i];
+    if (mica__is_row_major(a)) a->flags |= MICA_ARRAY_ROW_MAJOR;
+}
+
+void mica__node_fail(mica_node *n, int status, const char *message)
+{
+    size_t length = strlen(message) + 1;
+    mica__fault *f = mica__alloc(sizeof *f + length);
+    if (f) {
+        f->status = status;
+        memcpy(f->message, message, length);
+        n->link.fault = f;
+    }
+    atomic_store_explicit(&n->state, MICA_NODE_FAILED, memory_order_release);
+}
+
+int mica__node_fault(const mica_node *n)
+{
+    const mica__fault *f = n->link.fault;
+    if (!f) return mica__fail(MICA_ERUNTIME, "[eval] an operation that this array depends on failed");
+    return mica__fail(f->status, "%s", f->message);
+}
+
+/* ---- what is known without evaluation ---- */
+mica_dtype mica_dtype_of(const mica_array *a) { return a ? (mica_dtype)a->dtype : MICA_DEFAULT_DTYPE; }
+int mica_ndim(const mica_array *a) { return a ? a->ndim : 0; }
+mica_dims mica_shape(const mica_array *a) { return a ? mica__dims_of(a) : MICA_SCALAR; }
+int64_t mica_size(const mica_array *a) { return a ? a->size : 0; }
+int64_t mica_dim(const mica_array *a, int axis)
+{
+    if (!a) return -1;
+    if (axis < 0) axis += a->ndim;
+    return axis < 0 || axis >= a->ndim ? -1 : a->shape[axis];
+}

@@ -1,0 +1,132 @@
+/* Scopes: ownership and sticky errors for builders. */
+#include <stdio.h>
+
+#include "core/scope.h"
+
+void mica__scope_begin(mica_scope *s, mica_stream *stream)
+{
+    s->stream = stream;
+    s->parent = NULL;
+    s->status = MICA_OK;
+    s->on_heap = false;
+    s->message = NULL;
+    s->owned = s->local;
+    s->n = 0;
+    s->capacity = sizeof s->local / sizeof s->local[0];
+    s->arena = (mica__arena){ NULL };
+}
+
+int mica__scope_end(mica_scope *s)
+{
+    for (size_t i = s->n; i-- > 0;) mica_release(s->owned[i]);
+    if (s->owned != s->local) mica__free(s->owned);
+    s->owned = s->local;
+    s->n = 0;
+    mica__arena_free(&s->arena);
+    int status = s->status;
+    if (status != MICA_OK) mica__fail(status, "%s", s->message ? s->message : mica_status_text(status));
+    mica__free(s->message);
+    s->message = NULL;
+    return status;
+}
+
+mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
+{
+    mica_scope *s = mica__alloc(sizeof *s);
+    if (!s) return NULL;
+    mica__scope_begin(s, stream ? stream : parent ? parent->stream : NULL);
+    s->parent = parent;
+    s->on_heap = true;
+    mica__live_add(MICA_LIVE_SCOPE, 1);
+    return s;
+}
+
+mica_scope *mica_scope_open(mica_scope *parent) { return mica_scope_open_on(parent, NULL); }
+
+int mica_scope_close(mica_scope *s)
+{
+    if (!s) return MICA_OK;
+    int status = mica__scope_end(s);
+    if (s->on_heap) {
+        mica__free(s);
+        mica__live_add(MICA_LIVE_SCOPE, -1);
+    }
+    return status;
+}
+
+int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
+{
+    if (!s) {
+        for (size_t i = 0; i < n; i++) arrays[i] = NULL;
+        return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed");
+    }
+    mica_scope *parent = s->parent;
+    for (size_t i = 0; i < n && s->status == MICA_OK; i++) {
+        if (!arrays[i]) mica__error(s, MICA_EVALUE, "[scope] array %zu of those to keep is NULL", i);
+        else if (parent && !mica_scope_own(parent, mica_retain(arrays[i]))) mica__scope_failed(s, parent->status);
+    }
+    if (s->status == MICA_OK && !parent)
+        for (size_t i = 0; i < n; i++) mica_retain(arrays[i]);
+    if (s->status != MICA_OK)
+        for (size_t i = 0; i < n; i++) arrays[i] = NULL;
+    int status = mica_scope_close(s);
+    if (status != MICA_OK && parent) mica__scope_failed(parent, status);
+    return status;
+}
+
+int mica_scope_status(const mica_scope *s) { return s ? s->status : MICA_EMEMORY; }
+
+void *mica__scope_failed(mica_scope *s, int status)
+{
+    if (!s || s->status != MICA_OK) return NULL;
+    s->status = status;
+    const char *text = mica_last_error();
+    size_t length = strlen(text) + 1;
+    s->message = mica__alloc(length);
+    if (s->message) memcpy(s->message, text, length);
+    return NULL;
+}
+
+void *mica__error(mica_scope *s, int status, const char *format, ...)
+{
+    if (s && s->status != MICA_OK) return NULL;
+    va_list args;
+    va_start(args, format);
+    mica__fail_v(status, format, args);
+    va_end(args);
+    return mica__scope_failed(s, status);
+}
+
+void *mica__scope_alloc(mica_scope *s, size_t bytes)
+{
+    if (!s) return NULL;
+    void *memory = mica__arena_alloc(&s->arena, bytes);
+    if (!memory) mica__scope_failed(s, MICA_EMEMORY);
+    return memory;
+}
+
+mica_array *mica_scope_own(mica_scope *s, mica_array *a)
+{
+    if (!a) return NULL;
+    if (!s) {
+        mica_release(a);
+        return NULL;
+    }
+    if (s->n == s->capacity) {
+        size_t capacity = 2 * s->capacity;
+        mica_array **owned = mica__alloc(capacity * sizeof *owned);
+        if (!owned) {
+            mica__scope_failed(s, MICA_EMEMORY);
+            mica_release(a);
+            return NULL;
+        }
+        memcpy(owned, s->owned, s->n * sizeof *owned);
+        if (s->owned != s->local) mica__free(s->owned);
+        s->owned = owned;
+        s->capacity = capacity;
+    }
+    s->owned[s->n++] = a;
+    return a;
+}
+
+mica_array *mica__scope_take(mica_scope *s, mica_node *n, size_t slot) { return mica_scope_own(s, mica__node_output(n, slot)); }

@@ -1,0 +1,84 @@
+/* Host memory with injectable failures, and the counters of live objects. */
+#include <stdlib.h>
+
+#include "base/base.h"
+
+/* Allocations that still succeed; negative: all do. */
+static _Atomic int64_t failure_countdown = -1;
+static _Atomic int64_t live[MICA_LIVE_COUNT];
+
+void mica__inject_failure(int64_t count)
+{
+    atomic_store_explicit(&failure_countdown, count < 0 ? -1 : count, memory_order_relaxed);
+}
+
+/* Counts one allocation; true when it is the one that has to fail. */
+static bool must_fail(void)
+{
+    int64_t left = atomic_load_explicit(&failure_countdown, memory_order_relaxed);
+    while (left >= 0)
+        if (atomic_compare_exchange_weak_explicit(&failure_countdown, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return left == 0;
+    return false;
+}
+
+bool mica__injected_failure(void)
+{
+    if (!must_fail()) return false;
+    mica__fail(MICA_EMEMORY, "[allocate] an allocation failed on request");
+    return true;
+}
+
+void mica__live_add(mica__live_kind kind, int64_t change)
+{
+    atomic_fetch_add_explicit(&live[kind], change, memory_order_relaxed);
+}
+
+int64_t mica__live(mica__live_kind kind)
+{
+    return atomic_load_explicit(&live[kind], memory_order_relaxed);
+}
+
+void *mica__alloc(size_t bytes)
+{
+    if (mica__injected_failure()) return NULL;
+    void *memory = malloc(bytes ? bytes : 1);
+    if (memory)
+        mica__live_add(MICA_LIVE_HOST, 1);
+    else
+        mica__fail_memory("allocate", bytes);
+    return memory;
+}
+
+void *mica__alloc_zero(size_t count, size_t size)
+{
+    if (mica__injected_failure()) return NULL;
+    size_t bytes;
+    if (mica__mul_overflow(count, size, &bytes)) {
+        mica__fail(MICA_EMEMORY, "[allocate] %zu times %zu bytes do not fit in memory", count, size);
+        return NULL;
+    }
+    void *memory = calloc(1, bytes ? bytes : 1);
+    if (memory)
+        mica__live_add(MICA_LIVE_HOST, 1);
+    else
+        mica__fail_memory("allocate", bytes);
+    return memory;
+}
+
+void *mica__realloc(void *memory, size_t bytes)
+{
+    if (!memory) return mica__alloc(bytes);
+    if (mica__injected_failure()) return NULL;
+    void *moved = realloc(memory, bytes ? bytes : 1);
+    if (!moved) mica__fail_memory("allocate", bytes);
+    return moved;
+}
+
+void mica__free(void *memory)
+{
+    if (!memory) return;
+    mica__live_add(MICA_LIVE_HOST, -1);
+    free(memory);
+}

@@ -1,0 +1,5 @@
+"""Neural networks: layers, activations, losses and initializers."""
+
+from mica.nn import init, losses
+from mica.nn.layers import *  # noqa: F403
+from mica.nn.utils import value_and_grad

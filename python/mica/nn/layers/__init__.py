@@ -1,0 +1,19 @@
+"""All layers and activation functions."""
+
+from mica.nn.layers.activations import *  # noqa: F403
+from mica.nn.layers.base import Module
+from mica.nn.layers.containers import Sequential
+from mica.nn.layers.dropout import Dropout, Dropout2d, Dropout3d
+from mica.nn.layers.embedding import Embedding
+from mica.nn.layers.linear import Bilinear, Identity, Linear
+from mica.nn.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from mica.nn.layers.positional_encoding import ALiBi, RoPE, SinusoidalPositionalEncoding
+from mica.nn.layers.recurrent import GRU, LSTM, RNN
+from mica.nn.layers.transformer import (
+    MultiHeadAttention,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)

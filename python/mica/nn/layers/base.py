@@ -1,0 +1,495 @@
+"""The base class of all layers and models: a dictionary of parameters and child modules."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import mica.core as mx
+from mica.utils import tree_flatten, tree_unflatten
+
+__all__ = ["Module"]
+
+
+def _is_floating(dtype: mx.Dtype) -> bool:
+    return mx.issubdtype(dtype, mx.floating)
+
+
+class Module(dict):
+    """What layers and models derive from.
+
+    Arrays, dictionaries, lists, tuples and modules assigned to attributes become items of the dictionary;
+    anything else is an ordinary attribute. Arrays are parameters wherever they stand in nested dictionaries
+    and lists of items whose names do not begin with an underscore (tuples are kept, but not searched), and are
+    trainable unless they are frozen. Since a module is a dictionary, it is unhashable, one without items is
+    false, and ``"bias" in layer`` tells whether it has a bias.
+
+    Example:
+        >>> class Perceptron(nn.Module):
+        ...     def __init__(self, dims: int):
+        ...         super().__init__()
+        ...         self.hidden = nn.Linear(dims, 4 * dims)
+        ...         self.out = nn.Linear(4 * dims, 1)
+        ...
+        ...     def __call__(self, x):
+        ...         return self.out(nn.relu(self.hidden(x)))
+        >>> model = Perceptron(8)
+        >>> mx.eval(model.parameters())     # parameters are drawn lazily
+    """
+
+    __call__: Callable
+
+    def __init__(self):
+        """Subclasses call this before they set attributes."""
+        self._no_grad = set()
+        self._training = True
+
+    @property
+    def training(self) -> bool:
+        """Whether the module is in training mode (see ``train``)."""
+        return self._training
+
+    @property
+    def state(self) -> Module:
+        """The module itself, as the dictionary of its items; what is written to it is written to the module."""
+        return self
+
+    def _extra_repr(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        children = tree_flatten(self.children(), is_leaf=self.is_module)
+        lines = "".join("\n" + textwrap.indent(f"({path}): {child!r}", "  ") for path, child in children)
+        end = "\n" if children else ""
+        return f"{type(self).__name__}({self._extra_repr()}{lines}{end})"
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            pass
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}")
+
+    def __setattr__(self, key: str, val: Any) -> None:
+        if not isinstance(val, (mx.array, dict, list, tuple)):
+            super().__setattr__(key, val)
+            self.pop(key, None)
+            return
+        if key not in self:
+            if key in self.__dict__:
+                del self.__dict__[key]
+            elif hasattr(type(self), key):
+                raise AttributeError(
+                    f"{type(self).__name__!r} object cannot hold a parameter or module named {key!r}: "
+                    "its class has an attribute of that name."
+                )
+        self[key] = val
+
+    def __delattr__(self, name: str) -> None:
+        if name in self:
+            del self[name]
+        else:
+            super().__delattr__(name)
+
+    # ---- files
+
+    def load_weights(
+        self, file_or_weights: str | os.PathLike | list[tuple[str, mx.array]], strict: bool = True
+    ) -> Module:
+        """Set parameters from a file or from pairs of name and array.
+
+        Args:
+            file_or_weights: path of an ``.npz`` or ``.safetensors`` file, or pairs (dotted name, array).
+            strict: require exactly the parameters of this module, with their shapes.
+
+        Returns:
+            The module.
+
+        Raises:
+            ValueError: strict, and a name is missing or unknown, a value is no array, or a shape differs.
+        """
+        weights = file_or_weights
+        if isinstance(weights, (str, os.PathLike)):
+            weights = mx.load(os.fspath(weights))
+        weights = list(weights.items() if isinstance(weights, dict) else weights)
+
+        if strict:
+            given = dict(weights)
+            wanted = tree_flatten(self.parameters(), destination={})
+            for names, what in (
+                (given.keys() - wanted.keys(), "Received {} parameters not in model: \n{}."),
+                (wanted.keys() - given.keys(), "Missing {} parameters: \n{}."),
+            ):
+                if names:
+                    raise ValueError(what.format(len(names), ",\n".join(sorted(names))))
+            for name, parameter in wanted.items():
+                value = given[name]
+                if not isinstance(value, mx.array):
+                    raise ValueError(f"Expected mx.array but received {type(value)} for parameter {name}")
+                if value.shape != parameter.shape:
+                    raise ValueError(
+                        f"Expected shape {parameter.shape} but received shape {value.shape} for parameter {name}"
+                    )
+
+        if weights:
+            self.update(tree_unflatten(weights), strict=False)
+        return self
+
+    def save_weights(self, file: str | os.PathLike) -> None:
+        """Save the parameters under their dotted names.
+
+        Args:
+            file: path that ends in ``.npz`` or ``.safetensors``, which chooses the format.
+
+        Raises:
+            ValueError: the path ends in anything else.
+        """
+        file = os.fspath(file)
+        weights = tree_flatten(self.parameters(), destination={})
+        if file.endswith(".npz"):
+            mx.savez(file, **weights)
+        elif file.endswith(".safetensors"):
+            mx.save_safetensors(file, weights)
+        else:
+            raise ValueError(f"Unsupported file extension for {file}. Use '.npz' or '.safetensors'.")
+
+    # ---- selecting
+
+    @staticmethod
+    def is_module(value: Any) -> bool:
+        """Whether ``value`` is a module."""
+        return isinstance(value, Module)
+
+    @staticmethod
+    def valid_child_filter(module: Module, key: str, value: Any) -> bool:
+        """Keeps what may be or contain a child module."""
+        return isinstance(value, (dict, list))
+
+    @staticmethod
+    def valid_parameter_filter(module: Module, key: str, value: Any) -> bool:
+        """Keeps what may be or contain a parameter."""
+        return isinstance(value, (dict, list, mx.array)) and not key.startswith("_")
+
+    @staticmethod
+    def trainable_parameter_filter(module: Module, key: str, value: Any) -> bool:
+        """Keeps what may be or contain a parameter that is not frozen."""
+        return Module.valid_parameter_filter(module, key, value) and key not in module._no_grad
+
+    def filter_and_map(
+        self,
+        filter_fn: Callable[[Module, str, Any], bool],
+        map_fn: Callable | None = None,
+        is_leaf_fn: Callable[[Module, str, Any], bool] | None = None,
+    ) -> dict:
+        """Select from the module and all it contains, and map what is selected.
+
+        Every function is called with the module that holds the value, the key below that module (dotted, for
+        what stands in lists and dictionaries) and the value.
+
+        Args:
+            filter_fn: says what to keep; asked for containers before what they contain.
+            map_fn: maps each leaf that was kept; None keeps it as it is.
+            is_leaf_fn: says what is a leaf; None: all but modules, dictionaries and lists.
+
+        Returns:
+            A dictionary that mirrors the module. What was not kept is left out of modules; in lists and
+            dictionaries ``{}`` keeps its place.
+
+        Raises:
+            RuntimeError: ``is_leaf_fn`` denies a value that is no container.
+        """
+        return {
+            key: _select(self, key, value, filter_fn, map_fn, is_leaf_fn)
+            for key, value in self.items()
+            if filter_fn(self, key, value)
+        }
+
+    def parameters(self) -> dict:
+        """All parameters, as nested dictionaries and lists that mirror the module."""
+        return self.filter_and_map(self.valid_parameter_filter)
+
+    def trainable_parameters(self) -> dict:
+        """The parameters that are not frozen, as nested dictionaries and lists that mirror the module."""
+        return self.filter_and_map(self.trainable_parameter_filter)
+
+    def children(self) -> dict:
+        """The direct child modules, in their lists and dictionaries."""
+        return self.filter_and_map(
+            self.valid_child_filter, is_leaf_fn=lambda module, key, value: isinstance(value, Module)
+        )
+
+    def leaf_modules(self) -> dict:
+        """The modules at any depth that have no child modules."""
+
+        def is_leaf(module: Module, key: str, value: Any) -> bool:
+            return isinstance(value, Module) and not tree_flatten(value.children(), is_leaf=self.is_module)
+
+        return self.filter_and_map(self.valid_child_filter, is_leaf_fn=is_leaf)
+
+    # ---- changing
+
+    def update(self, parameters: dict, strict: bool = True) -> Module:
+        """Replace parameters.
+
+        Args:
+            parameters: nested dictionaries and lists of arrays that mirror the module, wholly or in part.
+                Shapes and dtypes may differ from those of the present parameters.
+            strict: refuse what does not match a parameter; otherwise it is passed over.
+
+        Returns:
+            The module.
+
+        Raises:
+            ValueError: a name is unknown, a list too long, or an array stands where a container should be or
+                the reverse.
+        """
+        _replace_arrays(self, parameters, strict)
+        return self
+
+    def apply(
+        self,
+        map_fn: Callable[[mx.array], mx.array],
+        filter_fn: Callable[[Module, str, Any], bool] | None = None,
+    ) -> Module:
+        """Replace each parameter by ``map_fn`` of it.
+
+        Args:
+            map_fn: maps an array to an array.
+            filter_fn: says which parameters (see ``filter_and_map``); None: all.
+
+        Returns:
+            The module.
+        """
+        self.update(self.filter_and_map(filter_fn or self.valid_parameter_filter, map_fn))
+        return self
+
+    def update_modules(self, modules: dict, strict: bool = True) -> Module:
+        """Replace child modules.
+
+        Args:
+            modules: nested dictionaries and lists of modules that mirror the module, wholly or in part;
+                ``{}`` keeps what stands in its place.
+            strict: refuse what does not match a child module; otherwise it is passed over.
+
+        Returns:
+            The module.
+
+        Raises:
+            ValueError: a name is unknown, a list too long, or something else stands where a module should.
+        """
+        _replace_modules(self, modules, strict)
+        return self
+
+    def apply_to_modules(self, apply_fn: Callable[[str, Module], Any]) -> Module:
+        """Call ``apply_fn`` with the path and each module of ``named_modules``.
+
+        Returns:
+            The module.
+        """
+        for path, module in self.named_modules():
+            apply_fn(path, module)
+        return self
+
+    def modules(self) -> list[Module]:
+        """This module and all modules below it."""
+        return [module for _, module in self.named_modules()]
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """This module and all modules below it, with their dotted paths; a parent comes before its children."""
+        found = []
+        waiting = [("", self)]
+        while waiting:
+            path, module = waiting.pop()
+            found.append((path, module))
+            tree_flatten(module.children(), "." + path if path else "", self.is_module, waiting)
+        return found
+
+    # ---- freezing
+
+    def _validate_keys(self, keys: Iterable[str], strict: bool) -> list[str]:
+        """The keys as a list; with ``strict`` each must be an item of this module."""
+        keys = [keys] if isinstance(keys, str) else list(keys)
+        if strict:
+            for key in keys:
+                if key not in self:
+                    raise KeyError(f"Module doesn't contain member {key}.")
+        return keys
+
+    def _validate_keys_recursive(self, keys: Iterable[str]) -> None:
+        """Each key must be an item of this module or of one below it."""
+        modules = self.modules()
+        for key in [keys] if isinstance(keys, str) else keys:
+            if not any(key in module for module in modules):
+                raise KeyError(f"Module doesn't contain member {key}.")
+
+    def _freeze_here(self, keys: Iterable[str] | None, strict: bool) -> None:
+        if keys is None:
+            own = self.filter_and_map(
+                lambda module, key, value: not isinstance(value, Module)
+                and self.valid_parameter_filter(module, key, value)
+            )
+            keys = [path for path, _ in tree_flatten(own)]
+            strict = False
+        self._no_grad.update(self._validate_keys(keys, strict))
+
+    def _unfreeze_here(self, keys: Iterable[str] | None, strict: bool) -> None:
+        if keys is None:
+            self._no_grad.clear()
+        else:
+            self._no_grad.difference_update(self._validate_keys(keys, strict))
+
+    def _for_modules(self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool) -> Module:
+        """Call ``change(module, keys, strict)`` for this module or, with ``recurse``, for all of them."""
+        if not recurse:
+            change(self, keys, strict)
+            return self
+        if strict and keys is not None:
+            self._validate_keys_recursive(keys)
+        for module in self.modules():
+            change(module, keys, False)
+        return self
+
+    def freeze(
+        self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
+    ) -> Module:
+        """Exclude parameters from ``trainable_parameters``, hence from gradients.
+
+        Args:
+            recurse: freeze in the modules below, too.
+            keys: names to freeze in each module, for example ``"bias"``; None freezes all parameters.
+            strict: require that each key exists (anywhere, when ``recurse`` is set).
+
+        Returns:
+            The module.
+
+        Raises:
+            KeyError: strict, and a key does not exist.
+        """
+        return self._for_modules(Module._freeze_here, recurse, keys, strict)
+
+    def unfreeze(
+        self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
+    ) -> Module:
+        """Undo ``freeze``.
+
+        Args:
+            recurse: unfreeze in the modules below, too.
+            keys: names to unfreeze in each module; None unfreezes all.
+            strict: require that each key exists (anywhere, when ``recurse`` is set).
+
+        Returns:
+            The module.
+
+        Raises:
+            KeyError: strict, and a key does not exist.
+        """
+        return self._for_modules(Module._unfreeze_here, recurse, keys, strict)
+
+    # ---- modes and dtypes
+
+    def _set_training_mode(self, mode: bool) -> None:
+        """What ``train`` calls for each module; layers that look different in the two modes extend it."""
+        self._training = mode
+
+    def train(self, mode: bool = True) -> Module:
+        """Put the module and all below it in training mode (dropout drops, batch statistics are taken) or not.
+
+        Returns:
+            The module.
+        """
+        mode = bool(mode)
+        for module in self.modules():
+            module._set_training_mode(mode)
+        return self
+
+    def eval(self) -> Module:
+        """Put the module and all below it in evaluation mode.
+
+        Returns:
+            The module.
+        """
+        return self.train(False)
+
+    def set_dtype(
+        self, dtype: mx.Dtype, predicate: Callable[[mx.Dtype], bool] | None = _is_floating
+    ) -> None:
+        """Cast parameters.
+
+        Args:
+            dtype: the new dtype.
+            predicate: says which dtypes to cast; None: all. By default the floating ones.
+        """
+        if predicate is None:
+            self.apply(lambda parameter: parameter.astype(dtype))
+        else:
+            self.apply(
+                lambda parameter: parameter.astype(dtype) if predicate(parameter.dtype) else parameter
+            )
+
+
+def _select(module: Module, key: str, value: Any, keep: Callable, map_fn: Callable | None, is_leaf: Callable | None):
+    """What ``filter_and_map`` makes of one value that was kept; ``key`` is its path below ``module``."""
+    leaf = is_leaf(module, key, value) if is_leaf else not isinstance(value, (dict, list))
+    if leaf:
+        return map_fn(value) if map_fn else value
+    if isinstance(value, Module):
+        return value.filter_and_map(keep, map_fn, is_leaf)
+
+    def place(name: Any, child: Any) -> Any:
+        path = f"{key}.{name}"
+        return _select(module, path, child, keep, map_fn, is_leaf) if keep(module, path, child) else {}
+
+    if isinstance(value, dict):
+        return {name: place(name, child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [place(i, child) for i, child in enumerate(value)]
+    raise RuntimeError(
+        f"Unexpected leaf found while traversing the module: {key} of {type(module).__name__} "
+        f"is a {type(value).__name__}, which is_leaf_fn denies to be a leaf."
+    )
+
+
+def _wrong_type(value: Any) -> ValueError:
+    return ValueError(f"Received invalid type: {type(value).__name__}.")
+
+
+def _places(holder: Any, given: Any, strict: bool, what: str) -> Iterable[tuple[Any, Any, Any]]:
+    """The places that ``given`` names and ``holder`` has: (key or index, present value, given value)."""
+    if isinstance(given, dict):
+        for key, new in given.items():
+            if isinstance(holder, dict) and key in holder:
+                yield key, holder[key], new
+            elif strict:
+                raise ValueError(f'Module does not have {what} named "{key}".')
+    elif isinstance(given, list) and (not given or isinstance(holder, (list, tuple))):
+        for i, new in enumerate(given):
+            if i < len(holder):
+                yield i, holder[i], new
+            elif strict:
+                raise ValueError(f"List index {i} is out of bounds for destination of length {len(holder)}.")
+    elif strict:
+        raise _wrong_type(given)
+
+
+def _replace_arrays(holder: Any, given: Any, strict: bool) -> None:
+    for place, present, new in _places(holder, given, strict, "parameter"):
+        if not isinstance(present, mx.array):
+            _replace_arrays(present, new, strict)
+        elif (strict and not isinstance(new, mx.array)) or isinstance(holder, tuple):
+            raise _wrong_type(holder if isinstance(holder, tuple) else new)
+        else:
+            holder[place] = new
+
+
+def _replace_modules(holder: Any, given: Any, strict: bool) -> None:
+    for place, present, new in _places(holder, given, strict, "sub-module"):
+        if isinstance(present, Module) and isinstance(new, Module):
+            if isinstance(holder, tuple):
+                raise _wrong_type(holder)
+            holder[place] = new
+        elif isinstance(present, (dict, list)):
+            _replace_modules(present, new, strict)
+        elif strict and not (isinstance(new, dict) and not new):
+            raise _wrong_type(new)

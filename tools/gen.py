@@ -23,6 +23,7 @@ STUB_HEAD = ROOT / "python/src/core_head.pyi"
 KINDS = {
     "array": ("mica_array *", "array", "array"),
     "operand": ("mica_array *", "array", "scalar | array"),
+    "key": ("mica_array *", "array", "array"),
     "arrays": ("mica_arrays ", "arrays", "Sequence[array]"),
     "int": ("int64_t ", "integer", "int"),
     "axis": ("int ", "axis", "int"),
@@ -35,7 +36,7 @@ KINDS = {
     "string": ("const char *", "string", "str"),
 }
 # No pointer or value stands for None in these.
-NEVER_NONE = {"arrays", "bool", "dims", "shape"}
+NEVER_NONE = {"arrays", "bool", "shape"}
 RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...]"}
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(

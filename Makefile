@@ -1,0 +1,107 @@
+# `make` lists the verbs. All that is brought by pip goes to .venv, all that is built to build/ and python/mica/core.abi3.so.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check -q
+STAMPS := $(VENV)/stamps
+BUILD := build/release
+EXTENSION := python/mica/core.abi3.so
+CMAKE := $(BIN)/cmake
+CMAKE_ARGS := -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DPython_EXECUTABLE=$(CURDIR)/$(PY)
+# Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run build test check asan ubsan tsan bench docs lint format tables clean
+
+help:
+	@echo "Verbs (ARGS=... is passed on by run, test, check and bench):"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	    || sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1: \2/p' $(MAKEFILE_LIST)
+
+run: build $(STAMPS)/examples ## train the small language model of examples/train_lm.py
+	$(PY) -m mica examples/train_lm.py $(ARGS)
+
+build: $(STAMPS)/path $(BUILD)/build.ninja ## build engine and extension, importable from .venv
+	@$(CMAKE) --build $(BUILD) --target mica_core
+
+test: build $(STAMPS)/test ## C tests and Python tests
+	@$(CMAKE) --build $(BUILD) --target mica_tests
+	@c=0; p=0; \
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || c=$$?; \
+	$(PY) -m pytest $(or $(ARGS),tests) || p=$$?; \
+	word() { [ $$1 = 0 ] && echo passed || echo "FAILED (status $$1)"; }; \
+	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
+	[ $$c = 0 ] && [ $$p = 0 ]
+
+check: test ## the long matrix, once for each instruction set of this machine
+	@status=0; for isa in portable v3 v4; do \
+	    echo "== MICA_ISA=$$isa"; \
+	    MICA_ISA=$$isa MICA_LONG=1 $(PY) -m pytest $(or $(ARGS),tests) || status=$$?; \
+	    MICA_ISA=$$isa $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || status=$$?; \
+	done; exit $$status
+
+asan: SANITIZE = address,undefined
+asan: sanitize ## C tests with the address and undefined-behaviour sanitizers
+ubsan: SANITIZE = undefined
+ubsan: sanitize ## C tests with the undefined-behaviour sanitizer
+tsan: SANITIZE = thread
+tsan: sanitize ## C tests with the thread sanitizer
+.PHONY: sanitize
+sanitize: $(STAMPS)/build
+	$(CMAKE) $(CMAKE_ARGS) -B build/$(SANITIZE) -DMICA_SANITIZE=$(SANITIZE) -DMICA_BUILD_SHARED=OFF \
+	    -DMICA_TEST_TIMEOUT=600 >/dev/null
+	$(CMAKE) --build build/$(SANITIZE) --target mica_tests
+	ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1 \
+	    $(BIN)/ctest --test-dir build/$(SANITIZE) --output-on-failure --no-tests=error
+
+bench: build $(STAMPS)/test ## the measured table; peers that are installed run beside
+	$(PY) bench $(ARGS)
+
+docs: $(STAMPS)/venv ## the reference of all functions, from the tables, to build/docs
+	$(PY) tools/docs.py build/docs
+
+lint: $(STAMPS)/lint ## stale tables, layer order, file sizes, ruff
+	$(PY) tools/gen.py --check
+	$(PY) tools/check_layers.py
+	$(PY) tools/sizes.py
+	$(BIN)/ruff check .
+
+format: $(STAMPS)/lint tables ## clang-format and ruff format, in place
+	git ls-files 'engine/*.[ch]' 'include/*.h' 'python/*.[ch]' 'tests/*.[ch]' 'examples/*.c' | \
+	    xargs $(BIN)/clang-format -i
+	$(BIN)/ruff check --fix --select I . && $(BIN)/ruff format .
+
+tables: $(STAMPS)/venv ## derive ops.h, functions.c and core.pyi from the tables
+	$(PY) tools/gen.py
+
+clean: ## remove what was built (.venv stays)
+	rm -rf build dist $(EXTENSION)
+
+# ---- parts ----
+
+$(STAMPS)/venv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed (make PYTHON=/path/to/python3)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "python3 -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+# Parts by the lists in pyproject.toml.
+$(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint: $(STAMPS)/%: pyproject.toml | $(STAMPS)/venv
+	@echo "installing the parts for $*"
+	@$(PY) tools/parts.py $* > $@.txt
+	@$(PIP) install -r $@.txt && touch $@
+
+# mica is imported from the source tree.
+$(STAMPS)/path: | $(STAMPS)/venv
+	@$(PY) -c 'import sysconfig, pathlib; \
+	    pathlib.Path(sysconfig.get_path("purelib"), "mica.pth").write_text("$(CURDIR)/python\n")'
+	@touch $@
+
+$(BUILD)/build.ninja: $(STAMPS)/build
+	@$(CMAKE) $(CMAKE_ARGS) -B $(BUILD) -DMICA_BUILD_PYTHON=ON -DMICA_PYTHON_OUTPUT=$(CURDIR)/python/mica
+	@touch $@

@@ -730,6 +730,396 @@ static mica_array *call_where(mica_scope *scope, const mica__value *v, mica_arra
     return mica_where(scope, v[0].array, v[1].array, v[2].array);
 }
 
+static mica_array *call_reshape(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_reshape(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_flatten(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_flatten(scope, v[0].array, v[1].axis, v[2].axis);
+}
+
+static mica_array *call_unflatten(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_unflatten(scope, v[0].array, v[1].axis, v[2].dims);
+}
+
+static mica_array *call_squeeze(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_squeeze(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_expand_dims(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_expand_dims(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_transpose(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_transpose(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_permute_dims(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_permute_dims(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_swapaxes(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_swapaxes(scope, v[0].array, v[1].axis, v[2].axis);
+}
+
+static mica_array *call_moveaxis(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_moveaxis(scope, v[0].array, v[1].axis, v[2].axis);
+}
+
+static mica_array *call_broadcast_to(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_broadcast_to(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_broadcast_arrays(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_broadcast_arrays(scope, v[0].arrays);
+    return NULL;
+}
+
+static mica_array *call_atleast_1d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_atleast_1d(scope, v[0].arrays);
+    return NULL;
+}
+
+static mica_array *call_atleast_2d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_atleast_2d(scope, v[0].arrays);
+    return NULL;
+}
+
+static mica_array *call_atleast_3d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_atleast_3d(scope, v[0].arrays);
+    return NULL;
+}
+
+static mica_array *call_flip(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_flip(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_slice_static(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_slice_static(scope, v[0].array, v[1].dims, v[2].dims, v[3].dims);
+}
+
+static mica_array *call_as_strided(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_as_strided(scope, v[0].array, v[1].dims, v[2].dims, v[3].integer);
+}
+
+static mica_array *call_view(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_view(scope, v[0].array, v[1].dtype);
+}
+
+static mica_array *call_contiguous(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_contiguous(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_stop_gradient(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_stop_gradient(scope, v[0].array);
+}
+
+static mica_array *call_split(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_split(scope, v[0].array, v[1].integer, v[2].axis);
+    return NULL;
+}
+
+static mica_array *call_split_at(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_split_at(scope, v[0].array, v[1].dims, v[2].axis);
+    return NULL;
+}
+
+static mica_array *call_unstack(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_unstack(scope, v[0].array, v[1].axis);
+    return NULL;
+}
+
+static mica_array *call_concatenate(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_concatenate(scope, v[0].arrays, v[1].axis);
+}
+
+static mica_array *call_stack(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_stack(scope, v[0].arrays, v[1].axis);
+}
+
+static mica_array *call_repeat(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_repeat(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_tile(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tile(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_roll(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_roll(scope, v[0].array, v[1].dims, v[2].dims);
+}
+
+static mica_array *call_pad(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_pad(scope, v[0].array, v[1].dims, v[2].dims, v[3].string, v[4].array);
+}
+
+static mica_array *call_arange(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_arange(scope, v[0].real, v[1].real, v[2].real, v[3].dtype);
+}
+
+static mica_array *call_arange_integer(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_arange_integer(scope, v[0].integer, v[1].integer, v[2].integer, v[3].dtype);
+}
+
+static mica_array *call_linspace(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linspace(scope, v[0].real, v[1].real, v[2].integer, v[3].boolean, v[4].dtype);
+}
+
+static mica_array *call_zeros(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_zeros(scope, v[0].dims, v[1].dtype);
+}
+
+static mica_array *call_ones(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_ones(scope, v[0].dims, v[1].dtype);
+}
+
+static mica_array *call_empty(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_empty(scope, v[0].dims, v[1].dtype);
+}
+
+static mica_array *call_full(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_full(scope, v[0].dims, v[1].array, v[2].dtype);
+}
+
+static mica_array *call_zeros_like(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_zeros_like(scope, v[0].array, v[1].dtype);
+}
+
+static mica_array *call_ones_like(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_ones_like(scope, v[0].array, v[1].dtype);
+}
+
+static mica_array *call_empty_like(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_empty_like(scope, v[0].array, v[1].dtype);
+}
+
+static mica_array *call_full_like(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_full_like(scope, v[0].array, v[1].array, v[2].dtype);
+}
+
+static mica_array *call_eye(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_eye(scope, v[0].integer, v[1].integer, v[2].integer, v[3].dtype);
+}
+
+static mica_array *call_identity(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_identity(scope, v[0].integer, v[1].dtype);
+}
+
+static mica_array *call_tri(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tri(scope, v[0].integer, v[1].integer, v[2].integer, v[3].dtype);
+}
+
+static mica_array *call_tril(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tril(scope, v[0].array, v[1].integer);
+}
+
+static mica_array *call_triu(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_triu(scope, v[0].array, v[1].integer);
+}
+
+static mica_array *call_diag(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_diag(scope, v[0].array, v[1].integer);
+}
+
+static mica_array *call_diagonal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_diagonal(scope, v[0].array, v[1].integer, v[2].axis, v[3].axis);
+}
+
+static mica_array *call_trace(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_trace(scope, v[0].array, v[1].integer, v[2].axis, v[3].axis, v[4].dtype);
+}
+
+static mica_array *call_meshgrid(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_meshgrid(scope, v[0].arrays, v[1].boolean, v[2].string);
+    return NULL;
+}
+
+static mica_array *call_sum(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_sum(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_prod(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_prod(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_max(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_max(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_min(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_min(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_minmax(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_minmax(scope, v[0].array, v[1].dims, v[2].boolean);
+    return NULL;
+}
+
+static mica_array *call_all(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_all(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_any(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_any(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_mean(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_mean(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_var(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_var(scope, v[0].array, v[1].dims, v[2].boolean, v[3].integer, v[4].integer);
+}
+
+static mica_array *call_std(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_std(scope, v[0].array, v[1].dims, v[2].boolean, v[3].integer, v[4].integer);
+}
+
+static mica_array *call_median(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_median(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_count_nonzero(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_count_nonzero(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_logsumexp(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_logsumexp(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_softmax(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_softmax(scope, v[0].array, v[1].dims, v[2].boolean);
+}
+
+static mica_array *call_argmax(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_argmax(scope, v[0].array, v[1].axis, v[2].boolean);
+}
+
+static mica_array *call_argmin(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_argmin(scope, v[0].array, v[1].axis, v[2].boolean);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -863,6 +1253,136 @@ const mica__function mica__functions[] = {
       "Element-wise shift of bits to the right.", call_right_shift },
     { "where", "condition: operand, x: operand, y: operand, /",
       "Takes elements of x where condition is true, of y elsewhere.", call_where },
+    { "reshape", "a: array, /, shape: dims",
+      "The same elements in row-major order under another shape; one size may be -1.", call_reshape },
+    { "flatten", "a: array, /, start_axis: axis = 0, end_axis: axis = -1",
+      "Joins axes start_axis to end_axis into one.", call_flatten },
+    { "unflatten", "a: array, /, axis: axis, shape: dims",
+      "Splits one axis into several; one size may be -1.", call_unflatten },
+    { "squeeze", "a: array, /, axis: axes = None",
+      "Removes axes of size 1: all, or those given.", call_squeeze },
+    { "expand_dims", "a: array, /, axis: axes",
+      "Inserts axes of size 1 at the given places of the result.", call_expand_dims },
+    { "transpose", "a: array, /, axes: axes = None",
+      "Permutes axes; reverses them when none are given.", call_transpose },
+    { "permute_dims", "a: array, /, axes: axes = None",
+      "Permutes axes; reverses them when none are given.", call_permute_dims },
+    { "swapaxes", "a: array, /, axis1: axis, axis2: axis",
+      "Exchanges two axes.", call_swapaxes },
+    { "moveaxis", "a: array, /, source: axis, destination: axis",
+      "Moves one axis to another place; the others keep their order.", call_moveaxis },
+    { "broadcast_to", "a: operand, /, shape: dims",
+      "Repeats axes of size 1, and new leading axes, to reach a shape; nothing is copied.", call_broadcast_to },
+    { "broadcast_arrays", "*arrays: arrays -> arrays",
+      "Broadcasts arrays against each other.", call_broadcast_arrays },
+    { "atleast_1d", "*arys: arrays -> arrays",
+      "Each array with at least one axis. One array alone is returned bare in Python.", call_atleast_1d },
+    { "atleast_2d", "*arys: arrays -> arrays",
+      "Each array with at least two axes. One array alone is returned bare in Python.", call_atleast_2d },
+    { "atleast_3d", "*arys: arrays -> arrays",
+      "Each array with at least three axes. One array alone is returned bare in Python.", call_atleast_3d },
+    { "flip", "a: array, /, axis: axes = None",
+      "Reverses the order of elements along axes.", call_flip },
+    { "slice_static", "a: array, /, start: dims, stop: dims, step: dims",
+      "Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices after None is resolved: see shape.c.", call_slice_static },
+    { "as_strided", "a: array, /, shape: dims? = None, strides: dims? = None, offset: int = 0",
+      "Any strides (in elements) over the row-major elements of an array.", call_as_strided },
+    { "view", "a: operand, /, dtype: dtype",
+      "The same bytes as elements of another type.", call_view },
+    { "contiguous", "a: array, /, allow_col_major: bool = False",
+      "The same values in row-major memory; column-major is left alone if allowed.", call_contiguous },
+    { "stop_gradient", "a: array, /",
+      "The same values, through which no derivative passes.", call_stop_gradient },
+    { "split", "a: array, /, sections: int, axis: axis = 0 -> arrays",
+      "Splits an axis into equal sections.", call_split },
+    { "split_at", "a: array, /, indices: dims, axis: axis = 0 -> arrays",
+      "Splits an axis at indices.", call_split_at },
+    { "unstack", "x: array, /, *, axis: axis = 0 -> arrays",
+      "The slices of an axis, without it.", call_unstack },
+    { "concatenate", "arrays: arrays, /, axis: axis? = 0",
+      "Joins arrays along an axis; None joins the flattened arrays.", call_concatenate },
+    { "stack", "arrays: arrays, /, axis: axis? = 0",
+      "Joins arrays along a new axis.", call_stack },
+    { "repeat", "array: array, /, repeats: int, axis: axis? = None",
+      "Repeats each element along an axis; None repeats those of the flattened array.", call_repeat },
+    { "tile", "a: array, reps: shape, /",
+      "Repeats the whole array along axes.", call_tile },
+    { "roll", "a: array, /, shift: shape, axis: axes = None",
+      "Shifts elements along axes; those that leave at one end enter at the other. None rolls the flattened array by the sum of the shifts.", call_roll },
+    { "pad", "a: array, /, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0",
+      "Pads each axis with low values before and high after it; mode: constant, edge, reflect or symmetric.", call_pad },
+    { "arange", "start: float, stop: float, step: float, dtype: dtype? = None",
+      "start, start + step, ... before stop; float32 when no type is given.", call_arange },
+    { "arange_integer", "start: int, stop: int, step: int, dtype: dtype? = None",
+      "start, start + step, ... before stop, counted in integers; int32 (int64 where a bound does not fit) when no type is given.", call_arange_integer },
+    { "linspace", "start: float, stop: float, num: int? = 50, endpoint: bool = True, dtype: dtype? = float32",
+      "Numbers evenly spaced from start to stop, which is included if endpoint.", call_linspace },
+    { "zeros", "shape: shape, dtype: dtype? = float32",
+      "An array of zeros.", call_zeros },
+    { "ones", "shape: shape, dtype: dtype? = float32",
+      "An array of ones.", call_ones },
+    { "empty", "shape: shape, dtype: dtype? = float32",
+      "An array of zeros, as the values must be something.", call_empty },
+    { "full", "shape: shape, vals: operand, dtype: dtype? = None",
+      "Values broadcast to a shape; dtype is what a number becomes, and arrays keep their own.", call_full },
+    { "zeros_like", "a: array, /, dtype: dtype? = None",
+      "Zeros of the shape, and unless given the type, of an array.", call_zeros_like },
+    { "ones_like", "a: array, /, dtype: dtype? = None",
+      "Ones of the shape, and unless given the type, of an array.", call_ones_like },
+    { "empty_like", "a: array, /, dtype: dtype? = None",
+      "Zeros of the shape, and unless given the type, of an array.", call_empty_like },
+    { "full_like", "a: array, /, vals: operand, dtype: dtype? = None",
+      "Values broadcast to the shape, and unless given the type, of an array.", call_full_like },
+    { "eye", "n: int, m: int? = None, k: int = 0, dtype: dtype? = float32",
+      "Ones on the k-th diagonal of an n x m matrix (m: n), zeros elsewhere.", call_eye },
+    { "identity", "n: int, dtype: dtype? = float32",
+      "Ones on the diagonal of an n x n matrix, zeros elsewhere.", call_identity },
+    { "tri", "n: int, m: int? = None, k: int = 0, dtype: dtype? = float32",
+      "Ones on and below the k-th diagonal of an n x m matrix (m: n), zeros above.", call_tri },
+    { "tril", "x: array, k: int = 0",
+      "Zeros above the k-th diagonal of the last two axes.", call_tril },
+    { "triu", "x: array, k: int = 0",
+      "Zeros below the k-th diagonal of the last two axes.", call_triu },
+    { "diag", "a: array, /, k: int = 0",
+      "The k-th diagonal of a matrix, or the matrix with a 1-D array as its k-th diagonal.", call_diag },
+    { "diagonal", "a: array, offset: int = 0, axis1: axis = 0, axis2: axis = 1",
+      "The diagonal of two axes, as the last axis of the result.", call_diagonal },
+    { "trace", "a: array, /, offset: int = 0, axis1: axis = 0, axis2: axis = 1, dtype: dtype? = None",
+      "The sum along the diagonal of two axes.", call_trace },
+    { "meshgrid", "*arrays: arrays, sparse: bool = False, indexing: string = 'xy' -> tuple",
+      "Coordinate grids of flattened arrays; indexing: 'xy' (the second axis goes with the first array) or 'ij'.", call_meshgrid },
+    { "sum", "array: array, axis: axes = None, keepdims: bool = False",
+      "Sum over axes; small integers add up in 32 bits, halves in float32.", call_sum },
+    { "prod", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Product over axes.", call_prod },
+    { "max", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Maximum over axes; NaN wins.", call_max },
+    { "min", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Minimum over axes; NaN wins.", call_min },
+    { "minmax", "a: array, /, axis: axes = None, keepdims: bool = False -> tuple",
+      "Minimum and maximum over axes.", call_minmax },
+    { "all", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Whether all elements are true over axes.", call_all },
+    { "any", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Whether any element is true over axes.", call_any },
+    { "mean", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Arithmetic mean over axes, in floating point; integers and halves do not overflow on the way.", call_mean },
+    { "var", "a: array, /, axis: axes = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None",
+      "Variance over axes: mean squared distance from the mean, divided by n - ddof. correction is another name of ddof.", call_var },
+    { "std", "a: array, /, axis: axes = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None",
+      "Standard deviation over axes: the square root of var.", call_std },
+    { "median", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "Median over axes: the mean of the two middle elements where their number is even; NaN wins.", call_median },
+    { "count_nonzero", "a: array, /, axis: axes = None, *, keepdims: bool = False",
+      "Number of elements that are not zero, int32.", call_count_nonzero },
+    { "logsumexp", "a: array, /, axis: axes = None, keepdims: bool = False",
+      "log(sum(exp)) over axes, without overflow.", call_logsumexp },
+    { "softmax", "a: array, /, axis: axes = None, *, precise: bool = False",
+      "exp normalised to sum 1 over axes; precise computes halves in float32 throughout.", call_softmax },
+    { "argmax", "a: array, /, axis: axis? = None, keepdims: bool = False",
+      "Index of the first maximum along an axis, or in the flattened array; uint32.", call_argmax },
+    { "argmin", "a: array, /, axis: axis? = None, keepdims: bool = False",
+      "Index of the first minimum along an axis, or in the flattened array; uint32.", call_argmin },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -276,4 +276,285 @@ MICA_API mica_array *mica_right_shift(mica_scope *scope, mica_array *a, mica_arr
 MICA_API mica_array *mica_where(mica_scope *scope, mica_array *condition, mica_array *x,
                                 mica_array *y);
 
+/** The same elements in row-major order under another shape; one size may be -1.
+    reshape(a: array, /, shape: dims) */
+MICA_API mica_array *mica_reshape(mica_scope *scope, mica_array *a, mica_dims shape);
+
+/** Joins axes start_axis to end_axis into one.
+    flatten(a: array, /, start_axis: axis = 0, end_axis: axis = -1) */
+MICA_API mica_array *mica_flatten(mica_scope *scope, mica_array *a, int start_axis, int end_axis);
+
+/** Splits one axis into several; one size may be -1.
+    unflatten(a: array, /, axis: axis, shape: dims) */
+MICA_API mica_array *mica_unflatten(mica_scope *scope, mica_array *a, int axis, mica_dims shape);
+
+/** Removes axes of size 1: all, or those given.
+    squeeze(a: array, /, axis: axes = None) */
+MICA_API mica_array *mica_squeeze(mica_scope *scope, mica_array *a, mica_dims axis);
+
+/** Inserts axes of size 1 at the given places of the result.
+    expand_dims(a: array, /, axis: axes) */
+MICA_API mica_array *mica_expand_dims(mica_scope *scope, mica_array *a, mica_dims axis);
+
+/** Permutes axes; reverses them when none are given.
+    transpose(a: array, /, axes: axes = None) */
+MICA_API mica_array *mica_transpose(mica_scope *scope, mica_array *a, mica_dims axes);
+
+/** Permutes axes; reverses them when none are given.
+    permute_dims(a: array, /, axes: axes = None) */
+MICA_API mica_array *mica_permute_dims(mica_scope *scope, mica_array *a, mica_dims axes);
+
+/** Exchanges two axes.
+    swapaxes(a: array, /, axis1: axis, axis2: axis) */
+MICA_API mica_array *mica_swapaxes(mica_scope *scope, mica_array *a, int axis1, int axis2);
+
+/** Moves one axis to another place; the others keep their order.
+    moveaxis(a: array, /, source: axis, destination: axis) */
+MICA_API mica_array *mica_moveaxis(mica_scope *scope, mica_array *a, int source, int destination);
+
+/** Repeats axes of size 1, and new leading axes, to reach a shape; nothing is copied.
+    broadcast_to(a: operand, /, shape: dims) */
+MICA_API mica_array *mica_broadcast_to(mica_scope *scope, mica_array *a, mica_dims shape);
+
+/** Broadcasts arrays against each other.
+    broadcast_arrays(*arrays: arrays -> arrays) */
+MICA_API mica_arrays mica_broadcast_arrays(mica_scope *scope, mica_arrays arrays);
+
+/** Each array with at least one axis. One array alone is returned bare in Python.
+    atleast_1d(*arys: arrays -> arrays) */
+MICA_API mica_arrays mica_atleast_1d(mica_scope *scope, mica_arrays arys);
+
+/** Each array with at least two axes. One array alone is returned bare in Python.
+    atleast_2d(*arys: arrays -> arrays) */
+MICA_API mica_arrays mica_atleast_2d(mica_scope *scope, mica_arrays arys);
+
+/** Each array with at least three axes. One array alone is returned bare in Python.
+    atleast_3d(*arys: arrays -> arrays) */
+MICA_API mica_arrays mica_atleast_3d(mica_scope *scope, mica_arrays arys);
+
+/** Reverses the order of elements along axes.
+    flip(a: array, /, axis: axes = None) */
+MICA_API mica_array *mica_flip(mica_scope *scope, mica_array *a, mica_dims axis);
+
+/** Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices
+    after None is resolved: see shape.c.
+    slice_static(a: array, /, start: dims, stop: dims, step: dims) */
+MICA_API mica_array *mica_slice_static(mica_scope *scope, mica_array *a, mica_dims start,
+                                       mica_dims stop, mica_dims step);
+
+/** Any strides (in elements) over the row-major elements of an array.
+    as_strided(a: array, /, shape: dims? = None, strides: dims? = None, offset: int = 0) */
+MICA_API mica_array *mica_as_strided(mica_scope *scope, mica_array *a, mica_dims shape,
+                                     mica_dims strides, int64_t offset);
+
+/** The same bytes as elements of another type.
+    view(a: operand, /, dtype: dtype) */
+MICA_API mica_array *mica_view(mica_scope *scope, mica_array *a, mica_dtype dtype);
+
+/** The same values in row-major memory; column-major is left alone if allowed.
+    contiguous(a: array, /, allow_col_major: bool = False) */
+MICA_API mica_array *mica_contiguous(mica_scope *scope, mica_array *a, bool allow_col_major);
+
+/** The same values, through which no derivative passes.
+    stop_gradient(a: array, /) */
+MICA_API mica_array *mica_stop_gradient(mica_scope *scope, mica_array *a);
+
+/** Splits an axis into equal sections.
+    split(a: array, /, sections: int, axis: axis = 0 -> arrays) */
+MICA_API mica_arrays mica_split(mica_scope *scope, mica_array *a, int64_t sections, int axis);
+
+/** Splits an axis at indices.
+    split_at(a: array, /, indices: dims, axis: axis = 0 -> arrays) */
+MICA_API mica_arrays mica_split_at(mica_scope *scope, mica_array *a, mica_dims indices, int axis);
+
+/** The slices of an axis, without it.
+    unstack(x: array, /, *, axis: axis = 0 -> arrays) */
+MICA_API mica_arrays mica_unstack(mica_scope *scope, mica_array *x, int axis);
+
+/** Joins arrays along an axis; None joins the flattened arrays.
+    concatenate(arrays: arrays, /, axis: axis? = 0) */
+MICA_API mica_array *mica_concatenate(mica_scope *scope, mica_arrays arrays, int axis);
+
+/** Joins arrays along a new axis.
+    stack(arrays: arrays, /, axis: axis? = 0) */
+MICA_API mica_array *mica_stack(mica_scope *scope, mica_arrays arrays, int axis);
+
+/** Repeats each element along an axis; None repeats those of the flattened array.
+    repeat(array: array, /, repeats: int, axis: axis? = None) */
+MICA_API mica_array *mica_repeat(mica_scope *scope, mica_array *array, int64_t repeats, int axis);
+
+/** Repeats the whole array along axes.
+    tile(a: array, reps: shape, /) */
+MICA_API mica_array *mica_tile(mica_scope *scope, mica_array *a, mica_dims reps);
+
+/** Shifts elements along axes; those that leave at one end enter at the other. None rolls the
+    flattened array by the sum of the shifts.
+    roll(a: array, /, shift: shape, axis: axes = None) */
+MICA_API mica_array *mica_roll(mica_scope *scope, mica_array *a, mica_dims shift, mica_dims axis);
+
+/** Pads each axis with low values before and high after it; mode: constant, edge, reflect or
+    symmetric.
+    pad(a: array, /, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0) */
+MICA_API mica_array *mica_pad(mica_scope *scope, mica_array *a, mica_dims low, mica_dims high,
+                              const char *mode, mica_array *constant_values);
+
+/** start, start + step, ... before stop; float32 when no type is given.
+    arange(start: float, stop: float, step: float, dtype: dtype? = None) */
+MICA_API mica_array *mica_arange(mica_scope *scope, double start, double stop, double step,
+                                 mica_dtype dtype);
+
+/** start, start + step, ... before stop, counted in integers; int32 (int64 where a bound does not
+    fit) when no type is given.
+    arange_integer(start: int, stop: int, step: int, dtype: dtype? = None) */
+MICA_API mica_array *mica_arange_integer(mica_scope *scope, int64_t start, int64_t stop,
+                                         int64_t step, mica_dtype dtype);
+
+/** Numbers evenly spaced from start to stop, which is included if endpoint.
+    linspace(start: float, stop: float, num: int? = 50, endpoint: bool = True, dtype: dtype? = float32) */
+MICA_API mica_array *mica_linspace(mica_scope *scope, double start, double stop, int64_t num,
+                                   bool endpoint, mica_dtype dtype);
+
+/** An array of zeros.
+    zeros(shape: shape, dtype: dtype? = float32) */
+MICA_API mica_array *mica_zeros(mica_scope *scope, mica_dims shape, mica_dtype dtype);
+
+/** An array of ones.
+    ones(shape: shape, dtype: dtype? = float32) */
+MICA_API mica_array *mica_ones(mica_scope *scope, mica_dims shape, mica_dtype dtype);
+
+/** An array of zeros, as the values must be something.
+    empty(shape: shape, dtype: dtype? = float32) */
+MICA_API mica_array *mica_empty(mica_scope *scope, mica_dims shape, mica_dtype dtype);
+
+/** Values broadcast to a shape; dtype is what a number becomes, and arrays keep their own.
+    full(shape: shape, vals: operand, dtype: dtype? = None) */
+MICA_API mica_array *mica_full(mica_scope *scope, mica_dims shape, mica_array *vals,
+                               mica_dtype dtype);
+
+/** Zeros of the shape, and unless given the type, of an array.
+    zeros_like(a: array, /, dtype: dtype? = None) */
+MICA_API mica_array *mica_zeros_like(mica_scope *scope, mica_array *a, mica_dtype dtype);
+
+/** Ones of the shape, and unless given the type, of an array.
+    ones_like(a: array, /, dtype: dtype? = None) */
+MICA_API mica_array *mica_ones_like(mica_scope *scope, mica_array *a, mica_dtype dtype);
+
+/** Zeros of the shape, and unless given the type, of an array.
+    empty_like(a: array, /, dtype: dtype? = None) */
+MICA_API mica_array *mica_empty_like(mica_scope *scope, mica_array *a, mica_dtype dtype);
+
+/** Values broadcast to the shape, and unless given the type, of an array.
+    full_like(a: array, /, vals: operand, dtype: dtype? = None) */
+MICA_API mica_array *mica_full_like(mica_scope *scope, mica_array *a, mica_array *vals,
+                                    mica_dtype dtype);
+
+/** Ones on the k-th diagonal of an n x m matrix (m: n), zeros elsewhere.
+    eye(n: int, m: int? = None, k: int = 0, dtype: dtype? = float32) */
+MICA_API mica_array *mica_eye(mica_scope *scope, int64_t n, int64_t m, int64_t k, mica_dtype dtype);
+
+/** Ones on the diagonal of an n x n matrix, zeros elsewhere.
+    identity(n: int, dtype: dtype? = float32) */
+MICA_API mica_array *mica_identity(mica_scope *scope, int64_t n, mica_dtype dtype);
+
+/** Ones on and below the k-th diagonal of an n x m matrix (m: n), zeros above.
+    tri(n: int, m: int? = None, k: int = 0, dtype: dtype? = float32) */
+MICA_API mica_array *mica_tri(mica_scope *scope, int64_t n, int64_t m, int64_t k, mica_dtype dtype);
+
+/** Zeros above the k-th diagonal of the last two axes.
+    tril(x: array, k: int = 0) */
+MICA_API mica_array *mica_tril(mica_scope *scope, mica_array *x, int64_t k);
+
+/** Zeros below the k-th diagonal of the last two axes.
+    triu(x: array, k: int = 0) */
+MICA_API mica_array *mica_triu(mica_scope *scope, mica_array *x, int64_t k);
+
+/** The k-th diagonal of a matrix, or the matrix with a 1-D array as its k-th diagonal.
+    diag(a: array, /, k: int = 0) */
+MICA_API mica_array *mica_diag(mica_scope *scope, mica_array *a, int64_t k);
+
+/** The diagonal of two axes, as the last axis of the result.
+    diagonal(a: array, offset: int = 0, axis1: axis = 0, axis2: axis = 1) */
+MICA_API mica_array *mica_diagonal(mica_scope *scope, mica_array *a, int64_t offset, int axis1,
+                                   int axis2);
+
+/** The sum along the diagonal of two axes.
+    trace(a: array, /, offset: int = 0, axis1: axis = 0, axis2: axis = 1, dtype: dtype? = None) */
+MICA_API mica_array *mica_trace(mica_scope *scope, mica_array *a, int64_t offset, int axis1,
+                                int axis2, mica_dtype dtype);
+
+/** Coordinate grids of flattened arrays; indexing: 'xy' (the second axis goes with the first array)
+    or 'ij'.
+    meshgrid(*arrays: arrays, sparse: bool = False, indexing: string = 'xy' -> tuple) */
+MICA_API mica_arrays mica_meshgrid(mica_scope *scope, mica_arrays arrays, bool sparse,
+                                   const char *indexing);
+
+/** Sum over axes; small integers add up in 32 bits, halves in float32.
+    sum(array: array, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_sum(mica_scope *scope, mica_array *array, mica_dims axis, bool keepdims);
+
+/** Product over axes.
+    prod(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_prod(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Maximum over axes; NaN wins.
+    max(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_max(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Minimum over axes; NaN wins.
+    min(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_min(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Minimum and maximum over axes.
+    minmax(a: array, /, axis: axes = None, keepdims: bool = False -> tuple) */
+MICA_API mica_arrays mica_minmax(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Whether all elements are true over axes.
+    all(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_all(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Whether any element is true over axes.
+    any(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_any(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Arithmetic mean over axes, in floating point; integers and halves do not overflow on the way.
+    mean(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_mean(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Variance over axes: mean squared distance from the mean, divided by n - ddof. correction is
+    another name of ddof.
+    var(a: array, /, axis: axes = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None) */
+MICA_API mica_array *mica_var(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims,
+                              int64_t ddof, int64_t correction);
+
+/** Standard deviation over axes: the square root of var.
+    std(a: array, /, axis: axes = None, keepdims: bool = False, ddof: int = 0, *, correction: int? = None) */
+MICA_API mica_array *mica_std(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims,
+                              int64_t ddof, int64_t correction);
+
+/** Median over axes: the mean of the two middle elements where their number is even; NaN wins.
+    median(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_median(mica_scope *scope, mica_array *a, mica_dims axis, bool keepdims);
+
+/** Number of elements that are not zero, int32.
+    count_nonzero(a: array, /, axis: axes = None, *, keepdims: bool = False) */
+MICA_API mica_array *mica_count_nonzero(mica_scope *scope, mica_array *a, mica_dims axis,
+                                        bool keepdims);
+
+/** log(sum(exp)) over axes, without overflow.
+    logsumexp(a: array, /, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_logsumexp(mica_scope *scope, mica_array *a, mica_dims axis,
+                                    bool keepdims);
+
+/** exp normalised to sum 1 over axes; precise computes halves in float32 throughout.
+    softmax(a: array, /, axis: axes = None, *, precise: bool = False) */
+MICA_API mica_array *mica_softmax(mica_scope *scope, mica_array *a, mica_dims axis, bool precise);
+
+/** Index of the first maximum along an axis, or in the flattened array; uint32.
+    argmax(a: array, /, axis: axis? = None, keepdims: bool = False) */
+MICA_API mica_array *mica_argmax(mica_scope *scope, mica_array *a, int axis, bool keepdims);
+
+/** Index of the first minimum along an axis, or in the flattened array; uint32.
+    argmin(a: array, /, axis: axis? = None, keepdims: bool = False) */
+MICA_API mica_array *mica_argmin(mica_scope *scope, mica_array *a, int axis, bool keepdims);
+
 #endif

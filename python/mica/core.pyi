@@ -376,6 +376,201 @@ def right_shift(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevi
 def where(condition: scalar | array, x: scalar | array, y: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Takes elements of x where condition is true, of y elsewhere."""
 
+def reshape(a: array, /, shape: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """The same elements in row-major order under another shape; one size may be -1."""
+
+def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Joins axes start_axis to end_axis into one."""
+
+def unflatten(a: array, /, axis: int, shape: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Splits one axis into several; one size may be -1."""
+
+def squeeze(a: array, /, axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+    """Removes axes of size 1: all, or those given."""
+
+def expand_dims(a: array, /, axis: None | int | Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Inserts axes of size 1 at the given places of the result."""
+
+def transpose(a: array, /, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+    """Permutes axes; reverses them when none are given."""
+
+def permute_dims(a: array, /, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+    """Permutes axes; reverses them when none are given."""
+
+def swapaxes(a: array, /, axis1: int, axis2: int, *, stream: StreamOrDevice = None) -> array:
+    """Exchanges two axes."""
+
+def moveaxis(a: array, /, source: int, destination: int, *, stream: StreamOrDevice = None) -> array:
+    """Moves one axis to another place; the others keep their order."""
+
+def broadcast_to(a: scalar | array, /, shape: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Repeats axes of size 1, and new leading axes, to reach a shape; nothing is copied."""
+
+def broadcast_arrays(*arrays: array, stream: StreamOrDevice = None) -> list[array]:
+    """Broadcasts arrays against each other."""
+
+def atleast_1d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+    """Each array with at least one axis. One array alone is returned bare in Python."""
+
+def atleast_2d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+    """Each array with at least two axes. One array alone is returned bare in Python."""
+
+def atleast_3d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+    """Each array with at least three axes. One array alone is returned bare in Python."""
+
+def flip(a: array, /, axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+    """Reverses the order of elements along axes."""
+
+def slice_static(a: array, /, start: Sequence[int], stop: Sequence[int], step: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices after None is resolved: see shape.c."""
+
+def as_strided(a: array, /, shape: None | Sequence[int] = None, strides: None | Sequence[int] = None, offset: int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Any strides (in elements) over the row-major elements of an array."""
+
+def view(a: scalar | array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
+    """The same bytes as elements of another type."""
+
+def contiguous(a: array, /, allow_col_major: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """The same values in row-major memory; column-major is left alone if allowed."""
+
+def stop_gradient(a: array, /, *, stream: StreamOrDevice = None) -> array:
+    """The same values, through which no derivative passes."""
+
+def split(a: array, /, sections: int, axis: int = 0, *, stream: StreamOrDevice = None) -> list[array]:
+    """Splits an axis into equal sections."""
+
+def split_at(a: array, /, indices: Sequence[int], axis: int = 0, *, stream: StreamOrDevice = None) -> list[array]:
+    """Splits an axis at indices."""
+
+def unstack(x: array, /, *, axis: int = 0, stream: StreamOrDevice = None) -> list[array]:
+    """The slices of an axis, without it."""
+
+def concatenate(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Joins arrays along an axis; None joins the flattened arrays."""
+
+def stack(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Joins arrays along a new axis."""
+
+def repeat(array: array, /, repeats: int, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+    """Repeats each element along an axis; None repeats those of the flattened array."""
+
+def tile(a: array, reps: int | Sequence[int], /, *, stream: StreamOrDevice = None) -> array:
+    """Repeats the whole array along axes."""
+
+def roll(a: array, /, shift: int | Sequence[int], axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+    """Shifts elements along axes; those that leave at one end enter at the other. None rolls the flattened array by the sum of the shifts."""
+
+def pad(a: array, /, low: Sequence[int], high: Sequence[int], mode: str = 'constant', constant_values: scalar | array = 0, *, stream: StreamOrDevice = None) -> array:
+    """Pads each axis with low values before and high after it; mode: constant, edge, reflect or symmetric."""
+
+def arange(start: float, stop: float, step: float, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """start, start + step, ... before stop; float32 when no type is given."""
+
+def arange_integer(start: int, stop: int, step: int, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """start, start + step, ... before stop, counted in integers; int32 (int64 where a bound does not fit) when no type is given."""
+
+def linspace(start: float, stop: float, num: None | int = 50, endpoint: bool = True, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """Numbers evenly spaced from start to stop, which is included if endpoint."""
+
+def zeros(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """An array of zeros."""
+
+def ones(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """An array of ones."""
+
+def empty(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """An array of zeros, as the values must be something."""
+
+def full(shape: int | Sequence[int], vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """Values broadcast to a shape; dtype is what a number becomes, and arrays keep their own."""
+
+def zeros_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """Zeros of the shape, and unless given the type, of an array."""
+
+def ones_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """Ones of the shape, and unless given the type, of an array."""
+
+def empty_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """Zeros of the shape, and unless given the type, of an array."""
+
+def full_like(a: array, /, vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """Values broadcast to the shape, and unless given the type, of an array."""
+
+def eye(n: int, m: None | int = None, k: int = 0, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """Ones on the k-th diagonal of an n x m matrix (m: n), zeros elsewhere."""
+
+def identity(n: int, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """Ones on the diagonal of an n x n matrix, zeros elsewhere."""
+
+def tri(n: int, m: None | int = None, k: int = 0, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
+    """Ones on and below the k-th diagonal of an n x m matrix (m: n), zeros above."""
+
+def tril(x: array, k: int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Zeros above the k-th diagonal of the last two axes."""
+
+def triu(x: array, k: int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Zeros below the k-th diagonal of the last two axes."""
+
+def diag(a: array, /, k: int = 0, *, stream: StreamOrDevice = None) -> array:
+    """The k-th diagonal of a matrix, or the matrix with a 1-D array as its k-th diagonal."""
+
+def diagonal(a: array, offset: int = 0, axis1: int = 0, axis2: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """The diagonal of two axes, as the last axis of the result."""
+
+def trace(a: array, /, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """The sum along the diagonal of two axes."""
+
+def meshgrid(*arrays: array, sparse: bool = False, indexing: str = 'xy', stream: StreamOrDevice = None) -> tuple[array, ...]:
+    """Coordinate grids of flattened arrays; indexing: 'xy' (the second axis goes with the first array) or 'ij'."""
+
+def sum(array: array, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Sum over axes; small integers add up in 32 bits, halves in float32."""
+
+def prod(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Product over axes."""
+
+def max(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Maximum over axes; NaN wins."""
+
+def min(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Minimum over axes; NaN wins."""
+
+def minmax(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+    """Minimum and maximum over axes."""
+
+def all(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Whether all elements are true over axes."""
+
+def any(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Whether any element is true over axes."""
+
+def mean(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Arithmetic mean over axes, in floating point; integers and halves do not overflow on the way."""
+
+def var(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, ddof: int = 0, *, correction: None | int = None, stream: StreamOrDevice = None) -> array:
+    """Variance over axes: mean squared distance from the mean, divided by n - ddof. correction is another name of ddof."""
+
+def std(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, ddof: int = 0, *, correction: None | int = None, stream: StreamOrDevice = None) -> array:
+    """Standard deviation over axes: the square root of var."""
+
+def median(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Median over axes: the mean of the two middle elements where their number is even; NaN wins."""
+
+def count_nonzero(a: array, /, axis: None | int | Sequence[int] = None, *, keepdims: bool = False, stream: StreamOrDevice = None) -> array:
+    """Number of elements that are not zero, int32."""
+
+def logsumexp(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """log(sum(exp)) over axes, without overflow."""
+
+def softmax(a: array, /, axis: None | int | Sequence[int] = None, *, precise: bool = False, stream: StreamOrDevice = None) -> array:
+    """exp normalised to sum 1 over axes; precise computes halves in float32 throughout."""
+
+def argmax(a: array, /, axis: None | int = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Index of the first maximum along an axis, or in the flattened array; uint32."""
+
+def argmin(a: array, /, axis: None | int = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Index of the first minimum along an axis, or in the flattened array; uint32."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin
@@ -385,5 +580,10 @@ atan2 = arctan2
 atanh = arctanh
 bitwise_left_shift = left_shift
 bitwise_right_shift = right_shift
+concat = concatenate
 conj = conjugate
+empty = zeros
+empty_like = zeros_like
+matrix_transpose = transpose
+permute_dims = transpose
 pow = power

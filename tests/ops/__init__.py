@@ -1,0 +1,1 @@
+"""The matrix: every function x dtype x layout x mode, against oracles."""

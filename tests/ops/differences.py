@@ -1,0 +1,65 @@
+"""Where mica is meant to differ from the wheel, each with the reason and what mica does instead.
+
+The matrix reads this file: a function named here is judged by NumPy alone, or by nobody where it cannot be; all the rest must
+agree with the wheel in results, dtypes and exception classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.ops import target
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One meant difference."""
+
+    name: str
+    reason: str
+    instead: str
+
+
+DIFFERENCES = (
+    Difference("index out of range", "the wheel reads and writes outside memory", "IndexError at the call, or at the "
+               "evaluation for index arrays"),
+    Difference("x[mask]", "the wheel refuses boolean masks in reads", "NumPy's result"),
+    Difference("float64 exp sin cos erf erfinv sigmoid", "the wheel uses float32 polynomials", "within 2 ulp of float64"),
+    Difference("float32 transcendental functions", "the wheel is off by up to 4e-7", "within the tolerance of the case"),
+    Difference("mean", "the wheel sums in the result dtype, which overflows", "sums wide, rounds once"),
+    Difference("sum, var, std, cumsum of halves", "the wheel sums in halves", "sums in float32, rounds once"),
+    Difference("reflected & | ^ << >> @, +x, round(x), divmod(x, 2), x // of arrays on the right",
+               "the wheel has no such operators", "they work"),
+    Difference("array(2**63, uint64)", "the wheel raises", "the value"),
+    Difference("compile with a pending captured array", "the wheel refuses it", "an input whose history runs once"),
+    Difference("compile with a new Python float", "the wheel traces again", "one trace"),
+    Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
+    Difference("allocation that cannot be satisfied", "the wheel dies", "MemoryError"),
+    Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
+)
+
+# Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16, float32, float64, complex64).
+# Only used when the tests run on the wheel itself.
+_ROUGH: dict[str, tuple[float, float, float, float]] = {
+    "exp": (0, 32, 1e14, 0), "sin": (0, 0, 1e15, 0), "cos": (0, 0, 1e15, 0), "erf": (4, 2e5, 1e12, 0),
+    "erfinv": (0, 0, 1e10, 0), "sigmoid": (300, 32, 1e12, 0), "logaddexp": (0, 0, 1e12, 0),
+}
+# Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is float32.
+_SPECIALS = {("sin", "float64"), ("cos", "float64"), ("exp", "float64"), ("sigmoid", "float64"), ("erf", "float64"),
+             ("erf", "float32"), ("erf", "bfloat16"), ("erfinv", "float64")}
+
+
+def rough(name: str, dtype: str) -> float:
+    """How far the wheel may be off from NumPy in ``name`` for results of ``dtype``."""
+    half, single, double, pair = _ROUGH.get(name, (0.0, 0.0, 0.0, 0.0))
+    return {"float16": half, "bfloat16": half, "float32": single, "float64": double, "complex64": pair}.get(dtype, 0.0)
+
+
+def error_class_differs(got: type | None, want: type | None) -> bool:
+    """Whether mica's class of exception for the wheel's is meant to be another."""
+    return False
+
+
+def special(name: str, dtype: str) -> bool:
+    """Whether ``name`` is left out for NaN, infinities and ends of the range."""
+    return not target.IS_MICA and (name, dtype) in _SPECIALS

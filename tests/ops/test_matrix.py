@@ -1,0 +1,158 @@
+"""Every case x dtype x layout x mode. A test is one case in one mode; its failures name dtype, layout, shapes and arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.ops import differences, target, values
+from tests.ops.cases import Case, V, X, all_cases
+from tests.ops.check import Failures, Outcome, check_errors, compare_values, outcome, tolerance
+from tests.ops.layouts import LAYOUTS, arranged, spread
+from tests.ops.target import mx, wheel
+
+CASES = all_cases()
+IDS = [case.label for case in CASES]
+LONG = target.LONG
+FLOATS = values.FLOATS + values.COMPLEX
+
+# Shapes that element-wise functions get: equal, then broadcasting against each other, 0-d with others, empty.
+EQUAL = (3, 5, 7)
+BROADCAST = ((3, 1, 7), (5, 1), (3, 5, 7))
+MIXED = ((), (5, 3), (3,))
+EMPTY = (((0,),) * 3, ((3, 0, 2), (3, 1, 2), (2,)))
+LARGE = (100_003,)
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-3, np.inf, -np.inf, np.nan)
+
+each_case = pytest.mark.parametrize("case", CASES, ids=IDS)
+
+
+def arguments(case: Case, shapes, name: str, layout: str = "contiguous", domains: tuple[X, ...] | None = None,
+              salt: object = None) -> list[tuple[np.ndarray, str]]:
+    """Values and dtype of each argument; ``broadcast`` values repeat along the first axis."""
+    rng = np.random.default_rng(values.seed_of(case.label, shapes, name, salt))
+    drawn = []
+    for domain, shape in zip(domains or case.domains, shapes):
+        x = domain.draw(rng, shape, name)
+        drawn.append((spread(x) if layout == "broadcast" else x, domain.dtype or name))
+    return drawn
+
+
+def shape_groups(case: Case) -> list[tuple[tuple[int, ...], ...]]:
+    """The shapes that a case is run with: its own, or those of an element-wise function."""
+    if not case.elementwise:
+        return list(case.shapes)
+    count = len(case.domains)
+    groups = [(EQUAL,) * count, ((),) * count]
+    if count > 1:
+        groups += [BROADCAST[-count:], MIXED[:count], MIXED[1:count] + ((),)]
+    return groups + [group[:count] for group in EMPTY]
+
+
+def expected(case: Case, drawn, variant: V) -> Outcome:
+    """The wheel's outcome."""
+    return outcome(lambda: case.run(wheel, [values.to_array(wheel, x, name) for x, name in drawn], variant))
+
+
+def reference(case: Case, arrays, variant: V) -> list[np.ndarray] | None:
+    """NumPy's results; None where NumPy does not know the function for this kind of number."""
+    try:
+        with np.errstate(all="ignore"):
+            truth = case.ref(*arrays, *variant.args, **variant.kwargs)
+    except TypeError:
+        return None
+    return list(truth) if isinstance(truth, (list, tuple)) else [truth]
+
+
+def judge(case: Case, label: str, got: Outcome, want: Outcome, drawn, variant: V, failures: Failures,
+          exact: bool = False) -> None:
+    """Compares with the wheel in kind, and in value with NumPy where the case has a reference and the result is rounded."""
+    failures.checked += 1
+    if not check_errors(got, want, label, failures):
+        return
+    if got.container != want.container or len(got.leaves) != len(want.leaves):
+        failures.add(label, f"{got.container} of {len(got.leaves)}, expected {want.container} of {len(want.leaves)}")
+        return
+    truth = None
+    if case.ref is not None and any(values.is_float(name) for name, _ in want.leaves):
+        truth = reference(case, [x for x, _ in drawn], variant)
+    for i, ((name, x), (wanted_name, wanted)) in enumerate(zip(got.leaves, want.leaves)):
+        which = f"{label} result {i}" if len(got.leaves) > 1 else label
+        if name != wanted_name:
+            failures.add(which, f"dtype {name}, expected {wanted_name}")
+            continue
+        if x.shape != wanted.shape:
+            failures.add(which, f"shape {x.shape}, expected {wanted.shape}")
+            continue
+        by_numpy = truth is not None and values.is_float(name)
+        value = np.asarray(truth[i]) if by_numpy else wanted
+        allowed = tolerance(case, name)
+        if not by_numpy and values.is_float(name) and allowed:
+            # The wheel is rounded itself.
+            allowed += max(allowed, differences.rough(case.name, name))
+        message = compare_values(x, value, name, allowed, case.scaled)
+        if message:
+            failures.add(which, message + ("" if by_numpy else " (the wheel's)"))
+
+
+def dtypes_of(case: Case, layout: str, large: bool = False) -> tuple[str, ...]:
+    """The dtypes a layout is tried with; plain memory gets all, the rest a sample in the quick tier."""
+    if layout == "contiguous" and not large or LONG:
+        return case.dtypes
+    sample = ("float32", "bfloat16", "int8", "complex64", "bool_", "float64") if not large else ("float32", "int16", "float16")
+    chosen = tuple(name for name in sample if name in case.dtypes)
+    return chosen or case.dtypes[:2]
+
+
+@each_case
+def test_values(case: Case) -> None:
+    """Dtypes, shapes, values and errors in every layout."""
+    failures = Failures()
+    for layout in LAYOUTS:
+        for name in dtypes_of(case, layout):
+            for shapes in shape_groups(case):
+                for variant in case.variants:
+                    drawn = arguments(case, shapes, name, layout)
+                    label = f"{case.name}{variant} {name} {layout} {shapes}"
+                    want = expected(case, drawn, variant)
+                    got = outcome(lambda: case.run(mx, [arranged(mx, x, n, layout) for x, n in drawn], variant))
+                    judge(case, label, got, want, drawn, variant, failures)
+    failures.raise_any()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.elementwise], ids=[c.label for c in CASES if c.elementwise])
+def test_large(case: Case) -> None:
+    """Odd sizes that span several blocks and leave a rest."""
+    failures = Failures()
+    for name in dtypes_of(case, "contiguous", large=True):
+        for layout in ("contiguous", "strided"):
+            drawn = arguments(case, (LARGE,) * len(case.domains), name)
+            variant = case.variants[0]
+            want = expected(case, drawn, variant)
+            got = outcome(lambda: case.run(mx, [arranged(mx, x, n, layout) for x, n in drawn], variant))
+            judge(case, f"{case.name}{variant} {name} {layout} {LARGE}", got, want, drawn, variant, failures)
+    failures.raise_any()
+
+
+with_specials = [c for c in CASES if c.elementwise and c.specials]
+
+
+@pytest.mark.parametrize("case", with_specials, ids=[c.label for c in with_specials])
+def test_specials(case: Case) -> None:
+    """NaN, infinities and zeros of both signs, every combination of them, and both ends of the range."""
+    failures = Failures()
+    for name in [n for n in case.dtypes if n in values.FLOATS]:
+        if differences.special(case.name, name):
+            continue
+        ends = [values.LARGEST[name], -values.LARGEST[name], 2.0 ** values.PRECISION[name][1]]
+        grid = np.meshgrid(*[np.array([*SPECIAL, *ends])] * len(case.domains), indexing="ij")
+        drawn = []
+        for domain, x in zip(case.domains, grid):
+            flat = values.quantized(x.ravel(), name)
+            drawn.append((flat > 0, "bool_") if domain.dtype == "bool_" else (flat, name))
+        variant = case.variants[0]
+        want = expected(case, drawn, variant)
+        got = outcome(lambda: case.run(mx, [values.to_array(mx, x, n) for x, n in drawn], variant))
+        judge(case, f"{case.name}{variant} {name} specials", got, want, drawn, variant, failures)
+    if failures.checked:
+        failures.raise_any()

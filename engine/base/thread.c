@@ -67,7 +67,7 @@ typedef struct start {
 static void *run(void *argument)
 {
     start s = *(start *)argument;
-    mica__free(argument);
+    free(argument);
 #ifdef __linux__
     pthread_setname_np(pthread_self(), s.name);
 #endif
@@ -77,8 +77,8 @@ static void *run(void *argument)
 
 int mica__thread_start(mica__thread *t, const char *name, void (*body)(void *), void *argument)
 {
-    start *s = mica__alloc(sizeof *s);
-    if (!s) return MICA_EMEMORY;
+    start *s = malloc(sizeof *s); /* no injected failure: the pool must not lose threads over one */
+    if (!s) return mica__fail_memory("thread", sizeof *s);
     *s = (start){ .body = body, .argument = argument };
     for (size_t i = 0; i + 1 < sizeof s->name && name[i]; i++) s->name[i] = name[i];
 
@@ -95,7 +95,7 @@ int mica__thread_start(mica__thread *t, const char *name, void (*body)(void *), 
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (!code) return MICA_OK;
-    mica__free(s);
+    free(s);
     return mica__fail(MICA_EOS, "[thread] cannot start another thread: %s", strerror(code));
 }
 

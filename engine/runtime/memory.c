@@ -1,0 +1,410 @@
+/* The caching allocator: size classes with free lists, one list of all cached blocks by age, exact statistics. */
+#include "runtime/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/config.h"
+#include "base/system.h"
+#include "base/thread.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_POISON 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMORY_POISON 1
+#endif
+#endif
+#ifdef MEMORY_POISON
+#include <sanitizer/asan_interface.h>
+#define POISON(memory, bytes)   ASAN_POISON_MEMORY_REGION(memory, bytes)
+#define UNPOISON(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
+#else
+#define POISON(memory, bytes)   ((void)(memory), (void)(bytes))
+#define UNPOISON(memory, bytes) ((void)(memory), (void)(bytes))
+#endif
+
+/* ---- size classes --------------------------------------------------------------------------- */
+
+/* Steps of 64 bytes up to 1 KiB, then 8 steps a power of two up to 1 MiB (at most 12.5% lost), 16 up to 64 MiB (6.3%),
+   then 32 (3.2%; all of them multiples of a huge page of 2 MiB). */
+enum {
+    LINE = 64,
+    FINE = 10,         /* log2 of the end of the 64-byte steps */
+    LARGE = 20,        /* from here blocks are mapped, not carved from the heap */
+    HUGE = 26,
+    LAST = 46,         /* requests up to 2^47 bytes */
+    FINE_CLASSES = 1 << (FINE - 6),
+    LARGE_CLASSES = FINE_CLASSES + (LARGE - FINE) * 8,
+    HUGE_CLASSES = LARGE_CLASSES + (HUGE - LARGE) * 16,
+    CLASSES = HUGE_CLASSES + (LAST + 1 - HUGE) * 32
+};
+
+/* The class of a request and the bytes of its blocks; `bytes` is at most 2^47. */
+static inline unsigned size_class(size_t bytes, size_t *size)
+{
+    if (bytes <= (size_t)1 << FINE) {
+        size_t lines = bytes ? (bytes + LINE - 1) / LINE : 1;
+        *size = lines * LINE;
+        return (unsigned)lines - 1;
+    }
+    int e = 63 - __builtin_clzll((unsigned long long)bytes - 1); /* 2^e < bytes <= 2^(e+1) */
+    int shift = e < LARGE ? 3 : e < HUGE ? 4 : 5;
+    int first = e < LARGE ? FINE_CLASSES + (e - FINE) * 8
+                : e < HUGE ? LARGE_CLASSES + (e - LARGE) * 16 : HUGE_CLASSES + (e - HUGE) * 32;
+    size_t base = (size_t)1 << e, step = base >> shift;
+    size_t steps = (bytes - 1 - base) >> (e - shift);
+    *size = base + (steps + 1) * step;
+    return (unsigned)first + (unsigned)steps;
+}
+
+static bool class_of(size_t bytes, unsigned *class, size_t *size)
+{
+    if (bytes > (size_t)1 << (LAST + 1)) return false;
+    *class = size_class(bytes, size);
+    return true;
+}
+
+size_t mica__memory_class_bytes(size_t bytes)
+{
+    unsigned class;
+    size_t size;
+    return class_of(bytes, &class, &size) ? size : SIZE_MAX;
+}
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+/* Lies in the first line of a cached block. */
+typedef struct block {
+    struct block *newer, *older;         /* among those of its class */
+    struct block *age_newer, *age_older; /* among all */
+    size_t size;
+    unsigned class;
+} block;
+_Static_assert(sizeof(block) <= LINE, "the smallest block holds the links");
+
+enum { FLOOR = 1 << 20, WINDOW_TURNS = 32 };
+
+static struct state {
+    mica__spinlock lock;
+    bool automatic; /* nobody set a limit for the cache: it learns one */
+    size_t active, peak, cached;
+    size_t reserved; /* asked from the system at this moment */
+    size_t limit, cache_limit, total;
+    /* The peak of active memory in the present and in the last window of traffic: what recent work needs. */
+    size_t window_peak, last_peak;
+    uint64_t traffic, window_end;
+    block *newest, *oldest;
+    mica__memory_counts counts;
+    struct {
+        block *newest, *oldest;
+    } classes[CLASSES];
+} state = { .lock = MICA_SPINLOCK_INIT, .window_end = (uint64_t)FLOOR * WINDOW_TURNS };
+
+static void before_fork(void) { mica__spinlock_lock(&state.lock); }
+static void after_fork(void) { mica__spinlock_unlock(&state.lock); }
+
+static void read_limits(void)
+{
+    uint64_t physical = mica__memory_physical();
+    int64_t limit = mica__setting_number(MICA_SETTING_memory_limit);
+    int64_t cache = mica__setting_number(MICA_SETTING_cache_limit);
+    uint64_t most = (uint64_t)4 << 30, quarter = physical / 4;
+    state.total = (size_t)mica__memory_total();
+    state.limit = limit >= 0 ? (size_t)limit : (size_t)(physical / 5 * 4);
+    state.cache_limit = cache >= 0 ? (size_t)cache : (size_t)(quarter < most ? quarter : most);
+    state.automatic = cache < 0;
+    mica__at_fork(before_fork, after_fork, after_fork);
+}
+
+/* Takes the lock; the first time, reads the limits before. */
+static void lock_ready(void)
+{
+    static mica__once once = MICA_ONCE_INIT;
+    mica__call_once(&once, read_limits);
+    mica__spinlock_lock(&state.lock);
+}
+
+/* ---- blocks; the lock is held --------------------------------------------------------------- */
+
+static inline void unlink_block(block *b)
+{
+    if (b->newer) b->newer->older = b->older;
+    else state.classes[b->class].newest = b->older;
+    if (b->older) b->older->newer = b->newer;
+    else state.classes[b->class].oldest = b->newer;
+    if (b->age_newer) b->age_newer->age_older = b->age_older;
+    else state.newest = b->age_older;
+    if (b->age_older) b->age_older->age_newer = b->age_newer;
+    else state.oldest = b->age_newer;
+    state.cached -= b->size;
+    state.counts.blocks--;
+}
+
+static inline void link_block(block *b, unsigned class, size_t size)
+{
+    block *newest = state.classes[class].newest;
+    *b = (block){ .older = newest, .age_older = state.newest, .size = size, .class = class };
+    if (newest) newest->newer = b;
+    else state.classes[class].oldest = b;
+    state.classes[class].newest = b;
+    if (state.newest) state.newest->age_newer = b;
+    else state.oldest = b;
+    state.newest = b;
+    state.cached += size;
+    state.counts.blocks++;
+}
+
+/* Moves the oldest block to a list of those that go back to the system once the lock is free. */
+static void evict_oldest(block **evicted)
+{
+    block *b = state.oldest;
+    unlink_block(b);
+    state.counts.evictions++;
+    b->older = *evicted;
+    *evicted = b;
+}
+
+static inline bool too_much_cached(void)
+{
+    if (state.cached > state.cache_limit) return true;
+    if (!state.automatic || state.cached <= FLOOR) return false;
+    size_t recent = state.window_peak > state.last_peak ? state.window_peak : state.last_peak;
+    return (state.active + state.cached) / 2 > recent;
+}
+
+static inline void trim(block **evicted)
+{
+    while (too_much_cached() && state.oldest) evict_oldest(evicted);
+}
+
+static void next_window(void)
+{
+    state.last_peak = state.window_peak;
+    state.window_peak = state.active;
+    size_t recent = state.last_peak > FLOOR ? state.last_peak : FLOOR;
+    state.window_end = state.traffic + (uint64_t)recent * WINDOW_TURNS;
+}
+
+static inline void account(size_t size)
+{
+    state.active += size;
+    if (state.active > state.peak) state.peak = state.active;
+    if (state.active > state.window_peak) state.window_peak = state.active;
+    state.traffic += size;
+    if (state.traffic > state.window_end) next_window();
+}
+
+/* ---- the system's memory; the lock is free -------------------------------------------------- */
+
+static void *system_take(size_t size)
+{
+    if (size > (size_t)1 << LARGE) return mica__pages_map(size);
+    return aligned_alloc(LINE, size);
+}
+
+static void system_give(void *memory, size_t size)
+{
+    UNPOISON(memory, size);
+    if (size > (size_t)1 << LARGE) mica__pages_unmap(memory, size);
+    else free(memory);
+}
+
+static void give_evicted(block *evicted)
+{
+    while (evicted) {
+        block *next = evicted->older;
+        system_give(evicted, evicted->size);
+        evicted = next;
+    }
+}
+
+/* "1.50 GiB", for messages. */
+static const char *size_text(char text[32], size_t bytes)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    double value = (double)bytes;
+    int unit = 0;
+    for (; value >= 1024 && unit < 5; unit++) value /= 1024;
+    snprintf(text, 32, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
+    return text;
+}
+
+/* ---- taking and giving ---------------------------------------------------------------------- */
+
+static int fail_limit(size_t bytes, const char *why)
+{
+    char text[4][32];
+    lock_ready();
+    size_t active = state.active, cached = state.cached, limit = state.limit;
+    mica__spinlock_unlock(&state.lock);
+    return mica__fail(MICA_EMEMORY,
+                      "[allocate] cannot allocate %s (%zu bytes): %s; active %s, cached %s, limit %s",
+                      size_text(text[0], bytes), bytes, why, size_text(text[1], active),
+                      size_text(text[2], cached), size_text(text[3], limit));
+}
+
+/* Reserves room for a block under the limits, dropping the oldest cached blocks where that makes it. */
+static const char *reserve(size_t size)
+{
+    block *evicted = NULL;
+    const char *why = NULL;
+    lock_ready();
+    size_t held = state.active + state.reserved;
+    if (held > state.total || size > state.total - held) {
+        why = "the machine has less memory";
+    } else if (held > state.limit || size > state.limit - held) {
+        why = "the memory limit would be exceeded";
+    } else {
+        while (state.oldest && state.cached > state.limit - held - size) evict_oldest(&evicted);
+        state.reserved += size;
+    }
+    mica__spinlock_unlock(&state.lock);
+    give_evicted(evicted);
+    return why;
+}
+
+/* The system grants more than it has and later kills whoever uses it: large requests ask before. */
+static bool available(size_t size)
+{
+    return size < (size_t)256 << 20 || size <= mica__memory_available();
+}
+
+static int take_new(size_t bytes, size_t size, void **memory)
+{
+    const char *why = reserve(size);
+    if (why) return fail_limit(bytes, why);
+    void *taken = available(size) ? system_take(size) : NULL;
+    if (!taken) {
+        mica_memory_clear_cache();
+        taken = available(size) ? system_take(size) : NULL;
+    }
+    block *evicted = NULL;
+    mica__spinlock_lock(&state.lock);
+    state.reserved -= size;
+    state.counts.misses++;
+    if (taken) {
+        account(size);
+        trim(&evicted);
+    }
+    mica__spinlock_unlock(&state.lock);
+    give_evicted(evicted);
+    if (!taken) return fail_limit(bytes, "the system has no memory left");
+    POISON((char *)taken + bytes, size - bytes);
+    *memory = taken;
+    return MICA_OK;
+}
+
+int mica__memory_take(size_t bytes, void **memory)
+{
+    unsigned class;
+    size_t size;
+    if (mica__injected_failure()) return MICA_EMEMORY;
+    if (!class_of(bytes, &class, &size)) return fail_limit(bytes, "no machine has that much memory");
+    mica__spinlock_lock(&state.lock);
+    block *b = state.classes[class].newest;
+    if (!b || state.active > state.limit || size > state.limit - state.active) {
+        mica__spinlock_unlock(&state.lock);
+        return take_new(bytes, size, memory);
+    }
+    unlink_block(b);
+    account(size);
+    state.counts.hits++;
+    mica__spinlock_unlock(&state.lock);
+    UNPOISON(b, size);
+    POISON((char *)b + bytes, size - bytes);
+    *memory = b;
+    return MICA_OK;
+}
+
+void mica__memory_give(void *memory, size_t bytes)
+{
+    if (!memory) return;
+    size_t size;
+    unsigned class = size_class(bytes, &size);
+    block *evicted = NULL;
+    UNPOISON(memory, size);
+    POISON((char *)memory + LINE, size - LINE);
+    mica__spinlock_lock(&state.lock);
+    state.active -= size;
+    link_block(memory, class, size);
+    if (too_much_cached()) trim(&evicted);
+    mica__spinlock_unlock(&state.lock);
+    if (evicted) give_evicted(evicted);
+}
+
+/* ---- what users see ------------------------------------------------------------------------- */
+
+void mica_memory_clear_cache(void)
+{
+    block *evicted = NULL;
+    mica__spinlock_lock(&state.lock);
+    while (state.oldest) evict_oldest(&evicted);
+    mica__spinlock_unlock(&state.lock);
+    give_evicted(evicted);
+}
+
+static size_t read_size(const size_t *value)
+{
+    lock_ready();
+    size_t bytes = *value;
+    mica__spinlock_unlock(&state.lock);
+    return bytes;
+}
+
+size_t mica_memory_active(void) { return read_size(&state.active); }
+size_t mica_memory_peak(void) { return read_size(&state.peak); }
+size_t mica_memory_cached(void) { return read_size(&state.cached); }
+size_t mica_memory_limit(void) { return read_size(&state.limit); }
+size_t mica_memory_cache_limit(void) { return read_size(&state.cache_limit); }
+
+void mica_memory_reset_peak(void)
+{
+    lock_ready();
+    state.peak = 0;
+    mica__spinlock_unlock(&state.lock);
+}
+
+size_t mica_memory_set_limit(size_t bytes)
+{
+    block *evicted = NULL;
+    lock_ready();
+    size_t before = state.limit;
+    state.limit = bytes;
+    while (state.oldest && (state.active > bytes || state.cached > bytes - state.active))
+        evict_oldest(&evicted);
+    mica__spinlock_unlock(&state.lock);
+    give_evicted(evicted);
+    return before;
+}
+
+size_t mica_memory_set_cache_limit(size_t bytes)
+{
+    block *evicted = NULL;
+    lock_ready();
+    size_t before = state.cache_limit;
+    state.cache_limit = bytes;
+    state.automatic = false;
+    trim(&evicted);
+    mica__spinlock_unlock(&state.lock);
+    give_evicted(evicted);
+    return before;
+}
+
+mica__memory_counts mica__memory_counters(void)
+{
+    lock_ready();
+    mica__memory_counts counts = state.counts;
+    mica__spinlock_unlock(&state.lock);
+    return counts;
+}
+
+void mica__memory_forget(void)
+{
+    mica_memory_clear_cache();
+    lock_ready();
+    state.automatic = true;
+    state.window_peak = state.last_peak = state.active;
+    state.window_end = state.traffic + (uint64_t)FLOOR * WINDOW_TURNS;
+    mica__spinlock_unlock(&state.lock);
+}

@@ -44,7 +44,8 @@ enum {
     MICA_PRIM_NONDIFF = 1,  /* derivative is zero everywhere it exists, or the result is an index or truth value */
     MICA_PRIM_INTERNAL = 2, /* not exported as a function of its own */
     MICA_PRIM_LINEAR = 4,   /* linear in its first input: jvp applies the operation to the tangent */
-    MICA_PRIM_STRIDED = 8   /* its kernel reads any strides; others get row-major inputs */
+    MICA_PRIM_STRIDED = 8,  /* its kernel reads any strides; others get row-major inputs */
+    MICA_PRIM_DONATES = 16  /* out[0] has no memory until the kernel calls mica__launch_donate */
 };
 
 /* mica_prim_exp, ...: what a node is. */
@@ -84,7 +85,7 @@ typedef enum mica_prim {
 #undef NO_FIELDS
 
 /* What operands become after promotion, and what the result is (rule.def). */
-typedef enum mica__convert { MICA_CONVERT_KEEP, MICA_CONVERT_FLOAT, MICA_CONVERT_TRUTH } mica__convert;
+typedef enum mica__conversion { MICA_CONVERT_KEEP, MICA_CONVERT_FLOAT, MICA_CONVERT_TRUTH } mica__conversion;
 typedef enum mica__out { MICA_OUT_SAME, MICA_OUT_TRUTH, MICA_OUT_REAL } mica__out;
 typedef enum mica__rule {
 #define RULE(name, convert, accepts, out) MICA_RULE_##name,

@@ -1,0 +1,155 @@
+/* The CPU backend: runs one step of a plan, by class of primitive. */
+#include "backend/backend.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/tape.h"
+#include "ops/view.h"
+#include "runtime/runtime.h"
+
+static int allocate_output(mica_array *out)
+{
+    size_t bytes = (size_t)out->size * mica__dtype_sizes[out->dtype];
+    mica__buffer *b = mica__buffer_new(bytes);
+    if (!b) return MICA_EMEMORY;
+    mica__array_set_data(out, b, b->data, NULL);
+    return MICA_OK;
+}
+
+static void withdraw(mica_node *n)
+{
+    for (size_t i = 0; i < n->noutputs; i++) {
+        mica__buffer *b = n->out[i].buffer;
+        n->out[i].buffer = NULL;
+        n->out[i].data = NULL;
+        n->out[i].flags &= (uint8_t)~MICA_ARRAY_ROW_MAJOR;
+        mica__buffer_release(b);
+    }
+}
+
+/* A row-major copy of an evaluated array as an array of its own on the stack; buffer owned by the caller. */
+static int row_major_copy(const mica_array *a, mica_array *copy)
+{
+    mica__buffer *b = mica__buffer_new((size_t)a->size * mica__dtype_sizes[a->dtype]);
+    if (!b) return MICA_EMEMORY;
+    mica__copy_to_row_major(a, b->data);
+    *copy = *a;
+    copy->shape = a->shape;
+    copy->strides = copy->local + 4;
+    if (a->ndim > 4) {
+        copy->strides = mica__alloc((size_t)a->ndim * sizeof(int64_t));
+        if (!copy->strides) {
+            mica__buffer_release(b);
+            return MICA_EMEMORY;
+        }
+    }
+    mica__array_set_data(copy, b, b->data, NULL);
+    return MICA_OK;
+}
+
+static void drop_copy(mica_array *copy)
+{
+    mica__buffer_release(copy->buffer);
+    if (copy->ndim > 4) mica__free(copy->strides);
+}
+
+/* An output that shares its input's memory. */
+static void share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset)
+{
+    if (in->buffer) {
+        mica__buffer_retain(in->buffer);
+        mica__array_set_data(out, in->buffer, in->data + offset, strides);
+    } else { /* a single value: it moves into the output */
+        memcpy(out->value.bytes, in->value.bytes, sizeof out->value);
+        mica__array_set_data(out, NULL, out->value.bytes + offset, strides);
+    }
+}
+
+static int run_view(mica_node *n)
+{
+    const mica_array *in = n->inputs[0];
+    mica_array *out = &n->out[0];
+    int64_t strides[MICA_MAX_NDIM];
+    ptrdiff_t offset = 0;
+    if (mica__view_geometry(n, in, strides, &offset)) {
+        share(out, in, strides, offset);
+        return MICA_OK;
+    }
+    mica_array copy;
+    MICA_TRY(row_major_copy(in, &copy));
+    int status = MICA_OK;
+    if (mica__view_geometry(n, &copy, strides, &offset)) share(out, &copy, strides, offset);
+    else status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
+    drop_copy(&copy);
+    return status;
+}
+
+/* Gives kernels that want it row-major inputs: copies replace strided ones for the time of the launch. */
+static int run_kernel(mica_node *n)
+{
+    mica__kernel *kernel = mica__cpu_kernels[n->prim];
+    if (!kernel) return mica__fail(MICA_ERUNTIME, "[%s] there is no CPU kernel", mica__prims[n->prim].name);
+    mica__launch l = { .node = n, .ninputs = n->ninputs, .noutputs = n->noutputs, .in = n->inputs, .out = n->out };
+    unsigned flags = mica__prims[n->prim].flags;
+    mica_array *copies = NULL;
+    mica_array **inputs = NULL;
+    uint32_t ncopies = 0;
+    int status = MICA_OK;
+    if (!(flags & MICA_PRIM_STRIDED))
+        for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) {
+            if (mica__is_row_major(n->inputs[i])) continue;
+            if (!copies) {
+                copies = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *copies);
+                inputs = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *inputs);
+                if (!copies || !inputs) {
+                    status = MICA_EMEMORY;
+                    break;
+                }
+                memcpy(inputs, n->inputs, n->ninputs * sizeof *inputs);
+                l.in = inputs;
+            }
+            status = row_major_copy(n->inputs[i], &copies[ncopies]);
+            if (status == MICA_OK) inputs[i] = &copies[ncopies++];
+        }
+    for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
+        if (i > 0 || !(flags & MICA_PRIM_DONATES)) status = allocate_output(&n->out[i]);
+    if (status == MICA_OK) status = kernel(&l);
+    for (uint32_t i = 0; i < ncopies; i++) drop_copy(&copies[i]);
+    mica__arena_free(&l.scratch);
+    if (status != MICA_OK) withdraw(n);
+    return status;
+}
+
+int mica__launch_donate(mica__launch *l)
+{
+    const mica_array *in = l->in[0];
+    mica_array *out = &l->out[0];
+    if (in == l->node->inputs[0]) { /* the array itself, not a copy of it */
+        int32_t edges = 0;
+        for (uint32_t i = 0; i < l->node->ninputs; i++) edges += l->node->inputs[i] == in;
+        mica__buffer *b = in->buffer;
+        if (edges == 1 && b && b->owned && mica__is_row_major(in) && !mica__is_traced(in) &&
+            atomic_load_explicit(&in->uses, memory_order_acquire) == 1 &&
+            atomic_load_explicit(&b->references, memory_order_acquire) == 1) {
+            mica__buffer_retain(b);
+            mica__array_set_data(out, b, in->data, NULL);
+            return MICA_OK;
+        }
+    } else { /* the launch's own copy is ours to take */
+        mica__buffer_retain(in->buffer);
+        mica__array_set_data(out, in->buffer, in->data, NULL);
+        return MICA_OK;
+    }
+    MICA_TRY(allocate_output(out));
+    mica__copy_to_row_major(in, out->data);
+    return MICA_OK;
+}
+
+static int run(mica__step *step)
+{
+    if (!step->node) return mica__tape_run(step);
+    if (mica__prims[step->node->prim].class == MICA_CLASS_VIEW) return run_view(step->node);
+    return run_kernel(step->node);
+}
+
+static const mica__backend cpu = { .name = "cpu", .run = run };
+
+void mica__cpu_register(void) { mica__cpu_backend = &cpu; }

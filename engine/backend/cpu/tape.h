@@ -1,0 +1,10 @@
+/* Fused element-wise steps on the CPU. */
+#ifndef MICA_ENGINE_TAPE_H
+#define MICA_ENGINE_TAPE_H
+
+#include "compile/plan.h"
+
+/* Runs a step made of tape ops: kept results have data afterwards. */
+int mica__tape_run(mica__step *step);
+
+#endif

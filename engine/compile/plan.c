@@ -1,0 +1,343 @@
+/* Orders pending nodes and fuses element-wise ones into tapes.
+
+   Every node gets a level: the largest level of its inputs, plus one unless it can be fused with that input. Only nodes of one level are fused, and
+   any path that leaves a group raises the level, so no group can depend on itself. All walks keep their own stacks: depth never touches the C stack. */
+#include "compile/plan.h"
+
+enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
+
+/* What the planner knows of one pending node. */
+typedef struct info {
+    mica_node *node;
+    uint32_t level, parent, size; /* union-find: parent, size of the group at its root */
+    uint32_t edges;               /* references by planned nodes */
+    uint32_t outside;             /* of those, by nodes of other groups */
+    uint32_t next;                /* next node of the same group, in order */
+    uint32_t local;               /* place in its tape */
+    bool root;
+} info;
+
+typedef struct planner {
+    mica__plan *plan;
+    mica__vec order; /* nodes, inputs first */
+    info *infos;     /* by node->mark - 1 */
+    uint32_t *first, *last; /* group's list of nodes, by root */
+} planner;
+
+static bool is_elementwise(const mica_node *n)
+{
+    mica__class c = mica__prims[n->prim].class;
+    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY || c == MICA_CLASS_CAST;
+}
+
+typedef struct frame {
+    mica_node *node;
+    uint32_t next;
+} frame;
+
+typedef struct stack {
+    frame *at;
+    size_t n, capacity;
+} stack;
+
+static int push(stack *s, mica_node *n)
+{
+    if (s->n == s->capacity) {
+        size_t capacity = s->capacity ? 2 * s->capacity : 64;
+        frame *at = mica__realloc(s->at, capacity * sizeof *at);
+        if (!at) return MICA_EMEMORY;
+        s->at = at;
+        s->capacity = capacity;
+    }
+    s->at[s->n++] = (frame){ n, 0 };
+    return MICA_OK;
+}
+
+static int await(planner *p, mica_array *a)
+{
+    mica__plan *plan = p->plan;
+    for (size_t i = 0; i < plan->nawaited; i++)
+        if (plan->awaited[i] == a) return MICA_OK;
+    if ((plan->nawaited & (plan->nawaited - 1)) == 0) { /* grows at powers of two */
+        size_t capacity = plan->nawaited ? 2 * plan->nawaited : 1;
+        mica_array **grown = mica__realloc(plan->awaited, capacity * sizeof *grown);
+        if (!grown) return MICA_EMEMORY;
+        plan->awaited = grown;
+    }
+    plan->awaited[plan->nawaited++] = mica_retain(a);
+    return MICA_OK;
+}
+
+static int check_abstract(const mica_node *n)
+{
+    if (n->prim == mica_prim_placeholder)
+        return mica__fail(MICA_EVALUE, "[eval] Attempting to eval an array during function transformations like compile or vmap is "
+                                       "not allowed. If it leaked out of a traced function, return it from there instead.");
+    return MICA_OK;
+}
+
+/* Looks at an array that is needed: 1 when its node is to be entered, 0 when not, else a status. */
+static int visit(planner *p, mica_array *a)
+{
+    mica_node *n = mica__node_of(a);
+    int state = mica__state(n);
+    if (state == MICA_NODE_DONE || n->mark) return 0;
+    if (state == MICA_NODE_FAILED) return mica__node_fault(n);
+    if (state == MICA_NODE_SCHEDULED) return await(p, a);
+    int status = check_abstract(n);
+    return status == MICA_OK ? 1 : status;
+}
+
+/* Depth-first order of the pending nodes below `root`, appended to p->order; node->mark becomes the place + 1 (UINT32_MAX while open). */
+static int walk(planner *p, stack *s, mica_array *root)
+{
+    int enter = visit(p, root);
+    if (enter <= 0) return enter;
+    mica_node *top = mica__node_of(root);
+    MICA_TRY(push(s, top));
+    top->mark = UINT32_MAX;
+    while (s->n) {
+        frame *f = &s->at[s->n - 1];
+        mica_node *n = f->node;
+        if (f->next < n->ninputs) {
+            mica_array *input = n->inputs[f->next++];
+            enter = visit(p, input);
+            if (enter < 0) return enter;
+            if (enter) {
+                MICA_TRY(push(s, mica__node_of(input)));
+                mica__node_of(input)->mark = UINT32_MAX;
+            }
+            continue;
+        }
+        MICA_TRY(mica__vec_push(&p->order, n));
+        if (p->order.n >= UINT32_MAX - 1) return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
+        n->mark = (uint32_t)p->order.n;
+        s->n--;
+    }
+    return MICA_OK;
+}
+
+static uint32_t find(info *infos, uint32_t i)
+{
+    while (infos[i].parent != i) i = infos[i].parent = infos[infos[i].parent].parent;
+    return i;
+}
+
+static info *planned(planner *p, const mica_array *a)
+{
+    const mica_node *n = mica__node_of(a);
+    return n->mark ? &p->infos[n->mark - 1] : NULL;
+}
+
+/* Whether consumer c may run in the same tape as the producer of its input. */
+static bool fusable(const info *producer, const mica_node *c, const mica_array *input)
+{
+    const mica_node *n = producer->node;
+    return is_elementwise(c) && is_elementwise(n) && n->stream == c->stream &&
+           mica__shape_equal(mica__dims_of(input), mica__dims_of(&c->out[0]));
+}
+
+static void assign_groups(planner *p)
+{
+    info *infos = p->infos;
+    for (uint32_t i = 0; i < p->order.n; i++) {
+        mica_node *n = p->order.at[i];
+        info *self = &infos[i];
+        self->node = n;
+        self->parent = i;
+        self->size = 1;
+        self->next = UINT32_MAX;
+        for (uint32_t k = 0; k < n->ninputs; k++) {
+            info *in = planned(p, n->inputs[k]);
+            if (!in) continue;
+            in->edges++;
+            bool fuse = fusable(in, n, n->inputs[k]) && infos[find(infos, (uint32_t)(in - infos))].size < GROUP_LIMIT;
+            uint32_t level = in->level + !fuse;
+            if (level > self->level) self->level = level;
+        }
+        for (uint32_t k = 0; k < n->ninputs; k++) {
+            info *in = planned(p, n->inputs[k]);
+            if (!in || in->level != self->level || !fusable(in, n, n->inputs[k])) continue;
+            uint32_t a = find(infos, (uint32_t)(in - infos)), b = find(infos, i);
+            if (a == b) continue;
+            uint32_t large = infos[a].size >= infos[b].size ? a : b, small = large == a ? b : a;
+            infos[small].parent = large;
+            infos[large].size += infos[small].size;
+        }
+    }
+}
+
+static int list_groups(planner *p)
+{
+    size_t n = p->order.n;
+    p->first = mica__arena_alloc(&p->plan->arena, n * sizeof *p->first);
+    p->last = mica__arena_alloc(&p->plan->arena, n * sizeof *p->last);
+    if (!p->first || !p->last) return MICA_EMEMORY;
+    for (uint32_t i = 0; i < n; i++) p->first[i] = UINT32_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t g = find(p->infos, i);
+        if (p->first[g] == UINT32_MAX) p->first[g] = i;
+        else p->infos[p->last[g]].next = i;
+        p->last[g] = i;
+        const mica_node *node = p->infos[i].node;
+        for (uint32_t k = 0; k < node->ninputs; k++) {
+            info *in = planned(p, node->inputs[k]);
+            if (in && find(p->infos, (uint32_t)(in - p->infos)) != g) in->outside++;
+        }
+    }
+    return MICA_OK;
+}
+
+/* ---- steps ---- */
+
+static int32_t external(mica__step *step, mica_array *a)
+{
+    uint32_t from = step->nexternals > 64 ? step->nexternals - 64 : 0; /* bounded search: a repeated entry costs only a load */
+    for (uint32_t i = step->nexternals; i-- > from;)
+        if (step->externals[i] == a) {
+            step->edges[i]++;
+            return ~(int32_t)i;
+        }
+    step->externals[step->nexternals] = a;
+    step->edges[step->nexternals] = 1;
+    return ~(int32_t)step->nexternals++;
+}
+
+static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__map *scoped)
+{
+    info *infos = p->infos;
+    size_t n = infos[group].size;
+    mica__arena *arena = &p->plan->arena;
+    step->ops = mica__arena_alloc(arena, n * sizeof *step->ops);
+    step->externals = mica__arena_alloc(arena, 3 * n * sizeof *step->externals);
+    step->edges = mica__arena_alloc(arena, 3 * n * sizeof *step->edges);
+    if (!step->ops || !step->externals || !step->edges) return MICA_EMEMORY;
+    for (uint32_t i = p->first[group]; i != UINT32_MAX; i = infos[i].next) {
+        mica_node *node = infos[i].node;
+        mica__tape_op *op = &step->ops[step->nops];
+        *op = (mica__tape_op){ .node = node, .nin = (uint8_t)node->ninputs, .last = step->nops };
+        infos[i].local = step->nops;
+        for (uint32_t k = 0; k < node->ninputs; k++) {
+            info *in = planned(p, node->inputs[k]);
+            if (in && find(infos, (uint32_t)(in - infos)) == group) {
+                op->in[k] = (int32_t)in->local;
+                step->ops[in->local].last = step->nops;
+            } else {
+                op->in[k] = external(step, node->inputs[k]);
+            }
+        }
+        void *held = NULL;
+        uint32_t uses = (uint32_t)atomic_load_explicit(&node->out[0].uses, memory_order_relaxed);
+        bool by_scope = mica__map_get(scoped, &node->out[0], &held);
+        uint32_t known = infos[i].edges + (by_scope ? (uint32_t)(uintptr_t)held : 0);
+        op->keep = infos[i].root || infos[i].outside || uses > known;
+        if (!op->keep && by_scope) step->recomputable = true;
+        step->nops++;
+    }
+    return MICA_OK;
+}
+
+/* Emits groups so that each comes after those it needs; depth first, so that results are consumed soon. */
+static int order_groups(planner *p, mica_array *const roots[], size_t nroots, const mica__map *scoped)
+{
+    size_t n = p->order.n;
+    mica__arena *arena = &p->plan->arena;
+    typedef struct visit_frame {
+        uint32_t group, node, input;
+    } visit_frame;
+    visit_frame *open = mica__arena_alloc(arena, n * sizeof *open);
+    bool *seen = mica__arena_alloc(arena, n);
+    size_t groups = 0;
+    for (uint32_t i = 0; i < n; i++) groups += p->infos[i].parent == i;
+    p->plan->steps = mica__arena_alloc(arena, groups * sizeof *p->plan->steps);
+    if (!open || !seen || !p->plan->steps) return MICA_EMEMORY;
+    memset(seen, 0, n);
+    for (size_t r = 0; r < nroots; r++) {
+        info *root = planned(p, roots[r]);
+        if (!root) continue;
+        uint32_t g = find(p->infos, (uint32_t)(root - p->infos));
+        if (seen[g]) continue;
+        seen[g] = true;
+        size_t depth = 0;
+        open[depth++] = (visit_frame){ g, p->first[g], 0 };
+        while (depth) {
+            visit_frame *f = &open[depth - 1];
+            if (f->node == UINT32_MAX) {
+                mica__step *step = &p->plan->steps[p->plan->nsteps++];
+                memset(step, 0, sizeof *step);
+                mica_node *node = p->infos[p->first[f->group]].node;
+                step->stream = node->stream;
+                if (is_elementwise(node)) MICA_TRY(make_tape(p, step, f->group, scoped));
+                else step->node = node;
+                depth--;
+                continue;
+            }
+            mica_node *node = p->infos[f->node].node;
+            if (f->input == node->ninputs) {
+                f->node = p->infos[f->node].next;
+                f->input = 0;
+                continue;
+            }
+            info *in = planned(p, node->inputs[f->input++]);
+            if (!in) continue;
+            g = find(p->infos, (uint32_t)(in - p->infos));
+            if (seen[g]) continue;
+            seen[g] = true;
+            open[depth++] = (visit_frame){ g, p->first[g], 0 };
+        }
+    }
+    return MICA_OK;
+}
+
+static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const mica__map *scoped)
+{
+    for (size_t i = 0; i < n; i++) MICA_TRY(walk(p, s, roots[i]));
+    if (!p->order.n) return MICA_OK;
+    p->infos = mica__arena_alloc(&p->plan->arena, p->order.n * sizeof *p->infos);
+    if (!p->infos) return MICA_EMEMORY;
+    memset(p->infos, 0, p->order.n * sizeof *p->infos);
+    assign_groups(p);
+    for (size_t i = 0; i < n; i++) {
+        info *root = planned(p, roots[i]);
+        if (root) root->root = true;
+    }
+    MICA_TRY(list_groups(p));
+    return order_groups(p, roots, n, scoped);
+}
+
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped)
+{
+    memset(plan, 0, sizeof *plan);
+    planner p = { .plan = plan };
+    stack s = { 0 };
+    mica__map holds = { 0 };
+    int status = MICA_OK;
+    for (size_t i = 0; i < nscoped && status == MICA_OK; i++) {
+        if (mica__is_done(scoped[i])) continue;
+        void *count = NULL;
+        mica__map_get(&holds, scoped[i], &count);
+        status = mica__map_set(&holds, scoped[i], (void *)((uintptr_t)count + 1));
+    }
+    if (status == MICA_OK) status = make(&p, &s, roots, n, &holds);
+    for (size_t i = 0; i < p.order.n; i++) {
+        mica_node *node = p.order.at[i];
+        node->mark = 0;
+        if (status == MICA_OK) atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
+    }
+    for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
+    mica__free(s.at);
+    mica__vec_free(&p.order);
+    mica__map_free(&holds);
+    if (status != MICA_OK) mica__plan_free(plan);
+    return status;
+}
+
+void mica__plan_free(mica__plan *plan)
+{
+    for (size_t i = 0; i < plan->nawaited; i++) mica_release(plan->awaited[i]);
+    mica__free(plan->awaited);
+    plan->awaited = NULL;
+    plan->nawaited = 0;
+    mica__arena_free(&plan->arena);
+    plan->nsteps = 0;
+}

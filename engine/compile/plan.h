@@ -1,0 +1,42 @@
+/* A plan: the pending nodes that some arrays need, grouped into steps and put in order. */
+#ifndef MICA_ENGINE_PLAN_H
+#define MICA_ENGINE_PLAN_H
+
+#include "core/node.h"
+#include "ops/params.h"
+
+/* One element-wise node of a fused step. */
+typedef struct mica__tape_op {
+    mica_node *node;
+    int32_t in[3];  /* >= 0: the result of that op of this tape; < 0: external ~in */
+    uint8_t nin;
+    bool keep;      /* its result is needed outside the tape */
+    uint32_t last;  /* index of the last op that reads its result (its own index when none does) */
+} mica__tape_op;
+
+/* What runs as one: a fused tape of element-wise nodes over one shape, or a single node of another class. */
+typedef struct mica__step {
+    mica_node *node; /* the single node; NULL for a tape */
+    mica__tape_op *ops;
+    uint32_t nops;
+    uint32_t nexternals;
+    mica_array **externals;
+    uint32_t *edges; /* how many inputs of the tape's nodes refer to each external */
+    bool recomputable; /* an op that is not kept may be asked for later: externals must stay as they are */
+    mica_stream *stream;
+} mica__step;
+
+typedef struct mica__plan {
+    mica__arena arena;
+    mica__step *steps;
+    size_t nsteps;
+    mica_array **awaited; /* pending work of other plans that this one needs, retained */
+    size_t nawaited;
+} mica__plan;
+
+/* Plans the evaluation of `roots`. The caller holds the planner's lock. `scoped` are arrays whose only other holder is a C scope: they are not
+   kept for its sake. Marks the planned nodes SCHEDULED. MICA_OK (possibly without steps), the fault of a failed node, or EMEMORY with nothing changed. */
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped);
+void mica__plan_free(mica__plan *plan);
+
+#endif

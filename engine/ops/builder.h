@@ -24,6 +24,9 @@ mica_array *mica__output(mica_scope *s, const mica_node *n, size_t i);
 
 /* ---- values ---- */
 /* An array with uninitialised row-major memory, to be filled before anyone sees it: data at (*out)->data. */
+/* A weakly typed bool and complex number. */
+mica_array *mica__truth(mica_scope *s, bool value);
+mica_array *mica__complex(mica_scope *s, double real, double imaginary);
 mica_array *mica__empty(mica_scope *s, mica_dtype dtype, mica_dims shape);
 /* A strongly typed 0-d constant with the exact weak number's value. Fails with EVALUE when an integer does not fit (semantics of weak integers). */
 mica_array *mica__strong(mica_scope *s, mica_array *weak, mica_dtype dtype);

@@ -820,12 +820,6 @@ static mica_array *call_flip(mica_scope *scope, const mica__value *v, mica_array
     return mica_flip(scope, v[0].array, v[1].dims);
 }
 
-static mica_array *call_slice_static(mica_scope *scope, const mica__value *v, mica_arrays *many)
-{
-    (void)many;
-    return mica_slice_static(scope, v[0].array, v[1].dims, v[2].dims, v[3].dims);
-}
-
 static mica_array *call_as_strided(mica_scope *scope, const mica__value *v, mica_arrays *many)
 {
     (void)many;
@@ -1120,6 +1114,72 @@ static mica_array *call_argmin(mica_scope *scope, const mica__value *v, mica_arr
     return mica_argmin(scope, v[0].array, v[1].axis, v[2].boolean);
 }
 
+static mica_array *call_sort(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_sort(scope, v[0].array, v[1].axis);
+}
+
+static mica_array *call_argsort(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_argsort(scope, v[0].array, v[1].axis);
+}
+
+static mica_array *call_partition(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_partition(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_argpartition(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_argpartition(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_topk(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_topk(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_searchsorted(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_searchsorted(scope, v[0].array, v[1].array, v[2].string);
+}
+
+static mica_array *call_take(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_take(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_take_along_axis(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_take_along_axis(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_put_along_axis(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_put_along_axis(scope, v[0].array, v[1].array, v[2].array, v[3].axis);
+}
+
+static mica_array *call_slice(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_slice(scope, v[0].array, v[1].array, v[2].dims, v[3].dims);
+}
+
+static mica_array *call_slice_update(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_slice_update(scope, v[0].array, v[1].array, v[2].array, v[3].dims);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1283,8 +1343,6 @@ const mica__function mica__functions[] = {
       "Each array with at least three axes. One array alone is returned bare in Python.", call_atleast_3d },
     { "flip", "a: array, /, axis: axes = None",
       "Reverses the order of elements along axes.", call_flip },
-    { "slice_static", "a: array, /, start: dims, stop: dims, step: dims",
-      "Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices after None is resolved: see shape.c.", call_slice_static },
     { "as_strided", "a: array, /, shape: dims? = None, strides: dims? = None, offset: int = 0",
       "Any strides (in elements) over the row-major elements of an array.", call_as_strided },
     { "view", "a: operand, /, dtype: dtype",
@@ -1383,6 +1441,28 @@ const mica__function mica__functions[] = {
       "Index of the first maximum along an axis, or in the flattened array; uint32.", call_argmax },
     { "argmin", "a: array, /, axis: axis? = None, keepdims: bool = False",
       "Index of the first minimum along an axis, or in the flattened array; uint32.", call_argmin },
+    { "sort", "a: array, /, axis: axis? = -1",
+      "Sorts along an axis, or the flattened array; stable, NaN comes last.", call_sort },
+    { "argsort", "a: array, /, axis: axis? = -1",
+      "Indices that sort along an axis, or the flattened array; stable; uint32.", call_argsort },
+    { "partition", "a: array, /, kth: int, axis: axis? = -1",
+      "Moves the kth smallest to its sorted place along an axis: none before it is larger, none after it smaller.", call_partition },
+    { "argpartition", "a: array, /, kth: int, axis: axis? = -1",
+      "Indices that partition along an axis; uint32.", call_argpartition },
+    { "topk", "a: array, /, k: int, axis: axis? = -1",
+      "The k largest along an axis, in no particular order.", call_topk },
+    { "searchsorted", "sorted_sequence: array, values: array, /, side: string = 'left'",
+      "Where values would be inserted into a sorted 1-D sequence: before equal ones (left) or after (right); uint32.", call_searchsorted },
+    { "take", "a: array, /, indices: operand, axis: axis? = None",
+      "Elements at indices along an axis, or in the flattened array.", call_take },
+    { "take_along_axis", "a: array, /, indices: array, axis: axis? = -1",
+      "Elements at one index for each place along an axis; the other axes broadcast.", call_take_along_axis },
+    { "put_along_axis", "a: array, /, indices: array, values: array, axis: axis? = None",
+      "A copy where values are put at one index for each place along an axis; the other axes broadcast.", call_put_along_axis },
+    { "slice", "a: array, /, start_indices: array, axes: dims, slice_size: dims",
+      "A slice of slice_size whose start along axes is given by an array.", call_slice },
+    { "slice_update", "a: array, /, update: array, start_indices: array, axes: dims",
+      "A copy where a slice whose start along axes is given by an array is replaced by update.", call_slice_update },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -336,12 +336,6 @@ MICA_API mica_arrays mica_atleast_3d(mica_scope *scope, mica_arrays arys);
     flip(a: array, /, axis: axes = None) */
 MICA_API mica_array *mica_flip(mica_scope *scope, mica_array *a, mica_dims axis);
 
-/** Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices
-    after None is resolved: see shape.c.
-    slice_static(a: array, /, start: dims, stop: dims, step: dims) */
-MICA_API mica_array *mica_slice_static(mica_scope *scope, mica_array *a, mica_dims start,
-                                       mica_dims stop, mica_dims step);
-
 /** Any strides (in elements) over the row-major elements of an array.
     as_strided(a: array, /, shape: dims? = None, strides: dims? = None, offset: int = 0) */
 MICA_API mica_array *mica_as_strided(mica_scope *scope, mica_array *a, mica_dims shape,
@@ -556,5 +550,56 @@ MICA_API mica_array *mica_argmax(mica_scope *scope, mica_array *a, int axis, boo
 /** Index of the first minimum along an axis, or in the flattened array; uint32.
     argmin(a: array, /, axis: axis? = None, keepdims: bool = False) */
 MICA_API mica_array *mica_argmin(mica_scope *scope, mica_array *a, int axis, bool keepdims);
+
+/** Sorts along an axis, or the flattened array; stable, NaN comes last.
+    sort(a: array, /, axis: axis? = -1) */
+MICA_API mica_array *mica_sort(mica_scope *scope, mica_array *a, int axis);
+
+/** Indices that sort along an axis, or the flattened array; stable; uint32.
+    argsort(a: array, /, axis: axis? = -1) */
+MICA_API mica_array *mica_argsort(mica_scope *scope, mica_array *a, int axis);
+
+/** Moves the kth smallest to its sorted place along an axis: none before it is larger, none after
+    it smaller.
+    partition(a: array, /, kth: int, axis: axis? = -1) */
+MICA_API mica_array *mica_partition(mica_scope *scope, mica_array *a, int64_t kth, int axis);
+
+/** Indices that partition along an axis; uint32.
+    argpartition(a: array, /, kth: int, axis: axis? = -1) */
+MICA_API mica_array *mica_argpartition(mica_scope *scope, mica_array *a, int64_t kth, int axis);
+
+/** The k largest along an axis, in no particular order.
+    topk(a: array, /, k: int, axis: axis? = -1) */
+MICA_API mica_array *mica_topk(mica_scope *scope, mica_array *a, int64_t k, int axis);
+
+/** Where values would be inserted into a sorted 1-D sequence: before equal ones (left) or after
+    (right); uint32.
+    searchsorted(sorted_sequence: array, values: array, /, side: string = 'left') */
+MICA_API mica_array *mica_searchsorted(mica_scope *scope, mica_array *sorted_sequence,
+                                       mica_array *values, const char *side);
+
+/** Elements at indices along an axis, or in the flattened array.
+    take(a: array, /, indices: operand, axis: axis? = None) */
+MICA_API mica_array *mica_take(mica_scope *scope, mica_array *a, mica_array *indices, int axis);
+
+/** Elements at one index for each place along an axis; the other axes broadcast.
+    take_along_axis(a: array, /, indices: array, axis: axis? = -1) */
+MICA_API mica_array *mica_take_along_axis(mica_scope *scope, mica_array *a, mica_array *indices,
+                                          int axis);
+
+/** A copy where values are put at one index for each place along an axis; the other axes broadcast.
+    put_along_axis(a: array, /, indices: array, values: array, axis: axis? = None) */
+MICA_API mica_array *mica_put_along_axis(mica_scope *scope, mica_array *a, mica_array *indices,
+                                         mica_array *values, int axis);
+
+/** A slice of slice_size whose start along axes is given by an array.
+    slice(a: array, /, start_indices: array, axes: dims, slice_size: dims) */
+MICA_API mica_array *mica_slice(mica_scope *scope, mica_array *a, mica_array *start_indices,
+                                mica_dims axes, mica_dims slice_size);
+
+/** A copy where a slice whose start along axes is given by an array is replaced by update.
+    slice_update(a: array, /, update: array, start_indices: array, axes: dims) */
+MICA_API mica_array *mica_slice_update(mica_scope *scope, mica_array *a, mica_array *update,
+                                       mica_array *start_indices, mica_dims axes);
 
 #endif

@@ -421,9 +421,6 @@ def atleast_3d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
 def flip(a: array, /, axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
     """Reverses the order of elements along axes."""
 
-def slice_static(a: array, /, start: Sequence[int], stop: Sequence[int], step: Sequence[int], *, stream: StreamOrDevice = None) -> array:
-    """Elements start, start + step, ... before stop, for each axis; bounds follow Python's slices after None is resolved: see shape.c."""
-
 def as_strided(a: array, /, shape: None | Sequence[int] = None, strides: None | Sequence[int] = None, offset: int = 0, *, stream: StreamOrDevice = None) -> array:
     """Any strides (in elements) over the row-major elements of an array."""
 
@@ -570,6 +567,39 @@ def argmax(a: array, /, axis: None | int = None, keepdims: bool = False, *, stre
 
 def argmin(a: array, /, axis: None | int = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
     """Index of the first minimum along an axis, or in the flattened array; uint32."""
+
+def sort(a: array, /, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Sorts along an axis, or the flattened array; stable, NaN comes last."""
+
+def argsort(a: array, /, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Indices that sort along an axis, or the flattened array; stable; uint32."""
+
+def partition(a: array, /, kth: int, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Moves the kth smallest to its sorted place along an axis: none before it is larger, none after it smaller."""
+
+def argpartition(a: array, /, kth: int, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Indices that partition along an axis; uint32."""
+
+def topk(a: array, /, k: int, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """The k largest along an axis, in no particular order."""
+
+def searchsorted(sorted_sequence: array, values: array, /, side: str = 'left', *, stream: StreamOrDevice = None) -> array:
+    """Where values would be inserted into a sorted 1-D sequence: before equal ones (left) or after (right); uint32."""
+
+def take(a: array, /, indices: scalar | array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+    """Elements at indices along an axis, or in the flattened array."""
+
+def take_along_axis(a: array, /, indices: array, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Elements at one index for each place along an axis; the other axes broadcast."""
+
+def put_along_axis(a: array, /, indices: array, values: array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+    """A copy where values are put at one index for each place along an axis; the other axes broadcast."""
+
+def slice(a: array, /, start_indices: array, axes: Sequence[int], slice_size: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """A slice of slice_size whose start along axes is given by an array."""
+
+def slice_update(a: array, /, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """A copy where a slice whose start along axes is given by an array is replaced by update."""
 
 acos = arccos
 acosh = arccosh

@@ -3,6 +3,7 @@
 #define MICA_ENGINE_BUILDER_H
 
 #include "core/scope.h"
+#include "mica/index.h"
 #include "mica/ops.h"
 #include "ops/params.h"
 
@@ -56,6 +57,6 @@ mica_array *mica__unbroadcast(mica_scope *s, mica_array *a, mica_dims shape);
 mica_array *mica__squeeze_axes(mica_scope *s, mica_array *a, int64_t n, const int64_t *axes);
 
 /* How scattered values meet what is there. */
-typedef enum mica__scatter_mode { MICA_SCATTER_SET, MICA_SCATTER_SUM, MICA_SCATTER_PROD, MICA_SCATTER_MAX, MICA_SCATTER_MIN } mica__scatter_mode;
+typedef mica_scatter_mode mica__scatter_mode;
 
 #endif

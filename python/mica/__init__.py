@@ -1,0 +1,24 @@
+"""mica: arrays for machine learning, with the API of MLX.
+
+``import mica.core as mx``, ``mica.nn``, ``mica.optimizers`` and ``mica.utils`` are imported when they are first used.
+A program written for MLX runs unchanged with ``python -m mica program.py`` or after ``import mica.as_mlx``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_SUBMODULES = frozenset({"core", "nn", "optimizers", "utils"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return import_module(f"{__name__}.core").__version__
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, "__version__"})

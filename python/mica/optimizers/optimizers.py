@@ -699,9 +699,13 @@ def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
     """
     if max_norm < 0:
         raise ValueError(f"[clip_grad_norm] max_norm must be at least 0, but {max_norm} was given.")
-    total = tree_reduce(
-        lambda sum_, grad: sum_ + mx.sum(mx.square(grad.astype(mx.float32))), grads, mx.array(0.0)
-    )
+
+    def squares(grad: mx.array) -> mx.array:
+        if mx.issubdtype(grad.dtype, mx.complexfloating):
+            grad = mx.abs(grad)
+        return mx.sum(mx.square(grad.astype(mx.float32)))
+
+    total = tree_reduce(lambda so_far, grad: so_far + squares(grad), grads, mx.array(0.0))
     norm = mx.sqrt(total)
     scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
 

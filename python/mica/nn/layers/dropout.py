@@ -20,7 +20,7 @@ class _DropoutBase(Module):
 
     def _drop(self, x: mx.array, mask_shape: tuple[int, ...] | list[int]) -> mx.array:
         keep = self._p_1
-        return (1 / keep) * mx.random.bernoulli(keep, mask_shape) * x
+        return mx.random.bernoulli(keep, mask_shape) * x * (1 / keep)
 
 
 class Dropout(_DropoutBase):

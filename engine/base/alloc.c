@@ -40,15 +40,20 @@ int64_t mica__live(mica__live_kind kind)
     return atomic_load_explicit(&live[kind], memory_order_relaxed);
 }
 
+/* No address space holds more: refused without asking, since memory checkers end the process over such a request. */
+#define MOST_BYTES ((size_t)1 << 47)
+
+static void *counted(void *memory, size_t bytes)
+{
+    if (memory) mica__live_add(MICA_LIVE_HOST, 1);
+    else mica__fail_memory("allocate", bytes);
+    return memory;
+}
+
 void *mica__alloc(size_t bytes)
 {
     if (mica__injected_failure()) return NULL;
-    void *memory = malloc(bytes ? bytes : 1);
-    if (memory)
-        mica__live_add(MICA_LIVE_HOST, 1);
-    else
-        mica__fail_memory("allocate", bytes);
-    return memory;
+    return counted(bytes > MOST_BYTES ? NULL : malloc(bytes ? bytes : 1), bytes);
 }
 
 void *mica__alloc_zero(size_t count, size_t size)
@@ -59,19 +64,14 @@ void *mica__alloc_zero(size_t count, size_t size)
         mica__fail(MICA_EMEMORY, "[allocate] %zu times %zu bytes do not fit in memory", count, size);
         return NULL;
     }
-    void *memory = calloc(1, bytes ? bytes : 1);
-    if (memory)
-        mica__live_add(MICA_LIVE_HOST, 1);
-    else
-        mica__fail_memory("allocate", bytes);
-    return memory;
+    return counted(bytes > MOST_BYTES ? NULL : calloc(1, bytes ? bytes : 1), bytes);
 }
 
 void *mica__realloc(void *memory, size_t bytes)
 {
     if (!memory) return mica__alloc(bytes);
     if (mica__injected_failure()) return NULL;
-    void *moved = realloc(memory, bytes ? bytes : 1);
+    void *moved = bytes > MOST_BYTES ? NULL : realloc(memory, bytes ? bytes : 1);
     if (!moved) mica__fail_memory("allocate", bytes);
     return moved;
 }

@@ -14,7 +14,7 @@ static mica_array *align(mica_scope *s, mica_array *a, int ndim)
 {
     if (!a || a->ndim - 1 >= ndim) return a;
     int64_t axes[MICA_MAX_NDIM], n = 0;
-    for (int i = a->ndim; i <= ndim; i++) axes[n++] = n + 1;
+    for (int64_t i = a->ndim; i <= ndim; i++, n++) axes[n] = n + 1;
     return mica_expand_dims(s, a, (mica_dims){ n, axes });
 }
 

@@ -52,6 +52,8 @@ static inline bool mica__ready(mica_scope *s, mica_array *a) { return mica__scop
 /* ---- short cuts for builders and rules ---- */
 mica_array *mica__reshape(mica_scope *s, mica_array *a, int64_t n, const int64_t *shape);
 mica_array *mica__broadcast_to(mica_scope *s, mica_array *a, mica_dims shape);
+/* a[index] along axis 0, 0 <= index < size: a finished view when a is evaluated. */
+mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index);
 /* Sums a down to `shape`, undoing a broadcast. */
 mica_array *mica__unbroadcast(mica_scope *s, mica_array *a, mica_dims shape);
 mica_array *mica__squeeze_axes(mica_scope *s, mica_array *a, int64_t n, const int64_t *axes);

@@ -1,0 +1,422 @@
+/* mica.core.array: the object, its attributes and methods. Operators stand in operators.c, values in value.c, indexing in index.c. */
+#include "array.h"
+
+#include <structmember.h>
+
+#include "call.h"
+#include "base/thread.h"
+#include "runtime/runtime.h"
+
+PyTypeObject *mica_py_array_type;
+
+/* ---- allocation: objects come from a list of freed ones; the GIL guards it ---- */
+
+enum { KEEP = 1024 };
+static void *free_objects;
+static int free_count;
+
+static PyObject *new_object(void)
+{
+    mica_py_object *o = free_objects;
+    if (o) {
+        free_objects = *(void **)free_objects;
+        free_count--;
+    } else if (!(o = PyObject_Malloc(sizeof *o))) {
+        return PyErr_NoMemory();
+    }
+    PyObject_Init((PyObject *)o, mica_py_array_type);
+    o->value = NULL;
+    o->weakrefs = NULL;
+    return (PyObject *)o;
+}
+
+static void dealloc(PyObject *self)
+{
+    mica_py_object *o = (mica_py_object *)self;
+    if (o->weakrefs) PyObject_ClearWeakRefs(self);
+    mica_array *value = o->value;
+    o->value = NULL;
+    if (free_count < KEEP) {
+        *(void **)o = free_objects;
+        free_objects = o;
+        free_count++;
+    } else {
+        PyObject_Free(o);
+    }
+    Py_DECREF(mica_py_array_type);
+    mica_release(value);
+}
+
+mica_array *mica_py_array(PyObject *o) { return Py_TYPE(o) == mica_py_array_type ? ((mica_py_object *)o)->value : NULL; }
+
+PyObject *mica_py_wrap(mica_array *a)
+{
+    PyObject *o = new_object();
+    if (o) ((mica_py_object *)o)->value = mica_retain(a);
+    return o;
+}
+
+void mica_py_replace(PyObject *self, mica_array *value)
+{
+    mica_py_object *o = (mica_py_object *)self;
+    mica_array *old = o->value;
+    o->value = mica_retain(value);
+    mica_release(old);
+}
+
+PyObject *mica_py_finish(mica_scope *s, mica_array *result)
+{
+    PyObject *o = NULL;
+    if (PyErr_Occurred()) {
+        mica__scope_end(s);
+        return NULL;
+    }
+    result = mica__operand(s, result);
+    if (result && s->status == MICA_OK) o = mica_py_wrap(result);
+    int status = mica__scope_end(s);
+    return status == MICA_OK ? o : mica_py_raise(status);
+}
+
+/* ---- evaluation ---- */
+
+static int64_t last_asked;
+
+/* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. */
+static int interrupt_hook(void)
+{
+    int64_t now = mica__now();
+    if (now - last_asked < 20000000) return 0;
+    last_asked = now;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    int raised = PyErr_CheckSignals();
+    PyGILState_Release(gil);
+    return raised;
+}
+
+int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
+{
+    int status;
+    mica__interrupt_hook = interrupt_hook;
+    Py_BEGIN_ALLOW_THREADS
+    status = mica__eval(arrays, n, NULL, 0, wait);
+    Py_END_ALLOW_THREADS
+    if (status == MICA_OK) return 0;
+    if (!PyErr_Occurred()) mica_py_raise(status);
+    return -1;
+}
+
+int mica_py_need(mica_array *a) { return mica__is_done(a) ? 0 : mica_py_eval(&a, 1, true); }
+
+/* ---- attributes ---- */
+
+#define SELF(self) ((mica_py_object *)(self))->value
+
+PyObject *mica_py_shape_tuple(const mica_array *a)
+{
+    PyObject *t = PyTuple_New(a->ndim);
+    for (int i = 0; t && i < a->ndim; i++) {
+        PyObject *n = PyLong_FromLongLong(a->shape[i]);
+        if (!n || PyTuple_SetItem(t, i, n)) {
+            Py_DECREF(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+static PyObject *get_shape(PyObject *self, void *unused)
+{
+    (void)unused;
+    return mica_py_shape_tuple(SELF(self));
+}
+static PyObject *get_ndim(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(SELF(self)->ndim);
+}
+static PyObject *get_size(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLongLong(SELF(self)->size);
+}
+static PyObject *get_itemsize(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(mica__dtype_sizes[SELF(self)->dtype]);
+}
+static PyObject *get_nbytes(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLongLong(SELF(self)->size * mica__dtype_sizes[SELF(self)->dtype]);
+}
+static PyObject *get_dtype(PyObject *self, void *unused)
+{
+    (void)unused;
+    PyObject *d = mica_py_dtype_object((mica_dtype)SELF(self)->dtype);
+    Py_XINCREF(d);
+    return d;
+}
+
+static PyObject *apply(PyObject *self, mica_array *(*builder)(mica_scope *, mica_array *))
+{
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, builder(&s, SELF(self)));
+}
+static mica_array *reverse_axes(mica_scope *s, mica_array *a) { return mica_transpose(s, a, MICA_ALL_AXES); }
+static PyObject *get_real(PyObject *self, void *unused)
+{
+    (void)unused;
+    return apply(self, mica_real);
+}
+static PyObject *get_imag(PyObject *self, void *unused)
+{
+    (void)unused;
+    return apply(self, mica_imag);
+}
+static PyObject *get_T(PyObject *self, void *unused)
+{
+    (void)unused;
+    return apply(self, reverse_axes);
+}
+
+static PyGetSetDef getters[] = {
+    { "shape", get_shape, NULL, "The sizes of all axes, a tuple of ints.", NULL },
+    { "ndim", get_ndim, NULL, "The number of axes.", NULL },
+    { "size", get_size, NULL, "The number of elements.", NULL },
+    { "itemsize", get_itemsize, NULL, "Bytes of one element.", NULL },
+    { "nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL },
+    { "dtype", get_dtype, NULL, "The element type.", NULL },
+    { "real", get_real, NULL, "The real part.", NULL },
+    { "imag", get_imag, NULL, "The imaginary part; zeros for real arrays.", NULL },
+    { "T", get_T, NULL, "The array with all axes in reverse order.", NULL },
+    { "at", mica_py_at, NULL, "Indexed updates that return a new array: x.at[idx].add(v).", NULL },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+/* ---- methods ---- */
+
+/* reshape(2, 3) and reshape((2, 3)), transpose(1, 0) and transpose((1, 0)). */
+static PyObject *call_with_numbers(const char *function, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    const mica_row *row = mica_py_row(function);
+    if (!row) return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions", function);
+    bool spread = nargs > 1 || (nargs == 1 && PyLong_Check(args[0])) || (nargs == 0 && !strcmp(function, "reshape"));
+    if (!spread) return mica_py_call(row, self, args, nargs, names);
+    PyObject *packed = PyTuple_New(nargs);
+    if (!packed) return NULL;
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        Py_INCREF(args[i]);
+        PyTuple_SetItem(packed, i, args[i]);
+    }
+    Py_ssize_t nnames = names ? PyTuple_Size(names) : 0;
+    PyObject *stack[4] = { packed };
+    if (nnames > 3) nnames = 3;
+    for (Py_ssize_t i = 0; i < nnames; i++) stack[1 + i] = args[nargs + i];
+    PyObject *result = mica_py_call(row, self, stack, 1, names);
+    Py_DECREF(packed);
+    return result;
+}
+
+static PyObject *method_reshape(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+{
+    return call_with_numbers("reshape", self, args, n, names);
+}
+static PyObject *method_transpose(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+{
+    return call_with_numbers("transpose", self, args, n, names);
+}
+
+#define ROW_METHOD(name, function)                                                                 \
+    static PyObject *method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)                       \
+    {                                                                                              \
+        static const mica_row *row;                                                                \
+        if (!row && !(row = mica_py_row(#function)))                                               \
+            return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions", #function);                       \
+        return mica_py_call(row, self, args, n, names);                                            \
+    }
+#include "methods.def"
+#undef ROW_METHOD
+
+#define FAST(f) ((PyCFunction)(void (*)(void))(f))
+
+static PyObject *method_item(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return mica_py_item(SELF(self));
+}
+static PyObject *method_tolist(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return mica_py_tolist(SELF(self));
+}
+static PyObject *method_copy(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return mica_py_wrap(SELF(self));
+}
+static PyObject *method_namespace(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+{
+    (void)self, (void)args, (void)n, (void)names;
+    return PyImport_ImportModule("mica.core");
+}
+static PyObject *method_backward(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    PyErr_SetString(PyExc_AttributeError, "arrays have no backward(): gradients are functions here. Write the loss as a function and call "
+                                          "nn.value_and_grad(model, loss_fn) or mx.grad(loss_fn).");
+    return NULL;
+}
+
+static PyMethodDef methods[] = {
+#define ROW_METHOD(name, function)                                                                 \
+    { #name, FAST(method_##name), METH_FASTCALL | METH_KEYWORDS, "As the function of the same name in mica.core." },
+#include "methods.def"
+#undef ROW_METHOD
+    { "reshape", FAST(method_reshape), METH_FASTCALL | METH_KEYWORDS, "reshape(*shape): the same elements under another shape." },
+    { "transpose", FAST(method_transpose), METH_FASTCALL | METH_KEYWORDS, "transpose(*axes): permutes axes; reverses them without arguments." },
+    { "item", method_item, METH_NOARGS, "The only element as a Python number. Evaluates." },
+    { "tolist", method_tolist, METH_NOARGS, "Nested lists of Python numbers. Evaluates." },
+    { "__copy__", method_copy, METH_NOARGS, NULL },
+    { "__deepcopy__", method_copy, METH_O, NULL },
+    { "__array_namespace__", FAST(method_namespace), METH_FASTCALL | METH_KEYWORDS, NULL },
+    { "backward", method_backward, METH_NOARGS, "Not there: raises AttributeError that says what to use." },
+    { NULL, NULL, 0, NULL },
+};
+
+/* ---- construction, length, hashing, printing ---- */
+
+static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void)type;
+    static char *names[] = { "val", "dtype", NULL };
+    PyObject *val, *dtype = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
+    mica_dtype d = MICA_DEFAULT_DTYPE;
+    if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, mica_py_from_object(&s, val, d));
+}
+
+static Py_ssize_t length(PyObject *self)
+{
+    mica_array *a = SELF(self);
+    if (a->ndim) return (Py_ssize_t)a->shape[0];
+    PyErr_SetString(PyExc_TypeError, "len() of 0-dimensional array");
+    return -1;
+}
+
+static PyObject *repr(PyObject *self) { return mica_py_repr(SELF(self)); }
+static Py_hash_t hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }
+
+static PyMemberDef members[] = {
+    { "__weaklistoffset__", T_PYSSIZET, offsetof(mica_py_object, weakrefs), READONLY, NULL },
+    { NULL, 0, 0, 0, NULL },
+};
+
+/* ---- iteration: rows, without evaluating ---- */
+
+typedef struct iterator {
+    PyObject_HEAD
+    PyObject *array;
+    int64_t next;
+} iterator;
+static PyTypeObject *iterator_type;
+
+static PyObject *iterate(PyObject *self)
+{
+    if (!SELF(self)->ndim) {
+        PyErr_SetString(PyExc_IndexError, "iterating a 0-d array: it has no axis to iterate over");
+        return NULL;
+    }
+    iterator *it = PyObject_New(iterator, iterator_type);
+    if (!it) return NULL;
+    Py_INCREF(self);
+    it->array = self;
+    it->next = 0;
+    return (PyObject *)it;
+}
+
+static PyObject *iterator_next(PyObject *self)
+{
+    iterator *it = (iterator *)self;
+    mica_array *a = SELF(it->array);
+    if (!a->ndim || it->next >= a->shape[0]) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, mica__row(&s, a, it->next++));
+}
+
+static void iterator_dealloc(PyObject *self)
+{
+    Py_DECREF(((iterator *)self)->array);
+    PyObject_Free(self);
+    Py_DECREF(iterator_type);
+}
+
+static PyObject *iterator_self(PyObject *self)
+{
+    Py_INCREF(self);
+    return self;
+}
+
+extern PyType_Slot mica_py_operator_slots[];
+
+static PyType_Slot iterator_slots[] = {
+    { Py_tp_iter, iterator_self },
+    { Py_tp_iternext, iterator_next },
+    { Py_tp_dealloc, iterator_dealloc },
+    { 0, NULL },
+};
+static PyType_Spec iterator_spec = { "mica.core.ArrayIterator", sizeof(iterator), 0,
+                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, iterator_slots };
+
+static PyType_Slot own_slots[] = {
+    { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a graph; values are computed when they are needed." },
+    { Py_tp_new, array_new },
+    { Py_tp_dealloc, dealloc },
+    { Py_tp_repr, repr },
+    { Py_tp_hash, hash },
+    { Py_tp_iter, iterate },
+    { Py_tp_getset, getters },
+    { Py_tp_members, members },
+    { Py_mp_length, length },
+    { Py_mp_subscript, mica_py_getitem },
+    { Py_mp_ass_subscript, mica_py_setitem },
+    { 0, NULL },
+};
+
+PyTypeObject *mica_py_add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromSpec(spec);
+    if (!type) return NULL;
+    if (PyModule_AddObjectRef(module, strrchr(spec->name, '.') + 1, type) < 0) {
+        Py_DECREF(type);
+        return NULL;
+    }
+    return (PyTypeObject *)type; /* the process keeps this reference */
+}
+
+static size_t append(PyType_Slot *to, size_t n, const PyType_Slot *from)
+{
+    while (from->slot) to[n++] = *from++;
+    return n;
+}
+
+int mica_py_array_types(PyObject *module)
+{
+    static PyMethodDef all_methods[128];
+    size_t m = 0;
+    for (const PyMethodDef *d = methods; d->ml_name; d++) all_methods[m++] = *d;
+    for (const PyMethodDef *d = mica_py_value_methods; d->ml_name; d++) all_methods[m++] = *d;
+    static PyType_Slot slots[96];
+    size_t n = append(slots, 0, own_slots);
+    n = append(slots, n, mica_py_operator_slots);
+    n = append(slots, n, mica_py_buffer_slots);
+    slots[n++] = (PyType_Slot){ Py_tp_methods, all_methods };
+    static PyType_Spec spec = { "mica.core.array", sizeof(mica_py_object), 0, Py_TPFLAGS_DEFAULT, slots };
+    mica_py_array_type = mica_py_add_type(module, &spec);
+    iterator_type = mica_py_array_type ? mica_py_add_type(module, &iterator_spec) : NULL;
+    return iterator_type ? 0 : -1;
+}

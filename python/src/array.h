@@ -1,0 +1,60 @@
+/* The Python array object and what the files of the bindings need of each other. */
+#ifndef MICA_PY_ARRAY_H
+#define MICA_PY_ARRAY_H
+
+#include "mica_python.h"
+#include "ops/builder.h"
+
+typedef struct mica_py_object {
+    PyObject_HEAD
+    mica_array *value; /* one reference; in-place operators replace it */
+    PyObject *weakrefs;
+} mica_py_object;
+
+extern PyTypeObject *mica_py_array_type;
+
+/* Gives the object another value (in-place operators, indexed assignment): takes a reference of its own. */
+void mica_py_replace(PyObject *self, mica_array *value);
+/* Evaluates with the GIL released. 0, or -1 and an exception. */
+int mica_py_eval(mica_array *const arrays[], size_t n, bool wait);
+/* Evaluates one array; fast when it is done. */
+int mica_py_need(mica_array *a);
+
+/* ---- a call's scope: begins on the C stack, ends with its error raised ---- */
+/* Closes the scope and wraps `result`; raises what failed. */
+PyObject *mica_py_finish(mica_scope *s, mica_array *result);
+
+/* ---- values (value.c) ---- */
+/* Any Python object as an array: numbers, nested sequences, buffers, DLPack, __mlx_array__. dtype: MICA_DEFAULT_DTYPE for the object's own. NULL and an exception. */
+mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype);
+/* One element as a Python object. */
+PyObject *mica_py_element(mica_dtype dtype, const void *element);
+PyObject *mica_py_item(mica_array *a);
+PyObject *mica_py_tolist(mica_array *a);
+PyObject *mica_py_repr(mica_array *a);
+PyObject *mica_py_shape_tuple(const mica_array *a);
+extern PyMethodDef mica_py_value_methods[];
+extern PyType_Slot mica_py_buffer_slots[];
+
+/* ---- indexing (index.c) ---- */
+PyObject *mica_py_getitem(PyObject *self, PyObject *key);
+int mica_py_setitem(PyObject *self, PyObject *key, PyObject *value);
+PyObject *mica_py_at(PyObject *self, void *closure);
+int mica_py_index_types(PyObject *module);
+
+/* ---- types of other files; each adds its types and functions to the module ---- */
+int mica_py_dtype_types(PyObject *module);
+int mica_py_stream_types(PyObject *module);
+int mica_py_transform_types(PyObject *module);
+int mica_py_compile_types(PyObject *module);
+int mica_py_random_types(PyObject *module);
+int mica_py_io_functions(PyObject *module);
+int mica_py_memory_functions(PyObject *module);
+PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
+/* Whether a transformation is tracing on this thread. */
+bool mica_py_transforming(void);
+
+/* Adds a type made from a spec under its last name. The module keeps a reference, and the returned one is borrowed for the process. */
+PyTypeObject *mica_py_add_type(PyObject *module, PyType_Spec *spec);
+
+#endif

@@ -1,0 +1,215 @@
+/* Operators of arrays: both sides, in place, comparison, conversion to Python numbers. */
+#include "array.h"
+
+typedef mica_array *builder2(mica_scope *, mica_array *, mica_array *);
+typedef mica_array *builder1(mica_scope *, mica_array *);
+
+/* Operands that operators take. Sequences and text are mistakes that deserve a sentence; of anything else Python asks the other side. */
+typedef enum acceptance { ACCEPTED, MISTAKE, UNKNOWN } acceptance;
+
+static acceptance accepts(PyObject *o)
+{
+    if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return ACCEPTED;
+    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o) || o == Py_None) return MISTAKE;
+    if (PyObject_HasAttrString(o, "__mlx_array__") || PyObject_CheckBuffer(o)) return ACCEPTED;
+    return UNKNOWN;
+}
+
+static PyObject *refuse(const char *what, PyObject *a, PyObject *b)
+{
+    PyObject *other = mica_py_array(a) ? b : a;
+    PyObject *name = PyType_GetName(Py_TYPE(other));
+    if (name) PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U.", what, name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
+/* The result of a builder on two Python operands, owned by the scope; NULL with an exception or a failed scope. */
+static mica_array *combine(mica_scope *s, builder2 *f, PyObject *a, PyObject *b)
+{
+    mica_array *x = mica_py_array(a), *y = mica_py_array(b);
+    if (!x) x = mica_py_operand(s, a, y);
+    if (!y && x) y = mica_py_operand(s, b, mica_py_array(a));
+    return x && y ? f(s, x, y) : NULL;
+}
+
+static PyObject *binary(const char *what, builder2 *f, PyObject *a, PyObject *b)
+{
+    acceptance first = accepts(a), second = accepts(b);
+    if (first == UNKNOWN || second == UNKNOWN) Py_RETURN_NOTIMPLEMENTED;
+    if (first == MISTAKE || second == MISTAKE) return refuse(what, a, b);
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, combine(&s, f, a, b));
+}
+
+static PyObject *in_place(const char *what, builder2 *f, PyObject *self, PyObject *b)
+{
+    acceptance second = accepts(b);
+    if (second == UNKNOWN) Py_RETURN_NOTIMPLEMENTED;
+    if (second == MISTAKE) return refuse(what, self, b);
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array *r = combine(&s, f, self, b);
+    if (r && s.status == MICA_OK && !PyErr_Occurred()) mica_py_replace(self, r);
+    int status = mica__scope_end(&s);
+    if (PyErr_Occurred()) return NULL;
+    if (status != MICA_OK) return mica_py_raise(status);
+    Py_INCREF(self);
+    return self;
+}
+
+/* Bitwise operators want integers: ValueError, as in the reference. */
+static mica_array *divide_in_place(mica_scope *s, mica_array *a, mica_array *b)
+{
+    if (!mica__is_inexact((mica_dtype)a->dtype))
+        return mica__error(s, MICA_EVALUE, "In-place division requires a floating array, not %s; write x = x / y",
+                           mica_dtype_name((mica_dtype)a->dtype));
+    return mica_divide(s, a, b);
+}
+
+/* and, or, xor of bools and integers; of two bools the logical ones, which are the same bits. */
+#define OPERATOR(name, builder, what)                                                              \
+    static PyObject *op_##name(PyObject *a, PyObject *b) { return binary(what, builder, a, b); }   \
+    static PyObject *iop_##name(PyObject *a, PyObject *b) { return in_place(what, builder, a, b); }
+OPERATOR(add, mica_add, "addition")
+OPERATOR(subtract, mica_subtract, "subtraction")
+OPERATOR(multiply, mica_multiply, "multiplication")
+OPERATOR(floor_divide, mica_floor_divide, "floor division")
+OPERATOR(remainder, mica_remainder, "modulus")
+OPERATOR(and, mica_bitwise_and, "bitwise and")
+OPERATOR(or, mica_bitwise_or, "bitwise or")
+OPERATOR(xor, mica_bitwise_xor, "bitwise xor")
+OPERATOR(lshift, mica_left_shift, "left shift")
+OPERATOR(rshift, mica_right_shift, "right shift")
+static PyObject *op_divide(PyObject *a, PyObject *b) { return binary("division", mica_divide, a, b); }
+static PyObject *iop_divide(PyObject *a, PyObject *b) { return in_place("division", divide_in_place, a, b); }
+
+static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
+{
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    /* x**2 is by far the usual power, and a square is one multiplication. */
+    if (mica_py_array(a) && PyLong_CheckExact(b) && PyLong_AsLong(b) == 2) {
+        mica_scope s;
+        mica__scope_begin(&s, NULL);
+        mica_array *x = mica_py_array(a);
+        return mica_py_finish(&s, x->dtype == MICA_BOOL ? mica_power(&s, x, mica_integer(&s, 2)) : mica_square(&s, x));
+    }
+    PyErr_Clear();
+    return binary("power", mica_power, a, b);
+}
+static PyObject *iop_power(PyObject *a, PyObject *b, PyObject *modulus)
+{
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    return in_place("power", mica_power, a, b);
+}
+
+static PyObject *op_divmod(PyObject *a, PyObject *b)
+{
+    PyObject *quotient = op_floor_divide(a, b);
+    if (!quotient || quotient == Py_NotImplemented) return quotient;
+    PyObject *rest = op_remainder(a, b);
+    PyObject *pair = rest ? PyTuple_Pack(2, quotient, rest) : NULL;
+    Py_DECREF(quotient);
+    Py_XDECREF(rest);
+    return pair;
+}
+
+static PyObject *op_matmul(PyObject *a, PyObject *b)
+{
+    if (!mica_py_array(a) || !mica_py_array(b)) {
+        PyObject *other = mica_py_array(a) ? b : a;
+        if (PyObject_CheckBuffer(other) || PyFloat_Check(other) || PyLong_Check(other)) return refuse("matmul", a, b);
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    return binary("matmul", mica_matmul, a, b);
+}
+static PyObject *iop_matmul(PyObject *a, PyObject *b)
+{
+    return mica_py_array(b) ? in_place("matmul", mica_matmul, a, b) : refuse("matmul", a, b);
+}
+
+static PyObject *unary(builder1 *f, PyObject *self)
+{
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, f(&s, mica_py_array(self)));
+}
+static PyObject *op_negative(PyObject *a) { return unary(mica_negative, a); }
+static PyObject *op_absolute(PyObject *a) { return unary(mica_abs, a); }
+static PyObject *op_invert(PyObject *a) { return unary(mica_bitwise_invert, a); }
+static PyObject *op_positive(PyObject *a) { return mica_py_wrap(mica_py_array(a)); }
+
+static int op_bool(PyObject *self)
+{
+    PyObject *item = mica_py_item(mica_py_array(self));
+    if (!item) return -1;
+    int truth = PyObject_IsTrue(item);
+    Py_DECREF(item);
+    return truth;
+}
+
+static PyObject *as_number(PyObject *self, PyObject *(*convert)(PyObject *))
+{
+    PyObject *item = mica_py_item(mica_py_array(self));
+    if (!item) return NULL;
+    PyObject *number = convert(item);
+    Py_DECREF(item);
+    return number;
+}
+static PyObject *op_int(PyObject *self) { return as_number(self, PyNumber_Long); }
+static PyObject *op_float(PyObject *self) { return as_number(self, PyNumber_Float); }
+
+static PyObject *compare(PyObject *a, PyObject *b, int operation)
+{
+    static builder2 *const builders[] = { [Py_LT] = mica_less,         [Py_LE] = mica_less_equal, [Py_EQ] = mica_equal,
+                                          [Py_NE] = mica_not_equal,    [Py_GT] = mica_greater,    [Py_GE] = mica_greater_equal };
+    static const char *const names[] = { [Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equal",
+                                         [Py_NE] = "not equal", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal" };
+    acceptance other = accepts(b);
+    if (other == MISTAKE && (operation == Py_EQ || operation == Py_NE)) {
+        if (b == Py_None)
+            return PyErr_Format(PyExc_TypeError, "[%s] an array cannot be compared with None; write x is None", names[operation]);
+        return PyBool_FromLong(operation == Py_NE);
+    }
+    return binary(names[operation], builders[operation], a, b);
+}
+
+PyType_Slot mica_py_operator_slots[] = {
+    { Py_nb_add, op_add },
+    { Py_nb_subtract, op_subtract },
+    { Py_nb_multiply, op_multiply },
+    { Py_nb_true_divide, op_divide },
+    { Py_nb_floor_divide, op_floor_divide },
+    { Py_nb_remainder, op_remainder },
+    { Py_nb_divmod, op_divmod },
+    { Py_nb_power, op_power },
+    { Py_nb_matrix_multiply, op_matmul },
+    { Py_nb_and, op_and },
+    { Py_nb_or, op_or },
+    { Py_nb_xor, op_xor },
+    { Py_nb_lshift, op_lshift },
+    { Py_nb_rshift, op_rshift },
+    { Py_nb_inplace_add, iop_add },
+    { Py_nb_inplace_subtract, iop_subtract },
+    { Py_nb_inplace_multiply, iop_multiply },
+    { Py_nb_inplace_true_divide, iop_divide },
+    { Py_nb_inplace_floor_divide, iop_floor_divide },
+    { Py_nb_inplace_remainder, iop_remainder },
+    { Py_nb_inplace_power, iop_power },
+    { Py_nb_inplace_matrix_multiply, iop_matmul },
+    { Py_nb_inplace_and, iop_and },
+    { Py_nb_inplace_or, iop_or },
+    { Py_nb_inplace_xor, iop_xor },
+    { Py_nb_inplace_lshift, iop_lshift },
+    { Py_nb_inplace_rshift, iop_rshift },
+    { Py_nb_negative, op_negative },
+    { Py_nb_positive, op_positive },
+    { Py_nb_absolute, op_absolute },
+    { Py_nb_invert, op_invert },
+    { Py_nb_bool, op_bool },
+    { Py_nb_int, op_int },
+    { Py_nb_float, op_float },
+    { Py_tp_richcompare, compare },
+    { 0, NULL },
+};

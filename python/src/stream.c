@@ -1,0 +1,344 @@
+/* Devices, streams and the contexts that select them. */
+#include "array.h"
+
+#include "core/current.h"
+#include "runtime/runtime.h"
+
+typedef struct device_object {
+    PyObject_HEAD
+    int type; /* 0 cpu, 1 gpu */
+    int index;
+} device_object;
+
+typedef struct stream_object {
+    PyObject_HEAD
+    mica_stream *stream; /* NULL in a ThreadLocalStream: resolved by each thread */
+    int index;
+} stream_object;
+
+typedef struct context_object {
+    PyObject_HEAD
+    mica_stream *stream, *previous;
+} context_object;
+
+static PyTypeObject *device_type, *stream_type, *local_type, *context_type;
+static PyObject *kinds[2]; /* DeviceType.cpu, DeviceType.gpu */
+
+static PyObject *make_device(int type, int index)
+{
+    device_object *d = PyObject_New(device_object, device_type);
+    if (!d) return NULL;
+    d->type = type;
+    d->index = index;
+    return (PyObject *)d;
+}
+
+static PyObject *make_stream(mica_stream *s)
+{
+    stream_object *o = PyObject_New(stream_object, stream_type);
+    if (!o) return NULL;
+    o->stream = s;
+    o->index = mica_stream_index(s);
+    return (PyObject *)o;
+}
+
+static int kind_of(PyObject *o) { return o == kinds[0] ? 0 : o == kinds[1] ? 1 : -1; }
+
+/* Type and index of a Device or DeviceType; -1 with TypeError. */
+static int device_of(PyObject *o, int *index)
+{
+    *index = 0;
+    int kind = kind_of(o);
+    if (kind >= 0) return kind;
+    if (Py_TYPE(o) == device_type) {
+        *index = ((device_object *)o)->index;
+        return ((device_object *)o)->type;
+    }
+    PyObject *name = PyType_GetName(Py_TYPE(o));
+    if (name) PyErr_Format(PyExc_TypeError, "a device is needed: mx.cpu, mx.gpu or a Device, not %U", name);
+    Py_XDECREF(name);
+    return -1;
+}
+
+static int need_cpu(const char *what, int type, int index)
+{
+    if (type == 0 && index == 0) return 0;
+    if (type == 0) PyErr_Format(PyExc_IndexError, "[%s] there is one CPU device, with index 0, not %d", what, index);
+    else PyErr_Format(PyExc_ValueError, "[%s] Cannot use gpu: no GPU backend is available", what);
+    return -1;
+}
+
+/* Each thread's stream for a ThreadLocalStream. */
+static int local_stream(int key, mica_stream **out)
+{
+    static _Thread_local struct {
+        int key;
+        mica_stream *stream;
+    } known[16];
+    for (int i = 0; i < 16; i++) {
+        if (known[i].stream && known[i].key == key) {
+            *out = known[i].stream;
+            return 0;
+        }
+        if (known[i].stream) continue;
+        int status = mica_stream_new(&known[i].stream);
+        if (status) return mica_py_raise(status) ? 0 : -1;
+        known[i].key = key;
+        *out = known[i].stream;
+        return 0;
+    }
+    return mica_stream_new(out) ? (mica_py_raise(mica__last_status()), -1) : 0;
+}
+
+int mica_py_stream(PyObject *o, mica_stream **out)
+{
+    *out = NULL;
+    if (o == Py_None) return 0;
+    if (Py_TYPE(o) == stream_type) {
+        *out = ((stream_object *)o)->stream;
+        return 0;
+    }
+    if (Py_TYPE(o) == local_type) return local_stream(((stream_object *)o)->index, out);
+    int index, type = device_of(o, &index);
+    if (type < 0) {
+        PyErr_Clear();
+        PyObject *name = PyType_GetName(Py_TYPE(o));
+        if (name) PyErr_Format(PyExc_TypeError, "a stream or device is needed, not %U", name);
+        Py_XDECREF(name);
+        return -1;
+    }
+    return need_cpu("stream", type, index);
+}
+
+/* ---- Device ---- */
+
+static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void)type;
+    static char *names[] = { "type", "index", NULL };
+    PyObject *kind;
+    int index = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i:Device", names, &kind, &index)) return NULL;
+    if (kind_of(kind) < 0) return PyErr_Format(PyExc_TypeError, "[Device] type must be mx.cpu or mx.gpu");
+    return make_device(kind_of(kind), index);
+}
+static void plain_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+static PyObject *device_repr(PyObject *self)
+{
+    device_object *d = (device_object *)self;
+    return PyUnicode_FromFormat("Device(%s, %d)", d->type ? "gpu" : "cpu", d->index);
+}
+static PyObject *device_compare(PyObject *a, PyObject *b, int operation)
+{
+    if (operation != Py_EQ && operation != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+    int index, other = -2;
+    if (kind_of(b) >= 0 || Py_TYPE(b) == device_type) other = device_of(b, &index);
+    device_object *d = (device_object *)a;
+    return PyBool_FromLong((other == d->type && index == d->index) == (operation == Py_EQ));
+}
+static Py_hash_t device_hash(PyObject *self) { return ((device_object *)self)->type * 64 + ((device_object *)self)->index; }
+static PyObject *device_kind(PyObject *self, void *unused)
+{
+    (void)unused;
+    Py_INCREF(kinds[((device_object *)self)->type]);
+    return kinds[((device_object *)self)->type];
+}
+static PyGetSetDef device_getters[] = { { "type", device_kind, NULL, "mx.cpu or mx.gpu.", NULL }, { NULL, NULL, NULL, NULL, NULL } };
+static PyType_Slot device_slots[] = {
+    { Py_tp_doc, "Device(type, index=0)" }, { Py_tp_new, device_new }, { Py_tp_dealloc, plain_dealloc }, { Py_tp_repr, device_repr },
+    { Py_tp_richcompare, device_compare }, { Py_tp_hash, device_hash }, { Py_tp_getset, device_getters }, { 0, NULL },
+};
+static PyType_Spec device_spec = { "mica.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT, device_slots };
+
+/* ---- Stream ---- */
+
+static PyObject *stream_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("%s(Device(cpu, 0), %d)", Py_TYPE(self) == stream_type ? "Stream" : "ThreadLocalStream",
+                                ((stream_object *)self)->index);
+}
+static PyObject *stream_compare(PyObject *a, PyObject *b, int operation)
+{
+    if ((operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+    bool same = Py_TYPE(a) == Py_TYPE(b) && ((stream_object *)a)->index == ((stream_object *)b)->index;
+    return PyBool_FromLong(same == (operation == Py_EQ));
+}
+static Py_hash_t stream_hash(PyObject *self) { return ((stream_object *)self)->index; }
+static PyObject *stream_device(PyObject *self, void *unused)
+{
+    (void)self, (void)unused;
+    return make_device(0, 0);
+}
+static PyGetSetDef stream_getters[] = { { "device", stream_device, NULL, "The device it runs on.", NULL }, { NULL, NULL, NULL, NULL, NULL } };
+static PyType_Slot stream_slots[] = {
+    { Py_tp_doc, "A queue of work on a device." }, { Py_tp_dealloc, plain_dealloc }, { Py_tp_repr, stream_repr },
+    { Py_tp_richcompare, stream_compare }, { Py_tp_hash, stream_hash }, { Py_tp_getset, stream_getters }, { 0, NULL },
+};
+static PyType_Spec stream_spec = { "mica.core.Stream", sizeof(stream_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, stream_slots };
+static PyType_Spec local_spec = { "mica.core.ThreadLocalStream", sizeof(stream_object), 0,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, stream_slots };
+
+/* ---- StreamContext ---- */
+
+static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = { "s", NULL };
+    PyObject *o;
+    mica_stream *s;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:StreamContext", names, &o)) return NULL;
+    if (o == Py_None) return PyErr_Format(PyExc_TypeError, "[stream] a stream or device is needed, not None");
+    if (mica_py_stream(o, &s) < 0) return NULL;
+    context_object *c = PyObject_New(context_object, type);
+    if (!c) return NULL;
+    c->stream = s;
+    c->previous = NULL;
+    return (PyObject *)c;
+}
+static PyObject *context_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    context_object *c = (context_object *)self;
+    c->previous = mica__current_stream;
+    if (c->stream) mica_set_default_stream(c->stream);
+    Py_RETURN_NONE;
+}
+static PyObject *context_exit(PyObject *self, PyObject *args)
+{
+    (void)args;
+    mica_set_default_stream(((context_object *)self)->previous);
+    Py_RETURN_NONE;
+}
+static PyMethodDef context_methods[] = { { "__enter__", context_enter, METH_NOARGS, NULL }, { "__exit__", context_exit, METH_VARARGS, NULL }, { NULL, NULL, 0, NULL } };
+static PyType_Slot context_slots[] = { { Py_tp_doc, "StreamContext(s): makes s the default inside `with`." }, { Py_tp_new, context_new },
+                                       { Py_tp_dealloc, plain_dealloc }, { Py_tp_methods, context_methods }, { 0, NULL } };
+static PyType_Spec context_spec = { "mica.core.StreamContext", sizeof(context_object), 0, Py_TPFLAGS_DEFAULT, context_slots };
+
+/* ---- functions ---- */
+
+static PyObject *default_device(PyObject *m, PyObject *unused)
+{
+    (void)m, (void)unused;
+    return make_device(0, 0);
+}
+static PyObject *set_default_device(PyObject *m, PyObject *o)
+{
+    (void)m;
+    int index, type = device_of(o, &index);
+    if (type < 0 || need_cpu("set_default_device", type, index) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+static PyObject *default_stream(PyObject *m, PyObject *o)
+{
+    (void)m;
+    int index, type = device_of(o, &index);
+    if (type < 0 || need_cpu("default_stream", type, index) < 0) return NULL;
+    return make_stream(mica_default_stream());
+}
+static PyObject *set_default_stream(PyObject *m, PyObject *o)
+{
+    (void)m;
+    mica_stream *s;
+    if (Py_TYPE(o) != stream_type && Py_TYPE(o) != local_type) return PyErr_Format(PyExc_TypeError, "[set_default_stream] a Stream is needed");
+    if (mica_py_stream(o, &s) < 0) return NULL;
+    mica_set_default_stream(s);
+    Py_RETURN_NONE;
+}
+static PyObject *new_stream(PyObject *m, PyObject *o)
+{
+    (void)m;
+    int index, type = device_of(o, &index);
+    mica_stream *s;
+    if (type < 0 || need_cpu("new_stream", type, index) < 0) return NULL;
+    int status = mica_stream_new(&s);
+    return status ? mica_py_raise(status) : make_stream(s);
+}
+static PyObject *new_thread_local_stream(PyObject *m, PyObject *o)
+{
+    (void)m;
+    static int count;
+    int index, type = device_of(o, &index);
+    if (type < 0 || need_cpu("new_thread_local_stream", type, index) < 0) return NULL;
+    stream_object *s = PyObject_New(stream_object, local_type);
+    if (!s) return NULL;
+    s->stream = NULL;
+    s->index = count++;
+    return (PyObject *)s;
+}
+static PyObject *synchronize(PyObject *m, PyObject *args, PyObject *keywords)
+{
+    (void)m;
+    static char *names[] = { "stream", NULL };
+    PyObject *o = Py_None;
+    mica_stream *s;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o) || mica_py_stream(o, &s) < 0) return NULL;
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = mica_synchronize(s);
+    Py_END_ALLOW_THREADS
+    if (status) return mica_py_raise(status);
+    Py_RETURN_NONE;
+}
+static PyObject *clear_streams(PyObject *m, PyObject *unused)
+{
+    (void)m, (void)unused;
+    mica_set_default_stream(NULL);
+    Py_RETURN_NONE;
+}
+static PyObject *is_available(PyObject *m, PyObject *o)
+{
+    (void)m;
+    int index, type = device_of(o, &index);
+    return type < 0 ? NULL : PyBool_FromLong(type == 0 && index == 0);
+}
+static PyObject *device_count(PyObject *m, PyObject *o)
+{
+    (void)m;
+    int index, type = device_of(o, &index);
+    return type < 0 ? NULL : PyLong_FromLong(type == 0);
+}
+static PyObject *stream(PyObject *m, PyObject *o)
+{
+    (void)m;
+    return PyObject_CallOneArg((PyObject *)context_type, o);
+}
+
+static PyMethodDef functions[] = {
+    { "default_device", default_device, METH_NOARGS, "default_device() -> Device" },
+    { "set_default_device", set_default_device, METH_O, "set_default_device(device)\n\nRaises ValueError where there is no such device." },
+    { "default_stream", default_stream, METH_O, "default_stream(device) -> Stream: of the calling thread." },
+    { "set_default_stream", set_default_stream, METH_O, "set_default_stream(stream): for the calling thread." },
+    { "new_stream", new_stream, METH_O, "new_stream(device) -> Stream" },
+    { "new_thread_unsafe_stream", new_stream, METH_O, "new_thread_unsafe_stream(device) -> Stream: usable from any thread." },
+    { "new_thread_local_stream", new_thread_local_stream, METH_O, "new_thread_local_stream(device) -> ThreadLocalStream: one stream a thread." },
+    { "synchronize", (PyCFunction)(void (*)(void))synchronize, METH_VARARGS | METH_KEYWORDS, "synchronize(stream=None): waits until the stream has no work." },
+    { "clear_streams", clear_streams, METH_NOARGS, "clear_streams(): the calling thread goes back to the process's default stream." },
+    { "is_available", is_available, METH_O, "is_available(device) -> bool" },
+    { "device_count", device_count, METH_O, "device_count(device_type) -> int" },
+    { "stream", stream, METH_O, "stream(s) -> StreamContext: makes s the default inside `with`." },
+    { NULL, NULL, 0, NULL },
+};
+
+int mica_py_stream_types(PyObject *module)
+{
+    PyObject *enums = PyImport_ImportModule("enum"), *members = Py_BuildValue("{s:i,s:i}", "cpu", 0, "gpu", 1);
+    PyObject *type = enums && members ? PyObject_CallMethod(enums, "Enum", "sO", "DeviceType", members) : NULL;
+    Py_XDECREF(enums);
+    Py_XDECREF(members);
+    if (!type || PyModule_AddObjectRef(module, "DeviceType", type) < 0) return -1;
+    PyObject *name = PyObject_GetAttrString(module, "__name__");
+    if (name) PyObject_SetAttrString(type, "__module__", name);
+    Py_XDECREF(name);
+    kinds[0] = PyObject_GetAttrString(type, "cpu");
+    kinds[1] = PyObject_GetAttrString(type, "gpu");
+    Py_DECREF(type);
+    if (!kinds[0] || !kinds[1] || PyModule_AddObjectRef(module, "cpu", kinds[0]) < 0 || PyModule_AddObjectRef(module, "gpu", kinds[1]) < 0) return -1;
+    if (!(device_type = mica_py_add_type(module, &device_spec)) || !(stream_type = mica_py_add_type(module, &stream_spec)) ||
+        !(local_type = mica_py_add_type(module, &local_spec)) || !(context_type = mica_py_add_type(module, &context_spec)))
+        return -1;
+    return PyModule_AddFunctions(module, functions);
+}

@@ -17,5 +17,6 @@ install(EXPORT mica_targets NAMESPACE mica:: FILE micaConfig.cmake DESTINATION $
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/micaConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/micaConfigVersion.cmake DESTINATION ${package_folder} COMPONENT library)
 
+file(RELATIVE_PATH MICA_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/mica.pc.in ${PROJECT_BINARY_DIR}/mica.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/mica.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)

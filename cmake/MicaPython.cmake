@@ -10,6 +10,8 @@ Python_add_library(mica_core MODULE ${python_sources} ${MICA_OBJECTS})
 target_link_libraries(mica_core PRIVATE mica_flags)
 target_include_directories(mica_core PRIVATE ${PROJECT_SOURCE_DIR}/python/src)
 target_compile_definitions(mica_core PRIVATE Py_LIMITED_API=0x030B0000)
+# Python's type slots hold functions as data pointers, which ISO C does not know.
+set_source_files_properties(${python_sources} PROPERTIES COMPILE_OPTIONS -Wno-pedantic)
 # Calls inside the extension never go to another copy of libmica in the process.
 target_link_options(mica_core PRIVATE -Wl,-Bsymbolic)
 set_target_properties(mica_core PROPERTIES OUTPUT_NAME core PREFIX "" SUFFIX ".abi3.so")

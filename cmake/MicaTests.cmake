@@ -1,6 +1,6 @@
 # Every tests/c/test_*.c is a program of its own; examples in C are built, and run, as tests too.
 enable_testing()
-set(MICA_TEST_TIMEOUT 120 CACHE STRING "Seconds that one C test may take")
+set(MICA_TEST_TIMEOUT 300 CACHE STRING "Seconds that one C test may take")
 
 add_custom_target(mica_tests ALL)
 file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/c/test_*.c)

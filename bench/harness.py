@@ -10,17 +10,20 @@ import json
 import math
 import statistics
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry import System, Work, show
+from registry import System, Work, show, show_ratio
 
 HERE = Path(__file__).resolve().parent
 TURN = 0.05  # seconds that one turn should last at least
 PAUSE = 0.02  # between turns, so that worker threads of the last system have stopped spinning
-LONG = 5.0  # a warm-up longer than this counts as the measurement
+LONG = 5.0  # what takes longer than this is measured once
+HANGING = 600.0  # what takes longer than this is ended
 
 
 @dataclass
@@ -45,11 +48,12 @@ class Worker:
     """One system's process for one piece of work."""
 
     def __init__(self, system: System, work: Work, key: str) -> None:
+        self.messages = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (closed in close)
         self.process = subprocess.Popen(
             [*system.program, str(HERE / "worker.py"), str(work.file.parent), work.name, key],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.messages,
             text=True,
         )
         self.runs = 1
@@ -58,14 +62,13 @@ class Worker:
         """Wait until the work is ready, warm up, and choose the number of runs in a turn.
 
         Returns:
-            Seconds of the first run.
+            Seconds of the second run; the first one compiles and fills caches.
         """
         self._answer()
-        first = self.turn()
-        if first < LONG:
-            again = self.turn()
-            self.runs = max(1, math.ceil(TURN / max(again, 1e-9)))
-        return first
+        self.turn()
+        again = self.turn()
+        self.runs = max(1, math.ceil(TURN / max(again, 1e-9)))
+        return again
 
     def turn(self) -> float:
         """Seconds for one run."""
@@ -74,10 +77,14 @@ class Worker:
         return self._answer()["seconds"] / self.runs
 
     def _answer(self) -> dict:
+        alarm = threading.Timer(HANGING, self.process.kill)
+        alarm.start()
         line = self.process.stdout.readline()
+        alarm.cancel()
         if not line:
             self.process.wait()
-            tail = self.process.stderr.read().strip().splitlines()[-1:] or ["no message"]
+            self.messages.seek(0)
+            tail = self.messages.read().strip().splitlines()[-1:] or ["no message"]
             raise Failed(f"the process ended with {self.process.returncode}: {tail[0]}")
         answer = json.loads(line)
         if "error" in answer:
@@ -93,7 +100,7 @@ class Worker:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
-        self.process.stderr.close()
+        self.messages.close()
 
 
 def measure(work: Work, systems: Sequence[System], seconds: float, turns: int) -> Result:
@@ -148,14 +155,14 @@ def _workers(work: Work, systems: Sequence[System], result: Result) -> dict[str,
         worker = None
         try:
             worker = Worker(system, work, key)
-            first = worker.prepare()
+            seconds = worker.prepare()
         except (Failed, OSError) as error:
             result.errors[system.name] = str(error)
             if worker is not None:
                 worker.close()
             continue
-        if first >= LONG:
-            result.turns[system.name] = [first / work.calls]
+        if seconds >= LONG:
+            result.turns[system.name] = [seconds / work.calls]
             worker.close()
         else:
             sources[system.name] = (worker.turn, worker.close)
@@ -163,19 +170,17 @@ def _workers(work: Work, systems: Sequence[System], result: Result) -> dict[str,
 
 
 def verdict(work: Work, values: Mapping[str, float]) -> tuple[str, str, str]:
-    """What is demanded, how mica compares, and "ok", "short", or "" where nothing is demanded or known."""
+    """What is demanded, how mica compares with the best, and "ok", "short", or "" where that is not known."""
+    demand = "; ".join(bound.explain(values) for bound in work.bounds)
     if "mica" not in values:
-        return "; ".join(map(str, work.bounds)), "", ""
-    peers = {name: value for name, value in values.items() if name != "mica"}
-    ratio = ""
-    if peers:
-        best = min(peers, key=peers.get)
-        ratio = f"{values['mica'] / peers[best]:.3g} {best}" if peers[best] else ""
+        return demand, "", ""
+    peers = {name: value for name, value in values.items() if name != "mica" and value > 0}
+    best = min(peers, key=peers.get, default=None)
+    ratio = f"{show_ratio(values['mica'] / peers[best])} {best}" if best else ""
     shares = [bound.share(values) for bound in work.bounds]
-    if not work.bounds or None in shares:
-        short = any(share is not None and share > 1 for share in shares)
-        return "; ".join(map(str, work.bounds)), ratio, "short" if short else ""
-    return "; ".join(map(str, work.bounds)), ratio, "ok" if max(shares) <= 1 else "short"
+    if any(share is not None and share > 1 for share in shares):
+        return demand, ratio, "short"
+    return demand, ratio, "ok" if shares and None not in shares else ""
 
 
 def table(results: Sequence[Result], systems: Sequence[str], statistic: str) -> str:
@@ -186,8 +191,8 @@ def table(results: Sequence[Result], systems: Sequence[str], statistic: str) -> 
         cells = [_cell(result, name, values) for name in systems]
         bounds, ratio, word = verdict(result.work, values)
         rows.append([result.work.name, *cells, ratio, bounds, word])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rows.insert(1, ["-" * max(width, 3) for width in widths])
+    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
     lines = []
     for row in rows:
         cells = [

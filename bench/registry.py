@@ -40,14 +40,19 @@ class AtMost:
         object.__setattr__(self, "peers", peers)
 
     def __str__(self) -> str:
-        factor = f"1/{1 / self.factor:.0f}" if self.factor < 1 else f"{self.factor:g}"
-        return f"{factor} {'|'.join(self.peers)}"
+        peers = self.peers[0] if len(self.peers) == 1 else f"the best of {', '.join(self.peers)}"
+        return f"{show_ratio(self.factor)} of {peers}"
 
     def share(self, values: Mapping[str, float]) -> float | None:
         """How much of what is allowed mica needs; above 1 it falls short, None when a peer is missing."""
         if not all(peer in values for peer in self.peers):
             return None
         return values["mica"] / (self.factor * min(values[peer] for peer in self.peers))
+
+    def explain(self, values: Mapping[str, float]) -> str:
+        """The demand, and what was measured."""
+        share = self.share(values) if "mica" in values else None
+        return str(self) if share is None else f"{self} (is {show_ratio(share * self.factor)})"
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,10 @@ class Limit:
     def share(self, values: Mapping[str, float]) -> float | None:
         """As for `AtMost`."""
         return values["mica"] / self.value
+
+    def explain(self, values: Mapping[str, float]) -> str:
+        """The demand; what was measured stands beside it."""
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,11 @@ def load(folder: Path) -> list[Work]:
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
     return sorted(WORKS, key=lambda work: work.group != FIGURES)
+
+
+def show_ratio(value: float) -> str:
+    """A ratio as people say it: 1.2, or 1/15."""
+    return f"1/{1 / value:.3g}" if 0 < value < 0.8 else f"{value:.3g}"
 
 
 def show(value: float, unit: str = "s") -> str:

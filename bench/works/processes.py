@@ -156,10 +156,12 @@ def touched_build(system: System) -> float:
 
 
 def library_size(system: System) -> float:
-    """Megabytes of the largest shared library of the build, without symbols for a debugger."""
-    libraries = [path for path in Build.tree().rglob("libmica*.so*") if not path.is_symlink()]
+    """Megabytes of the engine, or of the extension that contains it, without symbols for a debugger."""
+    tree = Build.tree()
+    found = [*tree.rglob("libmica*.so*"), *tree.glob("python/mica/core*.so")]
+    libraries = [path for path in found if not path.is_symlink()]
     if not libraries:
-        raise ValueError("the build left no libmica*.so")
+        raise ValueError("the build left no shared library")
     strip = shutil.which("strip")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "libmica.so"

@@ -112,6 +112,12 @@ void mica__gemm_finish(const mica__gemm_plan *p, size_t matrix, size_t row, size
     const mica__gemm *g = p->g;
     size_t numbers = g->dtype == MICA_COMPLEX64 ? 2 : 1;
     size_t size = p->rounds ? 2 : p->unit * numbers;
+    const size_t all_rows = rows, all_columns = columns;
+    if (columns == 1 && g->c_row == 1) { /* one column, contiguous: as good as a row */
+        columns = rows;
+        rows = 1;
+        column_stride = row_stride;
+    }
     for (size_t i = 0; i < rows; i++) {
         const char *in = (const char *)sums + (ptrdiff_t)i * row_stride * (ptrdiff_t)p->unit;
         char *out = place(g, size, matrix, row + i, column / numbers);
@@ -126,7 +132,8 @@ void mica__gemm_finish(const mica__gemm_plan *p, size_t matrix, size_t row, size
             scale_f32(columns, (float)g->alpha, (const void *)in, column_stride, (void *)out);
     }
     if (g->epilogue)
-        g->epilogue(g->epilogue_context, matrix, row, column / numbers, rows, columns / numbers);
+        g->epilogue(g->epilogue_context, matrix, row, column / numbers, all_rows,
+                    all_columns / numbers);
 }
 
 static void zero_task(void *context, size_t index)

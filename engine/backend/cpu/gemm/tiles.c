@@ -175,16 +175,14 @@ static void combine_task(void *context, size_t index)
     size_t groups = mica__ceil_div(p->rows, COMBINED_ROWS);
     size_t matrix = index / groups, row = index % groups * COMBINED_ROWS;
     size_t rows = mica__least(COMBINED_ROWS, p->rows - row), all = p->rows * p->columns;
-    size_t blocks = mica__ceil_div(p->steps, p->block), each = mica__ceil_div(blocks, p->splits);
-    size_t used = mica__ceil_div(blocks, each);
     size_t start = matrix * p->splits * all + row * p->columns, n = rows * p->columns;
     if (p->unit == 4) {
         float *sum = p->partial + start;
-        for (size_t s = 1; s < used; s++)
+        for (size_t s = 1; s < p->splits; s++)
             for (size_t i = 0; i < n; i++) sum[i] += sum[s * all + i];
     } else {
         double *sum = (double *)(void *)p->partial + start;
-        for (size_t s = 1; s < used; s++)
+        for (size_t s = 1; s < p->splits; s++)
             for (size_t i = 0; i < n; i++) sum[i] += sum[s * all + i];
     }
     mica__gemm_finish(p, p->first_matrix + matrix, p->first_row + row, p->first_column, rows,
@@ -225,7 +223,8 @@ static size_t splits_of(const mica__gemm_plan *p)
     size_t blocks = mica__ceil_div(mica__least(p->k, STEPS_LIMIT), p->block);
     size_t tasks = mica__ceil_div(p->m, 64) * mica__ceil_div(p->n, 64);
     if (tasks >= 32 || p->g->batch >= 32 || blocks < 4) return 1;
-    return mica__most(1, mica__least(blocks / 2, 64 / (tasks * p->g->batch)));
+    size_t splits = mica__most(1, mica__least(blocks / 2, 64 / (tasks * p->g->batch)));
+    return mica__ceil_div(blocks, mica__ceil_div(blocks, splits)); /* none without a block */
 }
 
 static void choose_sources(mica__gemm_plan *p)

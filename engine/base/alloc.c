@@ -40,7 +40,8 @@ int64_t mica__live(mica__live_kind kind)
     return atomic_load_explicit(&live[kind], memory_order_relaxed);
 }
 
-/* No address space holds more: refused without asking, since memory checkers end the process over such a request. */
+/* No address space holds more: refused without asking, since memory checkers end the process over
+ * such a request. */
 #define MOST_BYTES ((size_t)1 << 47)
 
 static void *counted(void *memory, size_t bytes)
@@ -61,7 +62,8 @@ void *mica__alloc_zero(size_t count, size_t size)
     if (mica__injected_failure()) return NULL;
     size_t bytes;
     if (mica__mul_overflow(count, size, &bytes)) {
-        mica__fail(MICA_EMEMORY, "[allocate] %zu times %zu bytes do not fit in memory", count, size);
+        mica__fail(MICA_EMEMORY, "[allocate] %zu times %zu bytes do not fit in memory", count,
+                   size);
         return NULL;
     }
     return counted(bytes > MOST_BYTES ? NULL : calloc(1, bytes ? bytes : 1), bytes);

@@ -12,7 +12,8 @@ static const struct row {
     const char *name, *variable, *alias, *type_name, *value, *doc;
     type type;
 } rows[] = {
-#define SETTING(name, variable, alias, type, value, doc) { #name, variable, alias, #type, value, doc, type },
+#define SETTING(name, variable, alias, type, value, doc)                                           \
+    { #name, variable, alias, #type, value, doc, type },
 #include "base/config.def"
 #undef SETTING
 };
@@ -47,7 +48,8 @@ static bool parse_number(const char *text, bool unit, int64_t *number)
     const char *p = text;
     if (*p < '0' || *p > '9') return false;
     for (; *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n)) return false;
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
+            return false;
     if (unit && *p) {
         static const char letters[] = "KMGT";
         for (int i = 0; i < 4; i++)
@@ -136,9 +138,18 @@ static const struct state *state_of(mica__setting setting)
     return &states[setting];
 }
 
-bool mica__setting_flag(mica__setting setting) { return state_of(setting)->number != 0; }
-int64_t mica__setting_number(mica__setting setting) { return state_of(setting)->number; }
-const char *mica__setting_text(mica__setting setting) { return state_of(setting)->text; }
+bool mica__setting_flag(mica__setting setting)
+{
+    return state_of(setting)->number != 0;
+}
+int64_t mica__setting_number(mica__setting setting)
+{
+    return state_of(setting)->number;
+}
+const char *mica__setting_text(mica__setting setting)
+{
+    return state_of(setting)->text;
+}
 
 int mica__setting_describe(mica__setting_info *info, size_t index)
 {
@@ -147,8 +158,12 @@ int mica__setting_describe(mica__setting_info *info, size_t index)
                           MICA_SETTING_COUNT);
     const struct row *r = &rows[index];
     const struct state *s = state_of((mica__setting)index);
-    *info = (mica__setting_info){ .name = r->name, .variable = r->variable, .alias = r->alias,
-                                  .type = r->type_name, .value = s->text, .doc = r->doc,
+    *info = (mica__setting_info){ .name = r->name,
+                                  .variable = r->variable,
+                                  .alias = r->alias,
+                                  .type = r->type_name,
+                                  .value = s->text,
+                                  .doc = r->doc,
                                   .given = s->source == MICA_SOURCE_INVALID ? s->given : NULL,
                                   .source = s->source };
     return MICA_OK;
@@ -165,8 +180,8 @@ int mica__setting_override(const char *name, const char *value)
             return MICA_OK;
         }
         if (!parse(rows[i].type, value, &number))
-            return mica__fail(MICA_EVALUE, "[settings] '%s' is no value for %s, which takes %s", value,
-                              rows[i].variable, rows[i].type_name);
+            return mica__fail(MICA_EVALUE, "[settings] '%s' is no value for %s, which takes %s",
+                              value, rows[i].variable, rows[i].type_name);
         assign(&states[i], value, number, MICA_SOURCE_OVERRIDE);
         return MICA_OK;
     }

@@ -25,7 +25,8 @@ void mica__vec_free(mica__vec *v)
     *v = (mica__vec){ 0 };
 }
 
-/* Both halves of the 128-bit product depend on all bits of both factors; their sum modulo 2 keeps that. */
+/* Both halves of the 128-bit product depend on all bits of both factors; their sum modulo 2 keeps
+ * that. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__
@@ -64,11 +65,13 @@ uint64_t mica__hash(uint64_t seed, const void *data, size_t bytes)
     return mix(h ^ k0, k2);
 }
 
-/* Index of the key, or of the empty place where it belongs; capacity is a power of two and never full. */
+/* Index of the key, or of the empty place where it belongs; capacity is a power of two and never
+ * full. */
 static size_t map_place(const mica__map *m, const void *key)
 {
     size_t mask = m->capacity - 1;
-    size_t i = (size_t)mix((uint64_t)(uintptr_t)key ^ 0x9FB21C651E98DF25u, 0xD1B54A32D192ED03u) & mask;
+    size_t i =
+        (size_t)mix((uint64_t)(uintptr_t)key ^ 0x9FB21C651E98DF25u, 0xD1B54A32D192ED03u) & mask;
     while (m->keys[i] && m->keys[i] != key) i = (i + 1) & mask;
     return i;
 }
@@ -146,7 +149,9 @@ void *mica__arena_alloc(mica__arena *a, size_t bytes)
     size_t need = (bytes + 15) & ~(size_t)15;
     struct mica__arena_block *b = a->blocks;
     if (!b || b->capacity - b->used < need) {
-        size_t capacity = !b ? ARENA_FIRST : b->capacity < ARENA_LARGEST ? b->capacity * 2 : b->capacity;
+        size_t capacity = !b                            ? ARENA_FIRST
+                          : b->capacity < ARENA_LARGEST ? b->capacity * 2
+                                                        : b->capacity;
         if (capacity > ARENA_LARGEST) capacity = ARENA_LARGEST;
         bool alone = need > capacity / 2 && b;
         if (need > capacity || alone) capacity = need;

@@ -7,7 +7,8 @@
 static _Thread_local char message[2048];
 static _Thread_local int last_status;
 
-/* Cuts a message that was too long at the start of a UTF-8 character, so that it stays valid text. */
+/* Cuts a message that was too long at the start of a UTF-8 character, so that it stays valid text.
+ */
 static size_t whole_characters(const char *text, size_t length)
 {
     size_t start = length;
@@ -51,7 +52,10 @@ int mica__fail_memory(const char *operation, size_t bytes)
     return mica__fail(MICA_EMEMORY, "[%s] cannot allocate %zu bytes", operation, bytes);
 }
 
-int mica__last_status(void) { return last_status; }
+int mica__last_status(void)
+{
+    return last_status;
+}
 
 void mica__clear_error(void)
 {
@@ -59,13 +63,17 @@ void mica__clear_error(void)
     last_status = MICA_OK;
 }
 
-const char *mica_last_error(void) { return message; }
+const char *mica_last_error(void)
+{
+    return message;
+}
 
 const char *mica_status_text(int status)
 {
     switch (status) {
 #define STATUS(name, value, exception, text)                                                       \
-    case value: return text;
+    case value:                                                                                    \
+        return text;
 #include "base/status.def"
 #undef STATUS
     default: return "an unknown status";
@@ -77,4 +85,7 @@ const char *mica_status_text(int status)
 #include "base/status.def"
 #undef STATUS
 
-const char *mica_version(void) { return MICA_VERSION; }
+const char *mica_version(void)
+{
+    return MICA_VERSION;
+}

@@ -4,11 +4,13 @@
 
 #include "base/base.h"
 
-/* A whole file mapped read-only, reference counted. The descriptor is closed at once: renaming or unlinking the file changes nothing.
-   Where the file is cut short or its disk fails while it is mapped, zeros are read, and mica__mapping_check tells. */
+/* A whole file mapped read-only, reference counted. The descriptor is closed at once: renaming or
+   unlinking the file changes nothing. Where the file is cut short or its disk fails while it is
+   mapped, zeros are read, and mica__mapping_check tells. */
 typedef struct mica__mapping mica__mapping;
 
-/* MICA_EIO: no such file, not a regular file (a pipe has to be read instead), or no address space. */
+/* MICA_EIO: no such file, not a regular file (a pipe has to be read instead), or no address space.
+ */
 int mica__mapping_open(mica__mapping **mapping, const char *path);
 /* As above for an open descriptor, which stays the caller's; `name` is for messages. */
 int mica__mapping_open_descriptor(mica__mapping **mapping, int descriptor, const char *name);
@@ -19,19 +21,21 @@ const void *mica__mapping_base(const mica__mapping *m); /* never NULL, not even 
 uint64_t mica__mapping_bytes(const mica__mapping *m);
 const char *mica__mapping_name(const mica__mapping *m);
 
-/* MICA_EOS, with the file's name and sizes, once a read of the mapping has met a page that is no longer there (for good), or while
-   the file found under its name is shorter than the mapping. To be called after the bytes have been used. */
+/* MICA_EOS, with the file's name and sizes, once a read of the mapping has met a page that is no
+   longer there (for good), or while the file found under its name is shorter than the mapping. To
+   be called after the bytes have been used. */
 int mica__mapping_check(const mica__mapping *m);
 
-/* A file that appears, or replaces an old one, only when it is complete: what is written goes to a nameless (or temporary) file in
-   the same folder. A symbolic link keeps pointing where it points; permissions of an old file are kept; devices and pipes are
-   written directly. */
+/* A file that appears, or replaces an old one, only when it is complete: what is written goes to a
+   nameless (or temporary) file in the same folder. A symbolic link keeps pointing where it points;
+   permissions of an old file are kept; devices and pipes are written directly. */
 typedef struct mica__writer mica__writer;
 
 int mica__writer_open(mica__writer **writer, const char *path); /* MICA_EIO */
 /* MICA_EOS when the disk is full or fails; later writes and the commit then fail alike. */
 int mica__writer_write(mica__writer *w, const void *data, size_t bytes);
-/* Makes the file durable and visible; on failure the old file is untouched. Frees the writer in any case. */
+/* Makes the file durable and visible; on failure the old file is untouched. Frees the writer in any
+ * case. */
 int mica__writer_commit(mica__writer *w);
 void mica__writer_abort(mica__writer *w); /* drops what was written; NULL is fine */
 

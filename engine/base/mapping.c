@@ -35,10 +35,12 @@ struct mica__mapping {
 };
 
 static chunk first_chunk;
-static mica__mutex lock = MICA_MUTEX_INIT; /* guards slots against each other, and the installation */
+static mica__mutex lock =
+    MICA_MUTEX_INIT; /* guards slots against each other, and the installation */
 static struct sigaction previous;
 static uintptr_t page_size;
-/* Not of the initial-exec model: that would put all thread-local variables of the library into the little room that dlopen has. */
+/* Not of the initial-exec model: that would put all thread-local variables of the library into the
+ * little room that dlopen has. */
 static _Thread_local volatile sig_atomic_t handling;
 
 /* ---- the handler ---------------------------------------------------------------------------- */
@@ -55,17 +57,18 @@ static slot *slot_of(uintptr_t address)
     return NULL;
 }
 
-/* Puts zeros from the faulting page to the end: one fault for all that is missing. What was still there behind it is lost too, but
-   the mapping is flagged, so nobody takes it for data. */
+/* Puts zeros from the faulting page to the end: one fault for all that is missing. What was still
+   there behind it is lost too, but the mapping is flagged, so nobody takes it for data. */
 static bool replace_with_zeros(uintptr_t address)
 {
     slot *s = slot_of(address);
     if (!s) return false;
     uintptr_t page = address & ~(page_size - 1);
-    uintptr_t end = (atomic_load_explicit(&s->end, memory_order_relaxed) + page_size - 1) & ~(page_size - 1);
+    uintptr_t end =
+        (atomic_load_explicit(&s->end, memory_order_relaxed) + page_size - 1) & ~(page_size - 1);
     atomic_store_explicit(&s->faulted, true, memory_order_release);
-    return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-           MAP_FAILED;
+    return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                0) != MAP_FAILED;
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)
@@ -79,7 +82,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
         previous.sa_handler(number);
         handling = 0;
     } else {
-        /* What the process would have met without us: the instruction faults again, or the signal is sent again. */
+        /* What the process would have met without us: the instruction faults again, or the signal
+         * is sent again. */
         signal(number, SIG_DFL);
         if (info->si_code <= 0) raise(number);
     }
@@ -93,7 +97,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* Again at every opening, since other libraries may have put theirs in our place; the lock is held. */
+/* Again at every opening, since other libraries may have put theirs in our place; the lock is held.
+ */
 static int install_handler(void)
 {
     struct sigaction now, ours = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -101,7 +106,8 @@ static int install_handler(void)
     ours.sa_sigaction = on_fault;
     sigemptyset(&ours.sa_mask);
     if (sigaction(SIGBUS, NULL, &now))
-        return mica__fail(MICA_EOS, "[load] the handler of SIGBUS cannot be asked for: %s", strerror(errno));
+        return mica__fail(MICA_EOS, "[load] the handler of SIGBUS cannot be asked for: %s",
+                          strerror(errno));
     if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_fault) return MICA_OK;
     previous = now;
     if (sigaction(SIGBUS, &ours, NULL))
@@ -116,12 +122,14 @@ static slot *free_slot(void)
     chunk *c = &first_chunk;
     for (;;) {
         for (int i = 0; i < CHUNK; i++)
-            if (!atomic_load_explicit(&c->slots[i].begin, memory_order_relaxed)) return &c->slots[i];
+            if (!atomic_load_explicit(&c->slots[i].begin, memory_order_relaxed))
+                return &c->slots[i];
         chunk *next = atomic_load_explicit(&c->next, memory_order_relaxed);
         if (!next) {
             /* Never freed, because the handler may be looking at it: not counted as live either. */
             if (mica__injected_failure()) return NULL;
-            next = mmap(NULL, sizeof *next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            next = mmap(NULL, sizeof *next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                        0);
             if (next == MAP_FAILED) {
                 mica__fail_memory("load", sizeof *next);
                 return NULL;
@@ -132,10 +140,22 @@ static slot *free_slot(void)
     }
 }
 
-static void before_fork(void) { mica__mutex_lock(&lock); }
-static void after_fork_parent(void) { mica__mutex_unlock(&lock); }
-static void after_fork_child(void) { mica__mutex_init(&lock); }
-static void register_fork(void) { mica__at_fork(before_fork, after_fork_parent, after_fork_child); }
+static void before_fork(void)
+{
+    mica__mutex_lock(&lock);
+}
+static void after_fork_parent(void)
+{
+    mica__mutex_unlock(&lock);
+}
+static void after_fork_child(void)
+{
+    mica__mutex_init(&lock);
+}
+static void register_fork(void)
+{
+    mica__at_fork(before_fork, after_fork_parent, after_fork_child);
+}
 
 /* Makes the addresses known to the handler. */
 static int publish(mica__mapping *m)
@@ -147,7 +167,8 @@ static int publish(mica__mapping *m)
     slot *s = status ? NULL : free_slot();
     if (s) {
         atomic_store_explicit(&s->faulted, false, memory_order_relaxed);
-        atomic_store_explicit(&s->end, (uintptr_t)m->base + (uintptr_t)m->bytes, memory_order_relaxed);
+        atomic_store_explicit(&s->end, (uintptr_t)m->base + (uintptr_t)m->bytes,
+                              memory_order_relaxed);
         atomic_store_explicit(&s->begin, (uintptr_t)m->base, memory_order_release);
         m->place = s;
     } else if (!status) {
@@ -184,9 +205,11 @@ int mica__mapping_open_descriptor(mica__mapping **mapping, int descriptor, const
     struct stat s;
     if (fstat(descriptor, &s))
         return mica__fail(MICA_EIO, "[load] '%s' cannot be examined: %s", name, strerror(errno));
-    if (S_ISDIR(s.st_mode)) return mica__fail(MICA_EIO, "[load] '%s' is a folder, not a file", name);
+    if (S_ISDIR(s.st_mode))
+        return mica__fail(MICA_EIO, "[load] '%s' is a folder, not a file", name);
     if (!S_ISREG(s.st_mode))
-        return mica__fail(MICA_EIO, "[load] '%s' is not a regular file, so it cannot be mapped", name);
+        return mica__fail(MICA_EIO, "[load] '%s' is not a regular file, so it cannot be mapped",
+                          name);
     size_t n = strlen(name) + 1;
     mica__mapping *m = mica__alloc(sizeof *m + n);
     if (!m) return MICA_EMEMORY;
@@ -227,9 +250,18 @@ void mica__mapping_release(mica__mapping *m)
     mica__free(m);
 }
 
-const void *mica__mapping_base(const mica__mapping *m) { return m->base; }
-uint64_t mica__mapping_bytes(const mica__mapping *m) { return m->bytes; }
-const char *mica__mapping_name(const mica__mapping *m) { return m->name; }
+const void *mica__mapping_base(const mica__mapping *m)
+{
+    return m->base;
+}
+uint64_t mica__mapping_bytes(const mica__mapping *m)
+{
+    return m->bytes;
+}
+const char *mica__mapping_name(const mica__mapping *m)
+{
+    return m->name;
+}
 
 int mica__mapping_check(const mica__mapping *m)
 {
@@ -240,10 +272,12 @@ int mica__mapping_check(const mica__mapping *m)
     bool cut = !stat(m->name, &s) && s.st_dev == m->device && s.st_ino == m->file &&
                (uint64_t)s.st_size < m->bytes;
     if (cut)
-        return mica__fail(MICA_EOS, "[load] '%s' was cut from %llu to %llu bytes while its arrays were in use",
-                          m->name, (unsigned long long)m->bytes, (unsigned long long)s.st_size);
+        return mica__fail(
+            MICA_EOS, "[load] '%s' was cut from %llu to %llu bytes while its arrays were in use",
+            m->name, (unsigned long long)m->bytes, (unsigned long long)s.st_size);
     if (!faulted) return MICA_OK;
     return mica__fail(MICA_EOS,
-                      "[load] '%s' (%llu bytes when opened) could not be read: it was cut short or its disk failed",
+                      "[load] '%s' (%llu bytes when opened) could not be read: it was cut short or "
+                      "its disk failed",
                       m->name, (unsigned long long)m->bytes);
 }

@@ -41,11 +41,13 @@ static bool has_word(const char *list, const char *word)
 {
     size_t n = strlen(word);
     for (const char *p = list; (p = strstr(p, word)); p += n)
-        if ((p == list || p[-1] == ',') && (p[n] == ',' || p[n] == '\0' || p[n] == '\n')) return true;
+        if ((p == list || p[-1] == ',') && (p[n] == ',' || p[n] == '\0' || p[n] == '\n'))
+            return true;
     return false;
 }
 
-/* One line of /proc/self/mountinfo: "id parent dev root mount options ... - type source options". */
+/* One line of /proc/self/mountinfo: "id parent dev root mount options ... - type source options".
+ */
 static bool mounted_here(char *line, const char *controller, char root[PATH_BYTES], group *g)
 {
     char *tail = strstr(line, " - ");
@@ -78,7 +80,8 @@ static bool find_group(const char *controller, group *g)
             if (!path) continue;
             *path++ = '\0';
             if (controller ? !has_word(names + 1, controller) : names[1] != '\0') continue;
-            /* In a container the mount's root is the container's own group: what lies below counts. */
+            /* In a container the mount's root is the container's own group: what lies below counts.
+             */
             size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
             if (strncmp(path, root, n) == 0) path += n;
             else path = "";
@@ -150,7 +153,8 @@ static size_t affinity(void)
         int n = code ? 0 : CPU_COUNT_S(bytes, set);
         CPU_FREE(set);
         if (!code) return n > 0 ? (size_t)n : 1;
-        if (error != EINVAL) break; /* EINVAL: the machine has more processors than the set has places */
+        if (error != EINVAL)
+            break; /* EINVAL: the machine has more processors than the set has places */
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (size_t)online : 1;
@@ -209,7 +213,8 @@ uint64_t mica__memory_available(void)
 {
     char text[4096];
     uint64_t available, swap = 0;
-    if (!read_text("/proc/meminfo", text, sizeof text) || !meminfo(text, "MemAvailable:", &available))
+    if (!read_text("/proc/meminfo", text, sizeof text) ||
+        !meminfo(text, "MemAvailable:", &available))
         return UINT64_MAX;
     meminfo(text, "SwapFree:", &swap);
     return available + swap;
@@ -247,4 +252,7 @@ void *mica__pages_map(size_t bytes)
     return p;
 }
 
-void mica__pages_unmap(void *memory, size_t bytes) { munmap(memory, bytes); }
+void mica__pages_unmap(void *memory, size_t bytes)
+{
+    munmap(memory, bytes);
+}

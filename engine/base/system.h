@@ -4,18 +4,21 @@
 
 #include "base/base.h"
 
-/* Processors that this process may use: affinity, cut by the cgroup's quota (version 1 or 2). At least 1. */
+/* Processors that this process may use: affinity, cut by the cgroup's quota (version 1 or 2). At
+ * least 1. */
 size_t mica__cpu_count(void);
 
 /* Bytes of memory this process could ever get: RAM and swap, cut by the cgroup's limit. */
 uint64_t mica__memory_total(void);
 /* RAM alone, cut by the cgroup's limit. */
 uint64_t mica__memory_physical(void);
-/* Bytes that the system can hand out now without killing somebody; UINT64_MAX when it does not say. */
+/* Bytes that the system can hand out now without killing somebody; UINT64_MAX when it does not say.
+ */
 uint64_t mica__memory_available(void);
 
 size_t mica__page_size(void);
-/* Fresh zeroed pages with huge pages asked for; NULL when there are none (no message). `bytes`: a multiple of 64 KiB. */
+/* Fresh zeroed pages with huge pages asked for; NULL when there are none (no message). `bytes`: a
+ * multiple of 64 KiB. */
 void *mica__pages_map(size_t bytes);
 void mica__pages_unmap(void *memory, size_t bytes);
 

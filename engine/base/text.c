@@ -37,7 +37,10 @@ void mica__text_add(mica__text *t, const void *bytes, size_t n)
     t->at[t->n] = '\0';
 }
 
-void mica__text_add_string(mica__text *t, const char *string) { mica__text_add(t, string, strlen(string)); }
+void mica__text_add_string(mica__text *t, const char *string)
+{
+    mica__text_add(t, string, strlen(string));
+}
 
 void mica__text_add_format(mica__text *t, const char *format, ...)
 {
@@ -46,7 +49,8 @@ void mica__text_add_format(mica__text *t, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (n < 0 && !t->status) t->status = mica__fail(MICA_EVALUE, "[text] '%s' cannot be formatted", format);
+    if (n < 0 && !t->status)
+        t->status = mica__fail(MICA_EVALUE, "[text] '%s' cannot be formatted", format);
     if (n >= 0 && make_room(t, (size_t)n)) {
         vsnprintf(t->at + t->n, (size_t)n + 1, format, again);
         t->n += (size_t)n;
@@ -69,7 +73,8 @@ void mica__text_add_double(mica__text *t, double value)
         return;
     }
     int n = snprintf(digits, sizeof digits, "%.17g", value), length = 0;
-    /* Whatever the locale puts between whole and fraction (it may be several bytes) becomes one point. */
+    /* Whatever the locale puts between whole and fraction (it may be several bytes) becomes one
+     * point. */
     for (int i = 0; i < n; i++) {
         bool own = strchr("0123456789+-e", digits[i]) != NULL;
         if (own) digits[length++] = digits[i];
@@ -91,9 +96,13 @@ static size_t character(const unsigned char *p, size_t left)
 {
     unsigned char c = p[0];
     if (c < 0x80) return 1;
-    size_t n = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    size_t n = c >= 0xC2 && c <= 0xDF   ? 2
+               : c >= 0xE0 && c <= 0xEF ? 3
+               : c >= 0xF0 && c <= 0xF4 ? 4
+                                        : 0;
     if (!n || left < n) return 0;
-    /* The second byte excludes longer forms than needed, surrogates, and what lies beyond the last code point. */
+    /* The second byte excludes longer forms than needed, surrogates, and what lies beyond the last
+     * code point. */
     unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
     unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
     if (p[1] < low || p[1] > high) return 0;
@@ -129,7 +138,10 @@ size_t mica__utf8_encode(uint32_t code, char to[4])
 /* ---- numbers -------------------------------------------------------------------------------- */
 
 static locale_t c_locale;
-static void make_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
+static void make_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
 
 size_t mica__parse_double(const char *text, double *value)
 {

@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* Starts as { 0 }; `at` ends with a NUL once something was added. The first failure sticks: later additions do nothing. */
+/* Starts as { 0 }; `at` ends with a NUL once something was added. The first failure sticks: later
+ * additions do nothing. */
 typedef struct mica__text {
     char *at;
     size_t n, capacity;
@@ -24,7 +25,8 @@ bool mica__utf8_valid(const char *text, size_t bytes);
 /* Writes one code point as 1 to 4 bytes; returns how many. */
 size_t mica__utf8_encode(uint32_t code, char to[4]);
 
-/* The number that starts `text` (as strtod in the C locale); returns the characters read, 0 for none. */
+/* The number that starts `text` (as strtod in the C locale); returns the characters read, 0 for
+ * none. */
 size_t mica__parse_double(const char *text, double *value);
 
 #endif

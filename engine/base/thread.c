@@ -8,8 +8,14 @@
 
 #include "base/thread.h"
 
-void mica__mutex_init(mica__mutex *m) { pthread_mutex_init(&m->lock, NULL); }
-void mica__mutex_destroy(mica__mutex *m) { pthread_mutex_destroy(&m->lock); }
+void mica__mutex_init(mica__mutex *m)
+{
+    pthread_mutex_init(&m->lock, NULL);
+}
+void mica__mutex_destroy(mica__mutex *m)
+{
+    pthread_mutex_destroy(&m->lock);
+}
 
 void mica__condition_init(mica__condition *c)
 {
@@ -24,13 +30,22 @@ void mica__condition_init(mica__condition *c)
 #endif
 }
 
-void mica__condition_destroy(mica__condition *c) { pthread_cond_destroy(&c->condition); }
+void mica__condition_destroy(mica__condition *c)
+{
+    pthread_cond_destroy(&c->condition);
+}
 void mica__condition_wait(mica__condition *c, mica__mutex *held)
 {
     pthread_cond_wait(&c->condition, &held->lock);
 }
-void mica__condition_signal(mica__condition *c) { pthread_cond_signal(&c->condition); }
-void mica__condition_broadcast(mica__condition *c) { pthread_cond_broadcast(&c->condition); }
+void mica__condition_signal(mica__condition *c)
+{
+    pthread_cond_signal(&c->condition);
+}
+void mica__condition_broadcast(mica__condition *c)
+{
+    pthread_cond_broadcast(&c->condition);
+}
 
 bool mica__condition_wait_until(mica__condition *c, mica__mutex *held, int64_t deadline)
 {
@@ -45,8 +60,8 @@ bool mica__condition_wait_until(mica__condition *c, mica__mutex *held, int64_t d
 #endif
 }
 
-/* Watches without writing, so that the holder keeps its cache line; gives the processor away when the holder
-   does not seem to be running. */
+/* Watches without writing, so that the holder keeps its cache line; gives the processor away when
+   the holder does not seem to be running. */
 void mica__spinlock_wait(mica__spinlock *l)
 {
     unsigned rounds = 0;
@@ -99,9 +114,18 @@ int mica__thread_start(mica__thread *t, const char *name, void (*body)(void *), 
     return mica__fail(MICA_EOS, "[thread] cannot start another thread: %s", strerror(code));
 }
 
-void mica__thread_join(mica__thread *t) { pthread_join(t->thread, NULL); }
-void mica__thread_detach(mica__thread *t) { pthread_detach(t->thread); }
-void mica__thread_yield(void) { sched_yield(); }
+void mica__thread_join(mica__thread *t)
+{
+    pthread_join(t->thread, NULL);
+}
+void mica__thread_detach(mica__thread *t)
+{
+    pthread_detach(t->thread);
+}
+void mica__thread_yield(void)
+{
+    sched_yield();
+}
 
 int64_t mica__now(void)
 {

@@ -13,15 +13,15 @@
 enum { BUFFER_BYTES = 1 << 16 };
 
 struct mica__writer {
-    int folder;            /* descriptor of the target's folder; -1 when the target is written directly */
+    int folder; /* descriptor of the target's folder; -1 when the target is written directly */
     int file;
-    bool named;            /* the temporary file has a name */
-    int error;             /* errno of the first failure */
+    bool named; /* the temporary file has a name */
+    int error;  /* errno of the first failure */
     size_t buffered;
     uint64_t written;
-    char temporary[64];    /* its name in the folder */
+    char temporary[64]; /* its name in the folder */
     char target[NAME_MAX + 1];
-    char path[PATH_MAX];   /* as the caller gave it, for messages */
+    char path[PATH_MAX]; /* as the caller gave it, for messages */
     unsigned char buffer[BUFFER_BYTES];
 };
 
@@ -30,7 +30,8 @@ static int fail_open(const char *path, const char *why)
     return mica__fail(MICA_EIO, "[save] '%s' cannot be written: %s", path, why);
 }
 
-/* Follows symbolic links in the last part of `path` (which is rewritten), so that the file they lead to is the one replaced. */
+/* Follows symbolic links in the last part of `path` (which is rewritten), so that the file they
+ * lead to is the one replaced. */
 static int follow_links(char path[PATH_MAX])
 {
     char link[PATH_MAX], joined[PATH_MAX];
@@ -73,7 +74,8 @@ static void new_name(mica__writer *w)
              (unsigned long long)mica__hash((uintptr_t)w, seed, sizeof seed));
 }
 
-/* A file without a name vanishes with the process; where the file system has none, one with a name. */
+/* A file without a name vanishes with the process; where the file system has none, one with a name.
+ */
 static int open_temporary(mica__writer *w)
 {
 #ifdef O_TMPFILE
@@ -105,7 +107,8 @@ static int open_target(mica__writer *w, char path[PATH_MAX])
         w->file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
         return w->file < 0 ? errno : 0;
     }
-    /* Replacing needs a writable folder only, but a file that must not be written must not be replaced. */
+    /* Replacing needs a writable folder only, but a file that must not be written must not be
+     * replaced. */
     if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS)) return errno;
     if ((error = open_folder(w, path)) || (error = open_temporary(w))) return error;
     if (exists) {
@@ -196,7 +199,8 @@ static int name_temporary(mica__writer *w)
     snprintf(self, sizeof self, "/proc/self/fd/%d", w->file);
     for (int i = 0; i < 100 && !w->named; i++) {
         new_name(w);
-        if (linkat(AT_FDCWD, self, w->folder, w->temporary, AT_SYMLINK_FOLLOW) == 0) w->named = true;
+        if (linkat(AT_FDCWD, self, w->folder, w->temporary, AT_SYMLINK_FOLLOW) == 0)
+            w->named = true;
         else if (errno != EEXIST) break;
     }
     return w->named ? MICA_OK : fail_write(w, errno);

@@ -23,11 +23,15 @@ static int fail_at(const parser *p, const char *at, const char *what)
     return mica__fail(MICA_EVALUE, "[json] line %zu, column %zu: %s", line, column, what);
 }
 
-static int fail_here(const parser *p, const char *what) { return fail_at(p, p->at, what); }
+static int fail_here(const parser *p, const char *what)
+{
+    return fail_at(p, p->at, what);
+}
 
 static void skip_space(parser *p)
 {
-    while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\t' || *p->at == '\r')) p->at++;
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\t' || *p->at == '\r'))
+        p->at++;
 }
 
 /* Takes the character if it comes next. */
@@ -45,8 +49,10 @@ static int parse_hex(parser *p, uint32_t *code)
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
         char c = p->at < p->end ? *p->at : '\0';
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return fail_here(p, "\\u takes four hexadecimal digits");
         value = value * 16 + (uint32_t)digit;
         p->at++;
@@ -95,7 +101,8 @@ static int parse_string(parser *p, const char **string, size_t *bytes)
     const char *close = p->at;
     while (close < p->end && *close != '"') close += *close == '\\' && close + 1 < p->end ? 2 : 1;
     if (close >= p->end) return fail_at(p, open, "a string without an end");
-    if (!mica__utf8_valid(p->at, (size_t)(close - p->at))) return fail_at(p, open, "a string that is not UTF-8");
+    if (!mica__utf8_valid(p->at, (size_t)(close - p->at)))
+        return fail_at(p, open, "a string that is not UTF-8");
     char *copy = mica__arena_alloc(p->arena, (size_t)(close - p->at) + 1), *to = copy;
     if (!copy) return MICA_EMEMORY;
     while (p->at < close) {
@@ -225,7 +232,8 @@ static int parse_members(parser *p, mica__json *v, char close)
         v->count++;
         skip_space(p);
         if (take(p, close)) return MICA_OK;
-        if (!take(p, ',')) return fail_here(p, close == ']' ? "expected ',' or ']'" : "expected ',' or '}'");
+        if (!take(p, ','))
+            return fail_here(p, close == ']' ? "expected ',' or ']'" : "expected ',' or '}'");
         skip_space(p);
     }
 }
@@ -241,7 +249,8 @@ static int parse_container(parser *p, mica__json *v, mica__json_kind kind, char 
     const mica__json *duplicate = NULL;
     if (kind == MICA_JSON_OBJECT) MICA_TRY(find_duplicate(v, &duplicate));
     if (duplicate)
-        return mica__fail(MICA_EVALUE, "[json] the key '%s' occurs twice in an object", duplicate->key);
+        return mica__fail(MICA_EVALUE, "[json] the key '%s' occurs twice in an object",
+                          duplicate->key);
     return MICA_OK;
 }
 
@@ -264,12 +273,15 @@ static int parse_value(parser *p, mica__json *v)
     case '{': return parse_container(p, v, MICA_JSON_OBJECT, '}');
     case '[': return parse_container(p, v, MICA_JSON_ARRAY, ']');
     case '"': v->kind = MICA_JSON_STRING; return parse_string(p, &v->string, &v->bytes);
-    case 'n': v->kind = MICA_JSON_NULL; return take_word(p, "null") ? MICA_OK : fail_here(p, "expected a value");
+    case 'n':
+        v->kind = MICA_JSON_NULL;
+        return take_word(p, "null") ? MICA_OK : fail_here(p, "expected a value");
     case 't':
     case 'f':
         v->kind = MICA_JSON_BOOL;
         v->boolean = *p->at == 't';
-        return take_word(p, v->boolean ? "true" : "false") ? MICA_OK : fail_here(p, "expected a value");
+        return take_word(p, v->boolean ? "true" : "false") ? MICA_OK
+                                                           : fail_here(p, "expected a value");
     default: return parse_number(p, v);
     }
 }
@@ -303,7 +315,8 @@ mica__json *mica__json_member(const mica__json *object, const char *key)
 int mica__json_add_string(mica__text *t, const char *string, size_t bytes)
 {
     if (t->status) return t->status;
-    if (!mica__utf8_valid(string, bytes)) return t->status = mica__fail(MICA_EVALUE, "[json] a string is not UTF-8");
+    if (!mica__utf8_valid(string, bytes))
+        return t->status = mica__fail(MICA_EVALUE, "[json] a string is not UTF-8");
     static const char names[] = "btnvfr"; /* 8 to 13; \v has no name in JSON */
     mica__text_add(t, "\"", 1);
     size_t plain = 0;

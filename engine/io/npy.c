@@ -11,13 +11,21 @@ static const struct known_type {
     char descr[3];
     mica_dtype dtype;
 } types[] = {
-    { "b1", MICA_BOOL },    { "u1", MICA_UINT8 },   { "u2", MICA_UINT16 },  { "u4", MICA_UINT32 },
-    { "u8", MICA_UINT64 },  { "i1", MICA_INT8 },    { "i2", MICA_INT16 },   { "i4", MICA_INT32 },
-    { "i8", MICA_INT64 },   { "f2", MICA_FLOAT16 }, { "f4", MICA_FLOAT32 }, { "f8", MICA_FLOAT64 },
+    { "b1", MICA_BOOL },     { "u1", MICA_UINT8 },     { "u2", MICA_UINT16 },
+    { "u4", MICA_UINT32 },   { "u8", MICA_UINT64 },    { "i1", MICA_INT8 },
+    { "i2", MICA_INT16 },    { "i4", MICA_INT32 },     { "i8", MICA_INT64 },
+    { "f2", MICA_FLOAT16 },  { "f4", MICA_FLOAT32 },   { "f8", MICA_FLOAT64 },
     { "V2", MICA_BFLOAT16 }, { "c8", MICA_COMPLEX64 },
 };
 
-static bool big_endian(void) { return ((const union { uint16_t word; uint8_t byte; }){ 1 }).byte == 0; }
+static bool big_endian(void)
+{
+    return ((const union {
+               uint16_t word;
+               uint8_t byte;
+           }){ 1 })
+               .byte == 0;
+}
 
 /* ---- the dictionary ------------------------------------------------------------------------- */
 
@@ -35,7 +43,8 @@ static int fail_header(const reader *r, const char *what)
 
 static void skip_space(reader *r)
 {
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\t' || *r->at == '\r')) r->at++;
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\t' || *r->at == '\r'))
+        r->at++;
 }
 
 /* Takes the character if it comes next, and the white space around it. */
@@ -74,7 +83,8 @@ static int read_descr(reader *r)
 {
     char text[32];
     if (r->at < r->end && (*r->at == '[' || *r->at == '('))
-        return mica__fail(MICA_EVALUE, "[load_npy] '%s' holds records, not one element type", r->file);
+        return mica__fail(MICA_EVALUE, "[load_npy] '%s' holds records, not one element type",
+                          r->file);
     if (!take_string(r, text)) return fail_header(r, "its descr is not a short text");
     char order = text[0];
     bool ordered = order == '<' || order == '>' || order == '=' || order == '|';
@@ -85,8 +95,9 @@ static int read_descr(reader *r)
             if (mica_dtype_size(types[i].dtype) == 1) r->out->swapped = false;
             return MICA_OK;
         }
-    return mica__fail(MICA_EVALUE, "[load_npy] '%s' has elements of type '%s', which mica does not have", r->file,
-                      text);
+    return mica__fail(MICA_EVALUE,
+                      "[load_npy] '%s' has elements of type '%s', which mica does not have",
+                      r->file, text);
 }
 
 static int read_order(reader *r)
@@ -126,14 +137,18 @@ static int read_shape(reader *r)
 static int read_member(reader *r)
 {
     char key[32];
-    if (!take_string(r, key) || !take(r, ':')) return fail_header(r, "it is not a dictionary of texts");
-    bool *has = strcmp(key, "descr") == 0 ? &r->has_descr
+    if (!take_string(r, key) || !take(r, ':'))
+        return fail_header(r, "it is not a dictionary of texts");
+    bool *has = strcmp(key, "descr") == 0           ? &r->has_descr
                 : strcmp(key, "fortran_order") == 0 ? &r->has_order
-                : strcmp(key, "shape") == 0 ? &r->has_shape : NULL;
+                : strcmp(key, "shape") == 0         ? &r->has_shape
+                                                    : NULL;
     if (!has) return fail_header(r, "it has a key other than descr, fortran_order and shape");
     if (*has) return fail_header(r, "it has a key twice");
     *has = true;
-    return has == &r->has_descr ? read_descr(r) : has == &r->has_order ? read_order(r) : read_shape(r);
+    return has == &r->has_descr   ? read_descr(r)
+           : has == &r->has_order ? read_order(r)
+                                  : read_shape(r);
 }
 
 static int read_dictionary(reader *r)
@@ -171,7 +186,8 @@ static int find_header(reader *r, const unsigned char *p, uint64_t bytes)
         return mica__fail(MICA_EIO, "[load_npy] '%s' is not an npy file", r->file);
     int version = p[MAGIC_BYTES];
     if (version < 1 || version > 3)
-        return mica__fail(MICA_EIO, "[load_npy] '%s' has version %d of the format; 1 to 3 are known", r->file,
+        return mica__fail(MICA_EIO,
+                          "[load_npy] '%s' has version %d of the format; 1 to 3 are known", r->file,
                           version);
     size_t width = version == 1 ? 2 : 4;
     uint64_t start = MAGIC_BYTES + 2 + width, length = 0;
@@ -191,15 +207,18 @@ int mica__npy_parse(mica__npy *out, const void *file, uint64_t bytes, const char
     reader r = { .file = name, .out = &result };
     MICA_TRY(find_header(&r, file, bytes));
     MICA_TRY(read_dictionary(&r));
-    if (!count_bytes(&result, &result.bytes)) return fail_header(&r, "its shape is larger than any file");
+    if (!count_bytes(&result, &result.bytes))
+        return fail_header(&r, "its shape is larger than any file");
     if (result.bytes > bytes - result.offset)
-        return mica__fail(MICA_EIO, "[load_npy] '%s' is incomplete: its array takes %llu bytes, %llu are there",
-                          name, (unsigned long long)result.bytes, (unsigned long long)(bytes - result.offset));
+        return mica__fail(
+            MICA_EIO, "[load_npy] '%s' is incomplete: its array takes %llu bytes, %llu are there",
+            name, (unsigned long long)result.bytes, (unsigned long long)(bytes - result.offset));
     *out = result;
     return MICA_OK;
 }
 
-int mica__npy_header(mica__text *header, mica_dtype dtype, int ndim, const int64_t *shape, bool fortran_order)
+int mica__npy_header(mica__text *header, mica_dtype dtype, int ndim, const int64_t *shape,
+                     bool fortran_order)
 {
     const char *descr = NULL;
     for (size_t i = 0; i < sizeof types / sizeof *types && !descr; i++)
@@ -220,7 +239,8 @@ int mica__npy_header(mica__text *header, mica_dtype dtype, int ndim, const int64
     while (!header->status && (header->n - start + 1) % ALIGNMENT) mica__text_add(header, " ", 1);
     mica__text_add(header, "\n", 1);
     MICA_TRY(header->status);
-    size_t length = header->n - start - (MAGIC_BYTES + 4); /* 32 axes of 20 digits stay far below 64 KiB */
+    size_t length =
+        header->n - start - (MAGIC_BYTES + 4); /* 32 axes of 20 digits stay far below 64 KiB */
     header->at[start + MAGIC_BYTES + 2] = (char)(length & 0xFF);
     header->at[start + MAGIC_BYTES + 3] = (char)(length >> 8);
     return MICA_OK;

@@ -7,21 +7,24 @@
 
 typedef struct mica__npy {
     mica_dtype dtype;
-    bool swapped;          /* the bytes of each element (of each half of a complex one) are in big-endian order */
-    bool fortran_order;    /* the first axis varies fastest */
+    bool swapped; /* the bytes of each element (of each half of a complex one) are in big-endian
+                     order */
+    bool fortran_order; /* the first axis varies fastest */
     int ndim;
     int64_t shape[MICA_MAX_NDIM];
-    uint64_t offset;       /* of the data, from the start of the file */
-    uint64_t bytes;        /* shape times element size; the file has them */
+    uint64_t offset; /* of the data, from the start of the file */
+    uint64_t bytes;  /* shape times element size; the file has them */
 } mica__npy;
 
-/* Parses the header of a file of which all `bytes` are at hand: versions 1 to 3, keys in any order. "<V2" is bfloat16, as the
-   reference writes it. Bytes of booleans are as the file has them, perhaps neither 0 nor 1. `name` is for messages.
-   MICA_EVALUE: an element type that mica does not have; MICA_EIO: no npy file, or an incomplete one. */
+/* Parses the header of a file of which all `bytes` are at hand: versions 1 to 3, keys in any order.
+   "<V2" is bfloat16, as the reference writes it. Bytes of booleans are as the file has them,
+   perhaps neither 0 nor 1. `name` is for messages. MICA_EVALUE: an element type that mica does not
+   have; MICA_EIO: no npy file, or an incomplete one. */
 int mica__npy_parse(mica__npy *out, const void *file, uint64_t bytes, const char *name);
 
-/* Appends the header that numpy.save would write (version 1.0, data at a multiple of 64); the data follow in C order, or in Fortran
-   order when told so. */
-int mica__npy_header(mica__text *header, mica_dtype dtype, int ndim, const int64_t *shape, bool fortran_order);
+/* Appends the header that numpy.save would write (version 1.0, data at a multiple of 64); the data
+   follow in C order, or in Fortran order when told so. */
+int mica__npy_header(mica__text *header, mica_dtype dtype, int ndim, const int64_t *shape,
+                     bool fortran_order);
 
 #endif

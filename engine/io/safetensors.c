@@ -11,11 +11,11 @@ static const struct known_type {
     const char *name;
     mica_dtype dtype;
 } types[] = {
-    { "BOOL", MICA_BOOL },     { "U8", MICA_UINT8 },        { "U16", MICA_UINT16 },
-    { "U32", MICA_UINT32 },    { "U64", MICA_UINT64 },      { "I8", MICA_INT8 },
-    { "I16", MICA_INT16 },     { "I32", MICA_INT32 },       { "I64", MICA_INT64 },
-    { "F16", MICA_FLOAT16 },   { "F32", MICA_FLOAT32 },     { "F64", MICA_FLOAT64 },
-    { "BF16", MICA_BFLOAT16 }, { "C64", MICA_COMPLEX64 },   { "F8_E4M3", MICA_UINT8 },
+    { "BOOL", MICA_BOOL },     { "U8", MICA_UINT8 },      { "U16", MICA_UINT16 },
+    { "U32", MICA_UINT32 },    { "U64", MICA_UINT64 },    { "I8", MICA_INT8 },
+    { "I16", MICA_INT16 },     { "I32", MICA_INT32 },     { "I64", MICA_INT64 },
+    { "F16", MICA_FLOAT16 },   { "F32", MICA_FLOAT32 },   { "F64", MICA_FLOAT64 },
+    { "BF16", MICA_BFLOAT16 }, { "C64", MICA_COMPLEX64 }, { "F8_E4M3", MICA_UINT8 },
     { "F8_E8M0", MICA_UINT8 },
 };
 
@@ -26,7 +26,8 @@ static const char *type_name(mica_dtype dtype)
     return NULL;
 }
 
-/* Product of shape and element size; false when it does not fit in 63 bits or an axis is negative. */
+/* Product of shape and element size; false when it does not fit in 63 bits or an axis is negative.
+ */
 static bool tensor_bytes(mica_dtype dtype, int ndim, const int64_t *shape, uint64_t *bytes)
 {
     int64_t n = (int64_t)mica_dtype_size(dtype);
@@ -61,8 +62,8 @@ static int read_type(const reader *r, const mica__json *v, const char *tensor, m
             *dtype = types[i].dtype;
             return MICA_OK;
         }
-    return mica__fail(MICA_EIO, "[load_safetensors] '%s', tensor '%s': unsupported dtype %.32s", r->file,
-                      tensor, v->string);
+    return mica__fail(MICA_EIO, "[load_safetensors] '%s', tensor '%s': unsupported dtype %.32s",
+                      r->file, tensor, v->string);
 }
 
 static int read_shape(const reader *r, const mica__json *v, mica__tensor_entry *e)
@@ -92,12 +93,16 @@ static int read_offsets(const reader *r, const mica__json *v, mica__tensor_entry
         return fail_entry(r, e->name, "its shape is larger than any file");
     if (bytes != end - begin)
         return mica__fail(MICA_EIO,
-                          "[load_safetensors] '%s', tensor '%s': its shape takes %llu bytes, its data_offsets hold %llu",
-                          r->file, e->name, (unsigned long long)bytes, (unsigned long long)(end - begin));
+                          "[load_safetensors] '%s', tensor '%s': its shape takes %llu bytes, its "
+                          "data_offsets hold %llu",
+                          r->file, e->name, (unsigned long long)bytes,
+                          (unsigned long long)(end - begin));
     if (end > r->data_bytes)
         return mica__fail(MICA_EIO,
-                          "[load_safetensors] '%s', tensor '%s': its data end at byte %llu of %llu; is the file incomplete?",
-                          r->file, e->name, (unsigned long long)end, (unsigned long long)r->data_bytes);
+                          "[load_safetensors] '%s', tensor '%s': its data end at byte %llu of "
+                          "%llu; is the file incomplete?",
+                          r->file, e->name, (unsigned long long)end,
+                          (unsigned long long)r->data_bytes);
     e->offset = r->data_start + begin;
     e->bytes = bytes;
     return MICA_OK;
@@ -108,13 +113,14 @@ static int read_metadata(const reader *r, const mica__json *v)
     mica__safetensors *out = r->out;
     if (v->kind == MICA_JSON_NULL) return MICA_OK;
     if (v->kind != MICA_JSON_OBJECT)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s': its metadata are not an object", r->file);
+        return mica__fail(MICA_EIO, "[load_safetensors] '%s': its metadata are not an object",
+                          r->file);
     out->metadata = mica__arena_alloc(&out->arena, v->count * sizeof *out->metadata);
     if (!out->metadata) return MICA_EMEMORY;
     for (const mica__json *m = v->first; m; m = m->next) {
         if (m->kind != MICA_JSON_STRING)
-            return mica__fail(MICA_EIO, "[load_safetensors] '%s': the metadata '%s' are not a text", r->file,
-                              m->key);
+            return mica__fail(MICA_EIO, "[load_safetensors] '%s': the metadata '%s' are not a text",
+                              r->file, m->key);
         out->metadata[out->metadata_count++] = (mica__text_pair){ m->key, m->string };
     }
     return MICA_OK;
@@ -124,7 +130,8 @@ static int read_entry(const reader *r, const mica__json *v)
 {
     mica__tensor_entry *e = &r->out->entries[r->out->count];
     *e = (mica__tensor_entry){ .name = v->key };
-    if (v->kind != MICA_JSON_OBJECT) return fail_entry(r, v->key, "its description is not an object");
+    if (v->kind != MICA_JSON_OBJECT)
+        return fail_entry(r, v->key, "its description is not an object");
     MICA_TRY(read_type(r, mica__json_member(v, "dtype"), v->key, &e->dtype));
     MICA_TRY(read_shape(r, mica__json_member(v, "shape"), e));
     MICA_TRY(read_offsets(r, mica__json_member(v, "data_offsets"), e));
@@ -137,13 +144,15 @@ static int read_header(const reader *r, const char *text, size_t bytes)
     mica__safetensors *out = r->out;
     mica__json *root = NULL;
     /* An entry takes about nine values: room for a million tensors. */
-    int status = mica__json_parse(&root, &out->arena, text, bytes, &(mica__json_limits){ 8, 12000000 });
+    int status =
+        mica__json_parse(&root, &out->arena, text, bytes, &(mica__json_limits){ 8, 12000000 });
     if (status == MICA_EVALUE)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON: %s", r->file,
-                          mica_last_error());
+        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON: %s",
+                          r->file, mica_last_error());
     MICA_TRY(status);
     if (root->kind != MICA_JSON_OBJECT)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON object", r->file);
+        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON object",
+                          r->file);
     out->entries = mica__arena_alloc(&out->arena, root->count * sizeof *out->entries);
     if (!out->entries) return MICA_EMEMORY;
     for (const mica__json *m = root->first; m; m = m->next)
@@ -151,17 +160,19 @@ static int read_header(const reader *r, const char *text, size_t bytes)
     return MICA_OK;
 }
 
-int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes, const char *name)
+int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
+                            const char *name)
 {
     const unsigned char *p = file;
     if (bytes < LENGTH_BYTES)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has %llu bytes, too few for a header", name,
-                          (unsigned long long)bytes);
+        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has %llu bytes, too few for a header",
+                          name, (unsigned long long)bytes);
     uint64_t header = 0;
     for (int i = 0; i < LENGTH_BYTES; i++) header |= (uint64_t)p[i] << 8 * i;
     if (header > MOST_HEADER || header > bytes - LENGTH_BYTES)
         return mica__fail(MICA_EIO,
-                          "[load_safetensors] '%s' claims a header of %llu bytes; it has %llu bytes, at most %d may be header",
+                          "[load_safetensors] '%s' claims a header of %llu bytes; it has %llu "
+                          "bytes, at most %d may be header",
                           name, (unsigned long long)header, (unsigned long long)bytes, MOST_HEADER);
     mica__safetensors result = { 0 };
     reader r = { &result, name, LENGTH_BYTES + header, bytes - LENGTH_BYTES - header };
@@ -202,7 +213,8 @@ static int place(mica__tensor_entry *entries, size_t count)
         e->offset = end;
         if (!type_name(e->dtype) || !tensor_bytes(e->dtype, e->ndim, e->shape, &e->bytes) ||
             __builtin_add_overflow(end, e->bytes, &end) || end > INT64_MAX / 2)
-            return mica__fail(MICA_EOVERFLOW, "[save_safetensors] tensor '%s' is too large for a file", e->name);
+            return mica__fail(MICA_EOVERFLOW,
+                              "[save_safetensors] tensor '%s' is too large for a file", e->name);
     }
     return MICA_OK;
 }
@@ -281,8 +293,11 @@ int mica__safetensors_header(mica__text *header, mica__tensor_entry *entries, si
     MICA_TRY(header->status);
     uint64_t data = header->n - start, length = data - LENGTH_BYTES;
     if (length > MOST_HEADER)
-        return mica__fail(MICA_EOVERFLOW, "[save_safetensors] %zu tensors need a header of more than 100 MB", count);
-    for (int i = 0; i < LENGTH_BYTES; i++) header->at[start + (size_t)i] = (char)(length >> 8 * i & 0xFF);
+        return mica__fail(MICA_EOVERFLOW,
+                          "[save_safetensors] %zu tensors need a header of more than 100 MB",
+                          count);
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        header->at[start + (size_t)i] = (char)(length >> 8 * i & 0xFF);
     for (size_t i = 0; i < count; i++) entries[i].offset += data;
     return MICA_OK;
 }

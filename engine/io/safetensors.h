@@ -10,9 +10,9 @@ typedef struct mica__tensor_entry {
     mica_dtype dtype;
     int ndim;
     const int64_t *shape;
-    uint64_t offset;  /* of the data, from the start of the file; may be unaligned */
-    uint64_t bytes;   /* shape times element size */
-    void *user;       /* the caller's */
+    uint64_t offset; /* of the data, from the start of the file; may be unaligned */
+    uint64_t bytes;  /* shape times element size */
+    void *user;      /* the caller's */
 } mica__tensor_entry;
 
 typedef struct mica__text_pair {
@@ -24,19 +24,22 @@ typedef struct mica__safetensors {
     size_t count;
     mica__text_pair *metadata;
     size_t metadata_count;
-    mica__arena arena;           /* holds all of the above */
+    mica__arena arena; /* holds all of the above */
 } mica__safetensors;
 
-/* Parses the header of a file of which all `bytes` are at hand (mapped). Every entry's range lies in the file and has the size
-   of its shape, no name occurs twice. Ranges may overlap and leave holes: they are only read. The 8-bit floats that the reference
-   accepts (F8_E4M3, F8_E8M0) become uint8. BOOL bytes are as the file has them, perhaps neither 0 nor 1.
-   `name` is for messages. MICA_EIO (nothing to free then), MICA_EMEMORY. */
-int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes, const char *name);
+/* Parses the header of a file of which all `bytes` are at hand (mapped). Every entry's range lies
+   in the file and has the size of its shape, no name occurs twice. Ranges may overlap and leave
+   holes: they are only read. The 8-bit floats that the reference accepts (F8_E4M3, F8_E8M0) become
+   uint8. BOOL bytes are as the file has them, perhaps neither 0 nor 1. `name` is for messages.
+   MICA_EIO (nothing to free then), MICA_EMEMORY. */
+int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
+                            const char *name);
 void mica__safetensors_free(mica__safetensors *s);
 
-/* Appends the header of a file with these tensors and sets their offset and bytes. Entries are sorted into the order in which their
-   data have to be written, without gaps: larger elements first, so that each tensor is aligned for its elements; the data start
-   at a multiple of 64. MICA_EVALUE: a name twice, not UTF-8, or "__metadata__"; MICA_EOVERFLOW. */
+/* Appends the header of a file with these tensors and sets their offset and bytes. Entries are
+   sorted into the order in which their data have to be written, without gaps: larger elements
+   first, so that each tensor is aligned for its elements; the data start at a multiple of 64.
+   MICA_EVALUE: a name twice, not UTF-8, or "__metadata__"; MICA_EOVERFLOW. */
 int mica__safetensors_header(mica__text *header, mica__tensor_entry *entries, size_t count,
                              const mica__text_pair *metadata, size_t metadata_count);
 

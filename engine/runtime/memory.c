@@ -1,4 +1,5 @@
-/* The caching allocator: size classes with free lists, one list of all cached blocks by age, exact statistics. */
+/* The caching allocator: size classes with free lists, one list of all cached blocks by age, exact
+ * statistics. */
 #include "runtime/memory.h"
 
 #include <stdio.h>
@@ -26,14 +27,14 @@
 
 /* ---- size classes --------------------------------------------------------------------------- */
 
-/* Steps of 64 bytes up to 1 KiB, then 8 steps a power of two up to 1 MiB (at most 12.5% lost), 16 up to 64 MiB (6.3%),
-   then 32 (3.2%; all of them multiples of a huge page of 2 MiB). */
+/* Steps of 64 bytes up to 1 KiB, then 8 steps a power of two up to 1 MiB (at most 12.5% lost), 16
+   up to 64 MiB (6.3%), then 32 (3.2%; all of them multiples of a huge page of 2 MiB). */
 enum {
     LINE = 64,
-    FINE = 10,         /* log2 of the end of the 64-byte steps */
-    LARGE = 20,        /* from here blocks are mapped, not carved from the heap */
+    FINE = 10,  /* log2 of the end of the 64-byte steps */
+    LARGE = 20, /* from here blocks are mapped, not carved from the heap */
     HUGE = 26,
-    LAST = 46,         /* requests up to 2^47 bytes */
+    LAST = 46, /* requests up to 2^47 bytes */
     FINE_CLASSES = 1 << (FINE - 6),
     LARGE_CLASSES = FINE_CLASSES + (LARGE - FINE) * 8,
     HUGE_CLASSES = LARGE_CLASSES + (HUGE - LARGE) * 16,
@@ -50,8 +51,9 @@ static inline unsigned size_class(size_t bytes, size_t *size)
     }
     int e = 63 - __builtin_clzll((unsigned long long)bytes - 1); /* 2^e < bytes <= 2^(e+1) */
     int shift = e < LARGE ? 3 : e < HUGE ? 4 : 5;
-    int first = e < LARGE ? FINE_CLASSES + (e - FINE) * 8
-                : e < HUGE ? LARGE_CLASSES + (e - LARGE) * 16 : HUGE_CLASSES + (e - HUGE) * 32;
+    int first = e < LARGE  ? FINE_CLASSES + (e - FINE) * 8
+                : e < HUGE ? LARGE_CLASSES + (e - LARGE) * 16
+                           : HUGE_CLASSES + (e - HUGE) * 32;
     size_t base = (size_t)1 << e, step = base >> shift;
     size_t steps = (bytes - 1 - base) >> (e - shift);
     *size = base + (steps + 1) * step;
@@ -91,7 +93,8 @@ static struct state {
     size_t active, peak, cached;
     size_t reserved; /* asked from the system at this moment */
     size_t limit, cache_limit, total;
-    /* The peak of active memory in the present and in the last window of traffic: what recent work needs. */
+    /* The peak of active memory in the present and in the last window of traffic: what recent work
+     * needs. */
     size_t window_peak, last_peak;
     uint64_t traffic, window_end;
     block *newest, *oldest;
@@ -101,8 +104,14 @@ static struct state {
     } classes[CLASSES];
 } state = { .lock = MICA_SPINLOCK_INIT, .window_end = (uint64_t)FLOOR * WINDOW_TURNS };
 
-static void before_fork(void) { mica__spinlock_lock(&state.lock); }
-static void after_fork(void) { mica__spinlock_unlock(&state.lock); }
+static void before_fork(void)
+{
+    mica__spinlock_lock(&state.lock);
+}
+static void after_fork(void)
+{
+    mica__spinlock_unlock(&state.lock);
+}
 
 static void read_limits(void)
 {
@@ -238,13 +247,15 @@ static int fail_limit(size_t bytes, const char *why)
     lock_ready();
     size_t active = state.active, cached = state.cached, limit = state.limit;
     mica__spinlock_unlock(&state.lock);
-    return mica__fail(MICA_EMEMORY,
-                      "[allocate] cannot allocate %s (%zu bytes): %s; active %s, cached %s, limit %s",
-                      size_text(text[0], bytes), bytes, why, size_text(text[1], active),
-                      size_text(text[2], cached), size_text(text[3], limit));
+    return mica__fail(
+        MICA_EMEMORY,
+        "[allocate] cannot allocate %s (%zu bytes): %s; active %s, cached %s, limit %s",
+        size_text(text[0], bytes), bytes, why, size_text(text[1], active),
+        size_text(text[2], cached), size_text(text[3], limit));
 }
 
-/* Reserves room for a block under the limits, dropping the oldest cached blocks where that makes it. */
+/* Reserves room for a block under the limits, dropping the oldest cached blocks where that makes
+ * it. */
 static const char *reserve(size_t size)
 {
     block *evicted = NULL;
@@ -300,7 +311,8 @@ int mica__memory_take(size_t bytes, void **memory)
     unsigned class;
     size_t size;
     if (mica__injected_failure()) return MICA_EMEMORY;
-    if (!class_of(bytes, &class, &size)) return fail_limit(bytes, "no machine has that much memory");
+    if (!class_of(bytes, &class, &size))
+        return fail_limit(bytes, "no machine has that much memory");
     mica__spinlock_lock(&state.lock);
     block *b = state.classes[class].newest;
     if (!b || state.active > state.limit || size > state.limit - state.active) {
@@ -352,11 +364,26 @@ static size_t read_size(const size_t *value)
     return bytes;
 }
 
-size_t mica_memory_active(void) { return read_size(&state.active); }
-size_t mica_memory_peak(void) { return read_size(&state.peak); }
-size_t mica_memory_cached(void) { return read_size(&state.cached); }
-size_t mica_memory_limit(void) { return read_size(&state.limit); }
-size_t mica_memory_cache_limit(void) { return read_size(&state.cache_limit); }
+size_t mica_memory_active(void)
+{
+    return read_size(&state.active);
+}
+size_t mica_memory_peak(void)
+{
+    return read_size(&state.peak);
+}
+size_t mica_memory_cached(void)
+{
+    return read_size(&state.cached);
+}
+size_t mica_memory_limit(void)
+{
+    return read_size(&state.limit);
+}
+size_t mica_memory_cache_limit(void)
+{
+    return read_size(&state.cache_limit);
+}
 
 void mica_memory_reset_peak(void)
 {

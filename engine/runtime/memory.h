@@ -1,11 +1,13 @@
-/* Engine-internal side of the caching allocator; mica__memory_take and _give are declared in pool.h. */
+/* Engine-internal side of the caching allocator; mica__memory_take and _give are declared in
+ * pool.h. */
 #ifndef MICA_ENGINE_MEMORY_H
 #define MICA_ENGINE_MEMORY_H
 
 #include "mica/memory.h"
 #include "runtime/pool.h"
 
-/* Bytes that a request really occupies: its size class. A buffer can serve any request of the same class. SIZE_MAX: too large. */
+/* Bytes that a request really occupies: its size class. A buffer can serve any request of the same
+ * class. SIZE_MAX: too large. */
 MICA_API size_t mica__memory_class_bytes(size_t bytes);
 
 /* For tests and benchmarks. */

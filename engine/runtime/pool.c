@@ -1,5 +1,6 @@
-/* The intra-op thread pool. Callers put jobs into one list; workers help where helpers are missing; every caller works on
-   its own job and could finish it alone, so no job ever waits for a thread that waits. */
+/* The intra-op thread pool. Callers put jobs into one list; workers help where helpers are missing;
+   every caller works on its own job and could finish it alone, so no job ever waits for a thread
+   that waits. */
 #include "runtime/pool.h"
 
 #include "base/config.h"
@@ -8,11 +9,12 @@
 
 enum {
     MOST_THREADS = 1024,
-    /* A worker without work watches for the next job this long, a caller for its last helpers, then they sleep. Waking a
-       sleeper costs the waker 2 us on bare metal and was measured at 15 us in a virtual machine: watching a few times as
-       long spares it between the operations of one evaluation, and the processor is free again soon after the last. */
+    /* A worker without work watches for the next job this long, a caller for its last helpers, then
+       they sleep. Waking a sleeper costs the waker 2 us on bare metal and was measured at 15 us in
+       a virtual machine: watching a few times as long spares it between the operations of one
+       evaluation, and the processor is free again soon after the last. */
     SPIN_NANOSECONDS = 50000,
-    SPINS_A_CLOCK = 32        /* looks between two readings of the clock */
+    SPINS_A_CLOCK = 32 /* looks between two readings of the clock */
 };
 
 typedef struct job {
@@ -31,15 +33,15 @@ typedef struct job {
 static struct pool {
     mica__mutex lock;
     mica__condition work;
-    job *first, *last;       /* jobs that may need help, oldest first */
-    size_t started;          /* workers that exist */
-    size_t sleepers;         /* workers in `work` */
-    bool no_more;            /* the system refused a thread: use those that there are */
-    bool closed;             /* the library is being unloaded */
-    mica__mutex change;      /* guards starting and stopping */
-    atomic_size_t target;    /* threads to use, the caller included; 0: not asked yet */
-    atomic_bool spin;        /* whether every thread has a processor of its own */
-    atomic_uint generation;  /* counts jobs, for workers that watch */
+    job *first, *last;      /* jobs that may need help, oldest first */
+    size_t started;         /* workers that exist */
+    size_t sleepers;        /* workers in `work` */
+    bool no_more;           /* the system refused a thread: use those that there are */
+    bool closed;            /* the library is being unloaded */
+    mica__mutex change;     /* guards starting and stopping */
+    atomic_size_t target;   /* threads to use, the caller included; 0: not asked yet */
+    atomic_bool spin;       /* whether every thread has a processor of its own */
+    atomic_uint generation; /* counts jobs, for workers that watch */
     mica__thread threads[MOST_THREADS];
 } pool = { .lock = MICA_MUTEX_INIT, .work = MICA_CONDITION_INIT, .change = MICA_MUTEX_INIT };
 
@@ -127,7 +129,8 @@ static void help(job *j)
     mica__mutex_unlock(&pool.lock);
     run_tasks(j);
     mica__mutex_lock(&pool.lock);
-    /* From here the caller may only go on when it has the lock: the job lives until we let it go. */
+    /* From here the caller may only go on when it has the lock: the job lives until we let it go.
+     */
     if (atomic_fetch_sub_explicit(&j->helpers, 1, memory_order_release) == 1 && j->waiting)
         mica__condition_signal(&j->done);
 }
@@ -177,8 +180,8 @@ static void worker(void *argument)
 
 /* ---- starting and stopping ------------------------------------------------------------------ */
 
-/* fork copies only the calling thread. Its locks are held across it, so the child finds the pool whole; workers are
-   started anew by the child's first parallel section. */
+/* fork copies only the calling thread. Its locks are held across it, so the child finds the pool
+   whole; workers are started anew by the child's first parallel section. */
 static void before_fork(void)
 {
     mica__mutex_lock(&pool.change);
@@ -196,7 +199,8 @@ static void after_fork_child(void)
     mica__mutex_init(&pool.lock);
     mica__mutex_init(&pool.change);
     mica__condition_init(&pool.work);
-    for (job *j = pool.first; j; j = j->next) { /* of the forking thread, or of threads that are no more */
+    for (job *j = pool.first; j;
+         j = j->next) { /* of the forking thread, or of threads that are no more */
         atomic_store(&j->helpers, 0);
         j->listed = false;
     }
@@ -205,7 +209,10 @@ static void after_fork_child(void)
     pool.no_more = false;
 }
 
-static void register_fork(void) { mica__at_fork(before_fork, after_fork_parent, after_fork_child); }
+static void register_fork(void)
+{
+    mica__at_fork(before_fork, after_fork_parent, after_fork_child);
+}
 
 static void start_workers(void)
 {
@@ -218,7 +225,8 @@ static void start_workers(void)
     mica__mutex_unlock(&pool.lock);
     size_t target = atomic_load_explicit(&pool.target, memory_order_relaxed);
     while (!stop && started + 1 < target) {
-        if (mica__thread_start(&pool.threads[started], "mica worker", worker, &pool.threads[started]))
+        if (mica__thread_start(&pool.threads[started], "mica worker", worker,
+                               &pool.threads[started]))
             stop = true;
         else started++;
     }
@@ -252,7 +260,8 @@ void mica__set_thread_count(size_t count)
     mica__mutex_unlock(&pool.change);
 }
 
-/* At exit, and before the library's code is unmapped. Later sections, of threads that are still there, run alone. */
+/* At exit, and before the library's code is unmapped. Later sections, of threads that are still
+ * there, run alone. */
 __attribute__((destructor)) static void close_pool(void)
 {
     if (inside) return;
@@ -294,11 +303,14 @@ void mica__parallel(size_t count, void (*body)(void *context, size_t index), voi
         for (size_t i = 0; i < count; i++) body(context, i);
         return;
     }
-    job j = { .body = body, .context = context, .count = count, .places = count - 1,
+    job j = { .body = body,
+              .context = context,
+              .count = count,
+              .places = count - 1,
               .done = MICA_CONDITION_INIT };
     mica__mutex_lock(&pool.lock);
-    if (pool.started + 1 < atomic_load_explicit(&pool.target, memory_order_relaxed) && !pool.no_more &&
-        !pool.closed) {
+    if (pool.started + 1 < atomic_load_explicit(&pool.target, memory_order_relaxed) &&
+        !pool.no_more && !pool.closed) {
         mica__mutex_unlock(&pool.lock);
         start_workers();
         mica__mutex_lock(&pool.lock);

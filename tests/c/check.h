@@ -1,4 +1,5 @@
-/* The few lines that C tests share: CHECK counts and reports, the program's status says whether all held. */
+/* The few lines that C tests share: CHECK counts and reports, the program's status says whether all
+ * held. */
 #ifndef MICA_TEST_CHECK_H
 #define MICA_TEST_CHECK_H
 

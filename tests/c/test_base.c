@@ -106,7 +106,8 @@ static void test_containers(void)
     mica__map m = { 0 };
     void *value = &m;
     CHECK(!mica__map_get(&m, keys, &value) && value == &m);
-    for (int i = 0; i < N; i += 2) CHECK_EQUAL(mica__map_set(&m, &keys[i], &keys[N - 1 - i]), MICA_OK);
+    for (int i = 0; i < N; i += 2)
+        CHECK_EQUAL(mica__map_set(&m, &keys[i], &keys[N - 1 - i]), MICA_OK);
     for (int i = 0; i < N; i += 4) CHECK_EQUAL(mica__map_set(&m, &keys[i], NULL), MICA_OK);
     CHECK_EQUAL(m.n, N / 2);
     for (int i = 0; i < N; i++) {
@@ -209,7 +210,8 @@ static void test_settings(void)
     CHECK(child(reads_environment));
     for (size_t i = 0; i < MICA_SETTING_COUNT; i++) {
         mica__setting_info info = about((mica__setting)i);
-        CHECK(info.name && info.doc && strlen(info.doc) > 10 && strncmp(info.variable, "MICA_", 5) == 0);
+        CHECK(info.name && info.doc && strlen(info.doc) > 10 &&
+              strncmp(info.variable, "MICA_", 5) == 0);
         CHECK(info.source != MICA_SOURCE_INVALID && !info.given);
     }
     mica__setting_info none;
@@ -218,7 +220,8 @@ static void test_settings(void)
     CHECK_EQUAL(mica__setting_number(MICA_SETTING_threads), 12);
     CHECK_EQUAL(about(MICA_SETTING_threads).source, MICA_SOURCE_OVERRIDE);
     static const char *const wrong[] = { "-1", "1.5", "", "x", "99999999999999999999", "3K", " 3" };
-    for (int i = 0; i < 7; i++) CHECK_EQUAL(mica__setting_override("threads", wrong[i]), MICA_EVALUE);
+    for (int i = 0; i < 7; i++)
+        CHECK_EQUAL(mica__setting_override("threads", wrong[i]), MICA_EVALUE);
     CHECK_EQUAL(mica__setting_override("no_such", "1"), MICA_EVALUE);
     CHECK_EQUAL(mica__setting_override("threads", NULL), MICA_OK);
     CHECK_EQUAL(mica__setting_override("cache_limit", "3k"), MICA_OK);
@@ -291,11 +294,21 @@ static void test_text(void)
     static const struct {
         const char *text;
         bool valid;
-    } utf8[] = { { "", true }, { "aé€😀", true }, { "\xC0\x80", false }, { "\xC1\xBF", false },
-                 { "\xE0\x9F\xBF", false }, { "\xE0\xA0\x80", true }, { "\xED\x9F\xBF", true },
-                 { "\xED\xA0\x80", false }, { "\xF0\x8F\xBF\xBF", false }, { "\xF4\x8F\xBF\xBF", true },
-                 { "\xF4\x90\x80\x80", false }, { "\xF5\x80\x80\x80", false }, { "\x80", false },
-                 { "\xE2\x82", false }, { "\xFF", false } };
+    } utf8[] = { { "", true },
+                 { "aé€😀", true },
+                 { "\xC0\x80", false },
+                 { "\xC1\xBF", false },
+                 { "\xE0\x9F\xBF", false },
+                 { "\xE0\xA0\x80", true },
+                 { "\xED\x9F\xBF", true },
+                 { "\xED\xA0\x80", false },
+                 { "\xF0\x8F\xBF\xBF", false },
+                 { "\xF4\x8F\xBF\xBF", true },
+                 { "\xF4\x90\x80\x80", false },
+                 { "\xF5\x80\x80\x80", false },
+                 { "\x80", false },
+                 { "\xE2\x82", false },
+                 { "\xFF", false } };
     for (size_t i = 0; i < sizeof utf8 / sizeof *utf8; i++)
         CHECK_EQUAL(mica__utf8_valid(utf8[i].text, strlen(utf8[i].text)), utf8[i].valid);
     for (uint32_t code = 1; code < 0x110000; code += 17) {

@@ -92,7 +92,8 @@ static void test_mapping(void)
 
     mica__mapping *many[200];
     put(in_folder("b"), "0123456789", 5000);
-    for (int i = 0; i < 200; i++) CHECK_EQUAL(mica__mapping_open(&many[i], in_folder("b")), MICA_OK);
+    for (int i = 0; i < 200; i++)
+        CHECK_EQUAL(mica__mapping_open(&many[i], in_folder("b")), MICA_OK);
     CHECK_EQUAL(truncate(in_folder("b"), 4990), 0); /* inside the last page: no fault tells */
     CHECK_EQUAL(mica__mapping_check(many[0]), MICA_EOS);
     CHECK_MENTIONS(mica_last_error(), "5000");
@@ -107,7 +108,8 @@ static void test_mapping(void)
     CHECK_EQUAL(mica__mapping_check(many[7]), MICA_EOS);
     for (int i = 0; i < 200; i++) mica__mapping_release(many[i]);
     put(in_folder("b"), "x", 5000);
-    CHECK_EQUAL(mica__mapping_open(&m, in_folder("b")), MICA_OK); /* a reused place has no old flag */
+    CHECK_EQUAL(mica__mapping_open(&m, in_folder("b")),
+                MICA_OK); /* a reused place has no old flag */
     CHECK_EQUAL(mica__mapping_check(m), MICA_OK);
     mica__mapping_release(m);
     for (int n = 0; n < 2; n++) {
@@ -184,7 +186,8 @@ static int files_in_folder(void)
 {
     int n = 0;
     DIR *d = opendir(folder);
-    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.' || strncmp(e->d_name, ".mica", 5) == 0;
+    for (struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.' || strncmp(e->d_name, ".mica", 5) == 0;
     closedir(d);
     return n;
 }
@@ -315,7 +318,8 @@ static void remove_folder(void)
 {
     DIR *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlink(in_folder(e->d_name));
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlink(in_folder(e->d_name));
     if (d) closedir(d);
     rmdir(folder);
 }

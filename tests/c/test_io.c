@@ -1,4 +1,5 @@
-/* Formats: JSON, safetensors and npy, what they accept and refuse, and 100,000 mutated inputs each. */
+/* Formats: JSON, safetensors and npy, what they accept and refuse, and 100,000 mutated inputs each.
+ */
 #define _GNU_SOURCE 1
 #include <stdlib.h>
 
@@ -102,8 +103,9 @@ static void refuses(const char *text, size_t n, const char *because)
 
 static void test_json_tree(void)
 {
-    static const char text[] = " {\"a\" : [1, -2.5e1, true, null, \"x\\u00e9\\ud83d\\ude00\\n\"], \"b\": {},"
-                               " \"\": 9223372036854775807, \"c\": 9223372036854775808, \"d\": -9223372036854775808}\n";
+    static const char text[] =
+        " {\"a\" : [1, -2.5e1, true, null, \"x\\u00e9\\ud83d\\ude00\\n\"], \"b\": {},"
+        " \"\": 9223372036854775807, \"c\": 9223372036854775808, \"d\": -9223372036854775808}\n";
     mica__arena a = { 0 };
     mica__json *root = NULL;
     CHECK_EQUAL(parse_json(text, sizeof text - 1, &root, &a), MICA_OK);
@@ -127,7 +129,8 @@ static void test_json_tree(void)
     CHECK(mica__json_member(root, "c")->kind == MICA_JSON_DOUBLE);
     CHECK(mica__json_member(root, "c")->number == 9223372036854775808.0);
     CHECK_EQUAL(mica__json_member(root, "d")->integer, INT64_MIN);
-    CHECK(!mica__json_member(root, "e") && !mica__json_member(v, "a") && !mica__json_member(NULL, "a"));
+    CHECK(!mica__json_member(root, "e") && !mica__json_member(v, "a") &&
+          !mica__json_member(NULL, "a"));
     mica__arena_free(&a);
 }
 
@@ -142,7 +145,8 @@ static void test_json_limits(void)
     mica__json *root = NULL;
     CHECK_EQUAL(parse_json(deep + 136, 128, &root, &a), MICA_OK); /* 64 */
     CHECK_EQUAL(mica__json_parse(&root, &a, "[1,2,3]", 7, &(mica__json_limits){ 1, 4 }), MICA_OK);
-    CHECK_EQUAL(mica__json_parse(&root, &a, "[1,2,3]", 7, &(mica__json_limits){ 1, 3 }), MICA_EVALUE);
+    CHECK_EQUAL(mica__json_parse(&root, &a, "[1,2,3]", 7, &(mica__json_limits){ 1, 3 }),
+                MICA_EVALUE);
     CHECK_EQUAL(mica__json_parse(&root, &a, "[]", 2, &(mica__json_limits){ 0, 3 }), MICA_EVALUE);
     mica__arena_free(&a);
     mica__text t = { 0 };
@@ -158,15 +162,69 @@ static void test_json_limits(void)
 
 static void test_json(void)
 {
-    static const char *const good[] = { "0", "-0", "1e5", "1E+5", "0.5", "1.5e-300", "\"\"", "[]", "{}", "\ttrue\r\n",
-                                        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "[[],[[]]]", "1e-400" };
+    static const char *const good[] = { "0",
+                                        "-0",
+                                        "1e5",
+                                        "1E+5",
+                                        "0.5",
+                                        "1.5e-300",
+                                        "\"\"",
+                                        "[]",
+                                        "{}",
+                                        "\ttrue\r\n",
+                                        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+                                        "[[],[[]]]",
+                                        "1e-400" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) accepts(good[i]);
-    static const char *const bad[] = {
-        "", " ", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "1e999", "tru", "nul", "truex",
-        "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"",
-        "\"\\u0000\"", "\"\n\"", "\"\xFF\"", "\"\xC0\x80\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{\"a\"",
-        "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "{\"a\":1}}", "1 2", "[1]]", "'a'",
-        "/* */ 1", "\xEF\xBB\xBF[]", "{1:2}" };
+    static const char *const bad[] = { "",
+                                       " ",
+                                       "01",
+                                       "-",
+                                       "+1",
+                                       ".5",
+                                       "1.",
+                                       "1e",
+                                       "1e+",
+                                       "0x1",
+                                       "NaN",
+                                       "Infinity",
+                                       "1e999",
+                                       "tru",
+                                       "nul",
+                                       "truex",
+                                       "\"",
+                                       "\"\\\"",
+                                       "\"\\x\"",
+                                       "\"\\u12\"",
+                                       "\"\\u12g4\"",
+                                       "\"\\ud800\"",
+                                       "\"\\udc00\"",
+                                       "\"\\ud800\\u0041\"",
+                                       "\"\\u0000\"",
+                                       "\"\n\"",
+                                       "\"\xFF\"",
+                                       "\"\xC0\x80\"",
+                                       "[",
+                                       "[1",
+                                       "[1,",
+                                       "[1,]",
+                                       "[,1]",
+                                       "[1 2]",
+                                       "{",
+                                       "{\"a\"",
+                                       "{\"a\":",
+                                       "{\"a\":1",
+                                       "{\"a\":1,",
+                                       "{\"a\":1,}",
+                                       "{a:1}",
+                                       "{\"a\" 1}",
+                                       "{\"a\":1}}",
+                                       "1 2",
+                                       "[1]]",
+                                       "'a'",
+                                       "/* */ 1",
+                                       "\xEF\xBB\xBF[]",
+                                       "{1:2}" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuses(bad[i], strlen(bad[i]), "line 1");
     refuses("\"a\0b\"", 5, "control");
     refuses("1\0", 2, "follows");
@@ -186,8 +244,11 @@ static void test_json(void)
 static void fuzz_json(int rounds)
 {
     static const char *const texts[] = {
-        "{\"a\":[1,-2.5e1,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":[[[]]]},\"d\":1e-7,\"e\":\"\\\\\\\"\"}",
-        "[[1,2,3],[\"abc\",\"\xE2\x82\xAC\"],{\"k1\":0,\"k2\":1,\"k3\":2,\"k4\":3,\"k5\":4,\"k6\":5,\"k7\":6,\"k8\":7,\"k9\":8}]" };
+        "{\"a\":[1,-2.5e1,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":[[[]]]},\"d\":1e-7,"
+        "\"e\":\"\\\\\\\"\"}",
+        "[[1,2,3],[\"abc\",\"\xE2\x82\xAC\"],{\"k1\":0,\"k2\":1,\"k3\":2,\"k4\":3,\"k5\":4,\"k6\":"
+        "5,\"k7\":6,\"k8\":7,\"k9\":8}]"
+    };
     int good = 0;
     for (int i = 0; i < rounds; i++) {
         const char *text = texts[i % 2];
@@ -197,7 +258,8 @@ static void fuzz_json(int rounds)
         mica__json *root = NULL;
         int status = mica__json_parse(&root, &a, mutated, n, NULL);
         good += !status;
-        if (status ? status != MICA_EVALUE || root : !root) CHECK(!"a status that says something else");
+        if (status ? status != MICA_EVALUE || root : !root)
+            CHECK(!"a status that says something else");
         mica__arena_free(&a);
         free(mutated);
     }
@@ -222,7 +284,8 @@ static void refuses_tensors(const char *header, size_t data, const char *because
     size_t n;
     char *file = tensors(header, data, &n);
     mica__safetensors s = { 0 };
-    if (mica__safetensors_parse(&s, file, n, "f.safetensors") != MICA_EIO) fprintf(stderr, "accepted: %s\n", header);
+    if (mica__safetensors_parse(&s, file, n, "f.safetensors") != MICA_EIO)
+        fprintf(stderr, "accepted: %s\n", header);
     CHECK_EQUAL(mica__last_status(), MICA_EIO);
     CHECK(!s.entries && !s.count && !s.arena.blocks);
     CHECK_MENTIONS(mica_last_error(), because);
@@ -231,7 +294,8 @@ static void refuses_tensors(const char *header, size_t data, const char *because
     free(file);
 }
 
-#define ENTRY(type, shape, offsets) "{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define ENTRY(type, shape, offsets)                                                                \
+    "{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 static void test_safetensors_refusals(void)
 {
@@ -261,9 +325,14 @@ static void test_safetensors_refusals(void)
         { "{\"a\":" ENTRY("F32", "[1]", "[0]") "}", 8, "begin and an end" },
         { "{\"a\":" ENTRY("F32", "[1]", "\"04\"") "}", 8, "begin and an end" },
         { "{\"a\":" ENTRY("F32", "[1]", "[0,4]") "}", 3, "incomplete" },
-        { "{\"a\":" ENTRY("U8", "[1]", "[9223372036854775806,9223372036854775807]") "}", 3, "incomplete" },
-        { "{\"a\":" ENTRY("F32", "[1]", "[0,4]") ",\"a\":" ENTRY("F32", "[1]", "[0,4]") "}", 4, "twice" },
-        { "{\"a\":" ENTRY("U8", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "[0,1]") "}", 1, "32 axes" },
+        { "{\"a\":" ENTRY("U8", "[1]", "[9223372036854775806,9223372036854775807]") "}", 3,
+          "incomplete" },
+        { "{\"a\":" ENTRY("F32", "[1]", "[0,4]") ",\"a\":" ENTRY("F32", "[1]", "[0,4]") "}", 4,
+          "twice" },
+        { "{\"a\":" ENTRY("U8",
+                          "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]",
+                          "[0,1]") "}",
+          1, "32 axes" },
         { "{\"__metadata__\":{\"a\":1}}", 0, "not a text" },
         { "{\"__metadata__\":[]}", 0, "not an object" },
     };
@@ -275,8 +344,10 @@ static void test_safetensors_refusals(void)
         CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "x"), MICA_EIO);
         free(file);
     }
-    static const unsigned char lengths[][8] = { { 3 }, { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF },
-                                                { 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF }, { 0, 0, 0, 0, 0, 0, 0, 0x80 } };
+    static const unsigned char lengths[][8] = { { 3 },
+                                                { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF },
+                                                { 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF },
+                                                { 0, 0, 0, 0, 0, 0, 0, 0x80 } };
     for (int i = 0; i < 4; i++) {
         char file[10] = "........{}";
         memcpy(file, lengths[i], 8);
@@ -287,9 +358,17 @@ static void test_safetensors_refusals(void)
 static void test_safetensors_reading(void)
 {
     size_t n;
-    char *file = tensors("{\"__metadata__\":{\"k\":\"v\",\"\":\"é\"},\"a\":" ENTRY("F32", "[2,1]", "[1,9]") ",\"b\":"
-                         ENTRY("F8_E4M3", "[3]", "[0,3]") ",\"empty\":" ENTRY("BF16", "[0,1048576,8]", "[9,9]")
-                         ",\"scalar\":" ENTRY("I64", "[]", "[4,12]") "}   \n", 20, &n);
+    char *file = tensors(
+        "{\"__metadata__\":{\"k\":\"v\",\"\":\"é\"},\"a\":" ENTRY(
+            "F32", "[2,1]",
+            "[1,9]") ",\"b\":" ENTRY("F8_E4M3",
+                                     "[3]", "[0,3]") ",\"empty\":" ENTRY("BF16", "[0,1048576,8]",
+                                                                         "[9,9]") ",\"scalar\""
+                                                                                  ":" ENTRY("I64",
+                                                                                            "[]",
+                                                                                            "[4,"
+                                                                                            "12]") "}   \n",
+        20, &n);
     mica__safetensors s = { 0 };
     CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "f"), MICA_OK);
     CHECK_EQUAL(s.count, 4);
@@ -297,7 +376,8 @@ static void test_safetensors_reading(void)
     CHECK_TEXT(s.metadata[0].key, "k");
     CHECK_TEXT(s.metadata[1].value, "é");
     CHECK_TEXT(s.entries[0].name, "a");
-    CHECK(s.entries[0].dtype == MICA_FLOAT32 && s.entries[0].ndim == 2 && s.entries[0].shape[0] == 2);
+    CHECK(s.entries[0].dtype == MICA_FLOAT32 && s.entries[0].ndim == 2 &&
+          s.entries[0].shape[0] == 2);
     CHECK_EQUAL(s.entries[0].bytes, 8);
     CHECK_EQUAL(s.entries[0].offset, n - 20 + 1);
     CHECK(s.entries[1].dtype == MICA_UINT8 && s.entries[1].bytes == 3);
@@ -318,7 +398,10 @@ static int write_some(mica__text *t, mica__tensor_entry e[4])
     static const char *const names[4] = { "weight", "Bias", "mask\"\\\n", "é" };
     static const mica_dtype dtypes[4] = { MICA_FLOAT16, MICA_COMPLEX64, MICA_BOOL, MICA_FLOAT32 };
     for (int i = 0; i < 4; i++)
-        e[i] = (mica__tensor_entry){ .name = names[i], .dtype = dtypes[i], .ndim = i == 1 ? 1 : 2, .shape = shapes[i],
+        e[i] = (mica__tensor_entry){ .name = names[i],
+                                     .dtype = dtypes[i],
+                                     .ndim = i == 1 ? 1 : 2,
+                                     .shape = shapes[i],
                                      .user = (void *)names[i] };
     static const mica__text_pair pairs[] = { { "format", "pt" }, { "note", "a \"quoted\" text" } };
     return mica__safetensors_header(t, e, 4, pairs, 2);
@@ -330,7 +413,8 @@ static void test_safetensors_writing(void)
     mica__tensor_entry e[4];
     CHECK_EQUAL(write_some(&t, e), MICA_OK);
     CHECK_EQUAL(t.n % 64, 0);
-    CHECK_MENTIONS(t.at + 8, "{\"Bias\":{\"data_offsets\":[0,56],\"dtype\":\"C64\",\"shape\":[7]},\"__metadata__\":{\"format\":");
+    CHECK_MENTIONS(t.at + 8, "{\"Bias\":{\"data_offsets\":[0,56],\"dtype\":\"C64\",\"shape\":[7]},"
+                             "\"__metadata__\":{\"format\":");
     uint64_t end = t.n;
     for (int i = 0; i < 4; i++) { /* in the order of writing, without gaps, aligned */
         CHECK_EQUAL(e[i].offset, end);
@@ -363,11 +447,15 @@ static void test_safetensors_writing(void)
     CHECK_EQUAL(mica__safetensors_header(&t, NULL, 0, NULL, 0), MICA_OK);
     CHECK(t.n == 64 && strncmp(t.at + 8, "{\"__metadata__\":null} ", 22) == 0);
     mica__text_free(&t);
-    static const char *const wrong[][2] = { { "a", "a" }, { "__metadata__", "a" }, { "a", "\xFF" } };
+    static const char *const wrong[][2] = { { "a", "a" },
+                                            { "__metadata__", "a" },
+                                            { "a", "\xFF" } };
     int64_t one[] = { 1 }, large[] = { INT64_MAX / 4 };
     for (int i = 0; i < 3; i++) {
-        mica__tensor_entry two[2] = { { .name = wrong[i][0], .dtype = MICA_INT8, .ndim = 1, .shape = one },
-                                      { .name = wrong[i][1], .dtype = MICA_INT8, .ndim = 1, .shape = one } };
+        mica__tensor_entry two[2] = {
+            { .name = wrong[i][0], .dtype = MICA_INT8, .ndim = 1, .shape = one },
+            { .name = wrong[i][1], .dtype = MICA_INT8, .ndim = 1, .shape = one }
+        };
         CHECK_EQUAL(mica__safetensors_header(&t, two, 2, NULL, 0), MICA_EVALUE);
         mica__text_free(&t);
     }
@@ -391,13 +479,15 @@ static void fuzz_safetensors(int rounds)
         char *file = mutate(t.at + 8, (i % 2 ? t.n : header) - 8, &n);
         char *whole = malloc(n + 8);
         /* Mostly with a length that fits what came out, so that the header is reached. */
-        uint64_t length = draw(8) ? (i % 2 ? n - (n > 90 ? 90 : n) : n) : draw((uint64_t)1 << draw(63));
+        uint64_t length =
+            draw(8) ? (i % 2 ? n - (n > 90 ? 90 : n) : n) : draw((uint64_t)1 << draw(63));
         for (int k = 0; k < 8; k++) whole[k] = (char)(length >> 8 * k);
         memcpy(whole + 8, file, n);
         mica__safetensors s = { 0 };
         int status = mica__safetensors_parse(&s, whole, n + 8, "f");
         for (size_t k = 0; k < s.count; k++)
-            if (s.entries[k].offset > n + 8 || s.entries[k].bytes > n + 8 - s.entries[k].offset) CHECK(!"outside of the file");
+            if (s.entries[k].offset > n + 8 || s.entries[k].bytes > n + 8 - s.entries[k].offset)
+                CHECK(!"outside of the file");
         good += !status;
         if (status && status != MICA_EIO) CHECK(!"a status that says something else");
         mica__safetensors_free(&s);
@@ -433,14 +523,21 @@ static void test_npy_reading(void)
         int ndim;
         size_t bytes;
     } good[] = {
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", MICA_FLOAT32, false, false, 2, 24 },
-        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3, )}\n", MICA_FLOAT32, false, true, 2, 24 },
-        { "{\"shape\":(5,),\"fortran_order\":False,\"descr\":\">i8\"}", MICA_INT64, true, false, 1, 40 },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", MICA_FLOAT32, false,
+          false, 2, 24 },
+        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3, )}\n", MICA_FLOAT32, false, true,
+          2, 24 },
+        { "{\"shape\":(5,),\"fortran_order\":False,\"descr\":\">i8\"}", MICA_INT64, true, false, 1,
+          40 },
         { "{'descr': '|b1', 'fortran_order': False, 'shape': ()}", MICA_BOOL, false, false, 0, 1 },
-        { "{'descr': '>u1', 'fortran_order': False, 'shape': (3L, 1L)}", MICA_UINT8, false, false, 2, 3 },
-        { "{'descr': '<V2', 'fortran_order': False, 'shape': (0, 1099511627776)}", MICA_BFLOAT16, false, false, 2, 0 },
-        { "{'descr': '=c8', 'fortran_order': False, 'shape': ( 2 ,)}", MICA_COMPLEX64, false, false, 1, 16 },
-        { "{'descr': 'f8', 'fortran_order': False, 'shape': (2,)}", MICA_FLOAT64, false, false, 1, 16 },
+        { "{'descr': '>u1', 'fortran_order': False, 'shape': (3L, 1L)}", MICA_UINT8, false, false,
+          2, 3 },
+        { "{'descr': '<V2', 'fortran_order': False, 'shape': (0, 1099511627776)}", MICA_BFLOAT16,
+          false, false, 2, 0 },
+        { "{'descr': '=c8', 'fortran_order': False, 'shape': ( 2 ,)}", MICA_COMPLEX64, false, false,
+          1, 16 },
+        { "{'descr': 'f8', 'fortran_order': False, 'shape': (2,)}", MICA_FLOAT64, false, false, 1,
+          16 },
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         for (int version = 1; version <= 3; version++) {
@@ -450,8 +547,10 @@ static void test_npy_reading(void)
             int status = mica__npy_parse(&a, file, n, "f.npy");
             if (status) fprintf(stderr, "%s: %s\n", good[i].text, mica_last_error());
             CHECK_EQUAL(status, MICA_OK);
-            CHECK(a.dtype == good[i].dtype && a.swapped == good[i].swapped && a.fortran_order == good[i].fortran);
-            CHECK(a.ndim == good[i].ndim && a.bytes == good[i].bytes && a.offset == n - good[i].bytes);
+            CHECK(a.dtype == good[i].dtype && a.swapped == good[i].swapped &&
+                  a.fortran_order == good[i].fortran);
+            CHECK(a.ndim == good[i].ndim && a.bytes == good[i].bytes &&
+                  a.offset == n - good[i].bytes);
             free(file);
         }
 }
@@ -467,27 +566,33 @@ static void test_npy_refusals(void)
         { "{'descr': '<c16', 'fortran_order': False, 'shape': (1,)}", 16, MICA_EVALUE, "<c16" },
         { "{'descr': '<U4', 'fortran_order': False, 'shape': (1,)}", 16, MICA_EVALUE, "<U4" },
         { "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", 16, MICA_EVALUE, "|O" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 16, MICA_EVALUE, "records" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 16, MICA_EVALUE,
+          "records" },
         { "{'descr': '<f4\\'', 'fortran_order': False, 'shape': (1,)}", 16, MICA_EIO, "descr" },
         { "{'descr': 4, 'fortran_order': False, 'shape': (1,)}", 16, MICA_EIO, "descr" },
         { "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", 16, MICA_EIO, "fortran_order" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 16, MICA_EIO, "whole numbers" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 16, MICA_EIO,
+          "whole numbers" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1.5,)}", 16, MICA_EIO, "tuple" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': [1]}", 16, MICA_EIO, "tuple" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1 2)}", 16, MICA_EIO, "tuple" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}", 16, MICA_EIO, "whole numbers" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808,)}", 16, MICA_EIO, "larger" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", 16, MICA_EIO, "larger" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808,)}", 16, MICA_EIO,
+          "larger" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", 16,
+          MICA_EIO, "larger" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (5,)}", 16, MICA_EIO, "incomplete" },
         { "{'descr': '<f4', 'fortran_order': False}", 16, MICA_EIO, "missing" },
         { "{'descr': '<f4', 'descr': '<f4', 'shape': (1,)}", 16, MICA_EIO, "twice" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 16, MICA_EIO, "key other" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 16, MICA_EIO,
+          "key other" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", 16, MICA_EIO, "follows" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 0, MICA_EIO, "invalid header" },
         { "", 4, MICA_EIO, "dictionary" },
         { "{}", 4, MICA_EIO, "missing" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': "
-          "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}", 4, MICA_EIO, "32 axes" },
+          "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}",
+          4, MICA_EIO, "32 axes" },
     };
     mica__npy a;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -524,7 +629,9 @@ static void test_npy_writing(void)
         }
     mica__text t = { 0 };
     CHECK_EQUAL(mica__npy_header(&t, MICA_FLOAT32, 2, (int64_t[]){ 3, 4 }, false), MICA_OK);
-    CHECK(t.n == 128 && strncmp(t.at + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } ", 60) == 0);
+    CHECK(t.n == 128 &&
+          strncmp(t.at + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } ", 60) ==
+              0);
     mica__text_free(&t);
 }
 
@@ -538,8 +645,10 @@ static void fuzz_npy(int rounds)
         char *mutated = mutate(file, n, &bytes);
         mica__npy a;
         int status = mica__npy_parse(&a, mutated, bytes, "f");
-        if (!status && (a.offset > bytes || a.bytes > bytes - a.offset || a.ndim > MICA_MAX_NDIM)) CHECK(!"outside of the file");
-        if (status && status != MICA_EIO && status != MICA_EVALUE) CHECK(!"a status that says something else");
+        if (!status && (a.offset > bytes || a.bytes > bytes - a.offset || a.ndim > MICA_MAX_NDIM))
+            CHECK(!"outside of the file");
+        if (status && status != MICA_EIO && status != MICA_EVALUE)
+            CHECK(!"a status that says something else");
         good += !status;
         free(mutated);
     }
@@ -552,7 +661,8 @@ static void fuzz_npy(int rounds)
 static void test_injection(void)
 {
     size_t n;
-    char *file = tensors("{\"__metadata__\":{\"k\":\"v\"},\"a\":" ENTRY("F32", "[2,1]", "[0,8]") "}", 8, &n);
+    char *file =
+        tensors("{\"__metadata__\":{\"k\":\"v\"},\"a\":" ENTRY("F32", "[2,1]", "[0,8]") "}", 8, &n);
     int64_t live = mica__live(MICA_LIVE_HOST);
     bool ended = false;
     for (int64_t i = 0; i < 100 && !ended; i++) {

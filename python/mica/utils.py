@@ -44,7 +44,8 @@ def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = Non
         return fn(tree, *rest)
     if isinstance(tree, (list, tuple)):
         items = [
-            tree_map(fn, child, *(other[i] for other in rest), is_leaf=is_leaf) for i, child in enumerate(tree)
+            tree_map(fn, child, *(other[i] for other in rest), is_leaf=is_leaf)
+            for i, child in enumerate(tree)
         ]
         return _sequence_like(tree, items)
     if isinstance(tree, dict):
@@ -79,9 +80,7 @@ def tree_map_with_path(
     before = f"{path}." if path else ""
     if isinstance(tree, (list, tuple)):
         items = [
-            tree_map_with_path(
-                fn, child, *(other[i] for other in rest), is_leaf=is_leaf, path=f"{before}{i}"
-            )
+            tree_map_with_path(fn, child, *(other[i] for other in rest), is_leaf=is_leaf, path=f"{before}{i}")
             for i, child in enumerate(tree)
         ]
         return _sequence_like(tree, items)
@@ -182,7 +181,7 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
         places = {int(name): below for name, below in levels.items()}
     except ValueError:
         return {name: tree_unflatten(below) for name, below in levels.items()}
-    if len(places) < len(levels) or min(places, default=0) < 0:      # "1" beside "01", "-1": not an index
+    if len(places) < len(levels) or min(places, default=0) < 0:  # "1" beside "01", "-1": not an index
         return {name: tree_unflatten(below) for name, below in levels.items()}
     length = max(places, default=-1) + 1
     return [tree_unflatten(places[i]) if i in places else {} for i in range(length)]

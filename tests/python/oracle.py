@@ -1,6 +1,6 @@
 """Runs the same program on mica and on the reference, and compares what comes out.
 
-A program is a string of Python, or a function of a ``Side``; values cross between the two libraries as NumPy arrays.
+A program is a string of Python, or a function of a ``Side``; values cross between the two as NumPy arrays.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import mica.core as mica_core
+import mica.nn as mica_nn
+import mica.optimizers as mica_optimizers
+import mica.utils as mica_utils
 import mlx.core as mlx_core
 import mlx.nn as mlx_nn
 import mlx.optimizers as mlx_optimizers
 import mlx.utils as mlx_utils
 import numpy as np
-
-import mica.core as mica_core
-import mica.nn as mica_nn
-import mica.optimizers as mica_optimizers
-import mica.utils as mica_utils
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Side:
         return array if dtype is None else array.astype(getattr(self.mx, dtype))
 
     def arrays(self, tree: Any, dtype: str | None = None) -> Any:
-        """A tree whose NumPy arrays have become arrays of this library; floating ones of ``dtype``, if given."""
+        """A tree whose NumPy arrays have become arrays of this library, floating ones of ``dtype``."""
 
         def leaf(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
@@ -52,7 +51,14 @@ class Side:
         """Evaluate an expression, with ``mx``, ``nn``, ``optim``, ``utils`` and ``names`` at hand."""
         if callable(program):
             return program(self, **names)
-        scope = {"mx": self.mx, "nn": self.nn, "optim": self.optim, "utils": self.utils, "side": self, **names}
+        scope = {
+            "mx": self.mx,
+            "nn": self.nn,
+            "optim": self.optim,
+            "utils": self.utils,
+            "side": self,
+            **names,
+        }
         return eval(program, scope)  # noqa: S307
 
 
@@ -109,7 +115,9 @@ def compare(got: Any, want: Any, *, scale: float = 1.0, path: str = "") -> None:
         tolerance = scale * TOLERANCE.get(dtype_name(want), 0.0)
         finite = b[np.isfinite(b)] if b.size else b
         largest = max(float(np.max(np.abs(finite))), 1e-3) if finite.size else 1.0
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * largest, equal_nan=True, err_msg=where)
+        np.testing.assert_allclose(
+            a, b, rtol=tolerance, atol=tolerance * largest, equal_nan=True, err_msg=where
+        )
     elif isinstance(want, dict):
         assert isinstance(got, dict), f"{where}: {type(got).__name__} instead of a dictionary"
         assert list(got) == list(want), f"{where}: keys {list(got)} instead of {list(want)}"
@@ -118,7 +126,7 @@ def compare(got: Any, want: Any, *, scale: float = 1.0, path: str = "") -> None:
     elif isinstance(want, (list, tuple)):
         assert isinstance(got, list if isinstance(want, list) else tuple), f"{where}: {type(got).__name__}"
         assert len(got) == len(want), f"{where}: {len(got)} items instead of {len(want)}"
-        for i, (g, w) in enumerate(zip(got, want)):
+        for i, (g, w) in enumerate(zip(got, want, strict=True)):
             compare(g, w, scale=scale, path=f"{path}.{i}")
     else:
         assert got == want, f"{where}: {got!r} instead of {want!r}"

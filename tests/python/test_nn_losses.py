@@ -57,7 +57,7 @@ LOSSES = [
 
 def call(side, program, inputs, reduction, dtype=None):
     keyword = f", reduction={reduction!r}" if reduction else ""
-    names = dict(zip("abc", side.arrays(inputs, dtype)))
+    names = dict(zip("abc", side.arrays(inputs, dtype), strict=False))
     return side.run("nn.losses." + program.format(r=keyword), **names)
 
 

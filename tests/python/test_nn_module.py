@@ -22,7 +22,8 @@ def nested(side):
             mx.random.seed(3)
             self.l1 = nn.Linear(1, 2, bias=False)
             self.layers = [
-                nn.Linear(1, 1), a, nn.relu, 3, (a,), [nn.ReLU(), a], {"z": a, "m": nn.ReLU(), "n": 5, "_q": a},
+                nn.Linear(1, 1), a, nn.relu, 3, (a,), [nn.ReLU(), a],
+                {"z": a, "m": nn.ReLU(), "n": 5, "_q": a},
             ]  # fmt: skip
             self.d = {"m": nn.Linear(1, 1), "a": a, "_h": a, "n": 7, "t": (a,), "e": {}, "l": [a, nn.Tanh()]}
             self.t = (nn.Linear(1, 1), a)
@@ -64,7 +65,7 @@ def on_nested(program):
         "m.filter_and_map(lambda *_: True, lambda x: ('mapped', x))",
         "m.filter_and_map(lambda m, k, v: not k.endswith('a'))",
         "m.filter_and_map(lambda *_: True, is_leaf_fn=lambda m, k, v: isinstance(v, nn.Module))",
-        "m.filter_and_map(nn.Module.valid_child_filter, lambda x: 'x', lambda m, k, v: not isinstance(v, list))",
+        "m.filter_and_map(nn.Module.valid_child_filter, None, lambda m, k, v: not isinstance(v, list))",
         "[nn.Module.is_module(x) for x in (m, {}, m.w)]",
         "[nn.Module.valid_child_filter(m, '_a', x) for x in ([], {}, m, m.w, (1,), 3)]",
         "[nn.Module.valid_parameter_filter(m, k, x) for k in ('a', '_a') for x in ([], {}, m, m.w, (1,), 3)]",
@@ -126,17 +127,18 @@ UPDATES = [
     "{}", "{'w': B}", "{'zz': B}", "{'w': 3}", "{'w': [B]}", "{'w': {'a': B}}", "{'l1': B}", "{'l1': {}}",
     "{'l1': []}", "{'l1': {'weight': B, 'q': B}}", "{'layers': [{'weight': B}]}", "{'layers': [{}, B]}",
     "{'layers': [{}, B, B]}", "{'layers': {'0': {'weight': B}}}", "{'layers': ({'weight': B},)}",
-    "{'d': {'a': B, 'm': {'bias': B}}}", "{'d': {'zz': B}}", "{'t': (B,)}", "{'t': [{'weight': B}]}", "{'n': B}",
-    "{'empty': [B]}", "{'layers': [{}, B, {}, {}, {}, [{}, B], {'z': B}, B]}", "{'w': None}", "{'l1': None}",
-    "{'layers': [None]}", "{'layers': [{}, {}]}", "{'w': nn.ReLU()}", "nn.Sequential(nn.ReLU())", "{'_p': B}",
-    "{'d': {'l': [B]}}", "{'d': {'l': [B, B]}}", "None", "B",
+    "{'d': {'a': B, 'm': {'bias': B}}}", "{'d': {'zz': B}}", "{'t': (B,)}", "{'t': [{'weight': B}]}",
+    "{'n': B}", "{'empty': [B]}", "{'layers': [{}, B, {}, {}, {}, [{}, B], {'z': B}, B]}", "{'w': None}",
+    "{'l1': None}", "{'layers': [None]}", "{'layers': [{}, {}]}", "{'w': nn.ReLU()}",
+    "nn.Sequential(nn.ReLU())", "{'_p': B}", "{'d': {'l': [B]}}", "{'d': {'l': [B, B]}}", "None", "B",
 ]  # fmt: skip
 MODULES = [
-    "{}", "{'l1': nn.ReLU()}", "{'zz': nn.ReLU()}", "{'layers': [nn.ReLU()]}", "{'layers': [nn.ReLU(), nn.ReLU()]}",
-    "{'layers': [{}, {}, nn.ReLU()]}", "{'layers': [{}] * 7 + [nn.ReLU()]}", "{'d': {'m': nn.ReLU()}}",
-    "{'d': {'a': nn.ReLU()}}", "{'d': {'zz': nn.ReLU()}}", "{'w': nn.ReLU()}", "{'l1': B}", "{'l1': {}}", "{'l1': 3}",
-    "{'t': nn.ReLU()}", "{'n': nn.ReLU()}", "{'l1': None}", "{'l1': []}", "{'layers': [{}] * 5 + [[nn.Tanh()]]}",
-    "{'l1': {'weight': nn.ReLU()}}", "{'layers': ()}",
+    "{}", "{'l1': nn.ReLU()}", "{'zz': nn.ReLU()}", "{'layers': [nn.ReLU()]}",
+    "{'layers': [nn.ReLU(), nn.ReLU()]}", "{'layers': [{}, {}, nn.ReLU()]}",
+    "{'layers': [{}] * 7 + [nn.ReLU()]}", "{'d': {'m': nn.ReLU()}}", "{'d': {'a': nn.ReLU()}}",
+    "{'d': {'zz': nn.ReLU()}}", "{'w': nn.ReLU()}", "{'l1': B}", "{'l1': {}}", "{'l1': 3}",
+    "{'t': nn.ReLU()}", "{'n': nn.ReLU()}", "{'l1': None}", "{'l1': []}",
+    "{'layers': [{}] * 5 + [[nn.Tanh()]]}", "{'l1': {'weight': nn.ReLU()}}", "{'layers': ()}",
 ]  # fmt: skip
 
 
@@ -162,7 +164,10 @@ def test_a_container_of_the_wrong_kind_is_a_value_error(tree):
 
 
 SEQUENTIAL = "nn.Sequential(nn.Linear(1, 2), nn.relu, nn.Linear(2, 1, bias=False))"
-W = "[('layers.0.weight', mx.ones((2, 1))), ('layers.0.bias', mx.ones((2,))), ('layers.2.weight', mx.ones((1, 2)))]"
+W = (
+    "[('layers.0.weight', mx.ones((2, 1))), ('layers.0.bias', mx.ones((2,))), "
+    "('layers.2.weight', mx.ones((1, 2)))]"
+)
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -198,8 +203,14 @@ def test_load_weights(weights, strict):
     [
         ("W[:1]", "Missing 2 parameters: \nlayers.0.bias,\nlayers.2.weight."),
         ("W + [('b', B), ('a', B)]", "Received 2 parameters not in model: \na,\nb."),
-        ("W[:2] + [('layers.2.weight', B)]", r"Expected shape (1, 2) but received shape (1,) for parameter layers.2"),
-        ("W[:2] + [('layers.2.weight', 3)]", "Expected mx.array but received <class 'int'> for parameter layers.2"),
+        (
+            "W[:2] + [('layers.2.weight', B)]",
+            r"Expected shape (1, 2) but received shape (1,) for parameter layers.2",
+        ),
+        (
+            "W[:2] + [('layers.2.weight', 3)]",
+            "Expected mx.array but received <class 'int'> for parameter layers.2",
+        ),
     ],
 )
 @BOTH
@@ -223,7 +234,10 @@ def test_weights_survive_files(tmp_path, extension):
 
 
 def test_save_weights_refuses_other_files(tmp_path):
-    assert same_outcome(f"nn.Linear(1, 1).save_weights({str(tmp_path / 'w.bin')!r})") == ("raises", "ValueError")
+    assert same_outcome(f"nn.Linear(1, 1).save_weights({str(tmp_path / 'w.bin')!r})") == (
+        "raises",
+        "ValueError",
+    )
 
 
 def test_copies():
@@ -231,7 +245,8 @@ def test_copies():
         layer = side.nn.Linear(2, 3).freeze(keys="bias")
         copies = [copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))]
         return [
-            (type(c) is type(layer), plain(c) == plain(layer), c._no_grad == {"bias"}, c._training) for c in copies
+            (type(c) is type(layer), plain(c) == plain(layer), c._no_grad == {"bias"}, c._training)
+            for c in copies
         ]
 
     assert program(MICA) == program(MLX) == [(True, True, True, True)] * 3
@@ -267,7 +282,9 @@ def test_value_and_grad_leaves_the_model_as_it_was(side):
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     before = plain(model.parameters())
     x = side.array(normal(5, 3))
-    value, grads = nn.value_and_grad(model, lambda x, scale: (model(x).sum() * scale, "extra", x))(x, scale=2.0)
+    value, grads = nn.value_and_grad(model, lambda x, scale: (model(x).sum() * scale, "extra", x))(
+        x, scale=2.0
+    )
     assert plain(model.parameters()) == before
     assert value[1] == "extra"
     assert [path for path, _ in side.utils.tree_flatten(grads)] == [
@@ -308,7 +325,7 @@ def test_value_and_grad_keeps_what_the_function_assigned():
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_checkpoint(whole):
-    """A checkpointed module or function gives the same values and gradients, and leaves the model as it was."""
+    """A checkpointed module or function gives the same gradients, and leaves the model as it was."""
 
     def program(side):
         nn = side.nn
@@ -348,7 +365,9 @@ def test_compiled_step_with_captured_state():
         compiled = mx.compile(step, inputs=state, outputs=state)
         losses = []
         for i in range(6):
-            losses.append(compiled(side.array(normal(16, 3, seed=i)), side.array(normal(16, 1, seed=100 + i))))
+            losses.append(
+                compiled(side.array(normal(16, 3, seed=i)), side.array(normal(16, 1, seed=100 + i)))
+            )
             mx.eval(state)
         return losses, model.parameters(), optimizer.state["step"]
 

@@ -148,7 +148,9 @@ def he_normal(
         dtype: dtype of the result.
     """
 
-    def initializer(a: mx.array, mode: Literal["fan_in", "fan_out"] = "fan_in", gain: float = 1.0) -> mx.array:
+    def initializer(
+        a: mx.array, mode: Literal["fan_in", "fan_out"] = "fan_in", gain: float = 1.0
+    ) -> mx.array:
         std = gain / math.sqrt(_fan("he_normal", a, mode))
         return mx.random.normal(shape=a.shape, scale=std, dtype=dtype)
 
@@ -166,16 +168,16 @@ def he_uniform(
         dtype: dtype of the result.
     """
 
-    def initializer(a: mx.array, mode: Literal["fan_in", "fan_out"] = "fan_in", gain: float = 1.0) -> mx.array:
+    def initializer(
+        a: mx.array, mode: Literal["fan_in", "fan_out"] = "fan_in", gain: float = 1.0
+    ) -> mx.array:
         limit = gain * math.sqrt(3.0 / _fan("he_uniform", a, mode))
         return mx.random.uniform(-limit, limit, a.shape, dtype=dtype)
 
     return initializer
 
 
-def sparse(
-    sparsity: float, mean: float = 0.0, std: float = 1.0, dtype: mx.Dtype = mx.float32
-) -> Initializer:
+def sparse(sparsity: float, mean: float = 0.0, std: float = 1.0, dtype: mx.Dtype = mx.float32) -> Initializer:
     """An initializer of matrices that draws from a normal distribution and sets part of each row to zero.
 
     Args:
@@ -214,7 +216,7 @@ def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Initializer:
         rows, columns = a.shape
         size = max(rows, columns)
         q, r = mx.linalg.qr(mx.random.normal(shape=(size, size)), stream=mx.cpu)
-        q = q * mx.sign(mx.diag(r))     # makes the factorization, hence the distribution, unique
+        q = q * mx.sign(mx.diag(r))  # makes the factorization, hence the distribution, unique
         return (gain * q[:rows, :columns]).astype(dtype)
 
     return initializer

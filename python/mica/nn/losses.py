@@ -1,7 +1,7 @@
 """Loss functions.
 
-Each computes a loss an element and then, by ``reduction``, returns them all ("none"), their plain mean ("mean")
-or their sum ("sum"). Any other reduction is a ValueError.
+Each computes a loss an element and then, by ``reduction``, returns them all ("none"), their plain mean
+("mean") or their sum ("sum"). Any other reduction is a ValueError.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def cross_entropy(
         ValueError: shapes do not fit, or ``label_smoothing`` is out of range.
     """
     if not 0 <= label_smoothing < 1:
-        raise ValueError(f"[cross_entropy] label_smoothing must be in [0, 1), but {label_smoothing} was given.")
+        raise ValueError(
+            f"[cross_entropy] label_smoothing must be in [0, 1), but {label_smoothing} was given."
+        )
     without_axis = list(logits.shape)
     del without_axis[axis]
     is_probability = targets.ndim == logits.ndim
@@ -219,7 +221,9 @@ def gaussian_nll_loss(
     return _reduce(loss, reduction)
 
 
-def kl_div_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none") -> mx.array:
+def kl_div_loss(
+    inputs: mx.array, targets: mx.array, axis: int = -1, reduction: Reduction = "none"
+) -> mx.array:
     r"""The Kullback-Leibler divergence :math:`\sum e^t (t - x)` of distributions given by their logarithms.
 
     Args:
@@ -237,7 +241,7 @@ def kl_div_loss(inputs: mx.array, targets: mx.array, axis: int = -1, reduction: 
 def smooth_l1_loss(
     predictions: mx.array, targets: mx.array, beta: float = 1.0, reduction: Reduction = "mean"
 ) -> mx.array:
-    r"""The squared distance over :math:`2 \beta` up to a distance :math:`\beta`, from there on a straight line.
+    r"""The squared distance over :math:`2 \beta` up to a distance :math:`\beta`, then a straight line.
 
     Args:
         predictions: any shape.

@@ -64,7 +64,7 @@ def value_and_grad(model: Module, fn: Callable) -> Callable:
 
 
 def checkpoint(module: Module, fn: Callable | None = None) -> Callable:
-    """Make a function that keeps no intermediate results for the backward pass, but computes them again there.
+    """Make a function that keeps no intermediate results, but computes them again in the backward pass.
 
     Args:
         module: the module whose parameters may need gradients.

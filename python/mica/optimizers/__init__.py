@@ -1,5 +1,7 @@
 """Optimizers, and schedules for their learning rates."""
 
+# ruff: noqa: F401
+
 from mica.optimizers.optimizers import (
     SGD,
     AdaDelta,

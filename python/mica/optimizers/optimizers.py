@@ -1,4 +1,4 @@
-"""Optimizers: they turn parameters and gradients into new parameters, and keep what they need in a tree of arrays."""
+"""Optimizers: they make new parameters of parameters and gradients, and keep their state in a tree."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Optimizer:
 
     A subclass says how the state of one parameter begins (``init_single``) and how one parameter is updated
     (``apply_single``). The state is a dictionary: "step", the number of updates; "learning_rate" and whatever
-    else may follow a schedule; and beside them a tree that mirrors the parameters, with a dictionary of arrays
-    for each.
+    else may follow a schedule; and beside them a tree that mirrors the parameters, with a dictionary of
+    arrays for each.
 
     Args:
         schedulers: names in the state and the schedules that they follow.
@@ -117,7 +117,7 @@ class Optimizer:
 
     @property
     def state(self) -> dict:
-        """The state. A tree that is assigned takes its place; what it lacks begins anew at the next update."""
+        """The state. A tree that is assigned replaces it; what it lacks begins anew at the next update."""
         return self._state
 
     @state.setter
@@ -140,7 +140,7 @@ class Optimizer:
         self.state["learning_rate"] = mx.array(learning_rate)
 
     def _maybe_schedule(self, name: str, param: float | Schedule) -> None:
-        """Keep a number in the state under a name or, if ``param`` is callable, let it follow that schedule."""
+        """Keep a number in the state under a name or, if ``param`` is callable, let it follow that."""
         if callable(param):
             self._schedulers[name] = param
             self._state[name] = param(self.step)
@@ -167,14 +167,18 @@ class MultiOptimizer(Optimizer):
 
     Args:
         optimizers: the optimizers.
-        filters: one less than optimizers: functions of path and gradient. The first that returns true gives the
-            parameter to its optimizer; the last optimizer takes the rest.
+        filters: one less than optimizers: functions of path and gradient. The first that returns true gives
+            the parameter to its optimizer; the last optimizer takes the rest.
 
     Raises:
         ValueError: the number of filters is wrong.
     """
 
-    def __init__(self, optimizers: list[Optimizer], filters: list[Callable[[str, mx.array], bool]] = []):  # noqa: B006
+    def __init__(
+        self,
+        optimizers: list[Optimizer],
+        filters: list[Callable[[str, mx.array], bool]] = [],  # noqa: B006
+    ):
         super().__init__()
         self._state = {}
         if len(filters) != len(optimizers) - 1:
@@ -195,13 +199,13 @@ class MultiOptimizer(Optimizer):
         return [tree_unflatten(part) if part else {} for part in parts]
 
     def init(self, parameters: dict) -> None:
-        for optimizer, part in zip(self.optimizers, self._split_dictionary(parameters)):
+        for optimizer, part in zip(self.optimizers, self._split_dictionary(parameters), strict=True):
             optimizer.init(part)
         self._initialized = True
 
     def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
         updated: dict = {}
-        for optimizer, part in zip(self.optimizers, self._split_dictionary(gradients)):
+        for optimizer, part in zip(self.optimizers, self._split_dictionary(gradients), strict=True):
             updated = tree_merge(updated, optimizer.apply_gradients(part, parameters))
         return updated
 
@@ -218,7 +222,7 @@ class MultiOptimizer(Optimizer):
                 '[MultiOptimizer] a state must hold, under "states", one state for each of the '
                 f"{len(self.optimizers)} optimizers."
             )
-        for optimizer, own in zip(self.optimizers, states):
+        for optimizer, own in zip(self.optimizers, states, strict=True):
             optimizer.state = own
 
     @property
@@ -238,7 +242,9 @@ class MultiOptimizer(Optimizer):
 
 
 class SGD(Optimizer):
-    r"""Stochastic gradient descent, :math:`v \leftarrow \mu v + (1 - \tau) g`, :math:`w \leftarrow w - \lambda v`.
+    r"""Stochastic gradient descent.
+
+    :math:`v \leftarrow \mu v + (1 - \tau) g`, :math:`w \leftarrow w - \lambda v`.
 
     Args:
         learning_rate: :math:`\lambda`, a number or a schedule.
@@ -434,7 +440,9 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    r"""``Adam`` that first shrinks parameters, :math:`w \leftarrow w (1 - \lambda \cdot \text{weight\_decay})`.
+    r"""``Adam`` that first shrinks parameters.
+
+    :math:`w \leftarrow w (1 - \lambda \cdot \text{weight\_decay})`.
 
     Args:
         learning_rate: :math:`\lambda`, a number or a schedule.
@@ -502,7 +510,8 @@ class Lion(Optimizer):
     Args:
         learning_rate: :math:`\lambda`, a number or a schedule; a third to a tenth of what suits ``AdamW``.
         betas: :math:`\beta_1` and :math:`\beta_2`, in [0, 1).
-        weight_decay: what part of the learning rate parameters shrink by; three to ten times what suits ``AdamW``.
+        weight_decay: what part of the learning rate parameters shrink by; three to ten times what suits
+            ``AdamW``.
 
     Raises:
         ValueError: an argument is out of range.
@@ -626,9 +635,9 @@ class Adafactor(Optimizer):
 class Muon(Optimizer):
     """Momentum whose matrices are made orthogonal, by an iteration of Newton and Schulz.
 
-    It is meant for the matrices of hidden layers; embeddings, output layers, biases and gains are better left to
-    another optimizer (see ``MultiOptimizer``). Arrays of more than 2 axes count as matrices of their first axis by
-    all the others.
+    It is meant for the matrices of hidden layers; embeddings, output layers, biases and gains are better left
+    to another optimizer (see ``MultiOptimizer``). Arrays of more than 2 axes count as matrices of their first
+    axis by all the others.
 
     Args:
         learning_rate: a number or a schedule.

@@ -107,7 +107,7 @@ def join_schedules(schedules: list[Callable], boundaries: list[int]) -> Callable
 
     def schedule(step: mx.array) -> mx.array:
         value = schedules[0](step)
-        for boundary, following in zip(boundaries, schedules[1:]):
+        for boundary, following in zip(boundaries, schedules[1:], strict=True):
             value = mx.where(step < boundary, value, following(step - boundary))
         return value
 

@@ -1,5 +1,7 @@
 """All layers and activation functions."""
 
+# ruff: noqa: F401
+
 from mica.nn.layers.activations import *  # noqa: F403
 from mica.nn.layers.base import Module
 from mica.nn.layers.containers import Sequential

@@ -11,12 +11,12 @@ import mica.core as mx
 from mica.nn.layers.base import Module
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "HardShrink", "HardTanh", "Hardswish", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-    "Mish", "PReLU", "ReLU", "ReLU2", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus",
-    "Softshrink", "Softsign", "Step", "Tanh", "celu", "elu", "gelu", "gelu_approx", "gelu_fast_approx", "glu",
-    "hard_shrink", "hard_tanh", "hardswish", "leaky_relu", "log_sigmoid", "log_softmax", "mish", "prelu", "relu",
-    "relu2", "relu6", "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "step",
-    "tanh",
+    "CELU", "ELU", "GELU", "GLU", "HardShrink", "HardTanh", "Hardswish", "LeakyReLU", "LogSigmoid",
+    "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU2", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax",
+    "Softmin", "Softplus", "Softshrink", "Softsign", "Step", "Tanh", "celu", "elu", "gelu", "gelu_approx",
+    "gelu_fast_approx", "glu", "hard_shrink", "hard_tanh", "hardswish", "leaky_relu", "log_sigmoid",
+    "log_softmax", "mish", "prelu", "relu", "relu2", "relu6", "selu", "sigmoid", "silu", "softmax",
+    "softmin", "softplus", "softshrink", "softsign", "step", "tanh",
 ]  # fmt: skip
 
 
@@ -411,7 +411,9 @@ class GELU(Module):
     def __init__(self, approx: str = "none"):
         super().__init__()
         if approx not in _GELU_KINDS:
-            raise ValueError(f"[GELU] approx must be one of {', '.join(map(repr, _GELU_KINDS))}, but {approx!r} was given.")
+            raise ValueError(
+                f"[GELU] approx must be one of {', '.join(map(repr, _GELU_KINDS))}, but {approx!r} was given."
+            )
         self._approx = approx
 
     def __call__(self, x: mx.array) -> mx.array:

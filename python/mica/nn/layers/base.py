@@ -22,9 +22,9 @@ class Module(dict):
 
     Arrays, dictionaries, lists, tuples and modules assigned to attributes become items of the dictionary;
     anything else is an ordinary attribute. Arrays are parameters wherever they stand in nested dictionaries
-    and lists of items whose names do not begin with an underscore (tuples are kept, but not searched), and are
-    trainable unless they are frozen. Since a module is a dictionary, it is unhashable, one without items is
-    false, and ``"bias" in layer`` tells whether it has a bias.
+    and lists of items whose names do not begin with an underscore (tuples are kept, but not searched), and
+    are trainable unless they are frozen. Since a module is a dictionary, it is unhashable, one without items
+    is false, and ``"bias" in layer`` tells whether it has a bias.
 
     Example:
         >>> class Perceptron(nn.Module):
@@ -53,7 +53,7 @@ class Module(dict):
 
     @property
     def state(self) -> Module:
-        """The module itself, as the dictionary of its items; what is written to it is written to the module."""
+        """The module itself, as the dictionary of its items: to write to it is to write to the module."""
         return self
 
     def _extra_repr(self) -> str:
@@ -130,7 +130,8 @@ class Module(dict):
                     raise ValueError(f"Expected mx.array but received {type(value)} for parameter {name}")
                 if value.shape != parameter.shape:
                     raise ValueError(
-                        f"Expected shape {parameter.shape} but received shape {value.shape} for parameter {name}"
+                        f"Expected shape {parameter.shape} but received shape {value.shape} "
+                        f"for parameter {name}"
                     )
 
         if weights:
@@ -297,7 +298,7 @@ class Module(dict):
         return [module for _, module in self.named_modules()]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """This module and all modules below it, with their dotted paths; a parent comes before its children."""
+        """This module and all below it, with their dotted paths; a parent comes before its children."""
         found = []
         waiting = [("", self)]
         while waiting:
@@ -327,8 +328,9 @@ class Module(dict):
     def _freeze_here(self, keys: Iterable[str] | None, strict: bool) -> None:
         if keys is None:
             own = self.filter_and_map(
-                lambda module, key, value: not isinstance(value, Module)
-                and self.valid_parameter_filter(module, key, value)
+                lambda module, key, value: (
+                    not isinstance(value, Module) and self.valid_parameter_filter(module, key, value)
+                )
             )
             keys = [path for path, _ in tree_flatten(own)]
             strict = False
@@ -340,7 +342,9 @@ class Module(dict):
         else:
             self._no_grad.difference_update(self._validate_keys(keys, strict))
 
-    def _for_modules(self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool) -> Module:
+    def _for_modules(
+        self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool
+    ) -> Module:
         """Call ``change(module, keys, strict)`` for this module or, with ``recurse``, for all of them."""
         if not recurse:
             change(self, keys, strict)
@@ -394,7 +398,7 @@ class Module(dict):
         self._training = mode
 
     def train(self, mode: bool = True) -> Module:
-        """Put the module and all below it in training mode (dropout drops, batch statistics are taken) or not.
+        """Put the module and all below it in training mode (dropout drops, statistics are taken) or not.
 
         Returns:
             The module.
@@ -412,9 +416,7 @@ class Module(dict):
         """
         return self.train(False)
 
-    def set_dtype(
-        self, dtype: mx.Dtype, predicate: Callable[[mx.Dtype], bool] | None = _is_floating
-    ) -> None:
+    def set_dtype(self, dtype: mx.Dtype, predicate: Callable[[mx.Dtype], bool] | None = _is_floating) -> None:
         """Cast parameters.
 
         Args:
@@ -424,12 +426,12 @@ class Module(dict):
         if predicate is None:
             self.apply(lambda parameter: parameter.astype(dtype))
         else:
-            self.apply(
-                lambda parameter: parameter.astype(dtype) if predicate(parameter.dtype) else parameter
-            )
+            self.apply(lambda parameter: parameter.astype(dtype) if predicate(parameter.dtype) else parameter)
 
 
-def _select(module: Module, key: str, value: Any, keep: Callable, map_fn: Callable | None, is_leaf: Callable | None):
+def _select(
+    module: Module, key: str, value: Any, keep: Callable, map_fn: Callable | None, is_leaf: Callable | None
+):
     """What ``filter_and_map`` makes of one value that was kept; ``key`` is its path below ``module``."""
     leaf = is_leaf(module, key, value) if is_leaf else not isinstance(value, (dict, list))
     if leaf:

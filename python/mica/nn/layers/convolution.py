@@ -15,12 +15,14 @@ def per_axis(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
     if not isinstance(value, (tuple, list)):
         return (value,) * axes
     if len(value) != axes:
-        raise ValueError(f"[conv] {axes} sizes are needed, one for each spatial axis, but {tuple(value)} was given.")
+        raise ValueError(
+            f"[conv] {axes} sizes are needed, one for each spatial axis, but {tuple(value)} was given."
+        )
     return tuple(value)
 
 
 def draw_kernel(out_channels: int, kernel: tuple[int, ...], in_channels: int) -> mx.array:
-    """A weight of shape ``(out_channels, *kernel, in_channels)``, uniform within one over the root of its fan-in."""
+    """A weight of shape ``(out_channels, *kernel, in_channels)``, within one over the root of its fan-in."""
     scale = math.sqrt(1 / (in_channels * math.prod(kernel)))
     return mx.random.uniform(low=-scale, high=scale, shape=(out_channels, *kernel, in_channels))
 
@@ -126,8 +128,9 @@ class Conv2d(Module):
     def _extra_repr(self) -> str:
         out_channels, *kernel, in_channels = self.weight.shape
         return (
-            f"{in_channels * self.groups}, {out_channels}, kernel_size={tuple(kernel)}, stride={self.stride}, "
-            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={'bias' in self}"
+            f"{in_channels * self.groups}, {out_channels}, kernel_size={tuple(kernel)}, "
+            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"groups={self.groups}, bias={'bias' in self}"
         )
 
     def __call__(self, x: mx.array) -> mx.array:

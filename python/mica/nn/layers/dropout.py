@@ -12,7 +12,9 @@ class _DropoutBase(Module):
     def __init__(self, p: float = 0.5):
         super().__init__()
         if not 0 <= p < 1:
-            raise ValueError(f"[{type(self).__name__}] the probability p must be in [0, 1), but {p} was given.")
+            raise ValueError(
+                f"[{type(self).__name__}] the probability p must be in [0, 1), but {p} was given."
+            )
         self._p_1 = 1 - p
 
     def _extra_repr(self) -> str:

@@ -78,7 +78,7 @@ class Bilinear(Module):
         )
 
     def __call__(self, x1: mx.array, x2: mx.array) -> mx.array:
-        """Map ``x1`` of shape ``(..., input1_dims)`` and ``x2`` ``(..., input2_dims)`` to ``(..., output_dims)``."""
+        """Map ``(..., input1_dims)`` and ``(..., input2_dims)`` to ``(..., output_dims)``."""
         weight = self["weight"]
         output_dims, input2_dims, input1_dims = weight.shape
         leading = x1.shape[:-1]

@@ -9,7 +9,9 @@ __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 
 class RMSNorm(Module):
-    r"""Divides by the root of the mean square over the last axis: :math:`y = x / \sqrt{E[x^2] + \epsilon} \cdot w`.
+    r"""Divides by the root of the mean square over the last axis.
+
+    :math:`y = x / \sqrt{E[x^2] + \epsilon} \cdot w`.
 
     Means are accumulated in float32.
 
@@ -96,8 +98,8 @@ class GroupNorm(Module):
         dims: number of channels, the size of the last axis.
         eps: added to the variance.
         affine: whether there are a weight and a bias.
-        pytorch_compatible: channels of a group are neighbours, as in PyTorch; otherwise channel ``c`` belongs to
-            group ``c % num_groups``.
+        pytorch_compatible: channels of a group are neighbours, as in PyTorch; otherwise channel ``c`` belongs
+            to group ``c % num_groups``.
     """
 
     def __init__(
@@ -145,7 +147,9 @@ class GroupNorm(Module):
 
 
 class BatchNorm(Module):
-    r"""Normalizes each channel over all other axes: :math:`y = (x - E[x]) / \sqrt{Var[x] + \epsilon} \cdot w + b`.
+    r"""Normalizes each channel over all other axes.
+
+    :math:`y = (x - E[x]) / \sqrt{Var[x] + \epsilon} \cdot w + b`.
 
     Takes mean and variance from the batch while training, and from running averages in evaluation mode. The
     running averages, ``running_mean`` and ``running_var``, are parameters that are never trained.

@@ -19,12 +19,12 @@ def _windows(x: mx.array, size: list[int], stride: list[int]) -> mx.array:
     Returns a shape of ``(N, places along each axis, size of a window along each axis, C)``.
     """
     batch, *spatial, channels = x.shape
-    places = [max((n - k) // s + 1, 0) for n, k, s in zip(spatial, size, stride)]
+    places = [max((n - k) // s + 1, 0) for n, k, s in zip(spatial, size, stride, strict=True)]
     axes = len(spatial)
 
-    if size == stride:      # windows side by side: cut off what is left over, and split each axis in two
-        inside = tuple(slice(0, p * k) for p, k in zip(places, size))
-        split = [d for p, k in zip(places, size) for d in (p, k)]
+    if size == stride:  # windows side by side: cut off what is left over, and split each axis in two
+        inside = tuple(slice(0, p * k) for p, k in zip(places, size, strict=True))
+        split = [d for p, k in zip(places, size, strict=True) for d in (p, k)]
         x = x[(slice(None), *inside)].reshape(batch, *split, channels)
         return x.transpose(0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), -1)
 
@@ -32,7 +32,7 @@ def _windows(x: mx.array, size: list[int], stride: list[int]) -> mx.array:
         return mx.zeros((batch, *places, *size, channels), dtype=x.dtype)
     steps = [math.prod(x.shape[i + 1 :]) for i in range(x.ndim)]
     inner = steps[1:-1]
-    moves = [step * s for step, s in zip(inner, stride)]
+    moves = [step * s for step, s in zip(inner, stride, strict=True)]
     return mx.as_strided(
         x, shape=(batch, *places, *size, channels), strides=(steps[0], *moves, *inner, steps[-1])
     )

@@ -82,7 +82,7 @@ class SinusoidalPositionalEncoding(Module):
 
 
 class ALiBi(Module):
-    """Attention with linear biases: subtracts from each score the distance of its tokens times a slope a head."""
+    """Attention with linear biases: each score loses the distance of its tokens times a slope a head."""
 
     @staticmethod
     def create_alibi_matrix(
@@ -124,10 +124,8 @@ class ALiBi(Module):
         slopes = row(power) + row(2 * power)[::2][: num_heads - power]
         return mx.array(slopes, dtype=dtype)[:, None, None]
 
-    def __call__(
-        self, attention_scores: mx.array, offset: int = 0, mask: mx.array | None = None
-    ) -> mx.array:
-        """Add the biases, and ``mask`` if there is one, to scores of shape ``(batch, heads, queries, keys)``."""
+    def __call__(self, attention_scores: mx.array, offset: int = 0, mask: mx.array | None = None) -> mx.array:
+        """Add the biases, and ``mask`` if given, to scores of shape ``(batch, heads, queries, keys)``."""
         biases = ALiBi.create_alibi_matrix(
             q_sequence_length=attention_scores.shape[-2] + offset,
             k_sequence_length=attention_scores.shape[-1],

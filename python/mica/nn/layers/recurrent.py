@@ -36,7 +36,9 @@ class RNN(Module):
         super().__init__()
         self.nonlinearity = nonlinearity or tanh
         if not callable(self.nonlinearity):
-            raise ValueError(f"[RNN] nonlinearity must be callable, but it is a {type(nonlinearity).__name__}.")
+            raise ValueError(
+                f"[RNN] nonlinearity must be callable, but it is a {type(nonlinearity).__name__}."
+            )
         self.hidden_size = hidden_size
         self.Wxh = _draw(hidden_size, hidden_size, input_size)
         self.Whh = _draw(hidden_size, hidden_size, hidden_size)

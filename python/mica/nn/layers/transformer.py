@@ -77,8 +77,8 @@ class MultiHeadAttention(Module):
             queries: shape ``(batch, q_length, query_input_dims)``.
             keys: shape ``(batch, k_length, key_input_dims)``.
             values: shape ``(batch, k_length, value_input_dims)``.
-            mask: broadcasts to ``(batch, num_heads, q_length, k_length)``; added to the scores, or boolean and
-                true where to attend; or "causal".
+            mask: broadcasts to ``(batch, num_heads, q_length, k_length)``; added to the scores, or boolean
+                and true where to attend; or "causal".
 
         Returns:
             Shape ``(batch, q_length, value_output_dims)``.
@@ -182,7 +182,7 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """Self-attention, attention to a memory and a perceptron, each with normalization and a residual connection.
+    """Self-attention, attention to a memory and a perceptron, each normalized and with a residual connection.
 
     Args:
         dims: size of the features.
@@ -319,8 +319,12 @@ class Transformer(Module):
         super().__init__()
         same = (dims, num_heads, mlp_dims, dropout, activation, norm_first, checkpoint)
         # "is None": a custom module without items is false.
-        self.encoder = TransformerEncoder(num_encoder_layers, *same) if custom_encoder is None else custom_encoder
-        self.decoder = TransformerDecoder(num_decoder_layers, *same) if custom_decoder is None else custom_decoder
+        self.encoder = (
+            TransformerEncoder(num_encoder_layers, *same) if custom_encoder is None else custom_encoder
+        )
+        self.decoder = (
+            TransformerDecoder(num_decoder_layers, *same) if custom_decoder is None else custom_decoder
+        )
 
     def __call__(
         self,
@@ -330,6 +334,6 @@ class Transformer(Module):
         tgt_mask: mx.array | str | None,
         memory_mask: mx.array | str | None,
     ) -> mx.array:
-        """Map ``tgt`` of shape ``(batch, t_length, dims)``, given ``src`` of shape ``(batch, s_length, dims)``."""
+        """Map ``tgt`` of shape ``(batch, t_length, dims)``, given ``src`` ``(batch, s_length, dims)``."""
         memory = self.encoder(src, src_mask)
         return self.decoder(tgt, memory, tgt_mask, memory_mask)

@@ -1,7 +1,7 @@
 """Resampling of images, sequences and volumes; channels stand on the last axis.
 
-All interpolation is separable: each axis is resampled on its own, as a sum of a few taps. A tap is a pair of arrays:
-where to read for each output position, and with what weight.
+All interpolation is separable: each axis is resampled on its own, as a sum of a few taps. A tap is a pair of
+arrays: where to read for each output position, and with what weight.
 """
 
 from __future__ import annotations
@@ -50,29 +50,32 @@ def _linear_taps(n: int, scale: float, align_corners: bool, antialias: bool) -> 
 
 
 def _cubic_taps(n: int, scale: float, align_corners: bool, antialias: bool) -> Taps:
-    a = -0.5 if antialias else -0.75    # the choices of Pillow and of OpenCV
+    a = -0.5 if antialias else -0.75  # the choices of Pillow and of OpenCV
     if antialias:
         return _antialiased_taps(n, scale, 2, lambda distance: _cubic(distance, a))
     position = _positions(n, scale, align_corners)
     first = mx.floor(position) - 1
     return [
-        (mx.clip(first + k, 0, n - 1).astype(mx.uint32), _cubic(mx.abs(position - first - k), a)) for k in range(4)
+        (mx.clip(first + k, 0, n - 1).astype(mx.uint32), _cubic(mx.abs(position - first - k), a))
+        for k in range(4)
     ]
 
 
 def _antialiased_taps(n: int, scale: float, radius: int, kernel: Callable) -> Taps:
-    """Taps of a kernel at least as wide as an output position, of the sum 1; outside of the input is nothing."""
+    """Taps of a kernel at least as wide as an output position; they add up to 1 within the input."""
     position = _positions(n, scale, False)
     scale = min(scale, 1.0)
     reach = radius / scale
     first = mx.floor(position - reach)
     places = [first + k for k in range(2 * math.ceil(reach) + 2)]
     weights = [
-        mx.where((place >= 0) & (place < n), kernel(mx.abs(place - position) * scale), 0.0) for place in places
+        mx.where((place >= 0) & (place < n), kernel(mx.abs(place - position) * scale), 0.0)
+        for place in places
     ]
     total = reduce(add, weights)
     return [
-        (mx.clip(place, 0, n - 1).astype(mx.uint32), weight / total) for place, weight in zip(places, weights)
+        (mx.clip(place, 0, n - 1).astype(mx.uint32), weight / total)
+        for place, weight in zip(places, weights, strict=True)
     ]
 
 
@@ -91,7 +94,8 @@ def _resample(x: mx.array, scale_factor: tuple, taps_of: Callable[[int, float], 
     for axis, scale in enumerate(scale_factor, start=1):
         column = (-1,) + (1,) * (x.ndim - 1 - axis)
         parts = [
-            mx.take(x, index, axis=axis) * weight.reshape(column) for index, weight in taps_of(x.shape[axis], scale)
+            mx.take(x, index, axis=axis) * weight.reshape(column)
+            for index, weight in taps_of(x.shape[axis], scale)
         ]
         x = reduce(add, parts)
     return x
@@ -184,7 +188,9 @@ class Upsample(Module):
     ):
         super().__init__()
         if mode not in ("nearest", "linear", "cubic"):
-            raise ValueError(f"[Upsample] mode must be 'nearest', 'linear' or 'cubic', but {mode!r} was given.")
+            raise ValueError(
+                f"[Upsample] mode must be 'nearest', 'linear' or 'cubic', but {mode!r} was given."
+            )
         if antialias and mode == "nearest":
             raise ValueError("[Upsample] antialias needs the mode 'linear' or 'cubic'.")
         _check_antialias(align_corners, antialias)
@@ -197,9 +203,8 @@ class Upsample(Module):
         self.antialias = antialias
 
     def _extra_repr(self) -> str:
-        return (
-            f"scale_factor={self.scale_factor}, mode={self.mode!r}, align_corners={self.align_corners}"
-            + (f", antialias={self.antialias}" if self.antialias else "")
+        return f"scale_factor={self.scale_factor}, mode={self.mode!r}, align_corners={self.align_corners}" + (
+            f", antialias={self.antialias}" if self.antialias else ""
         )
 
     def __call__(self, x: mx.array) -> mx.array:

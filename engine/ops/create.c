@@ -56,8 +56,8 @@ mica_array *mica_full(mica_scope *s, mica_dims shape, mica_array *vals, mica_dty
     if ((vals->flags & MICA_ARRAY_WEAK) && dtype != MICA_DEFAULT_DTYPE) {
         if (!check_type(s, "full", dtype)) return NULL;
         mica_dtype weak = (mica_dtype)vals->dtype;
-        bool keeps = weak == MICA_BOOL || (mica__is_integer(weak) && dtype != MICA_BOOL) || mica__is_inexact(dtype);
-        if (weak == MICA_COMPLEX64) keeps = dtype == MICA_COMPLEX64;
+        bool keeps = weak == MICA_BOOL || weak == dtype || (mica__is_integer(weak) && dtype != MICA_BOOL) ||
+                     (mica__is_float(weak) && mica__is_float(dtype));
         vals = keeps ? mica__strong(s, vals, dtype) : mica__operand(s, vals);
     }
     return mica_broadcast_to(s, mica__operand(s, vals), shape);
@@ -254,8 +254,7 @@ mica_array *mica_trace(mica_scope *s, mica_array *a, int64_t offset, int axis1, 
     if (!d) return NULL;
     if (dtype != MICA_DEFAULT_DTYPE && !check_type(s, "trace", dtype)) return NULL;
     if (dtype != MICA_DEFAULT_DTYPE) d = mica__cast(s, d, dtype);
-    d = mica_sum(s, d, MICA_AXES(-1), false);
-    return dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, d, dtype) : d;
+    return mica_sum(s, d, MICA_AXES(-1), false);
 }
 
 mica_arrays mica_meshgrid(mica_scope *s, mica_arrays arrays, bool sparse, const char *indexing)

@@ -184,6 +184,8 @@ def line_chart(
         thick = 0 < i < len(series)
         for (x0, y0), (x1, y1) in pairwise(points):
             canvas.line(x0, y0, x1, y1, color, 2.6 if thick else 1.2)
+        for x, y in points if thick and len(points) <= 40 else ():
+            canvas.line(x, y, x, y, color, 7)
         if points:
             canvas.text(axes.right + 12, _free(points[-1][1] - 7, labels), name, color)
     return canvas.png()

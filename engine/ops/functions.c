@@ -1180,6 +1180,24 @@ static mica_array *call_slice_update(mica_scope *scope, const mica__value *v, mi
     return mica_slice_update(scope, v[0].array, v[1].array, v[2].array, v[3].dims);
 }
 
+static mica_array *call_astype(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_astype(scope, v[0].array, v[1].dtype);
+}
+
+static mica_array *call_matmul(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_matmul(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_addmm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_addmm(scope, v[0].array, v[1].array, v[2].array, v[3].real, v[4].real);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1463,6 +1481,12 @@ const mica__function mica__functions[] = {
       "A slice of slice_size whose start along axes is given by an array.", call_slice },
     { "slice_update", "a: array, /, update: array, start_indices: array, axes: dims",
       "A copy where a slice whose start along axes is given by an array is replaced by update.", call_slice_update },
+    { "astype", "a: array, /, dtype: dtype",
+      "Converts elements to another type, as C does.", call_astype },
+    { "matmul", "a: array, b: array, /",
+      "Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast.", call_matmul },
+    { "addmm", "c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0",
+      "alpha * (a @ b) + beta * c, where c broadcasts to the product.", call_addmm },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -602,4 +602,17 @@ MICA_API mica_array *mica_slice(mica_scope *scope, mica_array *a, mica_array *st
 MICA_API mica_array *mica_slice_update(mica_scope *scope, mica_array *a, mica_array *update,
                                        mica_array *start_indices, mica_dims axes);
 
+/** Converts elements to another type, as C does.
+    astype(a: array, /, dtype: dtype) */
+MICA_API mica_array *mica_astype(mica_scope *scope, mica_array *a, mica_dtype dtype);
+
+/** Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast.
+    matmul(a: array, b: array, /) */
+MICA_API mica_array *mica_matmul(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** alpha * (a @ b) + beta * c, where c broadcasts to the product.
+    addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0) */
+MICA_API mica_array *mica_addmm(mica_scope *scope, mica_array *c, mica_array *a, mica_array *b,
+                                double alpha, double beta);
+
 #endif

@@ -601,6 +601,15 @@ def slice(a: array, /, start_indices: array, axes: Sequence[int], slice_size: Se
 def slice_update(a: array, /, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """A copy where a slice whose start along axes is given by an array is replaced by update."""
 
+def astype(a: array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
+    """Converts elements to another type, as C does."""
+
+def matmul(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast."""
+
+def addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0, *, stream: StreamOrDevice = None) -> array:
+    """alpha * (a @ b) + beta * c, where c broadcasts to the product."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin

@@ -304,7 +304,7 @@ static PyObject *device_count(PyObject *m, PyObject *o)
 static PyObject *stream(PyObject *m, PyObject *o)
 {
     (void)m;
-    return PyObject_CallOneArg((PyObject *)context_type, o);
+    return PyObject_CallFunctionObjArgs((PyObject *)context_type, o, NULL);
 }
 
 static PyMethodDef functions[] = {

@@ -85,15 +85,16 @@ LAYERS = [
     ("nn.ConvTranspose3d(4, 2, 2, 2)", [VOLUME]),
     # pooling
     ("nn.MaxPool1d(2)", [SEQUENCE]),
-    ("nn.MaxPool1d(3, 1, 1)", [SEQUENCE]),
+    ("nn.MaxPool1d(3, 1, 1)", [SEQUENCE - 5]),
     ("nn.AvgPool1d(2, 3)", [SEQUENCE]),
     ("nn.MaxPool2d(2)", [IMAGE]),
-    ("nn.MaxPool2d((2, 3), stride=(1, 2), padding=1)", [IMAGE]),
+    ("nn.MaxPool2d((2, 3), stride=(1, 2), padding=1)", [IMAGE - 5]),
     ("nn.MaxPool2d(7)", [normal(2, 7, 7, 4)]),
     ("nn.MaxPool2d(2, 1)", [np.maximum(IMAGE, 0)]),
     ("nn.AvgPool2d((3, 2), padding=(1, 0))", [IMAGE]),
     ("nn.AvgPool2d(3, 2)", [IMAGE]),
     ("nn.MaxPool3d(2)", [VOLUME]),
+    ("nn.MaxPool3d(2, 1, 1)", [VOLUME - 5]),
     ("nn.AvgPool3d((2, 3, 2), 1, 1)", [VOLUME]),
     # resampling
     ("nn.Upsample(2)", [IMAGE]),

@@ -23,6 +23,7 @@ OPTIMIZERS = [
     "Adam(0.1)",
     "Adam(0.1, betas=[0.8, 0.95], eps=1e-4)",
     "Adam(0.1, bias_correction=True)",
+    "Adam(0.1, eps=0.1, bias_correction=True)",
     "Adam(optim.join_schedules([optim.linear_schedule(0, 0.1, 5), optim.cosine_decay(0.1, 10, 0.01)], [5]))",
     "AdamW(0.1)",
     "AdamW(0.1, weight_decay=0.2, bias_correction=True)",
@@ -103,6 +104,8 @@ G = "{'a': mx.ones((2, 3)), 'b': [mx.ones((2,)), {'c': mx.ones((1,), mx.float16)
         "setattr(o, 'learning_rate', lambda step: step)",
         "[o.init(G), setattr(o, 'state', dict(o.state)), o.apply_gradients(G, G), o.state]",
         "[setattr(o, 'state', {'learning_rate': mx.array(0.2), 'step': mx.array(5, mx.uint64)}),"
+        " o.apply_gradients(G, G), o.state]",
+        "[o.apply_gradients(G, G), setattr(o, 'state', {'learning_rate': mx.array(0.2), 'step': o.step}),"
         " o.apply_gradients(G, G), o.state]",
         "[setattr(o, 'state', {}), o.apply_gradients(G, G)]",
         "[o.apply_gradients(G, G), setattr(o, 'state', utils.tree_unflatten(utils.tree_flatten(o.state))),"

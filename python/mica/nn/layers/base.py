@@ -13,6 +13,10 @@ from mica.utils import tree_flatten, tree_unflatten
 __all__ = ["Module"]
 
 
+_ITEMS = (mx.array, dict, list, tuple)
+_PARAMETERS = (mx.array, dict, list)
+
+
 def _is_floating(dtype: mx.Dtype) -> bool:
     return mx.issubdtype(dtype, mx.floating)
 
@@ -73,7 +77,7 @@ class Module(dict):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}")
 
     def __setattr__(self, key: str, val: Any) -> None:
-        if not isinstance(val, (mx.array, dict, list, tuple)):
+        if not isinstance(val, _ITEMS):
             super().__setattr__(key, val)
             self.pop(key, None)
             return
@@ -171,12 +175,12 @@ class Module(dict):
     @staticmethod
     def valid_parameter_filter(module: Module, key: str, value: Any) -> bool:
         """Keeps what may be or contain a parameter."""
-        return isinstance(value, (dict, list, mx.array)) and not key.startswith("_")
+        return isinstance(value, _PARAMETERS) and not key.startswith("_")
 
     @staticmethod
     def trainable_parameter_filter(module: Module, key: str, value: Any) -> bool:
         """Keeps what may be or contain a parameter that is not frozen."""
-        return Module.valid_parameter_filter(module, key, value) and key not in module._no_grad
+        return isinstance(value, _PARAMETERS) and not key.startswith("_") and key not in module._no_grad
 
     def filter_and_map(
         self,

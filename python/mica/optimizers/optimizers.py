@@ -671,7 +671,7 @@ class Muon(Optimizer):
         a, b, c = 3.4445, -4.7750, 2.0315
         tall = x.shape[0] > x.shape[1]
         x = x.T if tall else x
-        x = x / (mx.linalg.norm(x, keepdims=True) + 1e-7)
+        x = x / (mx.sqrt(mx.sum(mx.square(x))) + 1e-7)
         for _ in range(steps):
             gram = x @ x.T
             x = mx.addmm(a * x, mx.addmm(b * gram, gram, gram, beta=1.0, alpha=c), x, beta=1.0, alpha=1.0)

@@ -69,10 +69,20 @@ static void get(const void *data, ptrdiff_t i, mica_dtype dtype, double *re, dou
 /* A buffer of exactly `n` elements, so that the sanitizer sees any step beyond it. */
 static void *random_buffer(size_t n, mica_dtype dtype)
 {
-    void *data = malloc(n * mica_dtype_size(dtype) + !n);
-    for (size_t i = 0; i < n; i++) {
+    static unsigned char table[MICA_DTYPE_COUNT][8191 * 8];
+    size_t item = mica_dtype_size(dtype), whole = 8191 * item, bytes = n * item;
+    unsigned char *data = malloc(bytes + !n), *from = table[dtype];
+    static bool filled[MICA_DTYPE_COUNT];
+    for (size_t i = 0; i < 8191 && !filled[dtype]; i++) {
         double re = uniform(), im = uniform();
-        set(data, i, dtype, re, im);
+        set(from, i, dtype, re, im);
+    }
+    filled[dtype] = true;
+    /* Starts elsewhere each time: operands differ. */
+    size_t start = (size_t)(uniform() * 1000 + 1000) * item, some;
+    for (size_t done = 0; done < bytes; done += some, start = 0) {
+        some = bytes - done < whole - start ? bytes - done : whole - start;
+        memcpy(data + done, from + start, some);
     }
     return data;
 }

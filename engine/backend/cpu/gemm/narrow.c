@@ -60,7 +60,7 @@ static void widen_task(void *context, size_t index)
     const mica__gemm_plan *p = w->plan;
     size_t matrix = index / w->thin, line = index % w->thin;
     ptrdiff_t offset = w->small_batch ? w->small_batch[matrix] : 0;
-    mica__gemm_pack(w->small, offset, line, 1, 1, 0, p->k, w->wide + index * p->k * p->unit);
+    mica__gemm_pack(w->small, offset, line, 1, 1, true, 0, p->k, w->wide + index * p->k * p->unit);
 }
 
 /* sums[i][j] = product over steps [first, first + steps) for lines [line, line + count), by dot products. */
@@ -100,7 +100,7 @@ static void add_stretch(const narrow *w, const char *small, const char *large, s
                     if (element * (ptrdiff_t)width > 64) __builtin_prefetch(next + 64, 0, 2);
                 }
             if (columns < width) {
-                mica__gemm_pack(&last, 0, j, columns, width, step, some, own);
+                mica__gemm_pack(&last, 0, j, columns, width, true, step, some, own);
                 y = own;
                 y_row = (ptrdiff_t)width;
                 tile = p->tile;

@@ -33,17 +33,19 @@ static void zero_rest(size_t bytes, size_t lines, size_t width, size_t steps, ch
             memset(to + (p * width + lines) * bytes, 0, (width - lines) * bytes);
 }
 
-/* Sixteen steps at a time: a cache line of each source line is used up at once, whatever the stride. */
+/* Steps at a time: whole cache lines of four source lines are used up at once, whatever the stride, and what is written stays in
+   the first cache. */
+#define RUN 64
+
 static void transpose(const float *from, ptrdiff_t line, size_t lines, size_t width, size_t steps,
                       float *to)
 {
-    for (size_t p = 0; p < steps; p += 16) {
-        size_t count = mica__least(16, steps - p), fours = count & ~(size_t)3;
+    for (size_t p = 0; p < steps; p += RUN) {
+        size_t count = mica__least(RUN, steps - p), fours = count & ~(size_t)3;
         size_t l = 0;
         for (; l + 4 <= lines; l += 4) {
             const float *in = from + (ptrdiff_t)l * line + p;
             float *out = to + p * width + l;
-            for (int i = 0; i < 4; i++) __builtin_prefetch(in + i * line + 32);
             for (size_t q = 0; q < fours; q += 4)
                 transpose_4x4(in + q, line, out + q * width, width);
             for (size_t q = fours; q < count; q++)
@@ -59,21 +61,13 @@ static void transpose(const float *from, ptrdiff_t line, size_t lines, size_t wi
 static void pack_f32(const float *from, ptrdiff_t line, ptrdiff_t step, size_t lines, size_t width,
                      size_t steps, float *to)
 {
-    if (step == 1 && line != 1) {
+    if (step == 1) {
         transpose(from, line, lines, width, steps, to);
         return;
     }
-    if (line == 1 && lines == 32 && width == 32) {
-        for (size_t p = 0; p < steps; p++) memcpy(to + p * 32, from + (ptrdiff_t)p * step, 128);
-        return;
-    }
-    for (size_t p = 0; p < steps; p++) {
-        const float *in = from + (ptrdiff_t)p * step;
-        if (line == 1)
-            for (size_t l = 0; l < lines; l++) to[p * width + l] = in[l];
-        else
-            for (size_t l = 0; l < lines; l++) to[p * width + l] = in[(ptrdiff_t)l * line];
-    }
+    for (size_t p = 0; p < steps; p++)
+        for (size_t l = 0; l < lines; l++)
+            to[p * width + l] = from[(ptrdiff_t)l * line + (ptrdiff_t)p * step];
     zero_rest(4, lines, width, steps, (char *)to);
 }
 
@@ -84,13 +78,9 @@ static void pack_f64(const double *from, ptrdiff_t line, ptrdiff_t step, size_t 
         size_t count = mica__least(8, steps - p);
         const double *in = from + (ptrdiff_t)p * step;
         double *out = to + p * width;
-        if (line == 1)
+        for (size_t l = 0; l < lines; l++)
             for (size_t q = 0; q < count; q++)
-                memcpy(out + q * width, in + (ptrdiff_t)q * step, lines * sizeof *to);
-        else
-            for (size_t l = 0; l < lines; l++)
-                for (size_t q = 0; q < count; q++)
-                    out[q * width + l] = in[(ptrdiff_t)l * line + (ptrdiff_t)q * step];
+                out[q * width + l] = in[(ptrdiff_t)l * line + (ptrdiff_t)q * step];
     }
     zero_rest(8, lines, width, steps, (char *)to);
 }
@@ -100,12 +90,6 @@ static void pack_f64(const double *from, ptrdiff_t line, ptrdiff_t step, size_t 
 static void pack_half(const mica__gemm_operand *o, const uint16_t *from, size_t lines, size_t width,
                       size_t steps, float *to)
 {
-    if (o->line == 1) {
-        for (size_t p = 0; p < steps; p++)
-            o->widen(lines, from + (ptrdiff_t)p * o->step, to + p * width);
-        zero_rest(4, lines, width, steps, (char *)to);
-        return;
-    }
     float wide[4 * PIECE];
     uint16_t gathered[PIECE];
     for (size_t p = 0; p < steps; p += PIECE) {
@@ -191,22 +175,64 @@ static void pack_complex_b(const mica_complex64 *from, ptrdiff_t line, ptrdiff_t
     zero_rest(4, lines, width, steps, (char *)to);
 }
 
+/* Copies n units of 4 bytes; n is small. */
+static inline void copy_f32(const float *from, size_t n, float *to)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) store(to + i, load(from + i));
+    for (; i < n; i++) to[i] = from[i];
+}
+
+/* Lines are neighbours in memory: step by step over all strips, so memory is read in its order. */
+static void pack_along(const mica__gemm_operand *o, const char *from, size_t lines, size_t width,
+                       bool pad, size_t steps, size_t unit, char *to)
+{
+    size_t strips = lines / width, rest = lines % width, rest_width = pad ? width : rest;
+    for (size_t p = 0; p < steps; p++, from += o->step * (ptrdiff_t)o->element) {
+        const char *in = from;
+        for (size_t s = 0; s <= strips; s++, in += width * o->element) {
+            size_t some = s < strips ? width : rest, apart = s < strips ? width : rest_width;
+            if (!some) break;
+            char *out = to + (s * width * steps + p * apart) * unit;
+            if (o->form == MICA_FORM_F32 && some == 32)
+                memcpy(out, in, 128);
+            else if (o->form == MICA_FORM_F32)
+                copy_f32((const void *)in, some, (void *)out);
+            else if (o->form == MICA_FORM_HALF)
+                o->widen(some, in, (void *)out);
+            else
+                memcpy(out, in, some * unit);
+            if (some < apart) memset(out + some * unit, 0, (apart - some) * unit);
+        }
+    }
+}
+
 void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first_line, size_t lines,
-                     size_t width, size_t first_step, size_t steps, void *to)
+                     size_t width, bool pad, size_t first_step, size_t steps, void *to)
 {
     bool complex = o->form == MICA_FORM_COMPLEX_A || o->form == MICA_FORM_COMPLEX_B;
-    size_t line = o->form == MICA_FORM_COMPLEX_B ? first_line / 2 : first_line;
+    size_t unit = o->form == MICA_FORM_F64 ? 8 : 4;
     size_t step = complex ? first_step / 2 : o->form == MICA_FORM_PAIRS ? 2 * first_step : first_step;
-    ptrdiff_t start = offset + (ptrdiff_t)line * o->line + (ptrdiff_t)step * o->step;
-    const void *from = o->data + start * (ptrdiff_t)o->element;
-    switch (o->form) {
-    case MICA_FORM_F32: pack_f32(from, o->line, o->step, lines, width, steps, to); break;
-    case MICA_FORM_F64: pack_f64(from, o->line, o->step, lines, width, steps, to); break;
-    case MICA_FORM_HALF: pack_half(o, from, lines, width, steps, to); break;
-    case MICA_FORM_PAIRS:
-        pack_pairs(from, o->line, o->step, lines, width, steps, step + 2 * steps > o->depth, to);
-        break;
-    case MICA_FORM_COMPLEX_A: pack_complex_a(from, o->line, o->step, lines, width, steps, to); break;
-    case MICA_FORM_COMPLEX_B: pack_complex_b(from, o->line, o->step, lines, width, steps, to); break;
+    bool odd = step + 2 * steps > o->depth;
+    size_t first = o->form == MICA_FORM_COMPLEX_B ? first_line / 2 : first_line;
+    ptrdiff_t start = offset + (ptrdiff_t)first * o->line + (ptrdiff_t)step * o->step;
+    const char *from = o->data + start * (ptrdiff_t)o->element;
+    if (o->line == 1 && !complex && o->form != MICA_FORM_PAIRS) {
+        pack_along(o, from, lines, width, pad, steps, unit, to);
+        return;
+    }
+    for (size_t l = 0; l < lines; l += width) {
+        size_t some = mica__least(width, lines - l), apart = pad ? width : some;
+        size_t passed = o->form == MICA_FORM_COMPLEX_B ? l / 2 : l;
+        const void *in = from + (ptrdiff_t)passed * o->line * (ptrdiff_t)o->element;
+        void *out = (char *)to + l * steps * unit;
+        switch (o->form) {
+        case MICA_FORM_F32: pack_f32(in, o->line, o->step, some, apart, steps, out); break;
+        case MICA_FORM_F64: pack_f64(in, o->line, o->step, some, apart, steps, out); break;
+        case MICA_FORM_HALF: pack_half(o, in, some, apart, steps, out); break;
+        case MICA_FORM_PAIRS: pack_pairs(in, o->line, o->step, some, apart, steps, odd, out); break;
+        case MICA_FORM_COMPLEX_A: pack_complex_a(in, o->line, o->step, some, apart, steps, out); break;
+        case MICA_FORM_COMPLEX_B: pack_complex_b(in, o->line, o->step, some, apart, steps, out); break;
+        }
     }
 }

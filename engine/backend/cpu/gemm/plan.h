@@ -25,10 +25,12 @@ typedef struct mica__gemm_operand {
     mica__gemm_widen *widen;
 } mica__gemm_operand;
 
-/* to[p * width + l] = unit (first_line + l, first_step + p) for l < lines, p < steps; 0 for lines <= l < width. Lines and steps are
-   units of the arithmetic: complex operands count each number twice along k and along the columns of B, pairs count half of k. */
+/* Cuts lines into strips of `width`, one behind the other, each stored step by step:
+   to[s * width * steps + p * width + l] = unit (first_line + s * width + l, first_step + p).
+   The last strip is filled up with zeros when `pad`, otherwise it is stored with its own width. Lines and steps are units of the
+   arithmetic: complex operands count each number twice along k and along the columns of B, pairs count half of k. */
 void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first_line, size_t lines,
-                     size_t width, size_t first_step, size_t steps, void *to);
+                     size_t width, bool pad, size_t first_step, size_t steps, void *to);
 
 typedef enum mica__gemm_source {
     MICA_SOURCE_DIRECT, /* the kernels read the operand itself */

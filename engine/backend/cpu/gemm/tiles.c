@@ -17,7 +17,7 @@ static size_t block_of(size_t k)
 {
     const size_t most = 384;
     size_t blocks = mica__ceil_div(k, most);
-    return mica__ceil_div(mica__ceil_div(k, blocks), 16) * 16;
+    return mica__ceil_div(mica__ceil_div(k, blocks), 8) * 8;
 }
 
 static size_t padded_columns(const mica__gemm_plan *p, size_t columns)
@@ -47,12 +47,10 @@ static void pack_task(void *context, size_t index)
     size_t all = job->padded ? padded_columns(p, job->lines) : job->lines;
     size_t end = mica__least((group + 1) * job->group, job->lines);
     ptrdiff_t offset = job->offsets ? job->offsets[p->first_matrix + matrix] : 0;
-    for (size_t l = group * job->group; l < end; l += job->width) {
-        size_t lines = mica__least(job->width, end - l);
-        char *to = job->to + matrix * job->matrix_size + (step * all + l * steps) * p->unit;
-        mica__gemm_pack(job->operand, offset, job->first_line + l, lines,
-                        job->padded ? job->width : lines, p->first_step + step, steps, to);
-    }
+    size_t first = group * job->group;
+    char *to = job->to + matrix * job->matrix_size + (step * all + first * steps) * p->unit;
+    mica__gemm_pack(job->operand, offset, job->first_line + first, end - first, job->width,
+                    job->padded, p->first_step + step, steps, to);
 }
 
 static void pack_shared(packing *job)
@@ -86,11 +84,8 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
         a = p->a_packed + matrix * p->a_packed_size + (step * p->rows + row * steps) * p->unit;
         break;
     case MICA_SOURCE_OWN:
-        for (size_t i = 0; i < rows; i += p->strip_rows) {
-            size_t lines = mica__least(p->strip_rows, rows - i);
-            mica__gemm_pack(&p->a, a_offset, p->first_row + row + i, lines, lines,
-                            p->first_step + step, steps, own_a + i * steps * p->unit);
-        }
+        mica__gemm_pack(&p->a, a_offset, p->first_row + row, rows, p->strip_rows, false,
+                        p->first_step + step, steps, own_a);
         a = own_a;
         break;
     }
@@ -108,7 +103,7 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
                              (ptrdiff_t)(p->first_step + step) * b_row) * unit;
         } else {
             mica__gemm_pack(&p->b, b_offset, p->first_column + column + j, width, p->strip_columns,
-                            p->first_step + step, steps, own_b);
+                            true, p->first_step + step, steps, own_b);
             b = own_b;
         }
         for (size_t i = 0; i < rows; i += p->strip_rows) {
@@ -213,6 +208,9 @@ static void choose_tile(mica__gemm_plan *p, size_t rows, size_t columns)
         else
             break;
     }
+    /* As many tiles, but of one size. */
+    strips_high = mica__ceil_div(high, mica__ceil_div(high, strips_high));
+    strips_wide = mica__ceil_div(wide, mica__ceil_div(wide, strips_wide));
     p->tile_rows = strips_high * p->strip_rows;
     p->tile_columns = strips_wide * p->strip_columns;
 }
@@ -227,6 +225,16 @@ static size_t splits_of(const mica__gemm_plan *p)
     return mica__ceil_div(blocks, mica__ceil_div(blocks, splits)); /* none without a block */
 }
 
+/* A is worth packing when many strips of B read it, or when its rows fall into the same few sets of the caches. */
+static bool reads_a_well(const mica__gemm_plan *p)
+{
+    size_t strips = mica__ceil_div(p->columns, p->strip_columns);
+    ptrdiff_t row_bytes = p->a.line * (ptrdiff_t)p->unit;
+    if (p->rows <= p->strip_rows || strips == 1) return true;
+    if (p->a.line == 1) return strips <= 4;
+    return p->a.step == 1 && strips <= 8 && row_bytes % 2048 != 0;
+}
+
 static void choose_sources(mica__gemm_plan *p)
 {
     bool plain = p->a.form == MICA_FORM_F32 || p->a.form == MICA_FORM_F64;
@@ -234,7 +242,7 @@ static void choose_sources(mica__gemm_plan *p)
     bool small_a = p->tile_rows * p->block * p->unit <= OWN_A;
     bool few_rows = p->rows <= 4 * p->strip_rows;
     p->a_source = MICA_SOURCE_SHARED;
-    if (plain && (p->columns <= 8 * p->strip_columns || one_column)) p->a_source = MICA_SOURCE_DIRECT;
+    if (plain && reads_a_well(p)) p->a_source = MICA_SOURCE_DIRECT;
     else if (small_a && one_column) p->a_source = MICA_SOURCE_OWN;
     p->b_source = MICA_SOURCE_SHARED;
     if (plain && p->b.line == 1 && few_rows) p->b_source = MICA_SOURCE_DIRECT;

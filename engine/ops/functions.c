@@ -1198,6 +1198,72 @@ static mica_array *call_addmm(mica_scope *scope, const mica__value *v, mica_arra
     return mica_addmm(scope, v[0].array, v[1].array, v[2].array, v[3].real, v[4].real);
 }
 
+static mica_array *call_round(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_round(scope, v[0].array, v[1].integer);
+}
+
+static mica_array *call_degrees(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_degrees(scope, v[0].array);
+}
+
+static mica_array *call_radians(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_radians(scope, v[0].array);
+}
+
+static mica_array *call_positive(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_positive(scope, v[0].array);
+}
+
+static mica_array *call_logical_xor(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_logical_xor(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_divmod(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_divmod(scope, v[0].array, v[1].array);
+    return NULL;
+}
+
+static mica_array *call_clip(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_clip(scope, v[0].array, v[1].array, v[2].array);
+}
+
+static mica_array *call_isclose(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_isclose(scope, v[0].array, v[1].array, v[2].real, v[3].real, v[4].boolean);
+}
+
+static mica_array *call_allclose(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_allclose(scope, v[0].array, v[1].array, v[2].real, v[3].real, v[4].boolean);
+}
+
+static mica_array *call_array_equal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_array_equal(scope, v[0].array, v[1].array, v[2].boolean);
+}
+
+static mica_array *call_nan_to_num(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_nan_to_num(scope, v[0].array, v[1].real, v[2].real, v[3].real);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1487,6 +1553,28 @@ const mica__function mica__functions[] = {
       "Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast.", call_matmul },
     { "addmm", "c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0",
       "alpha * (a @ b) + beta * c, where c broadcasts to the product.", call_addmm },
+    { "round", "a: operand, /, decimals: int = 0",
+      "Rounds half to even, to `decimals` places after the point.", call_round },
+    { "degrees", "a: operand, /",
+      "Radians to degrees.", call_degrees },
+    { "radians", "a: operand, /",
+      "Degrees to radians.", call_radians },
+    { "positive", "a: array, /",
+      "The array itself.", call_positive },
+    { "logical_xor", "a: operand, b: operand, /",
+      "Element-wise exclusive or of truth values.", call_logical_xor },
+    { "divmod", "a: operand, b: operand, / -> arrays",
+      "Floored quotient and remainder.", call_divmod },
+    { "clip", "a: array, /, a_min: operand?, a_max: operand?",
+      "Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max.", call_clip },
+    { "isclose", "a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False",
+      "Element-wise |a - b| <= atol + rtol |b|; equal infinities are close.", call_isclose },
+    { "allclose", "a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False",
+      "Whether all elements are close (isclose).", call_allclose },
+    { "array_equal", "a: operand, b: operand, /, *, equal_nan: bool = False",
+      "Whether shapes and all elements are equal.", call_array_equal },
+    { "nan_to_num", "a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None",
+      "Replaces NaN and infinities; infinities become the largest finite numbers of the type by default.", call_nan_to_num },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -5,10 +5,10 @@
 
 #include "mica/array.h"
 
-/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or was given NULL.
-   The line below a description is the signature in Python, with kinds for types:
-   operand: an array or a weakly typed number (mica_number, mica_integer); a `?` marks what may be left out:
-   NULL, MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE; axes: MICA_ALL_AXES for all. */
+/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or was given
+   NULL. The line below a description is the signature in Python, with kinds for types. operand: an array
+   or a weakly typed number (mica_number, mica_integer). A `?` marks what may be left out: NULL,
+   MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE, n = -1. axes: MICA_ALL_AXES for all. */
 
 /** Element-wise absolute value; the magnitude, in float32, for complex numbers.
     abs(a: operand, /) */
@@ -614,5 +614,55 @@ MICA_API mica_array *mica_matmul(mica_scope *scope, mica_array *a, mica_array *b
     addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0) */
 MICA_API mica_array *mica_addmm(mica_scope *scope, mica_array *c, mica_array *a, mica_array *b,
                                 double alpha, double beta);
+
+/** Rounds half to even, to `decimals` places after the point.
+    round(a: operand, /, decimals: int = 0) */
+MICA_API mica_array *mica_round(mica_scope *scope, mica_array *a, int64_t decimals);
+
+/** Radians to degrees.
+    degrees(a: operand, /) */
+MICA_API mica_array *mica_degrees(mica_scope *scope, mica_array *a);
+
+/** Degrees to radians.
+    radians(a: operand, /) */
+MICA_API mica_array *mica_radians(mica_scope *scope, mica_array *a);
+
+/** The array itself.
+    positive(a: array, /) */
+MICA_API mica_array *mica_positive(mica_scope *scope, mica_array *a);
+
+/** Element-wise exclusive or of truth values.
+    logical_xor(a: operand, b: operand, /) */
+MICA_API mica_array *mica_logical_xor(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Floored quotient and remainder.
+    divmod(a: operand, b: operand, / -> arrays) */
+MICA_API mica_arrays mica_divmod(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max.
+    clip(a: array, /, a_min: operand?, a_max: operand?) */
+MICA_API mica_array *mica_clip(mica_scope *scope, mica_array *a, mica_array *a_min,
+                               mica_array *a_max);
+
+/** Element-wise |a - b| <= atol + rtol |b|; equal infinities are close.
+    isclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False) */
+MICA_API mica_array *mica_isclose(mica_scope *scope, mica_array *a, mica_array *b, double rtol,
+                                  double atol, bool equal_nan);
+
+/** Whether all elements are close (isclose).
+    allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False) */
+MICA_API mica_array *mica_allclose(mica_scope *scope, mica_array *a, mica_array *b, double rtol,
+                                   double atol, bool equal_nan);
+
+/** Whether shapes and all elements are equal.
+    array_equal(a: operand, b: operand, /, *, equal_nan: bool = False) */
+MICA_API mica_array *mica_array_equal(mica_scope *scope, mica_array *a, mica_array *b,
+                                      bool equal_nan);
+
+/** Replaces NaN and infinities; infinities become the largest finite numbers of the type by
+    default.
+    nan_to_num(a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None) */
+MICA_API mica_array *mica_nan_to_num(mica_scope *scope, mica_array *a, double nan, double posinf,
+                                     double neginf);
 
 #endif

@@ -610,6 +610,39 @@ def matmul(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
 def addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0, *, stream: StreamOrDevice = None) -> array:
     """alpha * (a @ b) + beta * c, where c broadcasts to the product."""
 
+def round(a: scalar | array, /, decimals: int = 0, *, stream: StreamOrDevice = None) -> array:
+    """Rounds half to even, to `decimals` places after the point."""
+
+def degrees(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+    """Radians to degrees."""
+
+def radians(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+    """Degrees to radians."""
+
+def positive(a: array, /, *, stream: StreamOrDevice = None) -> array:
+    """The array itself."""
+
+def logical_xor(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+    """Element-wise exclusive or of truth values."""
+
+def divmod(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> list[array]:
+    """Floored quotient and remainder."""
+
+def clip(a: array, /, a_min: None | scalar | array, a_max: None | scalar | array, *, stream: StreamOrDevice = None) -> array:
+    """Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max."""
+
+def isclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
+    """Element-wise |a - b| <= atol + rtol |b|; equal infinities are close."""
+
+def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
+    """Whether all elements are close (isclose)."""
+
+def array_equal(a: scalar | array, b: scalar | array, /, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
+    """Whether shapes and all elements are equal."""
+
+def nan_to_num(a: scalar | array, /, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
+    """Replaces NaN and infinities; infinities become the largest finite numbers of the type by default."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin

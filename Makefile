@@ -41,7 +41,7 @@ test: build $(STAMPS)/test ## C tests and Python tests
 check: test ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
-	    MICA_ISA=$$isa MICA_LONG=1 $(PY) -m pytest $(or $(ARGS),tests) || status=$$?; \
+	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PY) -m pytest $(or $(ARGS),tests) || status=$$?; \
 	    MICA_ISA=$$isa $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || status=$$?; \
 	done; exit $$status
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Check that every room of the engine includes only itself and rooms below it.
 
-base < core < ops < autodiff, compile < runtime < backend, io, distributed < python. Rooms on one level do not
-include each other. engine/kernel holds arithmetic alone: the backends may use it, and it uses no other room.
+base < core < ops < autodiff < compile < runtime < backend, io, distributed < python. Rooms on one level do
+not include each other. engine/kernel holds arithmetic alone: the backends may use it, and it uses no room.
 engine/backend/<name> counts as one room each, below which the headers of engine/backend itself lie.
 The exit status is 1 when an include breaks the order.
 """
@@ -19,16 +19,17 @@ LEVELS = {
     "core": 1,
     "ops": 2,
     "autodiff": 3,
-    "compile": 3,
-    "runtime": 4,
-    "backend": 5,
-    "io": 5,
-    "distributed": 5,
-    "doctor": 5,
-    "python": 6,
+    "compile": 4,
+    "runtime": 5,
+    "backend": 6,
+    "io": 6,
+    "distributed": 6,
+    "doctor": 6,
+    "python": 7,
 }
 # The function table through which the runtime calls the backends: an interface, not an implementation.
 INTERFACES = {("runtime", "backend/backend.h")}
+SUFFIXES = {".c", ".h", ".def"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
@@ -63,8 +64,13 @@ def allowed(room: str, other: str) -> bool:
 def main() -> int:
     wrong = []
     count = 0
-    files = [p for top in ("engine", "python/src") for p in (ROOT / top).rglob("*") if p.suffix in {".c", ".h", ".def"}]
-    for path in sorted(files):
+    files = sorted(
+        path
+        for top in ("engine", "python/src")
+        for path in (ROOT / top).rglob("*.*")
+        if path.suffix in SUFFIXES
+    )
+    for path in files:
         room = room_of(path)
         text = path.read_text()
         for match in INCLUDE.finditer(text):
@@ -74,7 +80,8 @@ def main() -> int:
             count += 1
             if not allowed(room, other) and (room, match.group(1)) not in INTERFACES:
                 line = text.count("\n", 0, match.start(1)) + 1
-                wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} may not include {other} ({match.group(1)})")
+                place = f"{path.relative_to(ROOT)}:{line}"
+                wrong.append(f"{place}: {room} may not include {other} ({match.group(1)})")
     for line in wrong:
         print(line, file=sys.stderr)
     print(f"{len(files)} files, {count} includes between rooms, {len(wrong)} against the order")

@@ -40,8 +40,8 @@ NEVER_NONE = {"arrays", "bool", "shape"}
 RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...]"}
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+    "auto break case char const continue default do double else enum extern float for goto if inline int "
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
     "while bool true false complex imaginary I scope".split()
 )
 ELEMENTWISE = {"UNARY": 1, "BINARY": 2, "TERNARY": 3}
@@ -174,7 +174,9 @@ def parse_signature(function: Function, where: str) -> None:
             raise TableError(f"{where}: only a first parameter of kind arrays may be variadic")
         if star:
             keyword_only = True
-        function.parameters.append(Parameter(name, kind, bool(optional), bool(star), keyword_only and not star, default))
+        function.parameters.append(
+            Parameter(name, kind, bool(optional), bool(star), keyword_only and not star, default)
+        )
     required_after_default = False
     for p in function.parameters:
         if p.keyword_only or p.variadic:
@@ -193,7 +195,9 @@ def public_names() -> set[str]:
             continue
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         names.update(re.findall(r"MICA_API[^;(]*?\b(mica_\w+)\(", text))
-        names.update(re.findall(r"\b(mica_\w+);", " ".join(re.findall(r"^typedef[^;]*;|^} *mica_\w+;", text, re.M))))
+        names.update(
+            re.findall(r"\b(mica_\w+);", " ".join(re.findall(r"^typedef[^;]*;|^} *mica_\w+;", text, re.M)))
+        )
     return names
 
 
@@ -209,7 +213,9 @@ def load() -> list[Function]:
         function = Function(name, c_string(signature), doc, f"mica__{cls.lower()}")
         parse_signature(function, where)
         if len(function.parameters) != ELEMENTWISE[cls]:
-            raise TableError(f"{where}: {cls} takes {ELEMENTWISE[cls]} operands, the signature has {len(function.parameters)}")
+            raise TableError(
+                f"{where}: {cls} takes {ELEMENTWISE[cls]} operands, not {len(function.parameters)}"
+            )
         functions.append(function)
     for arguments, doc, line in rows(FUNC, "FUNC"):
         where = f"{FUNC}:{line}"
@@ -266,10 +272,10 @@ def ops_header(functions: list[Function]) -> str:
         "",
         '#include "mica/array.h"',
         "",
-        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or was given NULL.",
-        "   The line below a description is the signature in Python, with kinds for types:",
-        "   operand: an array or a weakly typed number (mica_number, mica_integer); a `?` marks what may be left out:",
-        "   NULL, MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE; axes: MICA_ALL_AXES for all. */",
+        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or got",
+        "   NULL. Below a description stands the signature in Python, with kinds for types. operand: an array or a",
+        "   weakly typed number (mica_number, mica_integer). A `?` marks what may be left out: NULL,",
+        "   MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE, n = -1. axes: MICA_ALL_AXES for all. */",
         "",
     ]
     for f in functions:
@@ -301,7 +307,9 @@ def functions_source(functions: list[Function]) -> str:
             out.append("")
     for f in functions:
         values = ["scope", *(f"v[{i}].{KINDS[p.kind][1]}" for i, p in enumerate(f.parameters))]
-        out.append(f"static mica_array *call_{f.name}(mica_scope *scope, const mica__value *v, mica_arrays *many)")
+        out.append(
+            f"static mica_array *call_{f.name}(mica_scope *scope, const mica__value *v, mica_arrays *many)"
+        )
         out.append("{")
         if not f.parameters:
             out.append("    (void)v;")
@@ -319,7 +327,9 @@ def functions_source(functions: list[Function]) -> str:
         out.append(f"    {{ {quote_c(f.name)}, {quote_c(f.signature.strip())},")
         out.append(f"      {doc}, call_{f.name} }},")
     out += ["    { NULL, NULL, NULL, NULL },", "};", ""]
-    out.append("const size_t mica__function_count = sizeof(mica__functions) / sizeof(mica__functions[0]) - 1;")
+    out.append(
+        "const size_t mica__function_count = sizeof(mica__functions) / sizeof(mica__functions[0]) - 1;"
+    )
     out.append("")
     return "\n".join(out)
 

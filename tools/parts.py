@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print the requirements of extras and dependency groups of pyproject.toml, one a line, for `pip install -r`."""
+"""Print the requirements of extras and dependency groups of pyproject.toml, for `pip install -r`."""
 
 import sys
 import tomllib

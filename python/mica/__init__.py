@@ -1,6 +1,6 @@
 """mica: arrays for machine learning, with the API of MLX.
 
-``import mica.core as mx``, ``mica.nn``, ``mica.optimizers`` and ``mica.utils`` are imported when they are first used.
+``mica.core``, ``mica.nn``, ``mica.optimizers`` and ``mica.utils`` are imported when they are first used.
 A program written for MLX runs unchanged with ``python -m mica program.py`` or after ``import mica.as_mlx``.
 """
 

@@ -4,7 +4,7 @@ python -m mica program.py [argument ...]
 python -m mica -m module [argument ...]
 python -m mica -c "code" [argument ...]
 
-Everything is as under ``python`` itself: sys.argv, sys.path[0], ``__main__``, exit status and tracebacks; but the
+Everything is as under ``python`` itself: sys.argv, sys.path[0], ``__main__``, exit status and tracebacks; but
 imports of mlx, mlx.core, mlx.nn, mlx.optimizers and mlx.utils give mica's modules.
 """
 

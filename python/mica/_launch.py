@@ -1,4 +1,4 @@
-"""The launcher behind ``python -m mica``: runs a program as the module ``__main__``, which is emptied for it."""
+"""The launcher behind ``python -m mica``: empties the module ``__main__`` and runs a program as it."""
 
 from __future__ import annotations
 
@@ -121,4 +121,3 @@ def main(usage: str) -> None:
     else:
         sys.argv[:] = arguments
         _run_file(option)
-

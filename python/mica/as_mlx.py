@@ -1,7 +1,7 @@
-"""Importing this module makes ``mlx`` and everything below it stand for mica: ``import mlx.core`` is ``mica.core``.
+"""Importing this module makes ``mlx`` stand for mica: after it, ``import mlx.core`` gives ``mica.core``.
 
-The modules are the very same objects. ``mlx.core.__version__`` and the version of the distribution ``mlx`` are then
-those of the reference whose API this is.
+That holds for everything below ``mlx`` too, and the modules are the very same objects. The version of
+``mlx.core`` and of the distribution ``mlx`` are then those of the reference whose API this is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 REFERENCE_VERSION = "0.32.4"
 _ALIAS = "mlx"
 _TARGET = __package__
+_ANY = importlib.metadata.DistributionFinder.Context()
 
 
 def _target_name(name: str) -> str:
@@ -80,7 +81,7 @@ class _Finder(importlib.metadata.DistributionFinder):
         return spec
 
     def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context = importlib.metadata.DistributionFinder.Context()
+        self, context: importlib.metadata.DistributionFinder.Context = _ANY
     ) -> Iterable[importlib.metadata.Distribution]:
         # A query without name lists all; the alias is not installed, so it is not among them.
         if context.name and context.name.lower() == _ALIAS:
@@ -90,7 +91,7 @@ class _Finder(importlib.metadata.DistributionFinder):
 def _install() -> None:
     loaded = sys.modules.get(_ALIAS)
     if loaded is not None and loaded is not sys.modules[_TARGET]:
-        raise ImportError(f"{__name__} must be imported before {_ALIAS}, which is already loaded from {loaded!r}")
+        raise ImportError(f"{__name__} must be imported before {_ALIAS}, which is already loaded: {loaded!r}")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 

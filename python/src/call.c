@@ -111,7 +111,8 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     return !kwnames || place_keywords(row, args + nargs, kwnames, given);
 }
 
-/* Operands that are no arrays, once it is known which array gives its type to NumPy operands. */
+/* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and keys that were not given, once nothing
+   else can be wrong with the call. */
 static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const given[], unsigned waiting,
                              mica_array *peer, mica__value values[])
 {
@@ -119,7 +120,10 @@ static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const
         const mica_parameter *p = &row->at[i];
         if (!(waiting >> i & 1)) continue;
         PyObject *o = given[i] ? given[i] : p->number;
-        values[i].array = mica_py_operand(s, o, p->apart ? NULL : peer);
+        if (p->kind == MICA_KIND_KEY)
+            values[i].array = mica_py_next_key(s);
+        else
+            values[i].array = mica_py_operand(s, o, p->apart ? NULL : peer);
         if (!values[i].array) {
             name_argument(row, p);
             return false;
@@ -145,6 +149,10 @@ static bool convert_all(const mica_row *row, mica_context *c, PyObject *const gi
                 waiting |= 1u << i;
                 continue;
             }
+        }
+        if (p->kind == MICA_KIND_KEY && (o ? o == Py_None : p->has_default)) {
+            waiting |= 1u << i;
+            continue;
         }
         if (!o) {
             if (!p->has_default) {

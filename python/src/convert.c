@@ -163,6 +163,7 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
     }
     switch (p->kind) {
     case MICA_KIND_ARRAY:
+    case MICA_KIND_KEY:
         out->array = mica_py_array(o);
         return out->array ? MICA_TAKEN : MICA_WRONG_TYPE;
     case MICA_KIND_ARRAYS: return array_list_from(c, o, &out->arrays);

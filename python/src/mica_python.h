@@ -14,6 +14,8 @@ PyObject *mica_py_wrap(mica_array *a);
 /* Any operand: an array, a bool, int, float or complex (a weak number), a NumPy array or an object with __mlx_array__. NumPy arrays are
    converted to the type of `peer` where there is one. The result belongs to the scope or to `o`. NULL and an exception on failure. */
 mica_array *mica_py_operand(mica_scope *s, PyObject *o, mica_array *peer);
+/* The next key of the calling thread's random state, which moves on; it belongs to the scope. NULL and an exception on failure. */
+mica_array *mica_py_next_key(mica_scope *s);
 /* A stream, device or device type; None gives NULL. 0, or -1 and an exception. */
 int mica_py_stream(PyObject *o, mica_stream **out);
 /* 0, or -1 and an exception. */

@@ -9,6 +9,7 @@ static const struct {
 } kinds[] = {
     [MICA_KIND_ARRAY] = { "array", "array" },
     [MICA_KIND_OPERAND] = { "operand", "array, bool, int, float, complex, NumPy array" },
+    [MICA_KIND_KEY] = { "key", "array" },
     [MICA_KIND_ARRAYS] = { "arrays", "sequence of arrays" },
     [MICA_KIND_INT] = { "int", "int" },
     [MICA_KIND_AXIS] = { "axis", "int" },
@@ -142,7 +143,8 @@ static mica__value value_of_none(mica_kind kind)
     switch (kind) {
     case MICA_KIND_INT: v.integer = MICA_NO_INTEGER; break;
     case MICA_KIND_AXIS: v.axis = MICA_FLATTEN; break;
-    case MICA_KIND_AXES: v.dims = MICA_ALL_AXES; break;
+    case MICA_KIND_AXES:
+    case MICA_KIND_DIMS: v.dims = MICA_ALL_AXES; break;
     case MICA_KIND_FLOAT: v.real = NAN; break;
     case MICA_KIND_DTYPE: v.dtype = MICA_DEFAULT_DTYPE; break;
     default: break;

@@ -11,6 +11,7 @@
 typedef enum mica_kind {
     MICA_KIND_ARRAY,
     MICA_KIND_OPERAND,
+    MICA_KIND_KEY,
     MICA_KIND_ARRAYS,
     MICA_KIND_INT,
     MICA_KIND_AXIS,

@@ -41,8 +41,8 @@ RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int "
-    "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while bool true false complex imaginary I scope".split()
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+    "volatile while bool true false complex imaginary I scope".split()
 )
 ELEMENTWISE = {"UNARY": 1, "BINARY": 2, "TERNARY": 3}
 
@@ -272,8 +272,8 @@ def ops_header(functions: list[Function]) -> str:
         "",
         '#include "mica/array.h"',
         "",
-        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or got",
-        "   NULL. Below a description stands the signature in Python, with kinds for types. operand: an array or a",
+        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or got NULL.",
+        "   Below a description stands the signature in Python, with kinds for types. operand: an array or a",
         "   weakly typed number (mica_number, mica_integer). A `?` marks what may be left out: NULL,",
         "   MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE, n = -1. axes: MICA_ALL_AXES for all. */",
         "",

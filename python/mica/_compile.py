@@ -200,9 +200,7 @@ def _substitute(tree: Any, arrays: Any, numbers: Any) -> Any:
 
 def _state_arrays(tree: Any, out: list) -> None:
     """Containers' arrays with the places they stand at: (container, key, array)."""
-    if hasattr(tree, "_mica_state"):
-        out.append((tree, None, tree._mica_state()))
-    elif isinstance(tree, dict):
+    if isinstance(tree, dict):
         for k, v in tree.items():
             if type(v) is _array:
                 out.append((tree, k, v))
@@ -218,6 +216,8 @@ def _state_arrays(tree: Any, out: list) -> None:
         for v in tree:
             if type(v) is not _array:
                 _state_arrays(v, out)
+    elif hasattr(tree, "_mica_state"):  # mx.random.state
+        out.append((tree, None, tree._mica_state()))
 
 
 def _places(tree: Any) -> list:

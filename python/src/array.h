@@ -46,7 +46,6 @@ int mica_py_index_types(PyObject *module);
 int mica_py_dtype_types(PyObject *module);
 int mica_py_stream_types(PyObject *module);
 int mica_py_transform_types(PyObject *module);
-int mica_py_compile_types(PyObject *module);
 int mica_py_random_types(PyObject *module);
 int mica_py_io_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);

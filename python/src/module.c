@@ -283,18 +283,40 @@ static int add_constants(PyObject *m)
     return PyModule_AddStringConstant(m, "__version__", MICA_VERSION);
 }
 
-static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "mica.core", "Arrays, functions on them, and transformations of functions.", -1, functions, NULL, NULL, NULL, NULL };
-
-PyMODINIT_FUNC PyInit_core(void)
+/* Names of Python modules that belong to mica.core. */
+static int adopt(PyObject *m, const char *module, const char *const names[])
 {
-    PyObject *m = PyModule_Create(&definition);
-    if (!m) return NULL;
-    if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 || mica_py_stream_types(m) < 0 ||
-        mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 || mica_py_transform_types(m) < 0 || mica_py_compile_types(m) < 0 ||
-        mica_py_random_types(m) < 0 || mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 ||
-        PyModule_AddFunctions(m, functions) < 0) {
-        Py_DECREF(m);
-        return NULL;
+    PyObject *from = PyImport_ImportModule(module);
+    int status = from ? 0 : -1;
+    for (; !status && *names; names++) {
+        PyObject *o = PyObject_GetAttrString(from, *names);
+        status = o ? PyModule_AddObjectRef(m, *names, o) : -1;
+        Py_XDECREF(o);
     }
-    return m;
+    Py_XDECREF(from);
+    return status;
 }
+
+static int execute(PyObject *m)
+{
+    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", "custom_function", "checkpoint", "depends", NULL };
+    static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
+    static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", NULL };
+    static bool loaded;
+    if (loaded) {
+        PyErr_SetString(PyExc_ImportError, "mica.core is loaded already: one interpreter of a process can use it");
+        return -1;
+    }
+    loaded = true;
+    if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 || mica_py_stream_types(m) < 0 ||
+        mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 || mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
+        mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 || PyModule_AddFunctions(m, functions) < 0)
+        return -1;
+    return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._compile", compile) < 0 ||
+           adopt(m, "mica._printing", printing) < 0 ? -1 : 0;
+}
+
+static PyModuleDef_Slot slots[] = { { Py_mod_exec, execute }, { 0, NULL } };
+static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "mica.core", "Arrays, functions on them, and transformations of functions.", 0, NULL, slots, NULL, NULL, NULL };
+
+PyMODINIT_FUNC PyInit_core(void) { return PyModuleDef_Init(&definition); }

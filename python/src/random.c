@@ -1,0 +1,131 @@
+/* The random state of each thread: one key, which every draw without a key splits. The functions are rows of the table. */
+#include "array.h"
+
+#include <time.h>
+
+#include "call.h"
+
+static PyTypeObject *state_type;
+
+/* The key lives in the thread state's dictionary, so it goes with its thread. */
+static const char *const SLOT = "mica.random.key";
+
+static mica_array *seeded(mica_scope *s, uint64_t seed)
+{
+    uint32_t words[2] = { (uint32_t)(seed >> 32), (uint32_t)seed };
+    int64_t two = 2;
+    return mica_from_data(s, words, (mica_dims){ 1, &two }, MICA_UINT32);
+}
+
+static int set_key(mica_array *key)
+{
+    PyObject *dict = PyThreadState_GetDict(), *o = key ? mica_py_wrap(key) : NULL;
+    if (!dict || !o) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "[random] this thread has no state");
+        Py_XDECREF(o);
+        return -1;
+    }
+    int status = PyDict_SetItemString(dict, SLOT, o);
+    Py_DECREF(o);
+    return status;
+}
+
+/* The thread's key, owned by the scope; made from the clock at the first use. */
+static mica_array *get_key(mica_scope *s)
+{
+    PyObject *dict = PyThreadState_GetDict(), *o = dict ? PyDict_GetItemString(dict, SLOT) : NULL;
+    mica_array *key = o ? mica_py_array(o) : NULL;
+    if (key) return mica_scope_own(s, mica_retain(key));
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    key = seeded(s, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    return key && set_key(key) == 0 ? key : NULL;
+}
+
+mica_array *mica_py_next_key(mica_scope *s)
+{
+    mica_array *key = get_key(s), *pair = key ? mica_random_split(s, key, 2) : NULL;
+    mica_array *first = pair ? mica__row(s, pair, 0) : NULL, *second = first ? mica__row(s, pair, 1) : NULL;
+    return second && set_key(first) == 0 ? second : NULL;
+}
+
+static PyObject *seed(PyObject *m, PyObject *o)
+{
+    (void)m;
+    unsigned long long n = PyLong_Check(o) ? PyLong_AsUnsignedLongLong(o) : (unsigned long long)-1;
+    if (!PyLong_Check(o) || PyErr_Occurred()) {
+        PyErr_Clear();
+        return PyErr_Format(PyExc_TypeError, "[seed] a seed is an int from 0 to 2**64 - 1, not %R", o);
+    }
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array *key = seeded(&s, n);
+    int failed = key ? set_key(key) : -1, status = mica__scope_end(&s);
+    if (status) return mica_py_raise(status);
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- mx.random.state: a list of one key, for compile's inputs and outputs ---- */
+
+static Py_ssize_t state_length(PyObject *self)
+{
+    (void)self;
+    return 1;
+}
+static PyObject *state_get(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, get_key(&s));
+}
+static PyObject *state_item(PyObject *self, Py_ssize_t i)
+{
+    if (i == 0) return state_get(self, NULL);
+    return PyErr_Format(PyExc_IndexError, "[random.state] index %zd is out of range: the state holds one key", i);
+}
+static PyObject *state_set(PyObject *self, PyObject *o)
+{
+    (void)self;
+    mica_array *key = mica_py_array(o);
+    if (!key || key->dtype != MICA_UINT32 || key->size != 2)
+        return PyErr_Format(PyExc_ValueError, "[random.state] a key is a uint32 array of shape (2,)");
+    if (set_key(key) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+static int state_assign(PyObject *self, Py_ssize_t i, PyObject *o)
+{
+    if (i != 0 || !o) {
+        PyErr_SetString(PyExc_IndexError, "[random.state] only element 0 can be assigned");
+        return -1;
+    }
+    PyObject *r = state_set(self, o);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+static PyMethodDef state_methods[] = {
+    { "_mica_state", state_get, METH_NOARGS, NULL },
+    { "_mica_set_state", state_set, METH_O, NULL },
+    { NULL, NULL, 0, NULL },
+};
+static PyType_Slot state_slots[] = {
+    { Py_tp_doc, "The calling thread's random key, as a list of one." }, { Py_sq_length, state_length }, { Py_sq_item, state_item },
+    { Py_sq_ass_item, state_assign }, { Py_tp_methods, state_methods }, { 0, NULL },
+};
+static PyType_Spec state_spec = { "mica.core.random._State", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
+
+static PyMethodDef functions[] = {
+    { "seed", seed, METH_O, "seed(seed)\n--\n\nSet the calling thread's random key from an int of 64 bits." },
+    { NULL, NULL, 0, NULL },
+};
+
+int mica_py_random_types(PyObject *module)
+{
+    PyObject *random = mica_py_submodule(module, "random");
+    if (!random || !(state_type = (PyTypeObject *)PyType_FromSpec(&state_spec))) return -1;
+    PyObject *state = (PyObject *)PyObject_New(PyObject, state_type);
+    if (!state || PyModule_AddObjectRef(random, "state", state) < 0) return -1;
+    Py_DECREF(state);
+    return PyModule_AddFunctions(random, functions);
+}

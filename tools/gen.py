@@ -272,10 +272,11 @@ def ops_header(functions: list[Function]) -> str:
         "",
         '#include "mica/array.h"',
         "",
-        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or got NULL.",
-        "   Below a description stands the signature in Python, with kinds for types. operand: an array or a",
-        "   weakly typed number (mica_number, mica_integer). A `?` marks what may be left out: NULL,",
-        "   MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE, n = -1. axes: MICA_ALL_AXES for all. */",
+        "/* Each returns an array, or several, that the scope owns; NULL, or none, when it failed or got",
+        "   NULL. Below a description stands the signature in Python, with kinds for types. operand: an",
+        "   array or a weakly typed number (mica_number, mica_integer). A `?` marks what may be left out:",
+        "   NULL, MICA_NO_INTEGER, MICA_FLATTEN, NaN, MICA_DEFAULT_DTYPE, n = -1. axes: MICA_ALL_AXES for",
+        "   all. */",
         "",
     ]
     for f in functions:

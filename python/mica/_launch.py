@@ -6,7 +6,6 @@ import importlib.machinery
 import importlib.util
 import io
 import os
-import runpy
 import sys
 from types import CodeType, TracebackType
 from typing import Any
@@ -48,9 +47,31 @@ def _set_path(entry: str) -> None:
         sys.path[0] = entry
 
 
+def _run_spec(code: CodeType, spec: importlib.machinery.ModuleSpec) -> None:
+    _run(
+        code,
+        __file__=spec.origin,
+        __cached__=spec.cached,
+        __loader__=spec.loader,
+        __package__=spec.parent,
+        __spec__=spec,
+    )
+
+
+def _run_folder(path: str) -> None:
+    """Run the ``__main__`` of a folder or an archive."""
+    path = os.path.abspath(path)
+    spec = importlib.machinery.PathFinder.find_spec("__main__", [path])
+    code = spec.loader.get_code("__main__") if spec and hasattr(spec.loader, "get_code") else None
+    if spec is None or code is None:
+        raise _fail(f"can't find '__main__' module in {path!r}")
+    _set_path(path)
+    _run_spec(code, spec)
+
+
 def _run_file(path: str) -> None:
     if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
-        runpy.run_path(path, run_name="__main__")
+        _run_folder(path)
         return
     file_name = os.path.abspath(path)
     try:
@@ -83,14 +104,7 @@ def _find_code(name: str) -> tuple[CodeType, importlib.machinery.ModuleSpec]:
 def _run_module(name: str) -> None:
     code, spec = _find_code(name)
     sys.argv[0] = spec.origin or name
-    _run(
-        code,
-        __file__=spec.origin,
-        __cached__=spec.cached,
-        __loader__=spec.loader,
-        __package__=spec.parent,
-        __spec__=spec,
-    )
+    _run_spec(code, spec)
 
 
 def main(usage: str) -> None:
@@ -117,7 +131,7 @@ def main(usage: str) -> None:
     elif option == "-":
         sys.argv[:] = arguments
         _set_path("")
-        _run(compile(sys.stdin.read(), "<stdin>", "exec"))
+        _run(compile(sys.stdin.read(), "<stdin>", "exec"), __file__="<stdin>")
     else:
         sys.argv[:] = arguments
         _run_file(option)

@@ -120,6 +120,10 @@ static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const
         const mica_parameter *p = &row->at[i];
         if (!(waiting >> i & 1)) continue;
         PyObject *o = given[i] ? given[i] : p->number;
+        if (o == Py_None && p->kind == MICA_KIND_OPERAND) {
+            fail_type(row, p, o, NULL);
+            return false;
+        }
         if (p->kind == MICA_KIND_KEY)
             values[i].array = mica_py_next_key(s);
         else

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tests.ops import values
-from tests.ops.target import resolve
+from tests.ops.layouts import LAYOUTS
+from tests.ops.target import mx, resolve
 
 # Units in the last place of the result's dtype.
 EXACT = {name: 0.0 for name in values.PRECISION}
@@ -92,7 +94,7 @@ class Case:
     call: Callable | None
     dtypes: tuple[str, ...]
     ulp: dict[str, float]
-    scaled: bool
+    scaled: bool | str
     nondiff: bool
     diff: tuple[int, ...]
     grad_domains: tuple[X, ...]
@@ -100,6 +102,8 @@ class Case:
     compiled: bool
     specials: bool
     family: str
+    later: bool
+    layouts: tuple[str, ...]
 
     @property
     def elementwise(self) -> bool:
@@ -108,9 +112,16 @@ class Case:
 
     def run(self, module, arrays: Sequence, variant: V):
         """The function's result on arrays of ``module``."""
-        if self.call is not None:
-            return self.call(module, *arrays, *variant.args, **variant.kwargs)
-        return resolve(module, self.name)(*arrays, *variant.args, **variant.kwargs)
+        function = resolve(module, self.name) if self.call is None else partial(self.call, module)
+        kwargs = dict(variant.kwargs)
+        if isinstance(kwargs.get("dtype"), str):
+            kwargs["dtype"] = getattr(module, kwargs["dtype"])
+        return function(*arrays, *variant.args, **kwargs)
+
+    @property
+    def missing(self) -> bool:
+        """Whether the target may still lack this function, and does."""
+        return self.later and not hasattr(mx, self.name)
 
 
 CASES: list[Case] = []
@@ -139,7 +150,7 @@ def case(
     call: Callable | None = None,
     dtypes: Sequence[str] = values.ALL,
     ulp: dict[str, float] | None = None,
-    scaled: bool = False,
+    scaled: bool | str = False,
     nondiff: bool = False,
     diff: Sequence[int] | None = None,
     grad: X | Sequence[X] | None = None,
@@ -147,6 +158,8 @@ def case(
     compiled: bool = True,
     specials: bool = True,
     label: str | None = None,
+    later: bool = False,
+    layouts: Sequence[str] = LAYOUTS,
 ) -> None:
     """Adds a function to the matrix.
 
@@ -159,13 +172,16 @@ def case(
         call: ``call(module, *arrays, ...)`` where the call is not ``module.name(*arrays, ...)``.
         dtypes: element types given; those the reference refuses must be refused in the same way.
         ulp: tolerance by dtype of the result.
-        scaled: a unit in the last place is taken at the largest magnitude of the result (sums, products of matrices).
+        scaled: a unit in the last place is taken at the largest magnitude of the result; "abs": at the element's magnitude were
+            all arguments positive (sums, products of matrices).
         nondiff: no derivative is compared with difference quotients; it must be the wheel's (zeros, or its error).
         diff: arguments with a derivative; all that have the case's dtype when None.
         grad: domains for derivatives, away from poles and ties.
         vmap, compiled: whether the function is batched, compiled.
         specials: whether NaN, infinities and the like are given to an element-wise function.
         label: what distinguishes several cases of one function.
+        layouts: in which memory the arguments may lie.
+        later: a target that lacks the name is forgiven, as long as no table has it.
     """
     if grad is None:
         grad_domains = tuple(domains)
@@ -177,7 +193,7 @@ def case(
         name, f"{name}[{label}]" if label else name, tuple(domains),
         None if shapes is None else tuple(tuple(tuple(s) for s in group) for group in shapes),
         tuple(variants), ref, call, tuple(dtypes), DEFAULT if ulp is None else ulp, scaled, nondiff, tuple(diff),
-        grad_domains, vmap, compiled, specials, _FAMILY))
+        grad_domains, vmap, compiled, specials, _FAMILY, later, tuple(layouts)))
 
 
 def all_cases() -> list[Case]:

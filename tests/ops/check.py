@@ -77,8 +77,12 @@ def tolerance(case: Case, name: str) -> float:
     return allowed
 
 
-def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float, scaled: bool) -> str | None:
-    """None when ``got`` (of dtype ``name``) is within ``allowed`` units in the last place of ``want``."""
+def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float, scaled: bool,
+                   magnitude: np.ndarray | None = None) -> str | None:
+    """None when ``got`` (of dtype ``name``) is within ``allowed`` units in the last place of ``want``.
+
+    The unit is that of each element, of the largest one if ``scaled``, or of ``magnitude``.
+    """
     if got.shape != want.shape:
         return f"shape {got.shape}, expected {want.shape}"
     if not values.is_float(name):
@@ -96,7 +100,7 @@ def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float,
         if np.all(same):
             return None
         finite = np.abs(w)[np.isfinite(w)]
-        reference = np.full(w.shape, finite.max() if finite.size else 1.0) if scaled else np.abs(w)
+        reference = magnitude if magnitude is not None else np.full(w.shape, finite.max() if finite.size else 1.0) if scaled else np.abs(w)
         off = np.abs(g - w) / values.spacing(np.minimum(reference, values.LARGEST[name]), name)
         off = np.where(same, 0.0, np.where(np.isfinite(off), off, np.inf))
         # Half a unit for the rounding of the result itself.

@@ -40,9 +40,13 @@ DIFFERENCES = (
 
 # Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16, float32, float64, complex64).
 # Only used when the tests run on the wheel itself.
+INF = float("inf")
 _ROUGH: dict[str, tuple[float, float, float, float]] = {
     "exp": (0, 32, 1e14, 0), "sin": (0, 0, 1e15, 0), "cos": (0, 0, 1e15, 0), "erf": (4, 2e5, 1e12, 0),
     "erfinv": (0, 0, 1e10, 0), "sigmoid": (300, 32, 1e12, 0), "logaddexp": (0, 0, 1e12, 0),
+    "cumprod": (32, 0, 0, 0), "cumsum": (16, 0, 0, 0), "logcumsumexp": (16, 0, 1e12, 0), "mean": (INF, 3e4, 100, 0),
+    "sum": (0, 3e4, 100, 0), "softmax": (INF, 4096, 1e12, 0), "logsumexp": (0, INF, 1e12, 0), "fast.rms_norm": (0, 0, 1e12, 0),
+    "fast.layer_norm": (0, 0, 1e12, 0), "fast.rope": (0, 0, 1e12, 0), "fast.scaled_dot_product_attention": (8, 0, 1e12, 0),
 }
 # Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is float32.
 _SPECIALS = {("sin", "float64"), ("cos", "float64"), ("exp", "float64"), ("sigmoid", "float64"), ("erf", "float64"),
@@ -63,3 +67,15 @@ def error_class_differs(got: type | None, want: type | None) -> bool:
 def special(name: str, dtype: str) -> bool:
     """Whether ``name`` is left out for NaN, infinities and ends of the range."""
     return not target.IS_MICA and (name, dtype) in _SPECIALS
+
+
+def wheel_lacks(transformation: str, error: Exception) -> bool:
+    """Whether the wheel has no such rule, where mica must have one."""
+    text = str(error)
+    return any(phrase in text for phrase in ("Not implemented", "not implemented", "NYI", "not yet", "::jvp]", "::vmap]", "::vjp]",
+                                             "Cannot calculate", "does not support"))
+
+
+def rough_gradient(name: str) -> bool:
+    """Whether the wheel's derivative is off, because the function itself is."""
+    return name in ("erf", "erfinv")

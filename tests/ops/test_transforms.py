@@ -1,0 +1,261 @@
+"""Every case compiled, batched and differentiated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.ops import differences, target, values
+from tests.ops.cases import Case, V
+from tests.ops.check import Failures, check_errors, compare_values, outcome, tolerance
+from tests.ops.layouts import arranged
+from tests.ops.target import mx, wheel
+from tests.ops.test_matrix import BROADCAST, CASES, EQUAL, LONG, arguments, reference
+
+# The wheel's compiled code takes a second to build, so that a sample of it has to do.
+compiled_cases = [c for c in CASES if c.compiled and c.domains
+                  and (target.IS_MICA or LONG or values.seed_of("compile", c.label) % 25 == 0)]
+batched_cases = [c for c in CASES if c.vmap and c.domains]
+differentiated_cases = [c for c in CASES if c.domains]
+
+
+def shapes_of(case: Case, limit: int = 3) -> list[tuple[tuple[int, ...], ...]]:
+    """Small shapes of arrays with elements: for element-wise functions equal and broadcasting ones."""
+    if case.elementwise:
+        count = len(case.domains)
+        return [(EQUAL,) * count] if count == 1 else [(EQUAL,) * count, BROADCAST[-count:]]
+    small = [group for group in case.shapes if all(0 < np.prod(s) <= 1500 for s in group)]
+    return small if LONG else small[:limit]
+
+
+def arrays_of(drawn, layout: str = "contiguous") -> list:
+    """Arrays of the target."""
+    return [arranged(mx, x, name, layout) for x, name in drawn]
+
+
+def leaves_of(result) -> list:
+    """The arrays of a result that may be a list or tuple."""
+    return list(result) if isinstance(result, (list, tuple)) else [result]
+
+
+@pytest.mark.parametrize("case", compiled_cases, ids=[c.label for c in compiled_cases])
+def test_compiled(case: Case) -> None:
+    """Compiled gives the bits that eager gives (the wheel: nearly)."""
+    failures = Failures()
+    dtypes = [n for n in ("float32", "bfloat16", "int8", "complex64", "float64", "bool_") if n in case.dtypes] or case.dtypes[:1]
+    if not target.IS_MICA:
+        dtypes = dtypes[:1]
+    for name in dtypes:
+        for shapes in shapes_of(case, 2):
+            for variant in case.variants if LONG or case.elementwise else case.variants[:3]:
+                label = f"{case.name}{variant} {name} {shapes}"
+                drawn = arguments(case, shapes, name)
+                arrays = arrays_of(drawn)
+                eager = outcome(lambda: case.run(mx, arrays, variant))
+                function = mx.compile(lambda *args: case.run(mx, args, variant))
+                first, second = outcome(lambda: function(*arrays)), outcome(lambda: function(*arrays))
+                failures.checked += 1
+                for got in (first, second):
+                    if not check_errors(got, eager, label, failures):
+                        continue
+                    for (got_name, x), (want_name, want) in zip(got.leaves, eager.leaves, strict=True):
+                        allowed = 0.0 if target.IS_MICA else 2 * max(tolerance(case, want_name), 2)
+                        if got_name != want_name:
+                            failures.add(label, f"dtype {got_name}, eager {want_name}")
+                        elif target.IS_MICA:
+                            if not np.array_equal(x, want, equal_nan=x.dtype.kind in "fc"):
+                                failures.add(label, f"not the bits of eager: {compare_values(x, want, got_name, 0, False)}")
+                        elif message := compare_values(x, want, got_name, allowed, bool(case.scaled)):
+                            failures.add(label, message)
+    failures.raise_any()
+
+
+@pytest.mark.parametrize("case", batched_cases, ids=[c.label for c in batched_cases])
+def test_vmap(case: Case) -> None:
+    """Batched over each argument alone and over all of them gives what a loop gives."""
+    failures = Failures()
+    count = len(case.domains)
+    for name in [n for n in (("float32", "int32") if not LONG else case.dtypes) if n in case.dtypes] or case.dtypes[:1]:
+        for shapes in shapes_of(case, 2):
+            for variant in case.variants if LONG else case.variants[:6]:
+                drawn = arguments(case, shapes, name)
+                if outcome(lambda: case.run(mx, arrays_of(drawn), variant)).error is not None:
+                    continue
+                choices = [tuple(0 if i == j else None for i in range(count)) for j in range(count)]
+                choices += [(0,) * count, (-1,) * count] if count > 1 else [(-1,)]
+                for axes in choices:
+                    batches = [arguments(case, shapes, name, salt=k) for k in range(3)]
+                    label = f"vmap {case.name}{variant} {name} {shapes} in_axes={axes}"
+                    message = vmap_differs(case, variant, drawn, batches, axes)
+                    failures.checked += 1
+                    if message:
+                        failures.add(label, message)
+    if failures.checked:
+        failures.raise_any()
+
+
+def vmap_differs(case: Case, variant: V, drawn, batches, axes) -> str | None:
+    """None when vmap equals the loop over the batch."""
+    stacked = [x if axis is None else np.stack([batch[i][0] for batch in batches], axis)
+               for i, ((x, _), axis) in enumerate(zip(drawn, axes))]
+    arrays = [values.to_array(mx, x, name) for x, (_, name) in zip(stacked, drawn)]
+    got = outcome(lambda: mx.vmap(lambda *args: case.run(mx, args, variant), in_axes=axes)(*arrays))
+    if got.error is not None:
+        if not target.IS_MICA and differences.wheel_lacks("vmap", got.error):
+            return None
+        return f"{type(got.error).__name__}: {str(got.error)[:200]}"
+    for k, batch in enumerate(batches):
+        single = [x if axis is None else batch[i][0] for i, ((x, _), axis) in enumerate(zip(drawn, axes))]
+        want = outcome(lambda: case.run(mx, [values.to_array(mx, x, n) for x, (_, n) in zip(single, drawn)], variant))
+        if want.error is not None:
+            return None
+        for (got_name, x), (name, y) in zip(got.leaves, want.leaves, strict=True):
+            if got_name != name:
+                return f"dtype {got_name}, the loop's is {name}"
+            if x.shape != (len(batches), *y.shape):
+                return f"shape {x.shape}, expected {(len(batches), *y.shape)}"
+            allowed = 0.0 if case.elementwise and target.IS_MICA else 2 * max(tolerance(case, name), 1)
+            message = compare_values(x[k], y, name, allowed, bool(case.scaled))
+            if message:
+                return f"in batch {k}: {message}"
+    return None
+
+
+def pairing(cotangents, tangents) -> float:
+    """The sum of products of two lists of arrays."""
+    return float(sum(np.sum(np.asarray(c, np.float64) * np.asarray(t, np.float64)) for c, t in zip(cotangents, tangents)))
+
+
+def difference_quotient(case: Case, variant: V, drawn, directions, step: float) -> list[np.ndarray] | None:
+    """The derivative along ``directions`` by central differences of the reference, in float64; None without a reference.
+
+    Functions that only move elements are differenced with the wheel in float64.
+    """
+    def at(sign: float):
+        moved = [x if d is None else np.asarray(x, np.float64) + sign * step * d for (x, _), d in zip(drawn, directions)]
+        if case.ref is not None:
+            return reference(case, moved, variant)
+        arrays = [values.to_array(wheel, x, n if d is None else "float64") for x, (_, n), d in zip(moved, drawn, directions)]
+        result = outcome(lambda: case.run(wheel, arrays, variant))
+        return None if result.error else [x for _, x in result.leaves]
+
+    above, below = at(1.0), at(-1.0)
+    if above is None or below is None:
+        return None
+    return [(np.asarray(a, np.float64) - np.asarray(b, np.float64)) / (2 * step) for a, b in zip(above, below)]
+
+
+@pytest.mark.parametrize("case", differentiated_cases, ids=[c.label for c in differentiated_cases])
+def test_derivatives(case: Case) -> None:
+    """vjp against central differences, jvp against vjp, checkpoint against vjp; without a derivative, what the wheel does."""
+    failures = Failures()
+    if case.nondiff:
+        check_without_derivative(case, failures)
+    elif case.diff:
+        for name in [n for n in ("float32", "float64", "bfloat16") if n in case.dtypes]:
+            for shapes in shapes_of(case):
+                for variant in case.variants if LONG else case.variants[:8]:
+                    check_derivative(case, name, shapes, variant, failures)
+    if failures.checked:
+        failures.raise_any()
+
+
+def check_without_derivative(case: Case, failures: Failures) -> None:
+    """Zeros of the argument's shape, or an error of the wheel's class."""
+    if "float32" not in case.dtypes:
+        return
+    shapes, variant = shapes_of(case, 1)[0], case.variants[0]
+    drawn = arguments(case, shapes, "float32")
+
+    def gradients(module):
+        arrays = [values.to_array(module, x, n) for x, n in drawn]
+        outputs = leaves_of(case.run(module, arrays, variant))
+        ones = [module.ones_like(out) for out in outputs]
+        return module.vjp(lambda *args: case.run(module, args, variant), arrays, ones)[1]
+
+    got, want = outcome(lambda: gradients(mx)), outcome(lambda: gradients(wheel))
+    label = f"vjp {case.name}{variant} float32 {shapes}"
+    failures.checked += 1
+    if want.error is not None:
+        # mica may give zeros where the wheel has no rule.
+        if got.error is not None and got.error_class is not want.error_class:
+            failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:120]}, expected {type(want.error).__name__} or zeros")
+        return
+    if got.error is not None:
+        failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:200]}")
+        return
+    for (name, x), (_, y) in zip(got.leaves, want.leaves, strict=True):
+        message = compare_values(x, y, name, 4, True)
+        if message:
+            failures.add(label, message)
+
+
+def check_derivative(case: Case, name: str, shapes, variant: V, failures: Failures) -> None:
+    """One dtype, one set of shapes, one way to call."""
+    label = f"{case.name}{variant} {name} {shapes}"
+    drawn = arguments(case, shapes, name, domains=case.grad_domains)
+    arrays = arrays_of(drawn)
+    if outcome(lambda: case.run(mx, arrays, variant)).error is not None:
+        return
+    outputs = [out for out in leaves_of(case.run(mx, arrays, variant))]
+    kinds = [values.dtype_name(out.dtype) for out in outputs]
+    if not all(kind in values.FLOATS for kind in kinds):
+        return
+    rng = np.random.default_rng(values.seed_of("direction", label))
+    cotangents = [values.quantized(rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1, 1], out.shape), kind)
+                  for out, kind in zip(outputs, kinds)]
+    seeds = [values.to_array(mx, c, kind) for c, kind in zip(cotangents, kinds)]
+    failures.checked += 1
+
+    def function(*some):
+        full = list(arrays)
+        for i, value in zip(case.diff, some):
+            full[i] = value
+        return case.run(mx, full, variant)
+
+    inputs = [arrays[i] for i in case.diff]
+    got = outcome(lambda: mx.vjp(function, inputs, seeds)[1])
+    if got.error is not None:
+        if target.IS_MICA or not differences.wheel_lacks("vjp", got.error):
+            failures.add(f"vjp {label}", f"{type(got.error).__name__}: {str(got.error)[:200]}")
+        return
+    for i, (kind, x) in zip(case.diff, got.leaves):
+        if kind != drawn[i][1] or x.shape != np.shape(drawn[i][0]):
+            failures.add(f"vjp {label}", f"argument {i}: {kind}{x.shape}, expected {drawn[i][1]}{np.shape(drawn[i][0])}")
+            return
+    loose = {"float32": 2e-4, "float64": 2e-6 if target.IS_MICA else 2e-4, "bfloat16": 0.06, "float16": 0.01}[name]
+    if differences.rough_gradient(case.name) and not target.IS_MICA:
+        loose *= 100
+    for trial in range(2):
+        directions: list[np.ndarray | None] = [None] * len(drawn)
+        for i in case.diff:
+            directions[i] = values.quantized(rng.uniform(-1, 1, np.shape(drawn[i][0])), name)
+        wanted = difference_quotient(case, variant, drawn, directions, 1e-5 if case.ref is not None else 1e-3)
+        along = [directions[i] for i in case.diff]
+        backward = pairing([x for _, x in got.leaves], along)
+        size = sum(np.sum(np.abs(np.asarray(x, np.float64) * d)) for (_, x), d in zip(got.leaves, along)) + 1e-3
+        if wanted is not None:
+            forward = pairing(cotangents, wanted)
+            if not abs(forward - backward) <= loose * max(size, 1e-3):
+                failures.add(f"vjp {label}", f"along a direction {backward:.9g}, difference quotient {forward:.9g} (size {size:.3g})")
+                return
+        if name == "bfloat16":
+            continue
+        tangents = [values.to_array(mx, d, name) for d in along]
+        pushed = outcome(lambda: mx.jvp(function, inputs, tangents)[1])
+        if pushed.error is not None:
+            if target.IS_MICA or not differences.wheel_lacks("jvp", pushed.error):
+                failures.add(f"jvp {label}", f"{type(pushed.error).__name__}: {str(pushed.error)[:200]}")
+            break
+        forward = pairing(cotangents, [x for _, x in pushed.leaves])
+        if not abs(forward - backward) <= loose * max(size, 1e-3):
+            failures.add(f"jvp {label}", f"{forward:.9g}, vjp gives {backward:.9g} (size {size:.3g})")
+            return
+    again = outcome(lambda: mx.vjp(mx.checkpoint(function), inputs, seeds)[1])
+    if again.error is not None:
+        failures.add(f"checkpoint {label}", f"{type(again.error).__name__}: {str(again.error)[:200]}")
+        return
+    for (_, x), (_, y) in zip(again.leaves, got.leaves, strict=True):
+        if not np.allclose(x, y, rtol=0 if target.IS_MICA else 1e-5, atol=0 if target.IS_MICA else 1e-5, equal_nan=True):
+            failures.add(f"checkpoint {label}", "gradients differ from those without")
+            return

@@ -353,13 +353,3 @@ static int eval_in_scope(mica_scope *s, mica_array *const arrays[], size_t n, bo
 
 int mica_eval(mica_scope *s, mica_array *const arrays[], size_t n) { return eval_in_scope(s, arrays, n, true); }
 int mica_async_eval(mica_scope *s, mica_array *const arrays[], size_t n) { return eval_in_scope(s, arrays, n, false); }
-
-double mica_item(mica_scope *s, mica_array *a)
-{
-    if (!mica__scope_ok(s) || !a) return 0;
-    if (a->size != 1) {
-        mica__error(s, MICA_EVALUE, "[item] an array of shape %s has no single value", mica__shape_text(mica__dims_of(a)));
-        return 0;
-    }
-    return mica_eval(s, &a, 1) == MICA_OK ? mica__load_number((mica_dtype)a->dtype, a->data) : 0;
-}

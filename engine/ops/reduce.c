@@ -261,7 +261,8 @@ mica_array *mica_softmax(mica_scope *s, mica_array *a, mica_dims axis, bool prec
         r = mica__build(s, mica_prim_softmax, &p, 1, &x, out, mica__dims_of(x));
     }
     r = mica__axes_restore(s, r, a, n, axes);
-    /* As the reference: only over exactly the last axis do integers stay the floats that they became. */
-    bool last = n == 1 && axes[0] == a->ndim - 1;
+    /* As the reference: only over the last axis alone (others of size 1 aside) do integers stay the floats that they became. */
+    bool last = n > 0 && axes[n - 1] == a->ndim - 1;
+    for (int i = 0; i + 1 < n; i++) last &= a->shape[axes[i]] == 1;
     return mica__cast(s, r, last ? out : given);
 }

@@ -7,22 +7,22 @@
 /* Truncates; out of range, infinite and NaN give the smallest integer. Smaller types take the low bits of int32. */
 MICA_BODY int32_t k_i32_from_f64(double x)
 {
-    x = (x > -2147483649.0) & (x < 2147483648.0) ? x : -2147483648.0;
+    x = ((x > -2147483649.0) & (x < 2147483648.0)) ? x : -2147483648.0;
     return (int32_t)x;
 }
 MICA_BODY int64_t k_i64_from_f64(double x)
 {
-    x = (x >= -0x1p63) & (x < 0x1p63) ? x : -0x1p63;
+    x = ((x >= -0x1p63) & (x < 0x1p63)) ? x : -0x1p63;
     return (int64_t)x;
 }
 MICA_BODY int32_t k_i32_from_f32(float x)
 {
-    x = (x >= -0x1p31f) & (x < 0x1p31f) ? x : -0x1p31f;
+    x = ((x >= -0x1p31f) & (x < 0x1p31f)) ? x : -0x1p31f;
     return (int32_t)x;
 }
 MICA_BODY int64_t k_i64_from_f32(float x)
 {
-    x = (x >= -0x1p63f) & (x < 0x1p63f) ? x : -0x1p63f;
+    x = ((x >= -0x1p63f) & (x < 0x1p63f)) ? x : -0x1p63f;
     return (int64_t)x;
 }
 

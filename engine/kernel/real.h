@@ -42,8 +42,8 @@ MICA_BODY REAL K(ceil)(REAL a)
 }
 
 MICA_BODY uint8_t K(isnan)(REAL a) { return a != a; }
-MICA_BODY uint8_t K(isinf)(REAL a) { return (a == K(infinity)()) | (a == -K(infinity)()); }
-MICA_BODY uint8_t K(isfinite)(REAL a) { return (a < K(infinity)()) & (a > -K(infinity)()); }
+MICA_BODY uint8_t K(isinf)(REAL a) { return K(abs)(a) == K(infinity)(); }
+MICA_BODY uint8_t K(isfinite)(REAL a) { return K(abs)(a) < K(infinity)(); }
 MICA_BODY uint8_t K(isposinf)(REAL a) { return a == K(infinity)(); }
 MICA_BODY uint8_t K(isneginf)(REAL a) { return a == -K(infinity)(); }
 
@@ -53,8 +53,8 @@ MICA_BODY REAL K(multiply)(REAL a, REAL b) { return a * b; }
 MICA_BODY REAL K(divide)(REAL a, REAL b) { return a / b; }
 MICA_BODY REAL K(floor_divide)(REAL a, REAL b) { return K(floor)(a / b); }
 /* NaN wins; of equal operands (0 and -0) the second is taken. */
-MICA_BODY REAL K(maximum)(REAL a, REAL b) { return (a > b) | (a != a) ? a : b; }
-MICA_BODY REAL K(minimum)(REAL a, REAL b) { return (a < b) | (a != a) ? a : b; }
+MICA_BODY REAL K(maximum)(REAL a, REAL b) { return ((a > b) | (a != a)) ? a : b; }
+MICA_BODY REAL K(minimum)(REAL a, REAL b) { return ((a < b) | (a != a)) ? a : b; }
 
 MICA_BODY uint8_t K(equal)(REAL a, REAL b) { return a == b; }
 MICA_BODY uint8_t K(not_equal)(REAL a, REAL b) { return a != b; }

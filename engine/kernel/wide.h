@@ -71,7 +71,7 @@ MICA_BODY double wide_log_parts(double u, double *k)
 MICA_BODY double wide_log_ends(double u, double value)
 {
     double other = u == 0 ? -k_infinity_f64() : u < 0 ? k_nan_f64() : u;
-    return (u > 0) & (u < k_infinity_f64()) ? value : other;
+    return ((u > 0) & (u < k_infinity_f64())) ? value : other;
 }
 
 MICA_BODY double wide_log(double u)
@@ -86,14 +86,16 @@ MICA_BODY double wide_log2(double u)
     return wide_log_ends(u, k + log_m * 1.4426950408889634);
 }
 
-/* log(1 + x); what 1 + x loses of a small x is added back. */
-MICA_BODY double wide_log1p(double x)
+/* log(1 + x), finite x > -1; what 1 + x loses of a small x is added back. */
+MICA_BODY double wide_log1p_finite(double x)
 {
     double u = 1 + x, lost = x - (u - 1);
     double k, log_m = wide_log_parts(u, &k);
-    double small = (x < 0.5) & (x > -0.5) ? lost : 0;
-    return wide_log_ends(u, k * 0.69314718055994531 + (log_m + small));
+    double small = ((x < 0.5) & (x > -0.5)) ? lost : 0;
+    return k * 0.69314718055994531 + (log_m + small);
 }
+
+MICA_BODY double wide_log1p(double x) { return wide_log_ends(1 + x, wide_log1p_finite(x)); }
 
 /* The angle in [0, pi/2] of the point (across, up), both >= 0 or NaN. The quotient of the smaller by the larger is
    turned by pi/4 where it exceeds tan(pi/8). */
@@ -112,7 +114,7 @@ MICA_BODY double wide_angle(double up, double across)
     double angle = q + (q * z) * p;
     angle = turned ? angle + 0.78539816339744828 : angle;
     angle = a > b ? 1.5707963267948966 - angle : angle;
-    return (up != up) | (across != across) ? k_nan_f64() : angle;
+    return ((up != up) | (across != across)) ? k_nan_f64() : angle;
 }
 
 /* sin and cos of |r| <= pi/4. */

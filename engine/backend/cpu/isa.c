@@ -4,7 +4,7 @@
 #endif
 #include "backend/cpu/isa.h"
 
-#include <stdlib.h>
+#include "base/config.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -23,7 +23,7 @@ static atomic_int cap = MICA_ISA_COUNT;
 
 #if defined(__x86_64__)
 typedef struct cpuid_leaf {
-    unsigned a, b, c, d;
+    unsigned a, b, c, d; /* the registers */
 } cpuid_leaf;
 
 static cpuid_leaf cpuid(unsigned leaf, unsigned subleaf)
@@ -89,14 +89,21 @@ static unsigned probe(void)
 static unsigned probe(void) { return (unsigned)MICA_ISA_PORTABLE + 1; }
 #endif
 
-/* MICA_ISA caps the level; what it does not know it does not touch. */
-static unsigned apply_environment(unsigned found)
+/* MICA_ISA caps the level; names that it does not know cap nothing. */
+static unsigned apply_setting(unsigned found)
 {
-    static const char *const names[MICA_ISA_COUNT] = { "portable", "avx2", "avx512" };
-    const char *wanted = getenv("MICA_ISA");
-    for (unsigned level = 0; wanted != NULL && level < MICA_ISA_COUNT; level++)
-        if (strcmp(wanted, names[level]) == 0 && level + 1 < (found & LEVEL_MASK))
-            return (found & ~LEVEL_MASK) | (level + 1);
+    static const struct {
+        const char *name;
+        mica__isa level;
+    } caps[] = { { "baseline", MICA_ISA_PORTABLE }, { "portable", MICA_ISA_PORTABLE },
+                 { "avx2", MICA_ISA_V3 },           { "v3", MICA_ISA_V3 },
+                 { "avx512", MICA_ISA_V4 },         { "v4", MICA_ISA_V4 } };
+    const char *wanted = mica__setting_text(MICA_SETTING_isa);
+    for (size_t i = 0; i < sizeof caps / sizeof *caps; i++) {
+        unsigned word = (unsigned)caps[i].level + 1;
+        if (strcmp(wanted, caps[i].name) == 0 && word < (found & LEVEL_MASK))
+            return (found & ~LEVEL_MASK) | word;
+    }
     return found;
 }
 
@@ -105,7 +112,7 @@ static unsigned found_word(void)
 {
     unsigned found = atomic_load_explicit(&probed, memory_order_relaxed);
     if (found == 0) {
-        found = apply_environment(probe());
+        found = apply_setting(probe());
         atomic_store_explicit(&probed, found, memory_order_relaxed);
     }
     return found;

@@ -22,7 +22,7 @@ enum {
     MICA_ISA_AMX_INT8 = 32
 };
 
-/* The level in use: the processor's, capped by MICA_ISA=portable|avx2|avx512 and by mica__isa_cap. */
+/* The level in use: the processor's, capped by the setting `isa` (MICA_ISA=baseline, avx2 or avx512) and by mica__isa_cap. */
 MICA_API mica__isa mica__isa_level(void);
 
 /* True when all of the features are there and the level in use admits them (F16C: v3, the others: v4). */

@@ -14,9 +14,12 @@ typedef struct mica__loop_table {
 /* Each writes the entries that its unit has over those of lower levels. */
 void mica__loops_portable(mica__loop_table *table);
 void mica__casts_portable(mica__loop_table *table);
-#if defined(__x86_64__)
+/* MICA_WITH_<level>: the build has that unit. */
+#if defined(MICA_WITH_V3)
 void mica__loops_v3(mica__loop_table *table);
 void mica__casts_v3(mica__loop_table *table);
+#endif
+#if defined(MICA_WITH_V4)
 void mica__loops_v4(mica__loop_table *table);
 void mica__casts_v4(mica__loop_table *table);
 #endif
@@ -35,6 +38,8 @@ void mica__casts_v4(mica__loop_table *table);
 /* The next loop may be vectorised although `out` may be the very pointer of an operand: element i is read before it is
    written, and no other. */
 #if defined(__clang__)
+/* Many bodies (of integers, of the C library) have no vector form, and need none. */
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define MICA_LOOP _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)
 #define MICA_LOOP _Pragma("GCC ivdep")

@@ -12,18 +12,19 @@ static void fill(mica__loop_table *table, mica__isa level)
 {
     mica__loops_portable(table);
     mica__casts_portable(table);
-#if defined(__x86_64__)
+#if defined(MICA_WITH_V3)
     if (level >= MICA_ISA_V3) {
         mica__loops_v3(table);
         mica__casts_v3(table);
     }
+#endif
+#if defined(MICA_WITH_V4)
     if (level >= MICA_ISA_V4) {
         mica__loops_v4(table);
         mica__casts_v4(table);
     }
-#else
-    (void)level;
 #endif
+    (void)level;
 }
 
 /* Filling takes a microsecond and cannot fail: who comes second waits for it. */

@@ -4,6 +4,8 @@
    any path that leaves a group raises the level, so no group can depend on itself. All walks keep their own stacks: depth never touches the C stack. */
 #include "compile/plan.h"
 
+#include "base/config.h"
+
 enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
 
 /* What the planner knows of one pending node. */
@@ -22,6 +24,7 @@ typedef struct planner {
     mica__vec order; /* nodes, inputs first */
     info *infos;     /* by node->mark - 1 */
     uint32_t *first, *last; /* group's list of nodes, by root */
+    uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */
 } planner;
 
 static bool is_elementwise(const mica_node *n)
@@ -151,7 +154,7 @@ static void assign_groups(planner *p)
             info *in = planned(p, n->inputs[k]);
             if (!in) continue;
             in->edges++;
-            bool fuse = fusable(in, n, n->inputs[k]) && infos[find(infos, (uint32_t)(in - infos))].size < GROUP_LIMIT;
+            bool fuse = fusable(in, n, n->inputs[k]) && infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
             uint32_t level = in->level + !fuse;
             if (level > self->level) self->level = level;
         }
@@ -296,6 +299,7 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const
     p->infos = mica__arena_alloc(&p->plan->arena, p->order.n * sizeof *p->infos);
     if (!p->infos) return MICA_EMEMORY;
     memset(p->infos, 0, p->order.n * sizeof *p->infos);
+    p->limit = mica__setting_flag(MICA_SETTING_fuse) ? GROUP_LIMIT : 0;
     assign_groups(p);
     for (size_t i = 0; i < n; i++) {
         info *root = planned(p, roots[i]);

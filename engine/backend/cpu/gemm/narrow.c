@@ -3,9 +3,10 @@
 #include "runtime/pool.h"
 
 #define THIN_MOST ((size_t)16)
-/* Columns and steps that a task adds up at a time where the lines of the large operand are its columns in memory. */
-#define STRETCH ((size_t)512)
-#define STEPS ((size_t)16)
+/* Where the lines of the large operand are its columns in memory: steps that are added up at a time, along a stretch of lines. The
+   sums of a stretch stay in the first cache: SUMS of them for all thin lines. */
+#define STEPS ((size_t)8)
+#define SUMS ((size_t)2048)
 /* Bytes of the large operand worth a task. */
 #define TASK_BYTES ((size_t)256 << 10)
 #define STACK_BYTES ((size_t)16 << 10)
@@ -18,7 +19,8 @@ typedef struct narrow {
     size_t thin, lines;
     const mica__gemm_operand *small, *large;
     const ptrdiff_t *small_batch, *large_batch;
-    char *wide;                        /* the thin operand, converted: [batch][thin][k]; or NULL */
+    char *wide;                        /* the thin operand, converted; or NULL */
+    size_t wide_size;                  /* bytes of one matrix of it */
     ptrdiff_t small_line, small_step;  /* of what the kernels read */
     size_t stretch, stretches, span, splits, group, items;
     char *partial;                     /* [batch][splits][thin][lines]; or NULL */
@@ -48,19 +50,28 @@ bool mica__gemm_is_narrow(const mica__gemm_plan *p)
 
 static const char *small_of(const narrow *w, size_t matrix)
 {
-    const mica__gemm_plan *p = w->plan;
-    if (w->wide) return w->wide + matrix * w->thin * p->k * p->unit;
+    if (w->wide) return w->wide + matrix * w->wide_size;
     ptrdiff_t offset = w->small_batch ? w->small_batch[matrix] : 0;
     return w->small->data + offset * (ptrdiff_t)w->small->element;
 }
+
+/* Steps of the thin operand that a task converts. */
+#define WIDENED ((size_t)512)
 
 static void widen_task(void *context, size_t index)
 {
     const narrow *w = context;
     const mica__gemm_plan *p = w->plan;
-    size_t matrix = index / w->thin, line = index % w->thin;
+    size_t pieces = mica__ceil_div(p->k, WIDENED);
+    size_t matrix = index / pieces, step = index % pieces * WIDENED;
+    size_t steps = mica__least(WIDENED, p->k - step);
     ptrdiff_t offset = w->small_batch ? w->small_batch[matrix] : 0;
-    mica__gemm_pack(w->small, offset, line, 1, 1, true, 0, p->k, w->wide + index * p->k * p->unit);
+    char *to = w->wide + matrix * w->wide_size + step * (size_t)w->small_step * p->unit;
+    if (!w->dots)
+        mica__gemm_pack(w->small, offset, 0, w->thin, w->thin, true, step, steps, to);
+    else
+        for (size_t i = 0; i < w->thin; i++, to += w->small_line * (ptrdiff_t)p->unit)
+            mica__gemm_pack(w->small, offset, i, 1, 1, true, step, steps, to);
 }
 
 /* sums[i][j] = product over steps [first, first + steps) for lines [line, line + count), by dot products. */
@@ -128,7 +139,7 @@ static void finish(const narrow *w, size_t matrix, size_t line, size_t count, co
 static void one_item(const narrow *w, size_t item)
 {
     const mica__gemm_plan *p = w->plan;
-    _Alignas(64) char own[THIN_MOST * STRETCH * sizeof(double)];
+    _Alignas(64) char own[SUMS * sizeof(double)];
     size_t line = item % w->stretches * w->stretch, split = item / w->stretches % w->splits;
     size_t matrix = item / w->stretches / w->splits, first = split * w->span;
     size_t count = mica__least(w->stretch, w->lines - line);
@@ -154,19 +165,21 @@ static void items_task(void *context, size_t index)
     for (size_t item = index * w->group; item < end; item++) one_item(w, item);
 }
 
-static void combine_task(void *context, size_t matrix)
+static void combine_task(void *context, size_t index)
 {
     const narrow *w = context;
-    size_t all = w->thin * w->lines;
-    char *sums = w->partial + matrix * w->splits * all * w->plan->unit;
-    for (size_t s = 1; s < w->splits; s++)
-        for (size_t i = 0; i < all; i++) {
-            if (w->plan->unit == 4)
-                ((float *)(void *)sums)[i] += ((float *)(void *)sums)[s * all + i];
-            else
-                ((double *)(void *)sums)[i] += ((double *)(void *)sums)[s * all + i];
-        }
-    finish(w, matrix, 0, w->lines, sums, (ptrdiff_t)w->lines);
+    size_t matrix = index / w->stretches, line = index % w->stretches * w->stretch;
+    size_t count = mica__least(w->stretch, w->lines - line), all = w->thin * w->lines;
+    char *sums = w->partial + (matrix * w->splits * all + line) * w->plan->unit;
+    for (size_t i = 0; i < w->thin; i++)
+        for (size_t s = 1; s < w->splits; s++)
+            for (size_t j = i * w->lines; j < i * w->lines + count; j++) {
+                if (w->plan->unit == 4)
+                    ((float *)(void *)sums)[j] += ((float *)(void *)sums)[s * all + j];
+                else
+                    ((double *)(void *)sums)[j] += ((double *)(void *)sums)[s * all + j];
+            }
+    finish(w, matrix, line, count, sums, (ptrdiff_t)w->lines);
 }
 
 /* Tasks, by the shape alone: stretches of lines; spans of k where there are few stretches and k is long. */
@@ -175,44 +188,60 @@ static void cut(narrow *w)
     const mica__gemm_plan *p = w->plan;
     const size_t element = w->large->element, batch = p->g->batch;
     size_t fours = mica__most(TASK_BYTES / 4 / element / p->k, 1);
-    w->stretch = mica__least(w->dots ? 4 * fours : STRETCH, STRETCH);
+    w->stretch = SUMS / w->thin / 32 * 32;
+    if (w->dots) w->stretch = mica__least(4 * fours, w->stretch);
     w->stretches = mica__ceil_div(w->lines, w->stretch);
     w->splits = 1;
-    size_t bytes = w->lines * p->k * element;
-    if (w->stretches * batch < 8 && bytes >= 4 * TASK_BYTES && p->k >= 2048)
-        w->splits = mica__least(mica__least(p->k / 1024, bytes / TASK_BYTES),
-                                64 / (w->stretches * batch));
+    size_t bytes = w->lines * p->k * element, tasks = w->stretches * batch;
+    if (tasks < 32 && bytes >= 4 * TASK_BYTES && p->k >= 512)
+        w->splits = mica__least(mica__least(p->k / 256, bytes / TASK_BYTES), 64 / tasks);
     w->span = mica__ceil_div(mica__ceil_div(p->k, w->splits), 64) * 64;
     w->splits = mica__ceil_div(p->k, w->span);
     w->items = batch * w->splits * w->stretches;
     w->group = mica__most(TASK_BYTES / 4 / (element * mica__least(w->stretch, w->lines) * w->span), 1);
 }
 
+/* Whether the kernels cannot, or should not, read the thin operand where it lies: rows far apart fall into the same few sets of the
+   caches. Chooses its layout. */
+static bool converts(narrow *w)
+{
+    const mica__gemm_plan *p = w->plan;
+    ptrdiff_t line = w->small->line, step = w->small->step;
+    bool half = w->small->form == MICA_FORM_HALF, several = w->thin > 2;
+    w->small_line = line;
+    w->small_step = step;
+    if (w->dots ? !half && step == 1 && !(several && line * (ptrdiff_t)p->unit % 2048 == 0)
+                : !half && (line == 1 || !several))
+        return false;
+    size_t row = mica__ceil_div(p->k, 16) * 16 + 16; /* no power of two */
+    w->small_line = w->dots ? (ptrdiff_t)row : 1;
+    w->small_step = w->dots ? 1 : (ptrdiff_t)w->thin;
+    w->wide_size = mica__ceil_div(w->thin * (w->dots ? row : p->k) * p->unit, 64) * 64;
+    return true;
+}
+
 static int run_with(narrow *w, char *stack)
 {
     const mica__gemm_plan *p = w->plan;
     const size_t batch = p->g->batch;
-    size_t wide = 0, sums = 0;
-    bool convert = w->small->form == MICA_FORM_HALF || (w->dots && w->small->step != 1);
-    if (convert) wide = mica__ceil_div(batch * w->thin * p->k * p->unit, 64) * 64;
+    size_t sums = 0;
+    bool convert = converts(w);
+    size_t wide = w->wide_size * batch;
     if (w->splits > 1) sums = batch * w->splits * w->thin * w->lines * p->unit;
     void *scratch = stack;
     bool taken = wide + sums > STACK_BYTES;
     if (taken) MICA_TRY(mica__memory_take(wide + sums, &scratch));
-    w->small_line = w->small->line;
-    w->small_step = w->small->step;
     if (sums) w->partial = (char *)scratch + wide;
     if (convert) {
+        size_t pieces = batch * mica__ceil_div(p->k, WIDENED);
         w->wide = scratch;
-        w->small_line = (ptrdiff_t)p->k;
-        w->small_step = 1;
         if (taken)
-            mica__parallel(batch * w->thin, widen_task, w);
+            mica__parallel(pieces, widen_task, w);
         else
-            for (size_t i = 0; i < batch * w->thin; i++) widen_task(w, i);
+            for (size_t i = 0; i < pieces; i++) widen_task(w, i);
     }
     mica__parallel(mica__ceil_div(w->items, w->group), items_task, w);
-    if (sums) mica__parallel(batch, combine_task, w);
+    if (sums) mica__parallel(batch * w->stretches, combine_task, w);
     if (taken) mica__memory_give(scratch, wide + sums);
     return MICA_OK;
 }

@@ -292,6 +292,48 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots, co
     return MICA_OK;
 }
 
+/* ---- epilogues ---- */
+
+/* The single node of an earlier step if nobody but `edges` inputs of one consumer will ever look at its result. */
+static mica_node *only_used_by(planner *p, const mica_array *a, uint32_t edges, mica_prim prim)
+{
+    const info *i = planned(p, a);
+    if (!i || i->root || i->node->prim != prim || i->edges != edges || (i->node->flags & MICA_NODE_TRACED)) return NULL;
+    return (uint32_t)atomic_load_explicit(&a->uses, memory_order_relaxed) == edges ? i->node : NULL;
+}
+
+/* A tape over a matrix product that only it needs runs on the product's tiles while they are in cache. */
+static void merge_products(planner *p)
+{
+    mica__plan *plan = p->plan;
+    for (size_t t = 0; t < plan->nsteps; t++) {
+        mica__step *step = &plan->steps[t];
+        for (uint32_t e = 0; step->ops && !step->product && e < step->nexternals; e++) {
+            const mica_array *a = step->externals[e];
+            if (a->size != step->ops[0].node->out[0].size || a->size < 1024) continue;
+            mica_node *reshaped = only_used_by(p, a, step->edges[e], mica_prim_reshape);
+            mica_node *product = reshaped ? only_used_by(p, reshaped->inputs[0], 1, mica_prim_matmul)
+                                          : only_used_by(p, a, step->edges[e], mica_prim_matmul);
+            if (!product || product->stream != step->stream || !mica__shape_equal(mica__dims_of(a), mica__dims_of(&step->ops[0].node->out[0])))
+                continue;
+            step->product = product;
+            step->reshaped = reshaped;
+        }
+    }
+    /* Their own steps go. */
+    for (size_t t = 0; t < plan->nsteps; t++) {
+        const mica__step *step = &plan->steps[t];
+        if (step->product) p->infos[step->product->mark - 1].local = UINT32_MAX;
+        if (step->reshaped) p->infos[step->reshaped->mark - 1].local = UINT32_MAX;
+    }
+    size_t kept = 0;
+    for (size_t t = 0; t < plan->nsteps; t++) {
+        const mica_node *n = plan->steps[t].node;
+        if (!n || p->infos[n->mark - 1].local != UINT32_MAX) plan->steps[kept++] = plan->steps[t];
+    }
+    plan->nsteps = kept;
+}
+
 static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const mica__map *scoped)
 {
     for (size_t i = 0; i < n; i++) MICA_TRY(walk(p, s, roots[i]));
@@ -306,7 +348,9 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const
         if (root) root->root = true;
     }
     MICA_TRY(list_groups(p));
-    return order_groups(p, roots, n, scoped);
+    MICA_TRY(order_groups(p, roots, n, scoped));
+    if (p->limit) merge_products(p);
+    return MICA_OK;
 }
 
 int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped)

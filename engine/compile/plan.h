@@ -16,7 +16,9 @@ typedef struct mica__tape_op {
 
 /* What runs as one: a fused tape of element-wise nodes over one shape, or a single node of another class. */
 typedef struct mica__step {
-    mica_node *node; /* the single node; NULL for a tape */
+    mica_node *node;     /* the single node; NULL for a tape */
+    mica_node *product;  /* a matrix product that runs first, the tape being its epilogue; or NULL */
+    mica_node *reshaped; /* the reshape between product and tape, if any */
     mica__tape_op *ops;
     uint32_t nops;
     uint32_t nexternals;

@@ -63,16 +63,23 @@ static void unschedule(mica_node *n)
 static void put_back(mica__step *step)
 {
     if (step->node) unschedule(step->node);
+    if (step->product) unschedule(step->product);
+    if (step->reshaped) unschedule(step->reshaped);
     for (uint32_t i = 0; i < step->nops; i++) unschedule(step->ops[i].node);
 }
 
 /* Waits until no input of the step is being computed elsewhere; a fault when one failed. */
 static int inputs_ready(const mica__step *step)
 {
+    if (step->product) {
+        mica__step own = { .node = step->product };
+        MICA_TRY(inputs_ready(&own));
+    }
     size_t n = step->node ? step->node->ninputs : step->nexternals;
     mica_array *const *in = step->node ? step->node->inputs : step->externals;
+    const mica_node *made_here = step->reshaped ? step->reshaped : step->product;
     for (size_t i = 0; i < n; i++) {
-        if (node_is(in[i], MICA_NODE_DONE)) continue;
+        if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here)) continue;
         mica__mutex_lock(&lock);
         while (node_is(in[i], MICA_NODE_SCHEDULED)) mica__condition_wait(&changed, &lock);
         mica__mutex_unlock(&lock);
@@ -93,6 +100,8 @@ static void finish(mica__step *step)
         if (!(step->node->flags & MICA_NODE_TRACED)) mica__node_detach(step->node);
         return;
     }
+    if (step->product) unschedule(step->product); /* it vanishes with its consumer */
+    if (step->reshaped) unschedule(step->reshaped);
     for (uint32_t i = 0; i < step->nops; i++)
         atomic_store_explicit(&step->ops[i].node->state, step->ops[i].keep ? MICA_NODE_DONE : MICA_NODE_PENDING,
                               memory_order_release);

@@ -1,6 +1,5 @@
 /* The kernel of matmul: geometry for the blocked driver. */
-#include "backend/cpu/gemm/gemm.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/matmul.h"
 
 /* Element offset of each matrix of a batch: the leading axes' strides walked in row-major order. */
 static void offsets(const mica_array *a, size_t batch, ptrdiff_t *out)
@@ -18,10 +17,8 @@ static void offsets(const mica_array *a, size_t batch, ptrdiff_t *out)
     }
 }
 
-int mica__kernel_matmul(mica__launch *l)
+int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array *b, mica_array *c, mica__epilogue *epilogue, void *context)
 {
-    const mica_array *a = l->in[0], *b = l->in[1];
-    mica_array *c = &l->out[0];
     int n = c->ndim;
     if (!c->size) return MICA_OK;
     mica__gemm g = {
@@ -29,12 +26,13 @@ int mica__kernel_matmul(mica__launch *l)
         .a = a->data, .a_row = a->strides[n - 2], .a_col = a->strides[n - 1],
         .b = b->data, .b_row = b->strides[n - 2], .b_col = b->strides[n - 1],
         .c = c->data, .c_row = c->shape[n - 1], .alpha = 1, .dtype = (mica_dtype)c->dtype,
+        .epilogue = epilogue, .epilogue_context = context,
     };
     for (int i = 0; i < n - 2; i++) g.batch *= (size_t)c->shape[i];
     if (g.batch > 1) {
         size_t bytes;
         if (mica__mul_overflow(3 * sizeof(ptrdiff_t), g.batch, &bytes)) return mica__fail(MICA_EOVERFLOW, "[matmul] too many matrices");
-        ptrdiff_t *room = mica__arena_alloc(&l->scratch, bytes);
+        ptrdiff_t *room = mica__arena_alloc(scratch, bytes);
         if (!room) return MICA_EMEMORY;
         offsets(a, g.batch, room);
         offsets(b, g.batch, room + g.batch);
@@ -45,3 +43,5 @@ int mica__kernel_matmul(mica__launch *l)
     }
     return mica__gemm_run(&g);
 }
+
+int mica__kernel_matmul(mica__launch *l) { return mica__matmul_run(&l->scratch, l->in[0], l->in[1], &l->out[0], NULL, NULL); }

@@ -7,6 +7,7 @@
 #include "backend/cpu/gather.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
+#include "backend/cpu/matmul.h"
 
 enum { BLOCK = 1024, TASK = 32768, INLINE_WORK = 16384 };
 
@@ -425,12 +426,18 @@ static size_t block_size(const tape *t, size_t widest)
     return (size_t)t->n < block ? (size_t)t->n : block;
 }
 
-static int execute(tape *t)
+static size_t widest_register(const tape *t)
 {
-    if (t->n == 0) return MICA_OK;
     size_t widest = 4;
     for (size_t i = 0; i < t->length; i++)
         if (t->code[i].out.kind == PLACE_REGISTER && t->code[i].out.size > widest) widest = t->code[i].out.size;
+    return widest;
+}
+
+static int execute(tape *t)
+{
+    if (t->n == 0) return MICA_OK;
+    size_t widest = widest_register(t);
     run r = { .t = t, .block = block_size(t, widest) };
     t->register_bytes = (r.block * widest + 63) & ~(size_t)63;
     size_t work = (size_t)t->n * t->length;
@@ -450,6 +457,65 @@ static int execute(tape *t)
     return MICA_OK;
 }
 
+/* ---- as the epilogue of a matrix product ---- */
+
+static void run_rectangle(void *context, size_t batch, size_t row, size_t col, size_t rows, size_t cols)
+{
+    run *r = context;
+    const tape *t = r->t;
+    const mica_array *c = &t->step->product->out[0];
+    size_t m = (size_t)c->shape[c->ndim - 2], n = (size_t)c->shape[c->ndim - 1];
+    void *registers = NULL;
+    size_t bytes = t->nregisters * t->register_bytes;
+    if (bytes && mica__memory_take(bytes, &registers) != MICA_OK) {
+        atomic_store(&r->status, MICA_EMEMORY);
+        return;
+    }
+    /* Whole rows lie one behind the other: then the rectangle is one run. */
+    size_t runs = cols == n ? 1 : rows, length = cols == n ? rows * cols : cols;
+    for (size_t i = 0; i < runs; i++) {
+        size_t start = (batch * m + row + i) * n + col;
+        for (size_t at = 0; at < length; at += r->block)
+            run_block(t, registers, (int64_t)(start + at), length - at < r->block ? length - at : r->block);
+    }
+    mica__memory_give(registers, bytes);
+}
+
+/* The product's memory, as the tape's operand: it belongs to what the tape reads, so that a result may take it over. */
+static int prepare_product(mica__step *s)
+{
+    mica_array *c = &s->product->out[0];
+    mica__buffer *b = mica__buffer_new((size_t)c->size * mica__dtype_sizes[c->dtype]);
+    if (!b) return MICA_EMEMORY;
+    mica_array *read = s->reshaped ? &s->reshaped->out[0] : c;
+    mica__array_set_data(read, b, b->data, NULL);
+    if (s->reshaped) mica__array_set_data(c, NULL, b->data, NULL);
+    return MICA_OK;
+}
+
+static void drop_product(mica__step *s)
+{
+    mica_array *arrays[2] = { &s->product->out[0], s->reshaped ? &s->reshaped->out[0] : NULL };
+    for (int i = 0; i < 2 && arrays[i]; i++) {
+        mica__buffer *b = arrays[i]->buffer;
+        arrays[i]->buffer = NULL;
+        arrays[i]->data = NULL;
+        arrays[i]->flags &= (uint8_t)~MICA_ARRAY_ROW_MAJOR;
+        mica__buffer_release(b);
+    }
+}
+
+static int execute_product(tape *t)
+{
+    size_t widest = widest_register(t);
+    run r = { .t = t, .block = block_size(t, widest) };
+    t->register_bytes = (r.block * widest + 63) & ~(size_t)63;
+    mica_node *p = t->step->product;
+    MICA_TRY(mica__matmul_run(t->arena, p->inputs[0], p->inputs[1], &p->out[0], run_rectangle, &r));
+    if (r.status != MICA_OK) return mica__fail_memory("epilogue of a matrix product", t->nregisters * t->register_bytes);
+    return MICA_OK;
+}
+
 /* After a failure: results lose what they were given; nothing that anybody can see has changed unless memory was donated, which is last. */
 static void withdraw(mica__step *s)
 {
@@ -466,10 +532,14 @@ int mica__tape_run(mica__step *s)
 {
     mica__arena arena = { NULL };
     tape t = { .arena = &arena, .step = s };
-    choose_order(&t);
-    int status = compile(&t);
-    if (status == MICA_OK) status = execute(&t);
+    int status = s->product ? prepare_product(s) : MICA_OK;
+    if (status == MICA_OK) {
+        choose_order(&t);
+        status = compile(&t);
+    }
+    if (status == MICA_OK) status = s->product ? execute_product(&t) : execute(&t);
     if (status != MICA_OK) withdraw(s);
+    if (s->product) drop_product(s);
     mica__arena_free(&arena);
     return status;
 }

@@ -105,7 +105,7 @@ static entry *trace(mica_scope *s, mica_compiled *c, mica_arrays arguments, cons
 int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, mica_arrays *results)
 {
     if (!mica__scope_ok(s)) return mica_scope_status(s);
-    size_t n;
+    size_t n = 0;
     int64_t *signature = signature_of(s, arguments, &n);
     if (!signature) return s->status;
     bool traced = false;

@@ -1264,6 +1264,116 @@ static mica_array *call_nan_to_num(mica_scope *scope, const mica__value *v, mica
     return mica_nan_to_num(scope, v[0].array, v[1].real, v[2].real, v[3].real);
 }
 
+static mica_array *call_random_key(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_key(scope, v[0].integer);
+}
+
+static mica_array *call_random_split(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_split(scope, v[0].array, v[1].integer);
+}
+
+static mica_array *call_random_bits(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_bits(scope, v[0].dims, v[1].integer, v[2].array);
+}
+
+static mica_array *call_random_uniform(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_uniform(scope, v[0].array, v[1].array, v[2].dims, v[3].dtype, v[4].array);
+}
+
+static mica_array *call_random_normal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_normal(scope, v[0].dims, v[1].dtype, v[2].array, v[3].array, v[4].array);
+}
+
+static mica_array *call_random_randint(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_randint(scope, v[0].array, v[1].array, v[2].dims, v[3].dtype, v[4].array);
+}
+
+static mica_array *call_random_bernoulli(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_bernoulli(scope, v[0].array, v[1].dims, v[2].array);
+}
+
+static mica_array *call_random_truncated_normal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_truncated_normal(scope, v[0].array, v[1].array, v[2].dims, v[3].dtype,
+                                        v[4].array);
+}
+
+static mica_array *call_random_gumbel(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_gumbel(scope, v[0].dims, v[1].dtype, v[2].array);
+}
+
+static mica_array *call_random_laplace(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_laplace(scope, v[0].dims, v[1].dtype, v[2].real, v[3].real, v[4].array);
+}
+
+static mica_array *call_random_categorical(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_categorical(scope, v[0].array, v[1].axis, v[2].dims, v[3].integer,
+                                   v[4].array);
+}
+
+static mica_array *call_random_permutation(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_permutation(scope, v[0].array, v[1].axis, v[2].array);
+}
+
+static mica_array *call_random_permutation_of(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_permutation_of(scope, v[0].integer, v[1].array);
+}
+
+static mica_array *call_cumsum(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_cumsum(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean, v[4].dtype);
+}
+
+static mica_array *call_cumprod(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_cumprod(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean, v[4].dtype);
+}
+
+static mica_array *call_cummax(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_cummax(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean);
+}
+
+static mica_array *call_cummin(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_cummin(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean);
+}
+
+static mica_array *call_logcumsumexp(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_logcumsumexp(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1575,6 +1685,42 @@ const mica__function mica__functions[] = {
       "Whether shapes and all elements are equal.", call_array_equal },
     { "nan_to_num", "a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None",
       "Replaces NaN and infinities; infinities become the largest finite numbers of the type by default.", call_nan_to_num },
+    { "random_key", "seed: int",
+      "The key of a seed: [seed >> 32, seed & 0xffffffff] as uint32.", call_random_key },
+    { "random_split", "key: key, num: int = 2",
+      "Independent keys made of one: shape (num, 2).", call_random_split },
+    { "random_bits", "shape: dims = (), width: int = 4, key: key? = None",
+      "Random unsigned integers of `width` bytes (1, 2, 4 or 8); one block of them for each key of shape (..., 2).", call_random_bits },
+    { "random_uniform", "low: operand = 0, high: operand = 1, shape: dims = (), dtype: dtype? = float32, key: key? = None",
+      "Numbers evenly distributed in [low, high).", call_random_uniform },
+    { "random_normal", "shape: dims = (), dtype: dtype? = float32, loc: operand? = None, scale: operand? = None, key: key? = None",
+      "Normally distributed numbers with mean loc and standard deviation scale.", call_random_normal },
+    { "random_randint", "low: operand, high: operand, shape: dims = (), dtype: dtype? = int32, key: key? = None",
+      "Integers evenly distributed in [low, high).", call_random_randint },
+    { "random_bernoulli", "p: operand = 0.5, shape: dims? = None, key: key? = None",
+      "True with probability p; of p's shape unless given.", call_random_bernoulli },
+    { "random_truncated_normal", "lower: operand, upper: operand, shape: dims? = None, dtype: dtype? = float32, key: key? = None",
+      "Normally distributed numbers, limited to [lower, upper]; of the bounds' shape unless given.", call_random_truncated_normal },
+    { "random_gumbel", "shape: dims = (), dtype: dtype? = float32, key: key? = None",
+      "Numbers from the standard Gumbel distribution.", call_random_gumbel },
+    { "random_laplace", "shape: dims = (), dtype: dtype? = float32, loc: float = 0.0, scale: float = 1.0, key: key? = None",
+      "Numbers from the Laplace distribution.", call_random_laplace },
+    { "random_categorical", "logits: array, axis: axis = -1, shape: dims? = None, num_samples: int? = None, key: key? = None",
+      "Indices drawn with the probabilities softmax(logits) along an axis, uint32; shape or num_samples says how many.", call_random_categorical },
+    { "random_permutation", "x: array, axis: axis = 0, key: key? = None",
+      "The slices of an axis in random order.", call_random_permutation },
+    { "random_permutation_of", "n: int, key: key? = None",
+      "0 ... n - 1 in random order, uint32.", call_random_permutation_of },
+    { "cumsum", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None",
+      "Running sum along an axis, or of the flattened array; without the element itself unless inclusive; from the end if reverse.", call_cumsum },
+    { "cumprod", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None",
+      "Running product.", call_cumprod },
+    { "cummax", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True",
+      "Running maximum; NaN wins.", call_cummax },
+    { "cummin", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True",
+      "Running minimum; NaN wins.", call_cummin },
+    { "logcumsumexp", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True",
+      "Running log(sum(exp)), in floating point.", call_logcumsumexp },
     { NULL, NULL, NULL, NULL },
 };
 

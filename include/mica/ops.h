@@ -666,4 +666,95 @@ MICA_API mica_array *mica_array_equal(mica_scope *scope, mica_array *a, mica_arr
 MICA_API mica_array *mica_nan_to_num(mica_scope *scope, mica_array *a, double nan, double posinf,
                                      double neginf);
 
+/** The key of a seed: [seed >> 32, seed & 0xffffffff] as uint32.
+    random_key(seed: int) */
+MICA_API mica_array *mica_random_key(mica_scope *scope, int64_t seed);
+
+/** Independent keys made of one: shape (num, 2).
+    random_split(key: key, num: int = 2) */
+MICA_API mica_array *mica_random_split(mica_scope *scope, mica_array *key, int64_t num);
+
+/** Random unsigned integers of `width` bytes (1, 2, 4 or 8); one block of them for each key of
+    shape (..., 2).
+    random_bits(shape: dims = (), width: int = 4, key: key? = None) */
+MICA_API mica_array *mica_random_bits(mica_scope *scope, mica_dims shape, int64_t width,
+                                      mica_array *key);
+
+/** Numbers evenly distributed in [low, high).
+    random_uniform(low: operand = 0, high: operand = 1, shape: dims = (), dtype: dtype? = float32, key: key? = None) */
+MICA_API mica_array *mica_random_uniform(mica_scope *scope, mica_array *low, mica_array *high,
+                                         mica_dims shape, mica_dtype dtype, mica_array *key);
+
+/** Normally distributed numbers with mean loc and standard deviation scale.
+    random_normal(shape: dims = (), dtype: dtype? = float32, loc: operand? = None, scale: operand? = None, key: key? = None) */
+MICA_API mica_array *mica_random_normal(mica_scope *scope, mica_dims shape, mica_dtype dtype,
+                                        mica_array *loc, mica_array *scale, mica_array *key);
+
+/** Integers evenly distributed in [low, high).
+    random_randint(low: operand, high: operand, shape: dims = (), dtype: dtype? = int32, key: key? = None) */
+MICA_API mica_array *mica_random_randint(mica_scope *scope, mica_array *low, mica_array *high,
+                                         mica_dims shape, mica_dtype dtype, mica_array *key);
+
+/** True with probability p; of p's shape unless given.
+    random_bernoulli(p: operand = 0.5, shape: dims? = None, key: key? = None) */
+MICA_API mica_array *mica_random_bernoulli(mica_scope *scope, mica_array *p, mica_dims shape,
+                                           mica_array *key);
+
+/** Normally distributed numbers, limited to [lower, upper]; of the bounds' shape unless given.
+    random_truncated_normal(lower: operand, upper: operand, shape: dims? = None, dtype: dtype? = float32, key: key? = None) */
+MICA_API mica_array *mica_random_truncated_normal(mica_scope *scope, mica_array *lower,
+                                                  mica_array *upper, mica_dims shape,
+                                                  mica_dtype dtype, mica_array *key);
+
+/** Numbers from the standard Gumbel distribution.
+    random_gumbel(shape: dims = (), dtype: dtype? = float32, key: key? = None) */
+MICA_API mica_array *mica_random_gumbel(mica_scope *scope, mica_dims shape, mica_dtype dtype,
+                                        mica_array *key);
+
+/** Numbers from the Laplace distribution.
+    random_laplace(shape: dims = (), dtype: dtype? = float32, loc: float = 0.0, scale: float = 1.0, key: key? = None) */
+MICA_API mica_array *mica_random_laplace(mica_scope *scope, mica_dims shape, mica_dtype dtype,
+                                         double loc, double scale, mica_array *key);
+
+/** Indices drawn with the probabilities softmax(logits) along an axis, uint32; shape or num_samples
+    says how many.
+    random_categorical(logits: array, axis: axis = -1, shape: dims? = None, num_samples: int? = None, key: key? = None) */
+MICA_API mica_array *mica_random_categorical(mica_scope *scope, mica_array *logits, int axis,
+                                             mica_dims shape, int64_t num_samples, mica_array *key);
+
+/** The slices of an axis in random order.
+    random_permutation(x: array, axis: axis = 0, key: key? = None) */
+MICA_API mica_array *mica_random_permutation(mica_scope *scope, mica_array *x, int axis,
+                                             mica_array *key);
+
+/** 0 ... n - 1 in random order, uint32.
+    random_permutation_of(n: int, key: key? = None) */
+MICA_API mica_array *mica_random_permutation_of(mica_scope *scope, int64_t n, mica_array *key);
+
+/** Running sum along an axis, or of the flattened array; without the element itself unless
+    inclusive; from the end if reverse.
+    cumsum(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None) */
+MICA_API mica_array *mica_cumsum(mica_scope *scope, mica_array *a, int axis, bool reverse,
+                                 bool inclusive, mica_dtype dtype);
+
+/** Running product.
+    cumprod(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True, dtype: dtype? = None) */
+MICA_API mica_array *mica_cumprod(mica_scope *scope, mica_array *a, int axis, bool reverse,
+                                  bool inclusive, mica_dtype dtype);
+
+/** Running maximum; NaN wins.
+    cummax(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True) */
+MICA_API mica_array *mica_cummax(mica_scope *scope, mica_array *a, int axis, bool reverse,
+                                 bool inclusive);
+
+/** Running minimum; NaN wins.
+    cummin(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True) */
+MICA_API mica_array *mica_cummin(mica_scope *scope, mica_array *a, int axis, bool reverse,
+                                 bool inclusive);
+
+/** Running log(sum(exp)), in floating point.
+    logcumsumexp(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True) */
+MICA_API mica_array *mica_logcumsumexp(mica_scope *scope, mica_array *a, int axis, bool reverse,
+                                       bool inclusive);
+
 #endif

@@ -643,6 +643,21 @@ def array_equal(a: scalar | array, b: scalar | array, /, *, equal_nan: bool = Fa
 def nan_to_num(a: scalar | array, /, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
     """Replaces NaN and infinities; infinities become the largest finite numbers of the type by default."""
 
+def cumsum(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, dtype: None | Dtype = None, stream: StreamOrDevice = None) -> array:
+    """Running sum along an axis, or of the flattened array; without the element itself unless inclusive; from the end if reverse."""
+
+def cumprod(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, dtype: None | Dtype = None, stream: StreamOrDevice = None) -> array:
+    """Running product."""
+
+def cummax(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, stream: StreamOrDevice = None) -> array:
+    """Running maximum; NaN wins."""
+
+def cummin(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, stream: StreamOrDevice = None) -> array:
+    """Running minimum; NaN wins."""
+
+def logcumsumexp(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, stream: StreamOrDevice = None) -> array:
+    """Running log(sum(exp)), in floating point."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin
@@ -654,8 +669,52 @@ bitwise_left_shift = left_shift
 bitwise_right_shift = right_shift
 concat = concatenate
 conj = conjugate
+cumulative_prod = cumprod
+cumulative_sum = cumsum
 empty = zeros
 empty_like = zeros_like
 matrix_transpose = transpose
 permute_dims = transpose
 pow = power
+
+class _random(_random_head):
+    def key(self, seed: int, *, stream: StreamOrDevice = None) -> array:
+        """The key of a seed: [seed >> 32, seed & 0xffffffff] as uint32."""
+
+    def split(self, key: array, num: int = 2, *, stream: StreamOrDevice = None) -> array:
+        """Independent keys made of one: shape (num, 2)."""
+
+    def bits(self, shape: Sequence[int] = (), width: int = 4, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Random unsigned integers of `width` bytes (1, 2, 4 or 8); one block of them for each key of shape (..., 2)."""
+
+    def uniform(self, low: scalar | array = 0, high: scalar | array = 1, shape: Sequence[int] = (), dtype: None | Dtype = float32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Numbers evenly distributed in [low, high)."""
+
+    def normal(self, shape: Sequence[int] = (), dtype: None | Dtype = float32, loc: None | scalar | array = None, scale: None | scalar | array = None, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Normally distributed numbers with mean loc and standard deviation scale."""
+
+    def randint(self, low: scalar | array, high: scalar | array, shape: Sequence[int] = (), dtype: None | Dtype = int32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Integers evenly distributed in [low, high)."""
+
+    def bernoulli(self, p: scalar | array = 0.5, shape: None | Sequence[int] = None, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """True with probability p; of p's shape unless given."""
+
+    def truncated_normal(self, lower: scalar | array, upper: scalar | array, shape: None | Sequence[int] = None, dtype: None | Dtype = float32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Normally distributed numbers, limited to [lower, upper]; of the bounds' shape unless given."""
+
+    def gumbel(self, shape: Sequence[int] = (), dtype: None | Dtype = float32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Numbers from the standard Gumbel distribution."""
+
+    def laplace(self, shape: Sequence[int] = (), dtype: None | Dtype = float32, loc: float = 0.0, scale: float = 1.0, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Numbers from the Laplace distribution."""
+
+    def categorical(self, logits: array, axis: int = -1, shape: None | Sequence[int] = None, num_samples: None | int = None, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Indices drawn with the probabilities softmax(logits) along an axis, uint32; shape or num_samples says how many."""
+
+    def permutation(self, x: array, axis: int = 0, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """The slices of an axis in random order."""
+
+    def permutation_of(self, n: int, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """0 ... n - 1 in random order, uint32."""
+
+random: _random

@@ -1,0 +1,11 @@
+/* The random generator's inner loop, compiled once per instruction set. */
+#ifndef MICA_ENGINE_RANDOM_H
+#define MICA_ENGINE_RANDOM_H
+
+#include "base/base.h"
+
+/* Both words of the block function for counters (first + i, second + i), i < n. */
+typedef void mica__threefry(const uint32_t key[2], uint32_t first, uint32_t second, size_t n, uint32_t *a, uint32_t *b);
+mica__threefry mica__threefry_portable, mica__threefry_v3, mica__threefry_v4;
+
+#endif

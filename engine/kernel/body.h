@@ -1,11 +1,13 @@
-/* What every arithmetic body builds on: the qualifier, bits of floating point numbers, constants. C11 and CUDA C. */
+/* What every arithmetic body builds on: the qualifier, bits of floating point numbers, constants.
+   C11 and CUDA C. */
 #ifndef MICA_KERNEL_BODY_H
 #define MICA_KERNEL_BODY_H
 
-/* Rules for bodies, so that every compiler and instruction set computes the same bits and loops over them vectorise:
-   - no contraction (the flags say -ffp-contract=off), no fma(), no rint(): without FMA or SSE4.1 those are library calls;
-   - no branches on the data except where the comment says that the case is rare; selects (?:) of values computed anyway;
-   - every conversion of a floating point number to an integer is in range, whatever the operand. */
+/* Rules for bodies, so that every compiler and instruction set computes the same bits and loops
+   over them vectorise: - no contraction (the flags say -ffp-contract=off), no fma(), no rint():
+   without FMA or SSE4.1 those are library calls; - no branches on the data except where the comment
+   says that the case is rare; selects (?:) of values computed anyway; - every conversion of a
+   floating point number to an integer is in range, whatever the operand. */
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define MICA_BODY static __device__ __forceinline__
 #elif defined(__GNUC__)

@@ -1,4 +1,6 @@
-/* Bodies of bool, stored as a byte that is 0 or 1: numbers modulo nothing, so a sum is `or`, a difference `xor`. */
+/* Bodies of bool, stored as a byte that is 0 or 1: numbers modulo nothing, so a sum is `or`, a
+   difference `xor`. */
+/* clang-format off */
 #ifndef MICA_KERNEL_BOOL_H
 #define MICA_KERNEL_BOOL_H
 

@@ -1,4 +1,5 @@
-/* Bodies of complex64. Products and quotients as C11 Annex G asks (infinities survive), elementary functions from C99. */
+/* Bodies of complex64. Products and quotients as C11 Annex G asks (infinities survive), elementary
+   functions from C99. */
 #ifndef MICA_KERNEL_COMPLEX_H
 #define MICA_KERNEL_COMPLEX_H
 
@@ -112,7 +113,8 @@ MICA_BODY mica_complex64 k_subtract_c64(mica_complex64 a, mica_complex64 b)
 /* An infinite part becomes 1 with its sign, a finite one 0; NaN beside an infinity counts as 0. */
 MICA_BODY mica_complex64 k_direction(mica_complex64 a)
 {
-    return k_complex(k_copysign_f32(k_isinf_f32(a.re), a.re), k_copysign_f32(k_isinf_f32(a.im), a.im));
+    float re = k_isinf_f32(a.re), im = k_isinf_f32(a.im);
+    return k_complex(k_copysign_f32(re, a.re), k_copysign_f32(im, a.im));
 }
 MICA_BODY mica_complex64 k_without_nan(mica_complex64 a)
 {
@@ -120,7 +122,8 @@ MICA_BODY mica_complex64 k_without_nan(mica_complex64 a)
                      a.im != a.im ? k_copysign_f32(0, a.im) : a.im);
 }
 
-/* Rare: both parts came out as NaN. Where an operand is infinite, or a product was, so is the result. */
+/* Rare: both parts came out as NaN. Where an operand is infinite, or a product was, so is the
+   result. */
 MICA_BODY mica_complex64 k_rescue_product(mica_complex64 a, mica_complex64 b)
 {
     int infinite = 0;
@@ -198,12 +201,14 @@ MICA_BODY mica_complex64 k_log10_c64(mica_complex64 a)
     mica_complex64 z = k_log_c64(a);
     return k_complex((float)(z.re * 0.43429448190325182), (float)(z.im * 0.43429448190325182));
 }
-/* |1 + z|^2 = 1 + (x (2 + x) + y^2): exact near 0. Numbers whose squares would hide the 1 need no such care. */
+/* |1 + z|^2 = 1 + (x (2 + x) + y^2): exact near z = 0. Near z = -1 that cancels, and far away the 1
+   is nothing: there the distance itself is as good. */
 MICA_BODY mica_complex64 k_log1p_c64(mica_complex64 a)
 {
-    double x = a.re, y = a.im;
+    double x = a.re, y = a.im, excess = x * (2 + x) + y * y;
     if (!(fabs(x) < 1e10 && fabs(y) < 1e10)) return k_log_c64(k_complex(a.re + 1, a.im));
-    return k_complex((float)(0.5 * log1p(x * (2 + x) + y * y)), (float)atan2(y, 1 + x));
+    double re = excess > -0.5 ? 0.5 * log1p(excess) : log(hypot(1 + x, y));
+    return k_complex((float)re, (float)atan2(y, 1 + x));
 }
 
 MICA_BODY mica_complex64 k_power_c64(mica_complex64 a, mica_complex64 b)
@@ -213,9 +218,8 @@ MICA_BODY mica_complex64 k_power_c64(mica_complex64 a, mica_complex64 b)
 
 MICA_BODY mica_complex64 k_logaddexp_c64(mica_complex64 a, mica_complex64 b)
 {
-    if (k_isnan_c64(a) | k_isnan_c64(b)) return k_complex(k_nan_f32(), k_nan_f32());
     mica_complex64 high = k_maximum_c64(a, b), low = k_minimum_c64(a, b);
-    if (low.re == -k_infinity_f32() || high.re == k_infinity_f32()) return high;
+    if (k_isneginf_c64(low) || k_isposinf_c64(high)) return high;
     return k_add_c64(high, k_log1p_c64(k_exp_c64(k_subtract_c64(low, high))));
 }
 

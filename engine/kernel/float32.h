@@ -1,5 +1,6 @@
-/* Bodies of float32 beyond real.h: elementary functions, at most 2 ulp off for every float, subnormals, infinities and NaN
-   included. The common ones work in single precision, the others in double (wide.h). Polynomials: Chebyshev fits of our own. */
+/* Bodies of float32 beyond real.h: elementary functions, at most 2 ulp off for every float,
+   subnormals, infinities and NaN included. The common ones work in single precision, the others in
+   double (wide.h). Polynomials: Chebyshev fits of our own. */
 #ifndef MICA_KERNEL_FLOAT32_H
 #define MICA_KERNEL_FLOAT32_H
 
@@ -8,8 +9,9 @@
 /* Adding it leaves an integer, in two's complement, in the low bits. */
 #define K_ROUND_F32 0x1.8p23f
 
-/* x = k ln 2 + r, |r| <= ln(2)/2, with ln 2 split so that k times its first part is exact. 2^k is applied in two factors: it may
-   itself be out of range where the result is not. `lost`: what the last sum rounds away. */
+/* x = k ln 2 + r, |r| <= ln(2)/2, with ln 2 split so that k times its first part is exact. 2^k is
+   applied in two factors: it may itself be out of range where the result is not. `lost`: what the
+   last sum rounds away. */
 MICA_BODY float k_exp_parts_f32(float x, float *lost)
 {
     x = x > 89.0f ? 89.0f : x;
@@ -33,7 +35,8 @@ MICA_BODY float k_exp_f32(float x)
     return k_exp_parts_f32(x, &lost);
 }
 
-/* x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)): log(x) = e ln 2 + f - f^2/2 + f^3 P(f), small terms first. At most 0.85 ulp. */
+/* x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)): log(x) = e ln 2 + f - f^2/2 + f^3 P(f), small
+   terms first. At most 0.85 ulp. */
 MICA_BODY float k_log_f32(float x)
 {
     int subnormal = x < 0x1p-126f;
@@ -148,8 +151,9 @@ MICA_BODY float k_tanh_f32(float x)
     return k_copysign_f32(a < 0.625f ? near : far, x);
 }
 
-/* e^x/(1 + e^x) below 0, 1/(1 + e^-x) above: nothing overflows, and small results keep their digits. The quotient is corrected
-   to first order for what both sums rounded away; 1/(1 + e) is 1 - q below 0. At most 1.4 ulp. */
+/* e^x/(1 + e^x) below 0, 1/(1 + e^-x) above: nothing overflows, and small results keep their
+   digits. The quotient is corrected to first order for what both sums rounded away; 1/(1 + e) is 1
+   - q below 0. At most 1.4 ulp. */
 MICA_BODY float k_sigmoid_f32(float x)
 {
     float e_lost, e = k_exp_parts_f32(-k_abs_f32(x), &e_lost);
@@ -212,8 +216,9 @@ MICA_BODY float k_erf_f32(float x)
     return k_copysign_f32(a < 1.0f ? near : far, x);
 }
 
-/* x P(t), t = log(1 - x^2), two polynomials by M. Giles, "Approximating the erfinv function": those of the reference, whose
-   normal numbers come from them. In double, to stay as near as can be to whatever rounding it uses. */
+/* x P(t), t = log(1 - x^2), two polynomials by M. Giles, "Approximating the erfinv function": those
+   of the reference, whose normal numbers come from them. In double, to stay as near as can be to
+   whatever rounding it uses. */
 MICA_BODY float k_erfinv_f32(float x)
 {
     double a = x, t = wide_log(1 - a * a);
@@ -241,7 +246,8 @@ MICA_BODY float k_power_f32(float x, float y)
     return one ? 1.0f : ((x != x) | (y != y)) ? k_nan_f32() : z;
 }
 
-/* Selects at the end only: gcc would compute the branches of a clamped operand apart, and not vectorise. */
+/* Selects at the end only: gcc would compute the branches of a clamped operand apart, and not
+   vectorise. */
 MICA_BODY float k_logaddexp_f32(float x, float y)
 {
     float high = k_maximum_f32(x, y), low = k_minimum_f32(x, y);
@@ -258,8 +264,8 @@ MICA_BODY float k_signed_remainder_f32(float r, float y)
     return ((r != 0) & ((r < 0) != (y < 0))) ? r + y : r;
 }
 
-/* With a quotient below 2^29 the double quotient rounds across no integer (it is off by 2^-24 at least, if it is none), and
-   all below is exact. */
+/* With a quotient below 2^29 the double quotient rounds across no integer (it is off by 2^-24 at
+   least, if it is none), and all below is exact. */
 MICA_BODY int k_rare_remainder_f32(float x, float y)
 {
     int rare = !(k_abs_f32(x) < 0x1p29f * k_abs_f32(y));

@@ -45,7 +45,8 @@ MICA_BODY double k_remainder_f64(double x, double y)
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
-/* Giles' single-precision start, then two steps of Halley's method on erf, or on erfc where erf would cancel. */
+/* Giles' single-precision start, then two steps of Halley's method on erf, or on erfc where erf
+   would cancel. */
 MICA_BODY double k_erfinv_f64(double x)
 {
     double a = k_abs_f64(x), t = log((1 - a) * (1 + a));

@@ -21,8 +21,8 @@ MICA_BODY float k_round_bf16(float x)
     return k_from_bits_f32(x != x ? 0x7fc00000u : rounded);
 }
 
-/* The exponent moves by 112; numbers below 2^-14 get a leading 1 in its place, which the subtraction takes away again.
-   The same bits as VCVTPH2PS: a signalling NaN becomes quiet. */
+/* The exponent moves by 112; numbers below 2^-14 get a leading 1 in its place, which the
+   subtraction takes away again. The same bits as VCVTPH2PS: a signalling NaN becomes quiet. */
 MICA_BODY float k_f32_from_f16(uint16_t h)
 {
     uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
@@ -33,7 +33,8 @@ MICA_BODY float k_f32_from_f16(uint16_t h)
     return k_from_bits_f32(u | (uint32_t)(h & 0x8000) << 16);
 }
 
-/* Numbers below 2^-14 are rounded by adding 0.5, whose last bit is the smallest float16. The same bits as VCVTPS2PH. */
+/* Numbers below 2^-14 are rounded by adding 0.5, whose last bit is the smallest float16. The same
+   bits as VCVTPS2PH. */
 MICA_BODY uint16_t k_f16_from_f32(float x)
 {
     uint32_t u = k_bits_f32(x), sign = (u >> 16) & 0x8000u;

@@ -1,5 +1,6 @@
-/* Bodies of the integer types. Included once a type, with INT, UINT (unsigned, of the same width), INT_SUFFIX and
-   INT_SIGNED (0 or 1). Arithmetic wraps; nothing traps. */
+/* Bodies of the integer types. Included once a type, with INT, UINT (unsigned, of the same width),
+   INT_SUFFIX and INT_SIGNED (0 or 1). Arithmetic wraps; nothing traps. */
+/* clang-format off */
 #define K(name)   MICA_PASTE(k_##name##_, INT_SUFFIX)
 #define WRAP(x)   ((INT)(UINT)(x))
 /* Shift counts wrap as on x86: at 32, for types of 8 bytes at 64. */
@@ -8,7 +9,8 @@
 /* A sign test that is silent about types without one. */
 #define NEGATIVE(x) (INT_SIGNED && ((UINT)(x) >> (8 * sizeof(INT) - 1)) != 0)
 
-/* Products and shifts of 16-bit types must not overflow int, so they are done in 32 bits at least. */
+/* Products and shifts of 16-bit types must not overflow int, so they are done in 32 bits at least.
+   */
 #define WIDE(x)   ((sizeof(INT) == 8) ? (uint64_t)(x) : (uint32_t)(x))
 
 MICA_BODY INT K(abs)(INT a) { return NEGATIVE(a) ? WRAP(0 - (UINT)a) : a; }

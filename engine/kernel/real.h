@@ -1,4 +1,6 @@
-/* Bodies that float32 and float64 share. Included once a type, with REAL, REAL_SUFFIX, REAL_ROUND (2^23, 2^52) and REAL_SQRT. */
+/* Bodies that float32 and float64 share. Included once a type, with REAL, REAL_SUFFIX, REAL_ROUND
+   (2^23, 2^52) and REAL_SQRT. */
+/* clang-format off */
 #define K(name) MICA_PASTE(k_##name##_, REAL_SUFFIX)
 
 MICA_BODY REAL K(abs)(REAL a) { return K(copysign)(a, (REAL)0); }
@@ -16,8 +18,8 @@ MICA_BODY REAL K(imag)(REAL a)
     return 0;
 }
 
-/* Rounds |a| to an integer, half to even: the sum has no room for a fraction. Large numbers, infinities and NaN are no
-   fractions already. */
+/* Rounds |a| to an integer, half to even: the sum has no room for a fraction. Large numbers,
+   infinities and NaN are no fractions already. */
 MICA_BODY REAL K(rint_abs)(REAL a)
 {
     REAL m = K(abs)(a);

@@ -1,4 +1,5 @@
-/* Every arithmetic body of the element-wise primitives, k_<primitive>_<type>: types b8 i8 ... u64 f32 f64 c64. */
+/* Every arithmetic body of the element-wise primitives, k_<primitive>_<type>: types b8 i8 ... u64
+   f32 f64 c64. */
 #ifndef MICA_KERNEL_SCALAR_H
 #define MICA_KERNEL_SCALAR_H
 

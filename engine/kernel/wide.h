@@ -1,6 +1,7 @@
-/* Elementary functions in double, good to about 2^-45: what float32 bodies use where cancellation would cost digits.
-   Operands come from float32, so no double here is subnormal and squares do not overflow. Plain arithmetic on 64-bit
-   lanes: no conversion between double and int64, which SSE2 and AVX2 lack. Polynomials: Chebyshev fits of our own. */
+/* Elementary functions in double, good to about 2^-45: what float32 bodies use where cancellation
+   would cost digits. Operands come from float32, so no double here is subnormal and squares do not
+   overflow. Plain arithmetic on 64-bit lanes: no conversion between double and int64, which SSE2
+   and AVX2 lack. Polynomials: Chebyshev fits of our own. */
 #ifndef MICA_KERNEL_WIDE_H
 #define MICA_KERNEL_WIDE_H
 
@@ -54,7 +55,8 @@ MICA_BODY double wide_clamp(double x, double low, double high)
     return x > high ? high : x;
 }
 
-/* u = 2^k m, m in [sqrt(1/2), sqrt(2)): returns log(m) by the series in s = (m - 1)/(m + 1), and k. */
+/* u = 2^k m, m in [sqrt(1/2), sqrt(2)): returns log(m) by the series in s = (m - 1)/(m + 1), and k.
+   */
 MICA_BODY double wide_log_parts(double u, double *k)
 {
     uint64_t bits = k_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
@@ -67,7 +69,8 @@ MICA_BODY double wide_log_parts(double u, double *k)
     return s * 2 + (s * z) * (0.66666666666666696 + z * q);
 }
 
-/* What log(u) is where the series does not apply, `value` elsewhere: -inf at 0, NaN below, inf at inf. */
+/* What log(u) is where the series does not apply, `value` elsewhere: -inf at 0, NaN below, inf at
+   inf. */
 MICA_BODY double wide_log_ends(double u, double value)
 {
     double other = u == 0 ? -k_infinity_f64() : u < 0 ? k_nan_f64() : u;
@@ -97,8 +100,8 @@ MICA_BODY double wide_log1p_finite(double x)
 
 MICA_BODY double wide_log1p(double x) { return wide_log_ends(1 + x, wide_log1p_finite(x)); }
 
-/* The angle in [0, pi/2] of the point (across, up), both >= 0 or NaN. The quotient of the smaller by the larger is
-   turned by pi/4 where it exceeds tan(pi/8). */
+/* The angle in [0, pi/2] of the point (across, up), both >= 0 or NaN. The quotient of the smaller
+   by the larger is turned by pi/4 where it exceeds tan(pi/8). */
 MICA_BODY double wide_angle(double up, double across)
 {
     double a = up < 1e300 ? up : 1e300, b = across < 1e300 ? across : 1e300;
@@ -136,8 +139,8 @@ MICA_BODY double wide_cos_reduced(double r)
     return (1 - z * 0.5) + (z * z) * q;
 }
 
-/* x = n pi/2 + r, |r| <= pi/4, for |x| < 2^23 (Cody and Waite): pi/2 is split so that n times its first part is exact.
-   Only the last two bits of n are of use. */
+/* x = n pi/2 + r, |r| <= pi/4, for |x| < 2^23 (Cody and Waite): pi/2 is split so that n times its
+   first part is exact. Only the last two bits of n are of use. */
 #define WIDE_REDUCE_LIMIT 8388608.0f
 MICA_BODY double wide_reduce(double x, uint32_t *n)
 {
@@ -146,8 +149,9 @@ MICA_BODY double wide_reduce(double x, uint32_t *n)
     return (x - k * 0x1.921fb54p+0) - k * 0x1.10b4611a62633p-30;
 }
 
-/* The same for any finite |x| >= 2^23 (Payne and Hanek): x is m 2^e with 24-bit m; of the bits of 2/pi those before e - 2
-   only make multiples of 4, so 96 bits from there on, times m, modulo 2^96, give x 2/pi modulo 4 to 70 binary places. */
+/* The same for any finite |x| >= 2^23 (Payne and Hanek): x is m 2^e with 24-bit m; of the bits of
+   2/pi those before e - 2 only make multiples of 4, so 96 bits from there on, times m, modulo 2^96,
+   give x 2/pi modulo 4 to 70 binary places. */
 MICA_BODY double wide_reduce_large(float x, uint32_t *n)
 {
     /* 32 zeros and the first bits of 2/pi. */

@@ -1,4 +1,5 @@
-/* Conversions between all element types, and rounding to halves. Compiled once per instruction set, like loops.c. */
+/* Conversions between all element types, and rounding to halves. Compiled once per instruction set,
+   like loops.c. */
 #include "backend/cpu/loops.h"
 
 #include "kernel/scalar.h"
@@ -110,7 +111,8 @@ DEFINE_LOOP(f32_bf16, float, uint16_t, k_bf16_from_f32(x))
 DEFINE_LOOP(round_bf16, float, float, k_round_bf16(x))
 
 #if defined(__F16C__)
-/* The instructions give the bits of the bodies in half.h. Eight at a time; the rest through a padded block. */
+/* The instructions give the bits of the bodies in half.h. Eight at a time; the rest through a
+   padded block. */
 #define DEFINE_F16(name, T, U, VECTOR, load, convert, store)                                       \
     static void name(size_t n, const void *const in[], unsigned scalars, void *out)                \
     {                                                                                              \
@@ -205,7 +207,8 @@ ALL_TWICE(DEFINE)
 
 /* ---- the table ---- */
 
-/* Sets of types that a loop serves: on the left, those with its bits; on the right, those it makes. */
+/* Sets of types that a loop serves: on the left, those with its bits; on the right, those it makes.
+   */
 #define SET_b8   1u << MICA_BOOL
 #define SET_u8   (1u << MICA_UINT8 | 1u << MICA_INT8)
 #define SET_u16  (1u << MICA_UINT16 | 1u << MICA_INT16)

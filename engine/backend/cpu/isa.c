@@ -14,7 +14,8 @@
 #include <unistd.h>
 #endif
 
-/* Bits of one word that is published at once: the level plus 1 (0: not probed yet), and the features. */
+/* Bits of one word that is published at once: the level plus 1 (0: not probed yet), and the
+   features. */
 #define LEVEL_MASK    0xfu
 #define FEATURE_SHIFT 4
 

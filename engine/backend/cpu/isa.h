@@ -1,4 +1,5 @@
-/* What the processor can do: the level that picks the loops, and single features for the kernels that need more. */
+/* What the processor can do: the level that picks the loops, and single features for the kernels
+   that need more. */
 #ifndef MICA_ENGINE_ISA_H
 #define MICA_ENGINE_ISA_H
 
@@ -22,14 +23,16 @@ enum {
     MICA_ISA_AMX_INT8 = 32
 };
 
-/* The level in use: the processor's, capped by the setting `isa` (MICA_ISA=baseline, avx2 or avx512) and by mica__isa_cap. */
+/* The level in use: the processor's, capped by the setting `isa` (MICA_ISA=baseline, avx2 or
+   avx512) and by mica__isa_cap. */
 MICA_API mica__isa mica__isa_level(void);
 
-/* True when all of the features are there and the level in use admits them (F16C: v3, the others: v4). */
+/* True when all of the features are there and the level in use admits them (F16C: v3, the others:
+   v4). */
 MICA_API bool mica__isa_has(unsigned features);
 
-/* Test hook: caps the level from now on, for loops that are looked up afterwards; MICA_ISA_COUNT lifts the cap.
-   Returns the level then in use. */
+/* Test hook: caps the level from now on, for loops that are looked up afterwards; MICA_ISA_COUNT
+   lifts the cap. Returns the level then in use. */
 MICA_API mica__isa mica__isa_cap(mica__isa level);
 
 #endif

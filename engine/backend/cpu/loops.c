@@ -1,4 +1,5 @@
-/* Element-wise loops from the primitive table. Compiled once per instruction set, with -DMICA_ISA_NAME=portable|v3|v4. */
+/* Element-wise loops from the primitive table. Compiled once per instruction set, with
+   -DMICA_ISA_NAME=portable|v3|v4. */
 #include "backend/cpu/loops.h"
 
 #include "kernel/scalar.h"
@@ -7,7 +8,8 @@
 
 /* ---- what the preprocessor knows of rule.def ---- */
 
-/* The kinds of type that a rule accepts, and what it makes of them; compared with rule.def below. */
+/* The kinds of type that a rule accepts, and what it makes of them; compared with rule.def below.
+   */
 #define ACCEPTS_FLOAT_ANY(B, I, F, C)  F C
 #define ACCEPTS_FLOAT_REAL(B, I, F, C) F
 #define ACCEPTS_NUMERIC(B, I, F, C)    B I F C
@@ -40,7 +42,8 @@ enum { SAME, TRUTH, REAL };
 #define TYPE_TRUTH(T, R) uint8_t
 #define TYPE_REAL(T, R)  R
 
-/* CHOOSE(LIST_name, yes, no): yes where the macro LIST_name is defined (as `~, 1`), no elsewhere; both macro names. */
+/* CHOOSE(LIST_name, yes, no): yes where the macro LIST_name is defined (as `~, 1`), no elsewhere;
+   both macro names. */
 #define SECOND(a, b, ...)       b
 #define DEFINED(...)            SECOND(__VA_ARGS__, 0, 0)
 #define CHOOSE_0(yes, no)       no
@@ -48,8 +51,8 @@ enum { SAME, TRUTH, REAL };
 #define CHOOSE_(which, yes, no) MICA_PASTE(CHOOSE_, which)(yes, no)
 #define CHOOSE(listed, yes, no) CHOOSE_(DEFINED(listed), yes, no)
 
-/* Primitives whose bits do not depend on the sign of an integer type: signed types use the unsigned loop. Leaving one out costs
-   only size. */
+/* Primitives whose bits do not depend on the sign of an integer type: signed types use the unsigned
+   loop. Leaving one out costs only size. */
 #define SIGNLESS_negative       ~, 1
 #define SIGNLESS_ceil           ~, 1
 #define SIGNLESS_floor          ~, 1
@@ -75,7 +78,8 @@ enum { SAME, TRUTH, REAL };
 #define SIGNLESS_bitwise_xor    ~, 1
 #define SIGNLESS_left_shift     ~, 1
 
-/* Binary primitives with long bodies: one inner loop, scalar operands are spread over a block first. */
+/* Binary primitives with long bodies: one inner loop, scalar operands are spread over a block
+   first. */
 #define LONG_floor_divide ~, 1
 #define LONG_remainder    ~, 1
 #define LONG_power        ~, 1
@@ -109,7 +113,8 @@ enum { SAME, TRUTH, REAL };
 #define LIBRARY_logaddexp ~, 1
 #define LIBRARY_arctan2   ~, 1
 
-/* ---- the types that this instruction set has loops for: all in portable; in the others those that gain ---- */
+/* ---- the types that this instruction set has loops for: all in portable; in the others those that
+   gain ---- */
 
 #define NONE(M, name, what)
 #define BOOLS(M, name, what) M(name, what, b8, uint8_t, uint8_t, MICA_BOOL)
@@ -195,7 +200,8 @@ enum { SAME, TRUTH, REAL };
 
 enum { BLOCK = 128 };
 
-/* Spreads scalar operands over a block; `step` says how far the operand moves from block to block. */
+/* Spreads scalar operands over a block; `step` says how far the operand moves from block to block.
+   */
 #define SPREAD_OPERAND(index, a, space, step, T)                                                   \
     T space[BLOCK];                                                                                \
     const T *a = in[index];                                                                        \
@@ -221,7 +227,8 @@ enum { BLOCK = 128 };
         }                                                                                          \
     }
 
-/* Bodies with a branch for rare operands: blocks without any such operand take the common part, which vectorises. */
+/* Bodies with a branch for rare operands: blocks without any such operand take the common part,
+   which vectorises. */
 #define DEFINE_RARE_UNARY(name)                                                                    \
     static void rare_loop_##name(size_t n, const void *const in[], unsigned scalars, void *out)    \
     {                                                                                              \
@@ -297,8 +304,9 @@ static void rare_loop_remainder(size_t n, const void *const in[], unsigned scala
                        CHOOSE(SIGNLESS_##name, NONE, LEVEL_I_SIGNED)(M, name, OUT_##rule),         \
                    SINGLE(M, name, OUT_##rule) LEVEL_F64(name)(M, name, OUT_##rule),               \
                    LEVEL_C(M, name, OUT_##rule))
-#define CLASS_UNARY(name, rule)  DEFINE_KINDS(DEFINE_UNARY, name, rule)
-#define CLASS_BINARY(name, rule) DEFINE_KINDS(CHOOSE(LONG_##name, DEFINE_LONG, DEFINE_SHORT), name, rule)
+#define CLASS_UNARY(name, rule) DEFINE_KINDS(DEFINE_UNARY, name, rule)
+#define CLASS_BINARY(name, rule)                                                                   \
+    DEFINE_KINDS(CHOOSE(LONG_##name, DEFINE_LONG, DEFINE_SHORT), name, rule)
 #if MICA_LEVEL < 2
 #define CLASS_TERNARY(name, rule)                                                                  \
     DEFINE_TERNARY(name, w8, uint8_t)                                                              \

@@ -1,4 +1,5 @@
-/* Between the units compiled once per instruction set (loops.c, cast.c) and the table that chooses among them. */
+/* Between the units compiled once per instruction set (loops.c, cast.c) and the table that chooses
+   among them. */
 #ifndef MICA_ENGINE_LOOPS_H
 #define MICA_ENGINE_LOOPS_H
 
@@ -35,8 +36,8 @@ void mica__casts_v4(mica__loop_table *table);
 #define MICA_ISA_FUNCTION(f)  MICA_ISA_PASTE(f, MICA_ISA_NAME)
 #endif
 
-/* The next loop may be vectorised although `out` may be the very pointer of an operand: element i is read before it is
-   written, and no other. */
+/* The next loop may be vectorised although `out` may be the very pointer of an operand: element i
+   is read before it is written, and no other. */
 #if defined(__clang__)
 /* Many bodies (of integers, of the C library) have no vector form, and need none. */
 #pragma clang diagnostic ignored "-Wpass-failed"

@@ -6,8 +6,10 @@
 
 static const mica__gemm_isa *kernels(void)
 {
-#if defined(__x86_64__)
+#if defined(MICA_WITH_V4)
     if (mica__isa_level() >= MICA_ISA_V4) return &mica__gemm_v4;
+#endif
+#if defined(MICA_WITH_V3)
     if (mica__isa_level() >= MICA_ISA_V3) return &mica__gemm_v3;
 #endif
     return &mica__gemm_portable;
@@ -15,7 +17,10 @@ static const mica__gemm_isa *kernels(void)
 
 static const mica__gemm_pairs *pair_kernels(void)
 {
-#if defined(__x86_64__)
+#if defined(MICA_WITH_AMX)
+    if (mica__isa_has(MICA_ISA_AMX_BF16)) return &mica__gemm_amx;
+#endif
+#if defined(MICA_WITH_BF16)
     if (mica__isa_has(MICA_ISA_AVX512_BF16)) return &mica__gemm_bf16;
 #endif
     return NULL;
@@ -70,10 +75,11 @@ static void use_pairs(mica__gemm_plan *p)
     const mica__gemm_pairs *pairs = p->g->dtype == MICA_BFLOAT16 ? pair_kernels() : NULL;
     if (!pairs) return;
     p->a.form = p->b.form = MICA_FORM_PAIRS;
-    p->k = (p->g->k + 1) / 2;
+    p->k = mica__ceil_div(mica__ceil_div(p->g->k, 2), pairs->step) * pairs->step;
     p->tile = pairs->tile;
     p->strip_rows = pairs->rows;
     p->strip_columns = pairs->columns;
+    p->a_rows = pairs->a_rows;
 }
 
 /* Element (row, column) of a matrix of C, in bytes from the start of C. */

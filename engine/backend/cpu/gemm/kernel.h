@@ -40,18 +40,16 @@ typedef struct mica__gemm_isa {
 /* bfloat16 without conversion: two neighbours in k make one 32-bit unit, a and b hold such units, k counts them. */
 typedef struct mica__gemm_pairs {
     size_t rows, columns;
-    size_t step; /* k must be a multiple of this */
-    bool a_rows; /* a strip of a is stored row after row, not column after column */
+    size_t step; /* k is a multiple of this */
+    bool a_rows; /* a is packed row after row, not step after step: its a_col is 1 */
     mica__gemm_tile *const *tile;
 } mica__gemm_pairs;
 
+/* Which of these exist the build says: MICA_WITH_V3 and so on. */
 extern const mica__gemm_isa mica__gemm_portable;
-#if defined(__x86_64__)
 extern const mica__gemm_isa mica__gemm_v3;
 extern const mica__gemm_isa mica__gemm_v4;
 extern const mica__gemm_pairs mica__gemm_bf16;
 extern const mica__gemm_pairs mica__gemm_amx;
-bool mica__gemm_amx_ready(void); /* the system lets this process use tiles */
-#endif
 
 #endif

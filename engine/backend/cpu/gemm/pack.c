@@ -2,6 +2,7 @@
 #include "backend/cpu/gemm/plan.h"
 
 typedef float four __attribute__((vector_size(16)));
+typedef float any_float __attribute__((may_alias)); /* 32 bits of anything */
 typedef float four_anywhere __attribute__((vector_size(16), aligned(4), may_alias));
 
 #if defined(__clang__) || __GNUC__ >= 12
@@ -11,11 +12,11 @@ typedef int four_indices __attribute__((vector_size(16)));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (four_indices){ i, j, k, l })
 #endif
 
-static inline four load(const float *p) { return *(const four_anywhere *)p; }
-static inline void store(float *p, four v) { *(four_anywhere *)p = v; }
+static inline four load(const any_float *p) { return *(const four_anywhere *)p; }
+static inline void store(any_float *p, four v) { *(four_anywhere *)p = v; }
 
 /* Four lines by four steps, lines contiguous in `from`, steps contiguous in `to`. */
-static inline void transpose_4x4(const float *from, ptrdiff_t line, float *to, size_t width)
+static inline void transpose_4x4(const any_float *from, ptrdiff_t line, any_float *to, size_t width)
 {
     four a = load(from), b = load(from + line), c = load(from + 2 * line), d = load(from + 3 * line);
     four ab = SHUFFLE(a, b, 0, 4, 1, 5), cd = SHUFFLE(c, d, 0, 4, 1, 5);
@@ -37,15 +38,15 @@ static void zero_rest(size_t bytes, size_t lines, size_t width, size_t steps, ch
    the first cache. */
 #define RUN 64
 
-static void transpose(const float *from, ptrdiff_t line, size_t lines, size_t width, size_t steps,
-                      float *to)
+static void transpose(const any_float *from, ptrdiff_t line, size_t lines, size_t width,
+                      size_t steps, any_float *to)
 {
     for (size_t p = 0; p < steps; p += RUN) {
         size_t count = mica__least(RUN, steps - p), fours = count & ~(size_t)3;
         size_t l = 0;
         for (; l + 4 <= lines; l += 4) {
-            const float *in = from + (ptrdiff_t)l * line + p;
-            float *out = to + p * width + l;
+            const any_float *in = from + (ptrdiff_t)l * line + p;
+            any_float *out = to + p * width + l;
             for (size_t q = 0; q < fours; q += 4)
                 transpose_4x4(in + q, line, out + q * width, width);
             for (size_t q = fours; q < count; q++)
@@ -115,14 +116,15 @@ static void pack_half(const mica__gemm_operand *o, const uint16_t *from, size_t 
     zero_rest(4, lines, width, steps, (char *)to);
 }
 
-/* `odd`: the last unit has no second element. */
+/* `left`: stored elements from the first step to the end of k. */
 static void pack_pairs(const uint16_t *from, ptrdiff_t line, ptrdiff_t step, size_t lines,
-                       size_t width, size_t steps, bool odd, uint32_t *to)
+                       size_t width, size_t steps, size_t left, uint32_t *to)
 {
-    size_t whole = steps - odd;
-    bool words = step == 1 && line % 2 == 0 && (uintptr_t)from % 4 == 0;
-    if (words) {
-        transpose((const float *)(const void *)from, line / 2, lines, width, whole, (float *)to);
+    size_t whole = mica__least(steps, left / 2);
+    if (step == 1 && width == 1) {
+        memcpy(to, from, whole * sizeof *to);
+    } else if (step == 1 && line % 2 == 0 && (uintptr_t)from % 4 == 0) {
+        transpose((const any_float *)(const void *)from, line / 2, lines, width, whole, (any_float *)to);
     } else {
         for (size_t p = 0; p < whole; p++) {
             const uint16_t *in = from + (ptrdiff_t)(2 * p) * step;
@@ -137,11 +139,10 @@ static void pack_pairs(const uint16_t *from, ptrdiff_t line, ptrdiff_t step, siz
         }
         zero_rest(4, lines, width, whole, (char *)to);
     }
-    if (odd) {
-        const uint16_t *in = from + (ptrdiff_t)(2 * whole) * step;
-        for (size_t l = 0; l < lines; l++) to[whole * width + l] = in[(ptrdiff_t)l * line];
-        zero_rest(4, lines, width, 1, (char *)(to + whole * width));
-    }
+    if (whole < steps) memset(to + whole * width, 0, (steps - whole) * width * sizeof *to);
+    if (whole < steps && left % 2)
+        for (size_t l = 0; l < lines; l++)
+            to[whole * width + l] = from[(ptrdiff_t)l * line + (ptrdiff_t)(2 * whole) * step];
 }
 
 static void pack_complex_a(const mica_complex64 *from, ptrdiff_t line, ptrdiff_t step, size_t lines,
@@ -213,7 +214,7 @@ void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first
     bool complex = o->form == MICA_FORM_COMPLEX_A || o->form == MICA_FORM_COMPLEX_B;
     size_t unit = o->form == MICA_FORM_F64 ? 8 : 4;
     size_t step = complex ? first_step / 2 : o->form == MICA_FORM_PAIRS ? 2 * first_step : first_step;
-    bool odd = step + 2 * steps > o->depth;
+    size_t left = step < o->depth ? o->depth - step : 0;
     size_t first = o->form == MICA_FORM_COMPLEX_B ? first_line / 2 : first_line;
     ptrdiff_t start = offset + (ptrdiff_t)first * o->line + (ptrdiff_t)step * o->step;
     const char *from = o->data + start * (ptrdiff_t)o->element;
@@ -230,7 +231,7 @@ void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first
         case MICA_FORM_F32: pack_f32(in, o->line, o->step, some, apart, steps, out); break;
         case MICA_FORM_F64: pack_f64(in, o->line, o->step, some, apart, steps, out); break;
         case MICA_FORM_HALF: pack_half(o, in, some, apart, steps, out); break;
-        case MICA_FORM_PAIRS: pack_pairs(in, o->line, o->step, some, apart, steps, odd, out); break;
+        case MICA_FORM_PAIRS: pack_pairs(in, o->line, o->step, some, apart, steps, left, out); break;
         case MICA_FORM_COMPLEX_A: pack_complex_a(in, o->line, o->step, some, apart, steps, out); break;
         case MICA_FORM_COMPLEX_B: pack_complex_b(in, o->line, o->step, some, apart, steps, out); break;
         }

@@ -28,7 +28,8 @@ typedef struct mica__gemm_operand {
 /* Cuts lines into strips of `width`, one behind the other, each stored step by step:
    to[s * width * steps + p * width + l] = unit (first_line + s * width + l, first_step + p).
    The last strip is filled up with zeros when `pad`, otherwise it is stored with its own width. Lines and steps are units of the
-   arithmetic: complex operands count each number twice along k and along the columns of B, pairs count half of k. */
+   arithmetic: complex operands count each number twice along k and along the columns of B, pairs count half of k. Units
+   of pairs beyond the end are 0. */
 void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first_line, size_t lines,
                      size_t width, bool pad, size_t first_step, size_t steps, void *to);
 
@@ -50,6 +51,7 @@ typedef struct mica__gemm_plan {
     size_t strip_rows, strip_columns;
     size_t block;                      /* steps of k that a kernel adds at once: given by k alone */
     size_t tile_rows, tile_columns;    /* what a task computes; whole strips */
+    bool a_rows;                       /* A is packed row after row */
     bool rounds;                       /* C is stored in a half type, sums wait in float32 */
 
     /* The part that is being computed. */

@@ -17,7 +17,7 @@ static size_t block_of(size_t k)
 {
     const size_t most = 384;
     size_t blocks = mica__ceil_div(k, most);
-    return mica__ceil_div(mica__ceil_div(k, blocks), 8) * 8;
+    return mica__ceil_div(mica__ceil_div(k, blocks), 16) * 16;
 }
 
 static size_t padded_columns(const mica__gemm_plan *p, size_t columns)
@@ -57,8 +57,8 @@ static void pack_shared(packing *job)
 {
     const mica__gemm_plan *p = job->plan;
     /* About 32 thousand units for a task. */
-    size_t strips = mica__most(32768 / (job->width * p->block), 1);
-    job->group = strips * job->width;
+    size_t strip = job->padded ? p->strip_columns : p->strip_rows;
+    job->group = mica__most(32768 / (strip * p->block), 1) * strip;
     size_t count = mica__ceil_div(job->lines, job->group) * mica__ceil_div(p->steps, p->block);
     mica__parallel(count * p->matrices, pack_task, job);
 }
@@ -84,7 +84,8 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
         a = p->a_packed + matrix * p->a_packed_size + (step * p->rows + row * steps) * p->unit;
         break;
     case MICA_SOURCE_OWN:
-        mica__gemm_pack(&p->a, a_offset, p->first_row + row, rows, p->strip_rows, false,
+        mica__gemm_pack(&p->a, a_offset, p->first_row + row, rows,
+                        p->a_rows ? 1 : p->strip_rows, false,
                         p->first_step + step, steps, own_a);
         a = own_a;
         break;
@@ -113,8 +114,9 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
                 p->tile[lines - 1](steps, a + (ptrdiff_t)i * p->a.line * unit, p->a.line, p->a.step,
                                    b, b_row, to, sums_row, width, add);
             else
-                p->tile[lines - 1](steps, a + i * steps * p->unit, 1, (ptrdiff_t)lines, b, b_row,
-                                   to, sums_row, width, add);
+                p->tile[lines - 1](steps, a + i * steps * p->unit, p->a_rows ? (ptrdiff_t)steps : 1,
+                                   p->a_rows ? 1 : (ptrdiff_t)lines, b, b_row, to, sums_row, width,
+                                   add);
         }
     }
 }
@@ -269,7 +271,8 @@ static int run_part(mica__gemm_plan *p)
     if (a_size)
         pack_shared(&(packing){ .plan = p, .operand = &p->a, .offsets = p->g->a_batch,
                                 .first_line = p->first_row, .lines = p->rows,
-                                .width = p->strip_rows, .to = p->a_packed, .matrix_size = a_size });
+                                
+                                .width = p->a_rows ? 1 : p->strip_rows, .to = p->a_packed, .matrix_size = a_size });
     if (b_size)
         pack_shared(&(packing){ .plan = p, .operand = &p->b, .offsets = p->g->b_batch,
                                 .first_line = p->first_column, .lines = p->columns,

@@ -319,18 +319,16 @@ int mica__check_axes(mica_scope *s, const char *name, int status, const mica_arr
                      int64_t out[MICA_MAX_NDIM])
 {
     bool chosen[MICA_MAX_NDIM] = { false };
-    for (int64_t i = 0; i < axes.n; i++) {
-        int axis;
-        if (axes.at[i] < INT32_MIN || axes.at[i] > INT32_MAX) {
-            mica__error(s, status, "[%s] axis %lld is out of range", name, (long long)axes.at[i]);
-            return -1;
-        }
-        if (!mica__check_axis(s, name, status, a, (int)axes.at[i], &axis)) return -1;
-        if (chosen[axis]) {
-            mica__error(s, MICA_EVALUE, "[%s] axis %d is given twice", name, axis);
-            return -1;
-        }
+    int axis, twice = -1;
+    for (int64_t i = 0; i < axes.n; i++) { /* a wrong axis is reported before one that is given twice */
+        int64_t given = axes.at[i] < INT32_MIN ? INT32_MIN : axes.at[i] > INT32_MAX ? INT32_MAX : axes.at[i];
+        if (!mica__check_axis(s, name, status, a, (int)given, &axis)) return -1;
+        if (chosen[axis]) twice = axis;
         chosen[axis] = true;
+    }
+    if (twice >= 0) {
+        mica__error(s, MICA_EVALUE, "[%s] axis %d is given twice", name, twice);
+        return -1;
     }
     int n = 0;
     for (int i = 0; i < a->ndim; i++)

@@ -31,7 +31,9 @@ static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], si
     if (r->convert == MICA_CONVERT_FLOAT) d = mica__float_dtype(d);
     if (r->convert == MICA_CONVERT_TRUTH) d = MICA_BOOL;
     if (!(r->accepts & mica__kind_of(d))) {
-        mica__error(s, MICA_EVALUE, "[%s] %s is not accepted; the operands may be%s%s%s%s", mica__prims[prim].name,
+        /* The reference's classes: RuntimeError for bitwise functions of two operands, ValueError for the rest. */
+        bool bitwise = mica__prims[prim].rule == MICA_RULE_INTEGRAL && n == 2;
+        mica__error(s, bitwise ? MICA_ERUNTIME : MICA_EVALUE, "[%s] %s is not accepted; the operands may be%s%s%s%s", mica__prims[prim].name,
                     mica_dtype_name(d), r->accepts & MICA_KIND_B ? " bool" : "", r->accepts & MICA_KIND_I ? " integers" : "",
                     r->accepts & MICA_KIND_F ? " floats" : "", r->accepts & MICA_KIND_C ? " complex64" : "");
         return false;

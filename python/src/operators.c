@@ -68,7 +68,19 @@ static mica_array *divide_in_place(mica_scope *s, mica_array *a, mica_array *b)
     return mica_divide(s, a, b);
 }
 
-/* and, or, xor of bools and integers; of two bools the logical ones, which are the same bits. */
+/* Of the operators the reference raises ValueError, of the functions RuntimeError. */
+static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_array *a, mica_array *b)
+{
+    mica_dtype d = mica__result_dtype((mica_array *[]){ a, b }, 2);
+    if (mica__is_inexact(d)) return mica__error(s, MICA_EVALUE, "Floating point types not allowed with %s: the operands promote to %s", symbol, mica_dtype_name(d));
+    return f(s, a, b);
+}
+static mica_array *bits_and(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_and, "&", a, b); }
+static mica_array *bits_or(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_or, "|", a, b); }
+static mica_array *bits_xor(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_xor, "^", a, b); }
+static mica_array *bits_left(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_left_shift, "<<", a, b); }
+static mica_array *bits_right(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_right_shift, ">>", a, b); }
+
 #define OPERATOR(name, builder, what)                                                              \
     static PyObject *op_##name(PyObject *a, PyObject *b) { return binary(what, builder, a, b); }   \
     static PyObject *iop_##name(PyObject *a, PyObject *b) { return in_place(what, builder, a, b); }
@@ -77,11 +89,11 @@ OPERATOR(subtract, mica_subtract, "subtraction")
 OPERATOR(multiply, mica_multiply, "multiplication")
 OPERATOR(floor_divide, mica_floor_divide, "floor division")
 OPERATOR(remainder, mica_remainder, "modulus")
-OPERATOR(and, mica_bitwise_and, "bitwise and")
-OPERATOR(or, mica_bitwise_or, "bitwise or")
-OPERATOR(xor, mica_bitwise_xor, "bitwise xor")
-OPERATOR(lshift, mica_left_shift, "left shift")
-OPERATOR(rshift, mica_right_shift, "right shift")
+OPERATOR(and, bits_and, "bitwise and")
+OPERATOR(or, bits_or, "bitwise or")
+OPERATOR(xor, bits_xor, "bitwise xor")
+OPERATOR(lshift, bits_left, "left shift")
+OPERATOR(rshift, bits_right, "right shift")
 static PyObject *op_divide(PyObject *a, PyObject *b) { return binary("division", mica_divide, a, b); }
 static PyObject *iop_divide(PyObject *a, PyObject *b) { return in_place("division", divide_in_place, a, b); }
 

@@ -362,8 +362,8 @@ mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype)
     }
     PyObject *name = PyType_GetName(Py_TYPE(o));
     if (name)
-        PyErr_Format(PyExc_TypeError, "[array] a %U cannot become an array; accepted are numbers, nested lists and tuples of them, arrays, "
-                                      "buffers (NumPy) and DLPack tensors", name);
+        PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "[array] Invalid type %U received in array initialization; a %U cannot become an array; accepted are numbers, nested lists and tuples of them, arrays, "
+                                      "buffers (NumPy) and DLPack tensors", name, name);
     Py_XDECREF(name);
     return NULL;
 }

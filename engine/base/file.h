@@ -26,6 +26,11 @@ const char *mica__mapping_name(const mica__mapping *m);
    be called after the bytes have been used. */
 int mica__mapping_check(const mica__mapping *m);
 
+/* The quick part of the check, without a system call: false once a read has met a missing page, or
+   when the last page is missing now. A file that was cut inside its last page is still taken for
+   whole: what lies there needs mica__mapping_check. */
+bool mica__mapping_intact(const mica__mapping *m);
+
 /* A file that appears, or replaces an old one, only when it is complete: what is written goes to a
    nameless (or temporary) file in the same folder. A symbolic link keeps pointing where it points;
    permissions of an old file are kept; devices and pipes are written directly. */

@@ -263,6 +263,14 @@ const char *mica__mapping_name(const mica__mapping *m)
     return m->name;
 }
 
+bool mica__mapping_intact(const mica__mapping *m)
+{
+    if (!m->place) return true;
+    const volatile char *base = m->base;
+    (void)base[m->bytes - 1]; /* the handler flags the mapping when this page is gone */
+    return !atomic_load_explicit(&m->place->faulted, memory_order_acquire);
+}
+
 int mica__mapping_check(const mica__mapping *m)
 {
     if (!m->place) return MICA_OK;

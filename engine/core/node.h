@@ -23,6 +23,8 @@ mica__buffer *mica__buffer_new(size_t bytes); /* owned, uninitialised; NULL and 
 mica__buffer *mica__buffer_adopt(void *data, size_t bytes, void (*release)(void *), void *user);
 void mica__buffer_retain(mica__buffer *b);
 void mica__buffer_release(mica__buffer *b);
+/* After values behind the buffer have been read: MICA_EOS when they came from a mapped file that is no longer whole. NULL is fine. */
+static inline int mica__buffer_check(const mica__buffer *b) { return b && b->check ? b->check(b->user) : MICA_OK; }
 
 /* Array flags. */
 enum {
@@ -98,6 +100,9 @@ static inline mica_node *mica__node_of(const mica_array *a)
 static inline int mica__state(const mica_node *n) { return atomic_load_explicit(&n->state, memory_order_acquire); }
 static inline bool mica__is_done(const mica_array *a) { return mica__state(mica__node_of(a)) == MICA_NODE_DONE; }
 static inline bool mica__is_traced(const mica_array *a) { return (mica__node_of(a)->flags & MICA_NODE_TRACED) != 0; }
+
+/* mica__buffer_check of an evaluated array. */
+static inline int mica__check_values(const mica_array *a) { return mica__buffer_check(a->buffer); }
 
 /* A node with room for its outputs, inputs and `params_bytes` of parameters, state PENDING, outputs without shape and uses 0.
    The inputs are filled in by the caller, who retains them. NULL and a message on failure. */

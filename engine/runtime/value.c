@@ -13,11 +13,21 @@ static bool evaluated(mica_scope *s, mica_array *a)
     return mica_eval(s, &a, 1) == MICA_OK;
 }
 
+/* After the values have been read. */
+static int checked(mica_scope *s, const mica_array *a)
+{
+    int status = mica__check_values(a);
+    if (status != MICA_OK) mica__scope_failed(s, status);
+    return status;
+}
+
 double mica_item(mica_scope *s, mica_array *a)
 {
     if (a && a->size != 1)
         mica__error(s, MICA_EVALUE, "[item] an array of shape %s has no single value", mica__shape_text(mica__dims_of(a)));
-    return evaluated(s, a) ? mica__load_number((mica_dtype)a->dtype, a->data) : 0;
+    if (!evaluated(s, a)) return 0;
+    double number = mica__load_number((mica_dtype)a->dtype, a->data);
+    return checked(s, a) == MICA_OK ? number : 0;
 }
 
 int mica_to_data(mica_scope *s, mica_array *a, void *data, size_t bytes)
@@ -32,7 +42,7 @@ int mica_to_data(mica_scope *s, mica_array *a, void *data, size_t bytes)
     int64_t index[MICA_MAX_NDIM] = { 0 };
     if (mica__is_row_major(a)) {
         if (need) memcpy(data, a->data, need);
-        return MICA_OK;
+        return checked(s, a);
     }
     const char *from = a->data;
     char *to = data;
@@ -45,13 +55,17 @@ int mica_to_data(mica_scope *s, mica_array *a, void *data, size_t bytes)
             index[axis] = 0;
         }
     }
-    return MICA_OK;
+    return checked(s, a);
 }
 
 const char *mica_describe(mica_scope *s, mica_array *a)
 {
     if (!evaluated(s, a)) return "";
     char *text = mica__describe(a);
+    if (checked(s, a) != MICA_OK) {
+        mica__free(text);
+        return "";
+    }
     char *kept = text ? mica__scope_alloc(s, strlen(text) + 1) : mica__scope_failed(s, MICA_EMEMORY);
     if (kept) strcpy(kept, text);
     mica__free(text);

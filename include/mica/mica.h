@@ -9,5 +9,6 @@
 #include "mica/transforms.h"
 #include "mica/stream.h"
 #include "mica/memory.h"
+#include "mica/io.h"
 
 #endif

@@ -398,6 +398,15 @@ PyObject *mica_py_element(mica_dtype d, const void *p)
     return mica__is_float(d) ? PyFloat_FromDouble(x) : PyLong_FromLongLong((long long)x);
 }
 
+/* o, or an exception in its place when it was read from a mapped file that is no longer whole. */
+static PyObject *checked(const mica_array *a, PyObject *o)
+{
+    int status = mica__check_values(a);
+    if (status == MICA_OK || !o) return o;
+    Py_DECREF(o);
+    return mica_py_raise(status);
+}
+
 PyObject *mica_py_item(mica_array *a)
 {
     if (a->size != 1) {
@@ -405,7 +414,8 @@ PyObject *mica_py_item(mica_array *a)
                      mica__shape_text(mica__dims_of(a)));
         return NULL;
     }
-    return mica_py_need(a) < 0 ? NULL : mica_py_element((mica_dtype)a->dtype, a->data);
+    if (mica_py_need(a) < 0) return NULL;
+    return checked(a, mica_py_element((mica_dtype)a->dtype, a->data));
 }
 
 static PyObject *list_of(const mica_array *a, int axis, const char *p)
@@ -425,7 +435,7 @@ PyObject *mica_py_tolist(mica_array *a)
 {
     if (mica_py_need(a) < 0) return NULL;
     mica_retain(a);
-    PyObject *list = list_of(a, 0, a->data);
+    PyObject *list = checked(a, list_of(a, 0, a->data));
     mica_release(a);
     return list;
 }
@@ -437,7 +447,7 @@ PyObject *mica_py_repr(mica_array *a)
     if (!text) return mica_py_raise(MICA_EMEMORY);
     PyObject *o = PyUnicode_FromString(text);
     mica__free(text);
-    return o;
+    return checked(a, o);
 }
 
 /* ---- buffer protocol: the memory itself, with its strides ---- */
@@ -464,8 +474,10 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
         mica_scope s;
         mica__scope_begin(&s, NULL);
         mica_array *copy = mica__empty(&s, (mica_dtype)a->dtype, mica__dims_of(a));
-        if (copy) {
-            mica__copy_to_row_major(a, copy->data);
+        if (copy) mica__copy_to_row_major(a, copy->data);
+        int fault = copy ? mica__check_values(a) : MICA_OK;
+        if (fault != MICA_OK) mica__scope_failed(&s, fault);
+        if (copy && fault == MICA_OK) {
             mica_py_replace(self, copy);
             a = copy;
         }
@@ -583,6 +595,7 @@ static PyObject *method_getstate(PyObject *self, PyObject *unused)
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)a->size * mica__dtype_sizes[a->dtype]);
     PyObject *shape = mica_py_shape_tuple(a);
     if (bytes && a->size) mica__copy_to_row_major(a, PyBytes_AsString(bytes));
+    bytes = checked(a, bytes);
     return bytes && shape ? Py_BuildValue("(NNi)", bytes, shape, (int)a->dtype) : NULL;
 }
 

@@ -75,9 +75,9 @@ static int run_view(mica_node *n)
     }
     mica_array copy;
     MICA_TRY(row_major_copy(in, &copy));
-    int status = MICA_OK;
-    if (mica__view_geometry(n, &copy, strides, &offset)) share(out, &copy, strides, offset);
-    else status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
+    int status = mica__check_values(in);
+    if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset)) share(out, &copy, strides, offset);
+    else if (status == MICA_OK) status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
     drop_copy(&copy);
     return status;
 }
@@ -112,6 +112,7 @@ static int run_kernel(mica_node *n)
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (i > 0 || !(flags & MICA_PRIM_DONATES)) status = allocate_output(&n->out[i]);
     if (status == MICA_OK) status = kernel(&l);
+    for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) status = mica__check_values(n->inputs[i]);
     for (uint32_t i = 0; i < ncopies; i++) drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);
     if (status != MICA_OK) withdraw(n);

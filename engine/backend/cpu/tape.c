@@ -528,6 +528,18 @@ static void withdraw(mica__step *s)
     }
 }
 
+/* Inputs from mapped files that are no longer whole. The fault sticks: other inputs may have been donated, so there is no second try. */
+static int check_inputs(mica__step *s)
+{
+    int status = MICA_OK;
+    for (uint32_t e = 0; e < s->nexternals && status == MICA_OK; e++) status = mica__check_values(s->externals[e]);
+    for (uint32_t i = 0; s->product && i < s->product->ninputs && status == MICA_OK; i++)
+        status = mica__check_values(s->product->inputs[i]);
+    for (uint32_t i = 0; i < s->nops && status != MICA_OK; i++)
+        if (s->ops[i].keep) mica__node_fail(s->ops[i].node, status, mica_last_error());
+    return status;
+}
+
 int mica__tape_run(mica__step *s)
 {
     mica__arena arena = { NULL };
@@ -538,6 +550,7 @@ int mica__tape_run(mica__step *s)
         status = compile(&t);
     }
     if (status == MICA_OK) status = s->product ? execute_product(&t) : execute(&t);
+    if (status == MICA_OK) status = check_inputs(s);
     if (status != MICA_OK) withdraw(s);
     if (s->product) drop_product(s);
     mica__arena_free(&arena);

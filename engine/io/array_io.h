@@ -1,0 +1,37 @@
+/* From bytes to arrays and back, wherever the bytes come from or go to. */
+#ifndef MICA_ENGINE_ARRAY_IO_H
+#define MICA_ENGINE_ARRAY_IO_H
+
+#include "base/file.h"
+#include "core/scope.h"
+#include "mica/io.h"
+
+/* Bytes that arrays are made of: a mapped file, or memory that holds one. */
+typedef struct mica__source {
+    mica__mapping *mapping; /* either this */
+    mica__buffer *memory;   /* or this */
+    const char *base;       /* the first byte of what is to be read */
+    uint64_t bytes;
+    const char *name; /* for messages */
+} mica__source;
+
+/* A mapping from byte `start` on; a later start than the end is the end. */
+mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start);
+
+/* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping or
+   the memory alive. */
+mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);
+mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from);
+
+/* Where bytes go: returns MICA_OK, or a status after mica__fail. */
+typedef struct mica__sink {
+    int (*write)(void *user, const void *data, size_t bytes);
+    void *user;
+} mica__sink;
+
+/* Arrays are evaluated. */
+int mica__write_npy(const mica__sink *to, const mica_array *a);
+int mica__write_safetensors(const mica__sink *to, const char *const names[], mica_arrays arrays,
+                            const mica_metadata *metadata, size_t count);
+
+#endif

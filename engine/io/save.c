@@ -1,0 +1,164 @@
+/* Arrays to npy and safetensors files: row by row, without a copy of what is already in order. */
+#include "io/array_io.h"
+#include "io/npy.h"
+#include "io/safetensors.h"
+
+enum { CHUNK_BYTES = 1 << 18 };
+
+/* ---- elements ---- */
+
+/* The values of a mapped file that was cut short are zeros: nobody may take them for data. */
+static int written(const mica_array *a, int status)
+{
+    int values = mica__check_values(a);
+    return values ? values : status;
+}
+
+/* Elements in row-major order, through a small piece of memory. */
+static int write_strided(const mica__sink *to, const mica_array *a)
+{
+    size_t item = mica__dtype_sizes[a->dtype], most = CHUNK_BYTES / item, n = 0;
+    char *chunk = mica__alloc(CHUNK_BYTES);
+    if (!chunk) return MICA_EMEMORY;
+    int64_t index[MICA_MAX_NDIM] = { 0 };
+    const char *from = a->data;
+    int status = MICA_OK;
+    for (int64_t i = 0; i < a->size && !status; i++) {
+        memcpy(chunk + n++ * item, from, item);
+        for (int axis = a->ndim - 1; axis >= 0; axis--) {
+            ptrdiff_t step = (ptrdiff_t)(a->strides[axis] * (int64_t)item);
+            from += step;
+            if (++index[axis] < a->shape[axis]) break;
+            from -= step * (ptrdiff_t)a->shape[axis];
+            index[axis] = 0;
+        }
+        if (n < most && i + 1 < a->size) continue;
+        status = to->write(to->user, chunk, n * item);
+        n = 0;
+    }
+    mica__free(chunk);
+    return status;
+}
+
+static int write_memory(const mica__sink *to, const mica_array *a)
+{
+    size_t bytes = (size_t)a->size * mica__dtype_sizes[a->dtype];
+    return bytes ? to->write(to->user, a->data, bytes) : MICA_OK;
+}
+
+static int write_row_major(const mica__sink *to, const mica_array *a)
+{
+    bool dense = a->size == 0 || mica__is_row_major(a);
+    return written(a, dense ? write_memory(to, a) : write_strided(to, a));
+}
+
+static bool is_column_major(const mica_array *a)
+{
+    int64_t stride = 1;
+    for (int i = 0; i < a->ndim; i++) {
+        if (a->shape[i] != 1 && a->strides[i] != stride) return false;
+        stride *= a->shape[i];
+    }
+    return a->size > 0;
+}
+
+/* ---- formats ---- */
+
+int mica__write_npy(const mica__sink *to, const mica_array *a)
+{
+    mica__text header = { 0 };
+    bool columns = !mica__is_row_major(a) && is_column_major(a);
+    int status = mica__npy_header(&header, (mica_dtype)a->dtype, a->ndim, a->shape, columns);
+    if (!status) status = to->write(to->user, header.at, header.n);
+    mica__text_free(&header);
+    MICA_TRY(status);
+    return columns ? written(a, write_memory(to, a)) : write_row_major(to, a);
+}
+
+static int write_tensors(const mica__sink *to, mica__tensor_entry *entries, size_t n,
+                         const mica__text_pair *metadata, size_t count)
+{
+    mica__text header = { 0 };
+    int status = mica__safetensors_header(&header, entries, n, metadata, count);
+    if (!status) status = to->write(to->user, header.at, header.n);
+    mica__text_free(&header);
+    for (size_t i = 0; i < n && !status; i++) status = write_row_major(to, entries[i].user);
+    return status;
+}
+
+int mica__write_safetensors(const mica__sink *to, const char *const names[], mica_arrays arrays,
+                            const mica_metadata *metadata, size_t count)
+{
+    mica__tensor_entry *entries = mica__alloc_zero(arrays.n, sizeof *entries);
+    mica__text_pair *texts = mica__alloc_zero(count, sizeof *texts);
+    int status = entries && texts ? MICA_OK : MICA_EMEMORY;
+    for (size_t i = 0; i < arrays.n && !status; i++) {
+        mica_array *a = arrays.at[i];
+        entries[i] = (mica__tensor_entry){ .name = names[i], .dtype = (mica_dtype)a->dtype,
+                                           .ndim = a->ndim,  .shape = a->shape,
+                                           .user = a };
+    }
+    for (size_t i = 0; i < count && !status; i++)
+        texts[i] = (mica__text_pair){ metadata[i].key, metadata[i].value };
+    if (!status) status = write_tensors(to, entries, arrays.n, texts, count);
+    mica__free(entries);
+    mica__free(texts);
+    return status;
+}
+
+/* ---- files ---- */
+
+static int write_file(void *writer, const void *data, size_t bytes)
+{
+    return mica__writer_write(writer, data, bytes);
+}
+
+static int end_file(mica_scope *s, mica__writer *w, int status)
+{
+    if (status) mica__writer_abort(w);
+    else status = mica__writer_commit(w);
+    if (status) mica__scope_failed(s, status);
+    return status;
+}
+
+int mica_save_npy(mica_scope *s, const char *path, mica_array *a)
+{
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    if (!path) mica__error(s, MICA_EVALUE, "[save] the path is NULL");
+    mica__writer *w;
+    MICA_TRY(mica_eval(s, &a, 1));
+    int status = mica__writer_open(&w, path);
+    if (status) {
+        mica__scope_failed(s, status);
+        return status;
+    }
+    return end_file(s, w, mica__write_npy(&(mica__sink){ write_file, w }, a));
+}
+
+static bool all_given(mica_scope *s, const char *path, const char *const names[], size_t n,
+                      const mica_metadata *metadata, size_t count)
+{
+    if (!mica__scope_ok(s)) return false;
+    if (!path) return mica__error(s, MICA_EVALUE, "[save_safetensors] the path is NULL");
+    for (size_t i = 0; i < n; i++)
+        if (!names[i]) return mica__error(s, MICA_EVALUE, "[save_safetensors] name %zu is NULL", i);
+    for (size_t i = 0; i < count; i++)
+        if (!metadata[i].key || !metadata[i].value)
+            return mica__error(s, MICA_EVALUE, "[save_safetensors] metadata %zu are NULL", i);
+    return true;
+}
+
+int mica_save_safetensors(mica_scope *s, const char *path, const char *const names[],
+                          mica_arrays arrays, const mica_metadata *metadata, size_t count)
+{
+    if (!all_given(s, path, names, arrays.n, metadata, count)) return mica_scope_status(s);
+    mica__writer *w;
+    MICA_TRY(mica_eval(s, arrays.at, arrays.n));
+    int status = mica__writer_open(&w, path);
+    if (status) {
+        mica__scope_failed(s, status);
+        return status;
+    }
+    mica__sink to = { write_file, w };
+    return end_file(s, w, mica__write_safetensors(&to, names, arrays, metadata, count));
+}

@@ -92,11 +92,6 @@ mica_array *mica_random_uniform(mica_scope *s, mica_array *low, mica_array *high
     return uniform(s, "uniform", low, high, shape, dtype, key);
 }
 
-/* In (-1, 1). */
-static mica_array *centred(mica_scope *s, const char *name, mica_dims shape, mica_dtype dtype, mica_array *key)
-{
-    return uniform(s, name, mica_number(s, -1 + 0x1p-24), mica_number(s, 1), shape, dtype, key);
-}
 
 mica_array *mica_random_normal(mica_scope *s, mica_dims shape, mica_dtype dtype, mica_array *loc, mica_array *scale, mica_array *key)
 {
@@ -107,7 +102,11 @@ mica_array *mica_random_normal(mica_scope *s, mica_dims shape, mica_dtype dtype,
     if (shape.n < 0 || shape.n > MICA_MAX_NDIM - complex) return mica__error(s, MICA_EVALUE, "[random.normal] too many axes");
     for (int64_t i = 0; i < shape.n; i++) pairs[i] = shape.at[i];
     pairs[shape.n] = 2;
-    mica_array *x = mica_erfinv(s, centred(s, "normal", (mica_dims){ shape.n + complex, pairs }, MICA_FLOAT32, key));
+    for (int64_t i = 0; i < shape.n; i++)
+        if (shape.at[i] < 0) return mica__error(s, MICA_EVALUE, "[random.normal] shape %s has a negative size", mica__shape_text(shape));
+    if (!check_key(s, "normal", key)) return NULL;
+    struct mica__random_normal_params p = { .shape = { shape.n + complex, pairs } };
+    mica_array *x = mica__build(s, mica_prim_random_normal, &p, 1, &key, MICA_FLOAT32, p.shape);
     if (complex) x = mica__reshape(s, mica_view(s, x, MICA_COMPLEX64), shape.n, shape.at); /* real and imaginary parts; variance 1 in all */
     else x = mica_multiply(s, mica__cast(s, x, dtype), mica_scalar(s, 1.4142135623730951, dtype));
     if (scale) x = mica_multiply(s, x, mica__cast(s, scale, dtype));
@@ -175,8 +174,9 @@ mica_array *mica_random_gumbel(mica_scope *s, mica_dims shape, mica_dtype dtype,
 mica_array *mica_random_laplace(mica_scope *s, mica_dims shape, mica_dtype dtype, double loc, double scale, mica_array *key)
 {
     if (!check_float(s, "laplace", &dtype)) return NULL;
-    mica_array *u = mica__cast(s, centred(s, "laplace", shape, MICA_FLOAT32, key), dtype);
+    mica_array *u = uniform(s, "laplace", mica_number(s, -1 + 0x1p-24), mica_number(s, 1), shape, MICA_FLOAT32, key);
     mica_array *x = mica_multiply(s, mica_sign(s, u), mica_log1p(s, mica_negative(s, mica_abs(s, u))));
+    x = mica__cast(s, x, dtype);
     if (scale != 1) x = mica_multiply(s, x, mica_scalar(s, scale, dtype));
     if (loc != 0) x = mica_add(s, x, mica_scalar(s, loc, dtype));
     return x;
@@ -220,7 +220,7 @@ mica_array *mica_random_categorical(mica_scope *s, mica_array *logits, int axis,
     }
     if (!mica__shape_size(given, &size))
         return mica__error(s, MICA_EVALUE, "[random.categorical] %s is no shape of an array", mica__shape_text(given));
-    if (logits->size == logits->shape[axis] && size > 0 && logits->size > 0)
+    if (logits->size == logits->shape[axis] && given.n > 0 && logits->size > 0)
         return draw_from_one(s, mica__cast(s, logits, mica__float_dtype((mica_dtype)logits->dtype)), given, key);
     /* The largest of logits with Gumbel noise added. The noise has the distribution's axis where the logits have it. */
     int64_t noise[MICA_MAX_NDIM + 1];

@@ -1,4 +1,4 @@
-/* Kernel of random_bits. */
+/* Kernels of random_bits and random_normal. */
 #include "backend/cpu/random.h"
 
 #include "backend/cpu/isa.h"
@@ -9,6 +9,7 @@ enum { PART = 1024, TASK = 16 * 1024 };
 /* For `count` words of a key: half = count / 2 pairs, the first words in front, the second behind; an odd word stands between them. */
 typedef struct drawing {
     mica__threefry *threefry;
+    mica__to_normal *convert; /* NULL: words as they are */
     const uint32_t *keys;
     char *out;
     size_t bytes;            /* of one key's output */
@@ -16,8 +17,9 @@ typedef struct drawing {
     size_t tasks;            /* of one key */
 } drawing;
 
-static void put(const drawing *d, char *out, size_t word, const uint32_t *words, size_t n)
+static void put(const drawing *d, char *out, size_t word, uint32_t *words, size_t n)
 {
+    if (d->convert) d->convert(words, n);
     size_t start = word * 4, end = (word + n) * 4;
     if (end > d->bytes) end = d->bytes; /* the last word may be cut */
     memcpy(out + start, words, end - start);
@@ -41,13 +43,17 @@ static void draw_task(void *context, size_t task)
     put(d, out, d->half, a, 1);
 }
 
-int mica__kernel_random_bits(mica__launch *l)
+static int draw(mica__launch *l, bool normal)
 {
     const mica_array *keys = l->in[0];
     drawing d = { .threefry = mica__threefry_portable, .keys = (const uint32_t *)(const void *)keys->data, .out = l->out[0].data };
+    if (normal) d.convert = mica__to_normal_portable;
 #if defined(__x86_64__)
     mica__isa level = mica__isa_level();
-    d.threefry = level == MICA_ISA_V4 ? mica__threefry_v4 : level == MICA_ISA_V3 ? mica__threefry_v3 : mica__threefry_portable;
+    if (level != MICA_ISA_PORTABLE) {
+        d.threefry = level == MICA_ISA_V4 ? mica__threefry_v4 : mica__threefry_v3;
+        if (normal) d.convert = level == MICA_ISA_V4 ? mica__to_normal_v4 : mica__to_normal_v3;
+    }
 #endif
     if (l->out[0].size == 0) return MICA_OK;
     size_t nkeys = (size_t)keys->size / 2;
@@ -59,3 +65,6 @@ int mica__kernel_random_bits(mica__launch *l)
     mica__parallel(nkeys * d.tasks, draw_task, &d);
     return MICA_OK;
 }
+
+int mica__kernel_random_bits(mica__launch *l) { return draw(l, false); }
+int mica__kernel_random_normal(mica__launch *l) { return draw(l, true); }

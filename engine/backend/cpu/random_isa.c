@@ -1,4 +1,6 @@
-/* Threefry-2x32 with 20 rounds, many counters at once. */
+/* Threefry-2x32 with 20 rounds, many counters at once; and normal numbers from its words. */
+#include <math.h>
+
 #include "backend/cpu/loops.h"
 #include "backend/cpu/random.h"
 
@@ -44,4 +46,42 @@ void MICA_ISA_FUNCTION(mica__threefry_)(const uint32_t key[2], uint32_t first, u
     words(key, first + (uint32_t)i, second + (uint32_t)i, x, y);
     memcpy(a + i, x, (n - i) * sizeof *a);
     memcpy(b + i, y, (n - i) * sizeof *b);
+}
+
+#if defined(__FMA__)
+#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FMA(a, b, c) fmaf(a, b, c)
+#endif
+
+/* erfinv as the reference computes it, bit by bit: Giles' polynomials in log(1 - x^2), fused multiply-add throughout, the C library's logf. */
+static void erfinv(const float *x, const float *t, size_t n, float *out)
+{
+    static const float tail[] = { 2.93243101e-8f, 1.22150334e-6f, 2.84108955e-5f, 3.93552968e-4f, 3.02698812e-3f, 4.83185798e-3f,
+                                  -2.64646143e-1f, 8.40016484e-1f };
+    static const float middle[] = { 1.43285448e-7f, 1.22774793e-6f, 1.12963626e-7f, -5.61530760e-5f, -1.47697632e-4f, 2.31468678e-3f,
+                                    1.15392581e-2f, -2.32015476e-1f, 8.86226892e-1f };
+    for (size_t i = 0; i < n; i++) {
+        float p = 3.03697567e-10f, q = 5.43877832e-9f;
+        for (int k = 0; k < 8; k++) p = FMA(p, t[i], tail[k]);
+        for (int k = 0; k < 9; k++) q = FMA(q, t[i], middle[k]);
+        out[i] = x[i] * (t[i] < -6.125f || t[i] > 6.125f ? p : q);
+    }
+}
+
+void MICA_ISA_FUNCTION(mica__to_normal_)(uint32_t *numbers, size_t n)
+{
+    float x[LANES], t[LANES], low = -0x1.fffffep-1f, range = 1 - low;
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t m = n - i < LANES ? n - i : LANES;
+        for (size_t j = 0; j < m; j++) {
+            float u = (float)numbers[i + j] * 0x1p-32f;
+            x[j] = (u > 0x1.fffffep-1f ? 0x1.fffffep-1f : u) * range + low;
+            t[j] = FMA(x[j], -x[j], 1.0f);
+        }
+        for (size_t j = 0; j < m; j++) t[j] = logf(t[j]);
+        float out[LANES];
+        erfinv(x, t, m, out);
+        memcpy(numbers + i, out, m * sizeof *out);
+    }
 }

@@ -295,12 +295,14 @@ mica_array *mica_masked_select(mica_scope *s, mica_array *a, mica_array *mask)
     mica_array *flags = mask ? mica_contiguous(s, mask, false) : NULL;
     if (!flags || mica_eval(s, &flags, 1) != MICA_OK) return NULL;
     const uint8_t *on = (const uint8_t *)flags->data;
-    for (int64_t i = 0; i < lead; i++) count += on[i];
+    for (int64_t i = 0; i < lead; i++) count += on[i] != 0;
     mica_array *places = mica__empty(s, MICA_INT64, MICA_SHAPE(count));
     if (!places) return NULL;
     int64_t *at = (int64_t *)(void *)places->data, shape[MICA_MAX_NDIM + 1] = { lead };
-    for (int64_t i = 0, k = 0; i < lead; i++)
+    for (int64_t i = 0, k = 0; i < lead && k < count; i++)
         if (on[i]) at[k++] = i;
+    int fault = mica__check_values(flags);
+    if (fault) return mica__scope_failed(s, fault);
     for (int i = mask->ndim; i < a->ndim; i++) shape[1 + i - mask->ndim] = a->shape[i];
     return mica_take(s, mica__reshape(s, a, 1 + a->ndim - mask->ndim, shape), places, 0);
 }

@@ -26,7 +26,8 @@ mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index)
         mica__node_discard(n);
         return NULL;
     }
-    if (row->ndim == 0) { /* one element: copied into the node, so that it does not hold the whole array */
+    bool mapped = a->buffer && a->buffer->check; /* whoever reads the value has to ask about the file */
+    if (row->ndim == 0 && !mapped) { /* one element: copied into the node, so that it does not hold the whole array */
         memcpy(row->value.bytes, a->data + index * a->strides[0] * mica__dtype_sizes[a->dtype], mica__dtype_sizes[a->dtype]);
         mica__array_set_data(row, NULL, row->value.bytes, NULL);
     } else {

@@ -70,12 +70,14 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
     }
     int64_t index[MICA_MAX_NDIM] = { 0 }, at = 0;
     for (int64_t i = 0; ok && i < flat->size; i++) {
-        if (((const uint8_t *)flat->data)[i]) {
+        if (((const uint8_t *)flat->data)[i] && at < count) { /* a mapped file may change meanwhile */
             for (int axis = 0; axis < mask->ndim; axis++) columns[axis][at] = index[axis];
             at++;
         }
         for (int axis = mask->ndim - 1; axis >= 0 && ++index[axis] == mask->shape[axis]; axis--) index[axis] = 0;
     }
+    int fault = ok ? mica__check_values(flat) : MICA_OK;
+    if (fault) mica__scope_failed(&own, fault);
     int status = mica__scope_end(&own);
     if (status && !PyErr_Occurred()) mica_py_raise(status);
     return ok && !PyErr_Occurred() && s->status == MICA_OK;

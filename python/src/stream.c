@@ -1,6 +1,8 @@
 /* Devices, streams and the contexts that select them. */
 #include "array.h"
 
+#include "backend/cpu/isa.h"
+#include "call.h"
 #include "core/current.h"
 #include "runtime/runtime.h"
 
@@ -307,7 +309,39 @@ static PyObject *stream(PyObject *m, PyObject *o)
     return PyObject_CallFunctionObjArgs((PyObject *)context_type, o, NULL);
 }
 
+static PyObject *device_info(PyObject *m, PyObject *args)
+{
+    (void)m;
+    PyObject *o = Py_None;
+    int index, type = 0;
+    if (!PyArg_ParseTuple(args, "|O:device_info", &o)) return NULL;
+    if (o != Py_None && (type = device_of(o, &index)) < 0) return NULL;
+    static const char *const levels[] = { "portable", "x86-64-v3", "x86-64-v4" };
+    int level = (int)mica__isa_level();
+    if (type) return PyDict_New();
+    return Py_BuildValue("{s:s,s:s}", "device_name", "cpu", "architecture", levels[level < 3 ? level : 2]);
+}
+
+static PyObject *no_device(PyObject *m, PyObject *unused)
+{
+    (void)m, (void)unused;
+    Py_RETURN_FALSE;
+}
+static PyObject *no_capture(PyObject *m, PyObject *args)
+{
+    (void)m, (void)args;
+    return PyErr_Format(PyExc_RuntimeError, "[metal] there is no Metal device; GPU captures are made on a Mac only");
+}
+static PyMethodDef no_cuda[] = { { "is_available", no_device, METH_NOARGS, "is_available() -> bool: whether there is a CUDA device." }, { NULL, NULL, 0, NULL } };
+static PyMethodDef no_metal[] = {
+    { "is_available", no_device, METH_NOARGS, "is_available() -> bool: whether there is a Metal device." },
+    { "start_capture", no_capture, METH_VARARGS, "start_capture(path): raises RuntimeError without a Metal device." },
+    { "stop_capture", no_capture, METH_VARARGS, "stop_capture(): raises RuntimeError without a Metal device." },
+    { NULL, NULL, 0, NULL },
+};
+
 static PyMethodDef functions[] = {
+    { "device_info", device_info, METH_VARARGS, "device_info(device=None) -> dict: name and architecture; empty where there is no such device." },
     { "default_device", default_device, METH_NOARGS, "default_device() -> Device" },
     { "set_default_device", set_default_device, METH_O, "set_default_device(device)\n\nRaises ValueError where there is no such device." },
     { "default_stream", default_stream, METH_O, "default_stream(device) -> Stream: of the calling thread." },
@@ -340,5 +374,7 @@ int mica_py_stream_types(PyObject *module)
     if (!(device_type = mica_py_add_type(module, &device_spec)) || !(stream_type = mica_py_add_type(module, &stream_spec)) ||
         !(local_type = mica_py_add_type(module, &local_spec)) || !(context_type = mica_py_add_type(module, &context_spec)))
         return -1;
+    PyObject *cuda = mica_py_submodule(module, "cuda"), *metal = cuda ? mica_py_submodule(module, "metal") : NULL;
+    if (!metal || PyModule_AddFunctions(cuda, no_cuda) < 0 || PyModule_AddFunctions(metal, no_metal) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

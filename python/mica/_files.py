@@ -1,0 +1,290 @@
+"""Arrays in files: mx.load, mx.save, mx.savez, mx.save_safetensors.
+
+What a path or file object is gets sorted out here; the engine turns bytes into arrays and back.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from mica import core
+
+_NO_GGUF = "[{}] gguf is not supported by this build; use safetensors"
+_METADATA = {"npy": False, "npz": False, "safetensors": True, "gguf": True}
+
+
+def _path(file: Any, name: str) -> str | None:
+    """The path that ``file`` is; None for other objects."""
+    if file is None:
+        raise TypeError(f"[{name}] file must be a path or a file object, not None")
+    if isinstance(file, (str, os.PathLike)):
+        return os.fsdecode(os.fspath(file))
+    return None
+
+
+# ---- loading ----
+
+
+def _format_of(file: Any, path: str | None, given: str | None) -> str:
+    if given is None:
+        name = path if path is not None else getattr(file, "name", None)
+        if path is None and name is None:
+            raise AttributeError(
+                f"[load] a {type(file).__name__} has no name that tells its format; give format='npy', 'npz' "
+                "or 'safetensors'"
+            )
+        ending = os.path.basename(name).rpartition(".") if isinstance(name, str) else ("", "", "")
+        if not ending[1]:
+            raise ValueError(
+                f"[load] Could not infer file format from extension of {name!r}; give format='npy', 'npz' "
+                "or 'safetensors'"
+            )
+        given = ending[2]
+    if not isinstance(given, str):
+        raise TypeError(f"[load] format must be a str, not {type(given).__name__}")
+    if given not in _METADATA:
+        raise ValueError(f"[load] Unknown file format {given}; known are npy, npz and safetensors")
+    return given
+
+
+def _regular_descriptor(file: Any) -> int | None:
+    """The descriptor of a plain file in a file system, whose bytes can be mapped; None for other streams."""
+    if type(file).__name__ == "_TemporaryFileWrapper":
+        file = file.file
+    raw = file.raw if type(file) in (io.BufferedReader, io.BufferedRandom) else file
+    # Subclasses may give other bytes than the file has, as those that decompress do.
+    if type(raw) is not io.FileIO or not raw.readable():
+        return None
+    if type(file) is io.BufferedRandom:
+        file.flush()
+    descriptor = raw.fileno()
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def _check_stream(file: Any) -> None:
+    if not hasattr(file, "read") or isinstance(file, io.TextIOBase):
+        kind = "one in text mode" if hasattr(file, "read") else f"a {type(file).__name__}"
+        raise ValueError(f"[load] Input must be a file-like object opened in binary mode, or string, not {kind}")
+
+
+def _read(file: Any) -> bytes:
+    data = file.read()
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ValueError(
+            f"[load] Input must be a file-like object opened in binary mode; read() gave {type(data).__name__}"
+        )
+    return data
+
+
+def _load_stream(file: Any, load: Callable, stream: Any, whole: bool) -> Any:
+    """Load from where the stream stands, and leave it behind what was used."""
+    name = getattr(file, "name", None)
+    name = name if isinstance(name, str) else f"<{type(file).__name__}>"
+    try:
+        start = file.tell()
+    except (AttributeError, OSError):
+        start = None
+    descriptor = _regular_descriptor(file)
+    if descriptor is not None:
+        result = load(descriptor, name, start, stream)
+    else:
+        result = load(_read(file), name, -1, stream)
+    if start is not None and not whole:
+        file.seek(start + result[1])
+    elif descriptor is not None:
+        file.seek(0, os.SEEK_END)
+    return result
+
+
+def _load_npz(file: Any, stream: Any) -> dict[str, core.array]:
+    import zipfile
+    import zlib
+
+    failures = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+    try:
+        archive = zipfile.ZipFile(file)
+    except (OSError, *failures) as error:
+        raise ValueError(
+            "[load_npz] Input must be a zip file or a file-like object that can be opened with "
+            f"zipfile.ZipFile: {error}"
+        ) from error
+    arrays = {}
+    with archive:
+        for name in archive.namelist():
+            try:
+                data = archive.read(name)
+            except failures as error:
+                raise ValueError(f"[load_npz] the member {name!r} cannot be read: {error}") from error
+            arrays[name.removesuffix(".npy")] = core._load_npy(data, name, -1, stream)[0]
+    return arrays
+
+
+def load(
+    file: Any, /, format: str | None = None, return_metadata: bool = False, *, stream: Any = None
+) -> Any:
+    """Load arrays from a file.
+
+    npy and safetensors files, given as paths or as open files, are mapped: loading takes no time and the
+    arrays no memory of their own. Other streams are read from where they stand.
+
+    Args:
+        file: path, or file object in binary mode.
+        format: ``"npy"``, ``"npz"`` or ``"safetensors"``; None for the ending of the path or of the file
+            object's name.
+        return_metadata: whether to return metadata too (safetensors).
+        stream: stream or device for what has to be converted.
+
+    Returns:
+        An array (npy) or a dict of name to array; with ``return_metadata`` a tuple of it and a dict of texts.
+
+    Raises:
+        ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an
+            element type that there is not here, or an npz that is no zip file.
+        RuntimeError: a file that is not there or not of its format.
+        OSError: later, where arrays are evaluated, when the file was cut short meanwhile.
+    """
+    path = _path(file, "load")
+    if path is None:
+        _check_stream(file)
+    kind = _format_of(file, path, format)
+    if return_metadata and not _METADATA[kind]:
+        raise ValueError(f"[load] metadata not supported for format {kind}")
+    if kind == "gguf":
+        raise RuntimeError(_NO_GGUF.format("load_gguf"))
+    if kind == "npz":
+        return _load_npz(path if path is not None else file, stream)
+    from_bytes = core._load_npy if kind == "npy" else core._load_safetensors
+    if path is not None:
+        # Where the file lies does not change with the working directory.
+        place = os.path.abspath(path)
+        result = from_bytes(os.fsencode(place), place, 0, stream)
+    else:
+        result = _load_stream(file, from_bytes, stream, whole=kind != "npy")
+    return result if return_metadata else result[0]
+
+
+# ---- saving ----
+
+
+def _target(file: Any, name: str, ending: str) -> bytes | Callable:
+    """The path to write, or the write method of a file object."""
+    path = _path(file, name)
+    if path is not None:
+        return os.fsencode(path if path.endswith(ending) else path + ending)
+    write = getattr(file, "write", None)
+    if not callable(write):
+        raise ValueError(f"[{name}] Input must be a file-like object, or string, not {type(file).__name__}")
+    return write
+
+
+def save(file: Any, arr: core.array) -> None:
+    """Save an array to an npy file, which appears or replaces an old one when it is complete.
+
+    Args:
+        file: path (``.npy`` is added if it is not there), or file object in binary mode.
+        arr: the array; it is evaluated.
+
+    Raises:
+        ValueError: ``file`` is neither a path nor a file object.
+        RuntimeError: the file cannot be opened.
+        OSError: the disk is full or fails.
+    """
+    target = _target(file, "save", ".npy")
+    if not isinstance(arr, core.array):
+        raise TypeError(f"[save] arr must be an array, not {type(arr).__name__}")
+    core._save_npy(target, arr)
+
+
+def _save_npz(name: str, file: Any, args: tuple, kwargs: dict[str, Any], compressed: bool) -> None:
+    import errno
+    import zipfile
+
+    target = _target(file, name, ".npz")
+    values = dict(kwargs)
+    for i, value in enumerate(args):
+        if f"arr_{i}" in kwargs:
+            raise ValueError(f"[{name}] Cannot use un-named variables and keyword arr_{i}")
+        values[f"arr_{i}"] = value
+    arrays = {k: v if isinstance(v, core.array) else core.array(v) for k, v in values.items()}
+    core.eval(arrays)
+    writer = None
+    if isinstance(target, bytes):
+        folder = os.path.dirname(target)
+        if folder and not os.path.isdir(folder):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(target))
+        writer = core._Writer(target)
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(file if writer is None else writer, "w", method) as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                core._save_npy(member.write, array)
+    if writer is not None:
+        writer.commit()
+
+
+def savez(file: Any, *args: Any, **kwargs: Any) -> None:
+    """Save arrays to an uncompressed npz file.
+
+    Args:
+        file: path (``.npz`` is added if it is not there), or file object in binary mode.
+        args: arrays, or what ``mx.array`` makes arrays of; named ``arr_0``, ``arr_1`` ...
+        kwargs: the same under their keywords.
+
+    Raises:
+        ValueError: a keyword ``arr_0`` ... is taken by an unnamed array; ``file`` is neither a path nor a
+            file object.
+    """
+    _save_npz("savez", file, args, kwargs, compressed=False)
+
+
+def savez_compressed(file: Any, *args: Any, **kwargs: Any) -> None:
+    """Save arrays to a compressed npz file: as ``savez``, deflated."""
+    _save_npz("savez_compressed", file, args, kwargs, compressed=True)
+
+
+def save_safetensors(
+    file: Any, arrays: dict[str, core.array], metadata: dict[str, str] | None = None
+) -> None:
+    """Save arrays to a safetensors file, which appears or replaces an old one when it is complete.
+
+    Args:
+        file: path (``.safetensors`` is added if it is not there), or file object in binary mode.
+        arrays: names and arrays; they are evaluated.
+        metadata: texts about them.
+
+    Raises:
+        TypeError: ``arrays`` is no dict of str to array, or ``metadata`` no dict.
+        ValueError: metadata that are not texts, or ``file`` is neither a path nor a file object.
+        RuntimeError: the file cannot be opened.
+        OSError: the disk is full or fails.
+    """
+    name = "save_safetensors"
+    target = _target(file, name, ".safetensors")
+    if not isinstance(arrays, dict):
+        raise TypeError(f"[{name}] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
+    for key, array in arrays.items():
+        if not isinstance(key, str) or not isinstance(array, core.array):
+            raise TypeError(
+                f"[{name}] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
+            )
+    if metadata is not None and not isinstance(metadata, dict):
+        raise TypeError(f"[{name}] metadata must be a dict of str to str, not {type(metadata).__name__}")
+    for key, text in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise ValueError(
+                f"[{name}] Metadata must be a dictionary with string keys and values, not {key!r}: {text!r}"
+            )
+    core._save_safetensors(target, arrays, metadata or {})
+
+
+def save_gguf(file: Any, arrays: dict[str, core.array], metadata: dict[str, Any] | None = None) -> None:
+    """Save arrays to a gguf file: not part of this build.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(_NO_GGUF.format("save_gguf"))

@@ -1,0 +1,363 @@
+/* Arrays and files for mica/_files.py, which sorts out what a file is; here bytes become arrays and arrays bytes. */
+#include "array.h"
+
+#include "io/array_io.h"
+
+/* ---- where the bytes are ---- */
+
+/* A name for messages, of anything. Borrowed from the scope. */
+static const char *name_text(mica_scope *s, PyObject *name)
+{
+    PyObject *text = PyUnicode_Check(name) ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace") : NULL;
+    Py_ssize_t n = text ? PyBytes_Size(text) : 0;
+    char *kept = mica__scope_alloc(s, (size_t)n + 1);
+    if (kept && n) memcpy(kept, PyBytes_AsString(text), (size_t)n);
+    if (kept) kept[n] = 0;
+    Py_XDECREF(text);
+    PyErr_Clear();
+    return kept ? kept : "";
+}
+
+/* Memory of ours with a copy of what a stream has given. */
+static int copy_bytes(mica_scope *s, PyObject *data, mica__source *from)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return -1;
+    mica__buffer *b = mica__buffer_new((size_t)view.len);
+    if (b && view.len) memcpy(b->data, view.buf, (size_t)view.len);
+    if (b) *from = (mica__source){ .memory = b, .base = b->data, .bytes = (uint64_t)view.len, .name = from->name };
+    else mica__scope_failed(s, MICA_EMEMORY);
+    PyBuffer_Release(&view);
+    return b ? 0 : -1;
+}
+
+/* (path as bytes, name, 0), (descriptor, name, position) or (data, name, -1). */
+static int open_source(mica_scope *s, PyObject *where, const char *name, long long position, mica__source *from)
+{
+    mica__mapping *m;
+    int status;
+    from->name = name;
+    if (position < 0) return copy_bytes(s, where, from);
+    if (PyLong_Check(where)) {
+        long descriptor = PyLong_AsLong(where);
+        if (descriptor == -1 && PyErr_Occurred()) return -1;
+        status = mica__mapping_open_descriptor(&m, (int)descriptor, name);
+    } else {
+        const char *path = PyBytes_AsString(where);
+        if (!path) return -1;
+        Py_BEGIN_ALLOW_THREADS
+        status = mica__mapping_open(&m, path);
+        Py_END_ALLOW_THREADS
+    }
+    if (status) {
+        mica__scope_failed(s, status);
+        return -1;
+    }
+    *from = mica__source_of_mapping(m, (uint64_t)position);
+    return 0;
+}
+
+static void close_source(mica__source *from)
+{
+    mica__mapping_release(from->mapping);
+    mica__buffer_release(from->memory);
+}
+
+/* ---- loading ---- */
+
+static PyObject *metadata_dict(const mica_table *t)
+{
+    PyObject *d = PyDict_New();
+    const mica_metadata *m = mica_table_metadata(t);
+    for (size_t i = 0; d && i < mica_table_metadata_count(t); i++) {
+        PyObject *value = PyUnicode_FromString(m[i].value);
+        if (!value || PyDict_SetItemString(d, m[i].key, value) < 0) Py_CLEAR(d);
+        Py_XDECREF(value);
+    }
+    return d;
+}
+
+/* (arrays, metadata) */
+static PyObject *table_dicts(const mica_table *t)
+{
+    PyObject *arrays = PyDict_New();
+    for (size_t i = 0; arrays && i < mica_table_count(t); i++) {
+        PyObject *a = mica_py_wrap(mica_table_array(t, i));
+        if (!a || PyDict_SetItemString(arrays, mica_table_name(t, i), a) < 0) Py_CLEAR(arrays);
+        Py_XDECREF(a);
+    }
+    PyObject *metadata = arrays ? metadata_dict(t) : NULL;
+    PyObject *both = metadata ? PyTuple_Pack(2, arrays, metadata) : NULL;
+    Py_XDECREF(arrays);
+    Py_XDECREF(metadata);
+    return both;
+}
+
+static PyObject *loaded(mica_scope *s, const mica__source *from, bool npy)
+{
+    if (!npy) {
+        mica_table *t;
+        Py_BEGIN_ALLOW_THREADS
+        t = mica__safetensors_table(s, from);
+        Py_END_ALLOW_THREADS
+        return t ? table_dicts(t) : NULL;
+    }
+    uint64_t used = 0;
+    mica_array *a;
+    Py_BEGIN_ALLOW_THREADS
+    a = mica__npy_array(s, from, &used);
+    Py_END_ALLOW_THREADS
+    PyObject *array = a ? mica_py_wrap(a) : NULL;
+    return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
+}
+
+static PyObject *load_any(PyObject *args, bool npy)
+{
+    PyObject *where, *name, *stream;
+    long long position;
+    mica_stream *on;
+    if (!PyArg_ParseTuple(args, "OOLO", &where, &name, &position, &stream) || mica_py_stream(stream, &on) < 0) return NULL;
+    mica_scope s;
+    mica__source from = { 0 };
+    mica__scope_begin(&s, on);
+    PyObject *result = open_source(&s, where, name_text(&s, name), position, &from) < 0 ? NULL : loaded(&s, &from, npy);
+    close_source(&from);
+    int status = mica__scope_end(&s);
+    if (status == MICA_OK) return result;
+    Py_XDECREF(result);
+    return mica_py_raise(status);
+}
+static PyObject *load_npy(PyObject *m, PyObject *args)
+{
+    (void)m;
+    return load_any(args, true);
+}
+static PyObject *load_safetensors(PyObject *m, PyObject *args)
+{
+    (void)m;
+    return load_any(args, false);
+}
+
+/* ---- streams that bytes go to ---- */
+
+enum { PIECE = 1 << 22 };
+
+/* Hands bytes to a Python callable in pieces, which may take less than it is given, as unbuffered files do. */
+static int write_piece(void *write, const void *data, size_t bytes)
+{
+    const char *at = data;
+    while (bytes) {
+        Py_ssize_t n = bytes < PIECE ? (Py_ssize_t)bytes : PIECE;
+        PyObject *piece = PyBytes_FromStringAndSize(at, n);
+        PyObject *taken = piece ? PyObject_CallFunctionObjArgs(write, piece, NULL) : NULL;
+        Py_ssize_t count = n;
+        if (taken && PyLong_Check(taken)) count = PyLong_AsSsize_t(taken);
+        Py_XDECREF(piece);
+        Py_XDECREF(taken);
+        if (!taken || PyErr_Occurred()) return mica__fail(MICA_ERUNTIME, "[save] the file's write method failed");
+        if (count <= 0 || count > n)
+            return mica__fail(MICA_EOS, "[save] the file's write method took %lld of %lld bytes", (long long)count, (long long)n);
+        at += count;
+        bytes -= (size_t)count;
+    }
+    return MICA_OK;
+}
+
+/* ---- saving ---- */
+
+/* What is to be written: owned by the scope. */
+typedef struct content {
+    const char **names;
+    mica_array **arrays;
+    size_t n;
+    mica_metadata *metadata;
+    size_t count;
+} content;
+
+static int save_content(mica_scope *s, PyObject *target, const content *c, bool npy)
+{
+    mica_arrays arrays = { c->n, c->arrays };
+    if (c->n && mica_py_eval(c->arrays, c->n, true) < 0) return -1;
+    int status;
+    if (PyBytes_Check(target)) {
+        const char *path = PyBytes_AsString(target);
+        Py_BEGIN_ALLOW_THREADS
+        status = npy ? mica_save_npy(s, path, c->arrays[0])
+                     : mica_save_safetensors(s, path, c->names, arrays, c->metadata, c->count);
+        Py_END_ALLOW_THREADS
+    } else {
+        mica__sink to = { write_piece, target };
+        status = npy ? mica__write_npy(&to, c->arrays[0])
+                     : mica__write_safetensors(&to, c->names, arrays, c->metadata, c->count);
+        if (status) mica__scope_failed(s, status);
+    }
+    return status ? -1 : 0;
+}
+
+static PyObject *save_npy(PyObject *m, PyObject *args)
+{
+    (void)m;
+    PyObject *target, *o;
+    if (!PyArg_ParseTuple(args, "OO", &target, &o)) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array *a = mica_scope_own(&s, mica_retain(mica_py_array(o)));
+    content c = { .arrays = &a, .n = 1 };
+    if (!a && s.status == MICA_OK) PyErr_SetString(PyExc_TypeError, "[save] arr must be an array");
+    if (a) save_content(&s, target, &c, true);
+    int status = mica__scope_end(&s);
+    if (status) return mica_py_raise(status);
+    return PyErr_Occurred() ? NULL : (Py_INCREF(Py_None), Py_None);
+}
+
+/* A str as UTF-8 without NUL, copied into the scope. */
+static const char *text_of(mica_scope *s, PyObject *o, const char *what)
+{
+    PyObject *bytes = PyUnicode_AsUTF8String(o);
+    Py_ssize_t n = bytes ? PyBytes_Size(bytes) : 0;
+    char *text = bytes ? mica__scope_alloc(s, (size_t)n + 1) : NULL;
+    if (text) memcpy(text, PyBytes_AsString(bytes), (size_t)n + 1);
+    Py_XDECREF(bytes);
+    if (text && strlen(text) != (size_t)n)
+        return (void *)PyErr_Format(PyExc_ValueError, "[save_safetensors] %s %R holds a NUL character", what, o);
+    return text;
+}
+
+/* arrays: dict of str and arrays, metadata: dict of str; the caller has checked the types. */
+static bool read_content(mica_scope *s, PyObject *arrays, PyObject *metadata, content *c)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0, n = PyDict_Size(arrays), count = PyDict_Size(metadata);
+    c->names = mica__scope_alloc(s, (size_t)n * sizeof *c->names);
+    c->arrays = mica__scope_alloc(s, (size_t)n * sizeof *c->arrays);
+    c->metadata = mica__scope_alloc(s, (size_t)count * sizeof *c->metadata);
+    if (!c->names || !c->arrays || !c->metadata) return false;
+    while (PyDict_Next(arrays, &at, &key, &value)) {
+        mica_array *a = mica_py_array(value);
+        if (!a) return PyErr_Format(PyExc_TypeError, "[save_safetensors] the value of %R is no array", key), false;
+        c->names[c->n] = text_of(s, key, "the name");
+        c->arrays[c->n] = mica_scope_own(s, mica_retain(a));
+        if (!c->names[c->n] || !c->arrays[c->n]) return false;
+        c->n++;
+    }
+    at = 0;
+    while (PyDict_Next(metadata, &at, &key, &value)) {
+        mica_metadata *t = &c->metadata[c->count++];
+        t->key = text_of(s, key, "the metadata key");
+        t->value = t->key ? text_of(s, value, "the metadata value") : NULL;
+        if (!t->value) return false;
+    }
+    return true;
+}
+
+static PyObject *save_safetensors(PyObject *m, PyObject *args)
+{
+    (void)m;
+    PyObject *target, *arrays, *metadata;
+    if (!PyArg_ParseTuple(args, "OO!O!", &target, &PyDict_Type, &arrays, &PyDict_Type, &metadata)) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    content c = { 0 };
+    if (read_content(&s, arrays, metadata, &c)) save_content(&s, target, &c, false);
+    int status = mica__scope_end(&s);
+    if (status) return mica_py_raise(status);
+    return PyErr_Occurred() ? NULL : (Py_INCREF(Py_None), Py_None);
+}
+
+/* ---- a file that appears when it is complete, for archives ---- */
+
+typedef struct writer_object {
+    PyObject_HEAD
+    mica__writer *writer; /* NULL once committed or dropped */
+} writer_object;
+
+static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    const char *path;
+    if (keywords && PyDict_Size(keywords)) return PyErr_Format(PyExc_TypeError, "_Writer takes no keyword arguments");
+    if (!PyArg_ParseTuple(args, "y:_Writer", &path)) return NULL;
+    writer_object *w = PyObject_New(writer_object, type);
+    if (!w) return NULL;
+    w->writer = NULL;
+    int status = mica__writer_open(&w->writer, path);
+    if (!status) return (PyObject *)w;
+    Py_DECREF(w);
+    return mica_py_raise(status);
+}
+static void writer_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    mica__writer_abort(((writer_object *)self)->writer);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+static PyObject *writer_write(PyObject *self, PyObject *data)
+{
+    writer_object *w = (writer_object *)self;
+    Py_buffer view;
+    if (!w->writer) return PyErr_Format(PyExc_ValueError, "[save] the file is closed");
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
+    int status = mica__writer_write(w->writer, view.buf, (size_t)view.len);
+    Py_ssize_t n = view.len;
+    PyBuffer_Release(&view);
+    return status ? mica_py_raise(status) : PyLong_FromSsize_t(n);
+}
+static PyObject *writer_flush(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    Py_RETURN_NONE;
+}
+static PyObject *writer_commit(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    writer_object *o = (writer_object *)self;
+    mica__writer *w = o->writer;
+    int status;
+    if (!w) return PyErr_Format(PyExc_ValueError, "[save] the file is closed");
+    o->writer = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = mica__writer_commit(w);
+    Py_END_ALLOW_THREADS
+    if (status) return mica_py_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef writer_methods[] = {
+    { "write", writer_write, METH_O, "write(data) -> int" },
+    { "flush", writer_flush, METH_NOARGS, NULL },
+    { "commit", writer_commit, METH_NOARGS, "commit(): the file appears under its path." },
+    { NULL, NULL, 0, NULL },
+};
+static PyType_Slot writer_slots[] = {
+    { Py_tp_doc, "_Writer(path): dropped without commit, it leaves no trace." },
+    { Py_tp_new, writer_new },
+    { Py_tp_dealloc, writer_dealloc },
+    { Py_tp_methods, writer_methods },
+    { 0, NULL },
+};
+static PyType_Spec writer_spec = { "mica.core._Writer", sizeof(writer_object), 0, Py_TPFLAGS_DEFAULT, writer_slots };
+
+/* ---- the module ---- */
+
+static PyMethodDef functions[] = {
+    { "_load_npy", load_npy, METH_VARARGS, "_load_npy(where, name, position, stream) -> (array, bytes used)" },
+    { "_load_safetensors", load_safetensors, METH_VARARGS, "_load_safetensors(where, name, position, stream) -> (dict, dict)" },
+    { "_save_npy", save_npy, METH_VARARGS, "_save_npy(path or write, array)" },
+    { "_save_safetensors", save_safetensors, METH_VARARGS, "_save_safetensors(path or write, arrays, metadata)" },
+    { NULL, NULL, 0, NULL },
+};
+
+int mica_py_io_functions(PyObject *module)
+{
+    static const char *const names[] = { "load", "save", "savez", "savez_compressed", "save_safetensors", "save_gguf" };
+    if (PyModule_AddFunctions(module, functions) < 0 || !mica_py_add_type(module, &writer_spec)) return -1;
+    PyObject *files = PyImport_ImportModule("mica._files");
+    int status = files ? 0 : -1;
+    for (size_t i = 0; !status && i < sizeof names / sizeof *names; i++) {
+        PyObject *o = PyObject_GetAttrString(files, names[i]);
+        status = o ? PyModule_AddObjectRef(module, names[i], o) : -1;
+        Py_XDECREF(o);
+    }
+    Py_XDECREF(files);
+    return status;
+}

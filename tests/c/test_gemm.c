@@ -1,4 +1,5 @@
-/* The matrix product against sums in float64: types, layouts, odd sizes, batches, threads, instruction sets, epilogues. */
+/* The matrix product against sums in float64: types, layouts, odd sizes, batches, threads,
+   instruction sets, epilogues. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,7 +24,10 @@ static double uniform(void)
 
 static double from_half(uint16_t x, mica_dtype dtype)
 {
-    union { uint32_t bits; float value; } w = { .bits = (uint32_t)x << 16 };
+    union {
+        uint32_t bits;
+        float value;
+    } w = { .bits = (uint32_t)x << 16 };
     if (dtype == MICA_BFLOAT16) return w.value;
     if ((x & 0x7c00) == 0x7c00) return x & 0x3ff ? NAN : x & 0x8000 ? -INFINITY : INFINITY;
     if (x & 0x7c00) w.bits = (uint32_t)(x & 0x8000) << 16 | ((x & 0x7fffu) + (112u << 10)) << 13;
@@ -39,7 +43,8 @@ static uint16_t to_half(double v, mica_dtype dtype)
     uint16_t sign = v < 0 ? 0x8000 : 0;
     if (v == 0) return sign;
     double f = frexp(fabs(v), &e);
-    return (uint16_t)(sign | (e - 1 + bias) << fraction_bits | (int)ldexp(2 * f - 1, fraction_bits));
+    return (uint16_t)(sign | (e - 1 + bias) << fraction_bits |
+                      (int)ldexp(2 * f - 1, fraction_bits));
 }
 
 static void set(void *data, size_t i, mica_dtype dtype, double re, double im)
@@ -47,7 +52,9 @@ static void set(void *data, size_t i, mica_dtype dtype, double re, double im)
     switch (dtype) {
     case MICA_FLOAT32: ((float *)data)[i] = (float)re; break;
     case MICA_FLOAT64: ((double *)data)[i] = re; break;
-    case MICA_COMPLEX64: ((mica_complex64 *)data)[i] = (mica_complex64){ (float)re, (float)im }; break;
+    case MICA_COMPLEX64:
+        ((mica_complex64 *)data)[i] = (mica_complex64){ (float)re, (float)im };
+        break;
     default: ((uint16_t *)data)[i] = to_half(re, dtype); break;
     }
 }
@@ -116,13 +123,14 @@ static size_t layout(int kind, size_t rows, size_t columns, ptrdiff_t *row, ptrd
 }
 
 /* Matrices of a batch are used in an odd order: a backwards, b all the same when batch is 3. */
-static product *make(mica_dtype dtype, bool wide, size_t m, size_t n, size_t k, size_t batch, int la,
-                     int lb)
+static product *make(mica_dtype dtype, bool wide, size_t m, size_t n, size_t k, size_t batch,
+                     int la, int lb)
 {
     product *p = calloc(1, sizeof *p);
     mica__gemm *g = &p->g;
-    *g = (mica__gemm){ .dtype = dtype, .wide = wide, .m = m, .n = n, .k = k, .batch = batch,
-                       .alpha = 1 };
+    *g = (mica__gemm){
+        .dtype = dtype, .wide = wide, .m = m, .n = n, .k = k, .batch = batch, .alpha = 1
+    };
     size_t pad = n % 2 ? 3 : 0; /* c may have rows longer than n */
     size_t a_size = layout(la, m, k, &g->a_row, &g->a_col);
     size_t b_size = layout(lb, k, n, &g->b_row, &g->b_col);
@@ -159,8 +167,8 @@ static void discard(product *p)
 }
 
 /* Rows of `count` numbers of a strided matrix, as pairs of doubles. */
-static double *as_doubles(const void *data, ptrdiff_t offset, size_t rows, size_t count, ptrdiff_t row,
-                          ptrdiff_t column, mica_dtype dtype)
+static double *as_doubles(const void *data, ptrdiff_t offset, size_t rows, size_t count,
+                          ptrdiff_t row, ptrdiff_t column, mica_dtype dtype)
 {
     double *out = malloc(2 * rows * count * sizeof *out + 1);
     for (size_t i = 0; i < rows; i++)
@@ -187,8 +195,8 @@ static bool element_holds(const product *p, const double *a, const double *b, do
     return fabs(cr - added - p->g.alpha * re) <= bound && fabs(ci - p->g.alpha * im) <= bound;
 }
 
-/* Elements of C beyond the bound, and bytes between its rows that changed. Of large matrices the last row, the last column
-   and a sample are looked at. */
+/* Elements of C beyond the bound, and bytes between its rows that changed. Of large matrices the
+   last row, the last column and a sample are looked at. */
 static size_t wrong(const product *p, double added)
 {
     const mica__gemm *g = &p->g;
@@ -216,9 +224,10 @@ static size_t wrong(const product *p, double added)
 static const char *describe(const product *p)
 {
     static char text[200];
-    snprintf(text, sizeof text, "%s%s m %zu n %zu k %zu batch %zu a (%td, %td) b (%td, %td) level %d",
-             mica_dtype_name(p->g.dtype), p->g.wide ? " wide" : "", p->g.m, p->g.n, p->g.k, p->g.batch,
-             p->g.a_row, p->g.a_col, p->g.b_row, p->g.b_col, (int)mica__isa_level());
+    snprintf(text, sizeof text,
+             "%s%s m %zu n %zu k %zu batch %zu a (%td, %td) b (%td, %td) level %d",
+             mica_dtype_name(p->g.dtype), p->g.wide ? " wide" : "", p->g.m, p->g.n, p->g.k,
+             p->g.batch, p->g.a_row, p->g.a_col, p->g.b_row, p->g.b_col, (int)mica__isa_level());
     return text;
 }
 
@@ -250,12 +259,13 @@ static void test_sizes(mica_dtype dtype)
             }
 }
 
-/* Shapes that take each path: narrow, split, direct, own and shared packing, several blocks of k. */
+/* Shapes that take each path: narrow, split, direct, own and shared packing, several blocks of k.
+ */
 static const size_t shapes[][4] = {
-    { 1, 700, 900, 1 },  { 4, 600, 520, 1 },   { 16, 530, 300, 1 }, { 640, 1, 700, 1 },
-    { 600, 5, 400, 1 },  { 1, 1, 300000, 1 },  { 2, 40, 9000, 1 },  { 64, 64, 4000, 1 },
-    { 30, 20, 40000, 1 }, { 150, 290, 800, 1 }, { 300, 500, 401, 1 }, { 60, 300, 500, 1 },
-    { 33, 40, 17, 8 },   { 1, 70, 65, 5 },     { 65, 1, 40, 3 },    { 128, 100, 64, 3 },
+    { 1, 700, 900, 1 },   { 4, 600, 520, 1 },   { 16, 530, 300, 1 },  { 500, 1, 700, 1 },
+    { 600, 5, 400, 1 },   { 1, 1, 70000, 1 },   { 2, 40, 9000, 1 },   { 64, 64, 4000, 1 },
+    { 20, 17, 40000, 1 }, { 150, 290, 800, 1 }, { 300, 500, 401, 1 }, { 60, 300, 500, 1 },
+    { 33, 40, 17, 8 },    { 1, 70, 65, 5 },     { 65, 1, 40, 3 },     { 128, 100, 64, 3 },
     { 200, 130, 390, 3 }
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
@@ -264,7 +274,8 @@ static void test_shapes(mica_dtype dtype, bool wide)
 {
     for (size_t s = 0; s < SHAPES; s++)
         for (int l = 0; l < 9; l++) {
-            if (l == 8 && shapes[s][2] > 20000) continue;
+            bool strided = l % 3 == STRIDED || l / 3 == STRIDED;
+            if (strided && ((s + (size_t)l) % 3 || shapes[s][2] > 20000)) continue;
             product *p = make(dtype, wide, shapes[s][0], shapes[s][1], shapes[s][2], shapes[s][3],
                               l % 3, l / 3);
             if (l == 4) p->g.alpha = -0.37;
@@ -280,7 +291,8 @@ typedef struct cover {
 } cover;
 
 /* Adds a constant to each element and notes that it was reached. */
-static void add_constant(void *context, size_t batch, size_t row, size_t col, size_t rows, size_t cols)
+static void add_constant(void *context, size_t batch, size_t row, size_t col, size_t rows,
+                         size_t cols)
 {
     cover *v = context;
     mica__gemm *g = v->g;
@@ -304,7 +316,8 @@ static void test_bits(mica_dtype dtype)
         const size_t *shape = shapes[s];
         product *p = make(dtype, false, shape[0], shape[1], shape[2], shape[3], (int)(s & 1),
                           (int)(s >> 1 & 1));
-        size_t bytes = p->c_count * mica_dtype_size(p->out), elements = shape[0] * shape[1] * shape[3];
+        size_t bytes = p->c_count * mica_dtype_size(p->out),
+               elements = shape[0] * shape[1] * shape[3];
         void *first = malloc(bytes);
         cover v = { &p->g, NULL, 0 };
         for (size_t threads = 1; threads <= 3; threads++)
@@ -356,9 +369,20 @@ static void test_strange_strides(void)
     enum { M = 70, N = 50, K = 40 };
     float *a = random_buffer(M * K, MICA_FLOAT32), *b = random_buffer(K * N, MICA_FLOAT32);
     float *c = malloc(sizeof *c * M * N);
-    mica__gemm g = { .dtype = MICA_FLOAT32, .m = M, .n = N, .k = K, .batch = 1, .alpha = 1,
-                     .a = a + M * K - 1, .a_row = -K, .a_col = -1, .b = b, .b_row = 1, .b_col = 0,
-                     .c = c, .c_row = N };
+    mica__gemm g = { .dtype = MICA_FLOAT32,
+                     .m = M,
+                     .n = N,
+                     .k = K,
+                     .batch = 1,
+                     .alpha = 1,
+                     .a = a + M * K - 1,
+                     .a_row = -K,
+                     .a_col = -1,
+                     .b = b,
+                     .b_row = 1,
+                     .b_col = 0,
+                     .c = c,
+                     .c_row = N };
     for (g.m = 5; g.m <= M; g.m += M - 5) {
         CHECK_EQUAL(mica__gemm_run(&g), MICA_OK);
         size_t bad = 0;
@@ -378,8 +402,20 @@ static void test_strange_strides(void)
 static void test_errors(void)
 {
     float a[4] = { 1, 2, 3, 4 }, c[4] = { 9, 9, 9, 9 };
-    mica__gemm g = { .dtype = MICA_INT32, .m = 2, .n = 2, .k = 2, .batch = 1, .alpha = 1, .a = a,
-                     .a_row = 2, .a_col = 1, .b = a, .b_row = 2, .b_col = 1, .c = c, .c_row = 2 };
+    mica__gemm g = { .dtype = MICA_INT32,
+                     .m = 2,
+                     .n = 2,
+                     .k = 2,
+                     .batch = 1,
+                     .alpha = 1,
+                     .a = a,
+                     .a_row = 2,
+                     .a_col = 1,
+                     .b = a,
+                     .b_row = 2,
+                     .b_col = 1,
+                     .c = c,
+                     .c_row = 2 };
     CHECK_EQUAL(mica__gemm_run(&g), MICA_ETYPE);
     CHECK_MENTIONS(mica_last_error(), "int32");
     g.dtype = MICA_FLOAT32;

@@ -50,8 +50,9 @@ static mica__gemm_form form_of(mica_dtype dtype, bool is_b)
 static mica__gemm_plan plan_of(const mica__gemm *g)
 {
     const mica__gemm_isa *isa = kernels();
-    mica__gemm_plan p = { .g = g, .isa = isa, .store = store_of(g->dtype), .m = g->m, .n = g->n,
-                          .k = g->k };
+    mica__gemm_plan p = {
+        .g = g, .isa = isa, .store = store_of(g->dtype), .m = g->m, .n = g->n, .k = g->k
+    };
     bool half = g->dtype == MICA_FLOAT16 || g->dtype == MICA_BFLOAT16;
     bool wide = g->dtype == MICA_FLOAT64;
     size_t element = mica_dtype_size(g->dtype);
@@ -62,8 +63,12 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
         p.k *= 2;
     }
     mica__gemm_widen *widen = isa->widen[p.store];
-    p.a = (mica__gemm_operand){ form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen };
-    p.b = (mica__gemm_operand){ form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen };
+    p.a = (mica__gemm_operand){
+        form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen
+    };
+    p.b = (mica__gemm_operand){
+        form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen
+    };
     p.tile = isa->tile[wide ? MICA_STORE_F64 : MICA_STORE_F32];
     p.strip_rows = isa->rows;
     p.strip_columns = isa->columns[wide ? MICA_STORE_F64 : MICA_STORE_F32];
@@ -134,8 +139,7 @@ void mica__gemm_finish(const mica__gemm_plan *p, size_t matrix, size_t row, size
             scale_and_round(p, columns, (const void *)in, column_stride, (void *)out);
         else if (p->unit == 8)
             scale_f64(columns, g->alpha, (const void *)in, column_stride, (void *)out);
-        else
-            scale_f32(columns, (float)g->alpha, (const void *)in, column_stride, (void *)out);
+        else scale_f32(columns, (float)g->alpha, (const void *)in, column_stride, (void *)out);
     }
     if (g->epilogue)
         g->epilogue(g->epilogue_context, matrix, row, column / numbers, all_rows,

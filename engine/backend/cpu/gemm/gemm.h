@@ -4,13 +4,15 @@
 
 #include "base/base.h"
 
-/* Called for each finished rectangle of C while it is in cache, after all of k was added: rows [row, row + rows), columns
-   [col, col + cols) of matrix `batch`. It may read and overwrite the stored C there. The rectangles are disjoint and cover C;
-   they may depend on the number of threads, the stored values do not. Called from the pool's threads. */
+/* Called for each finished rectangle of C while it is in cache, after all of k was added: rows
+   [row, row + rows), columns [col, col + cols) of matrix `batch`. It may read and overwrite the
+   stored C there. The rectangles are disjoint and cover C; they may depend on the number of
+   threads, the stored values do not. Called from the pool's threads. */
 typedef void mica__epilogue(void *context, size_t batch, size_t row, size_t col, size_t rows,
                             size_t cols);
 
-/* Strides and offsets count elements, may be zero or negative for a and b. C must not overlap A or B. */
+/* Strides and offsets count elements, may be zero or negative for a and b. C must not overlap A or
+ * B. */
 typedef struct mica__gemm {
     mica_dtype dtype; /* of a, b and c: float32, float64, float16, bfloat16 or complex64 */
     bool wide;        /* c is float32 although a and b are float16 or bfloat16 */
@@ -21,15 +23,16 @@ typedef struct mica__gemm {
     const void *b;
     ptrdiff_t b_row, b_col;
     void *c;
-    ptrdiff_t c_row; /* the columns of c are contiguous */
+    ptrdiff_t c_row;                              /* the columns of c are contiguous */
     const ptrdiff_t *a_batch, *b_batch, *c_batch; /* where each matrix starts; NULL: all at 0 */
     mica__epilogue *epilogue;                     /* or NULL */
     void *epilogue_context;
 } mica__gemm;
 
-/* Halves are accumulated in float32 and rounded once. k == 0 gives zeros. The bits of C depend on the shapes, the strides and the
-   instruction set: not on the number of threads, the position in the batch or the epilogue.
-   MICA_OK; MICA_ETYPE for another dtype; MICA_EMEMORY when there is no room for the packed operands. */
+/* Halves are accumulated in float32 and rounded once. k == 0 gives zeros. The bits of C depend on
+   the shapes, the strides and the instruction set: not on the number of threads, the position in
+   the batch or the epilogue. MICA_OK; MICA_ETYPE for another dtype; MICA_EMEMORY when there is no
+   room for the packed operands. */
 int mica__gemm_run(const mica__gemm *g);
 
 #endif

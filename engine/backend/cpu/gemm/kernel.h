@@ -1,4 +1,5 @@
-/* What an instruction set gives to the matrix product: tables of micro-kernels and of conversions. */
+/* What an instruction set gives to the matrix product: tables of micro-kernels and of conversions.
+ */
 #ifndef MICA_ENGINE_GEMM_KERNEL_H
 #define MICA_ENGINE_GEMM_KERNEL_H
 
@@ -13,31 +14,34 @@ typedef enum mica__gemm_store {
     MICA_STORE_COUNT
 } mica__gemm_store;
 
-/* c[r][j] = sum over p of a[r][p] * b[p][j], added to c when `add`. The number of rows belongs to the function, columns is at most
-   the table's. a and c are of the arithmetic's type, b is as stored; rows of b are readable to the next whole vector. Strides count
-   elements. Each sum is one chain in the order of p, so its bits do not depend on the kernel that the driver takes. */
+/* c[r][j] = sum over p of a[r][p] * b[p][j], added to c when `add`. The number of rows belongs to
+   the function, columns is at most the table's. a and c are of the arithmetic's type, b is as
+   stored; rows of b are readable to the next whole vector. Strides count elements. Each sum is one
+   chain in the order of p, so its bits do not depend on the kernel that the driver takes. */
 typedef void mica__gemm_tile(size_t k, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
                              const void *b, ptrdiff_t b_row, void *c, ptrdiff_t c_row,
                              size_t columns, bool add);
 
-/* c[i][j] = sum over p of a[i][p] * b[j][p] for i < rows, j < count, p contiguous in both. One fixed order for each element,
-   whatever rows and count are. */
+/* c[i][j] = sum over p of a[i][p] * b[j][p] for i < rows, j < count, p contiguous in both. One
+   fixed order for each element, whatever rows and count are. */
 typedef void mica__gemm_dot(size_t rows, size_t count, size_t k, const void *a, ptrdiff_t a_row,
                             const void *b, ptrdiff_t b_row, void *c, ptrdiff_t c_row);
 
 typedef void mica__gemm_widen(size_t n, const void *half, float *out);
-typedef void mica__gemm_narrow(size_t n, const float *in, void *half); /* to nearest, ties to even */
+typedef void mica__gemm_narrow(size_t n, const float *in,
+                               void *half); /* to nearest, ties to even */
 
 typedef struct mica__gemm_isa {
-    size_t rows;                                     /* most rows of a tile */
-    size_t columns[MICA_STORE_COUNT];                /* columns of a tile, by the storage of b */
-    mica__gemm_tile *const *tile[MICA_STORE_COUNT];  /* [rows - 1] */
+    size_t rows;                                    /* most rows of a tile */
+    size_t columns[MICA_STORE_COUNT];               /* columns of a tile, by the storage of b */
+    mica__gemm_tile *const *tile[MICA_STORE_COUNT]; /* [rows - 1] */
     mica__gemm_dot *dot[MICA_STORE_COUNT];
-    mica__gemm_widen *widen[MICA_STORE_COUNT];       /* for the halves */
+    mica__gemm_widen *widen[MICA_STORE_COUNT]; /* for the halves */
     mica__gemm_narrow *narrow[MICA_STORE_COUNT];
 } mica__gemm_isa;
 
-/* bfloat16 without conversion: two neighbours in k make one 32-bit unit, a and b hold such units, k counts them. */
+/* bfloat16 without conversion: two neighbours in k make one 32-bit unit, a and b hold such units, k
+ * counts them. */
 typedef struct mica__gemm_pairs {
     size_t rows, columns;
     size_t step; /* k is a multiple of this */

@@ -1,5 +1,6 @@
-/* bfloat16 in the tile registers of AMX. Compile with -march=x86-64-v4 -mamx-tile -mamx-bf16 (and only this file so). The process
-   must have asked the system for the tiles (the probe in isa.c does). Subnormals count as zero. */
+/* bfloat16 in the tile registers of AMX. Compile with -march=x86-64-v4 -mamx-tile -mamx-bf16 (and
+   only this file so). The process must have asked the system for the tiles (the probe in isa.c
+   does). Subnormals count as zero. */
 #include "backend/cpu/gemm/kernel.h"
 
 #if defined(__x86_64__)
@@ -7,8 +8,9 @@
 
 #define SIDE 16 /* rows of a tile, and 32-bit units in one of its rows */
 #define LIST_ROWS(X)                                                                               \
-    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17)   \
-    X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+    X(1)                                                                                           \
+    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18)  \
+        X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
 
 /* Tiles 0 to 3 hold C (upper left, upper right, lower left, lower right), 4 and 5 A, 6 and 7 B. */
 typedef struct tile_config {
@@ -28,11 +30,13 @@ static void configure(size_t upper, size_t lower)
     _tile_loadconfig(&config);
 }
 
-/* c may be read and written for 32 columns. a holds rows of pairs, b rows of 32 pairs, steps is a multiple of 16. */
+/* c may be read and written for 32 columns. a holds rows of pairs, b rows of 32 pairs, steps is a
+ * multiple of 16. */
 static void multiply(size_t lower, bool right, size_t steps, const float *a, ptrdiff_t a_row,
                      const float *b, ptrdiff_t b_row, float *c, ptrdiff_t c_row, bool add)
 {
-    const size_t a_bytes = (size_t)a_row * 4, b_bytes = (size_t)b_row * 4, c_bytes = (size_t)c_row * 4;
+    const size_t a_bytes = (size_t)a_row * 4, b_bytes = (size_t)b_row * 4,
+                 c_bytes = (size_t)c_row * 4;
     float *c_lower = c + SIDE * c_row;
     const float *a_lower = a + SIDE * a_row;
     _tile_zero(0);

@@ -1,11 +1,10 @@
-/* The body of the tile and dot kernels, included once for each type by a file that defines, for its instruction set:
-   NAME(x)        x with a suffix of its own
-   T, B           types of the arithmetic and of b in memory
-   ROWS, VECTORS  the largest tile; ROWS is LIST_ROWS' number of entries
-   V, LANES       vector of T
-   ZERO, LOAD(p), STORE(p, v), LOAD_PART(p, n), STORE_PART(p, v, n), SPREAD(p), FMA(x, y, z), ADD(x, y), SUM(v)
-   LOAD_B(p), LOAD_B_PART(p, n)   LANES elements of b, converted; n of them, the rest 0
-   and undefines NAME, T, B, V, LANES and the operations afterwards where they change. */
+/* The body of the tile and dot kernels, included once for each type by a file that defines, for its
+   instruction set: NAME(x)        x with a suffix of its own T, B           types of the arithmetic
+   and of b in memory ROWS, VECTORS  the largest tile; ROWS is LIST_ROWS' number of entries V, LANES
+   vector of T ZERO, LOAD(p), STORE(p, v), LOAD_PART(p, n), STORE_PART(p, v, n), SPREAD(p), FMA(x,
+   y, z), ADD(x, y), SUM(v) LOAD_B(p), LOAD_B_PART(p, n)   LANES elements of b, converted; n of
+   them, the rest 0 and undefines NAME, T, B, V, LANES and the operations afterwards where they
+   change. */
 
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
@@ -17,7 +16,8 @@ ALWAYS void NAME(tile)(const int rows, const int vectors, size_t k, const T *a, 
 {
     V sum[ROWS][VECTORS];
     const T *row[(ROWS + 2) / 3];
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int r = 0; r < rows; r++)
+    {
         UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = ZERO;
         __builtin_prefetch(c + r * c_row, 1);
     }
@@ -25,7 +25,8 @@ ALWAYS void NAME(tile)(const int rows, const int vectors, size_t k, const T *a, 
     for (; k; k--) {
         V y[VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) y[v] = LOAD_B(b + v * LANES);
-        UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
             V x = SPREAD(row[r / 3] + (r % 3) * a_row);
             UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = FMA(x, y[v], sum[r][v]);
         }
@@ -33,10 +34,12 @@ ALWAYS void NAME(tile)(const int rows, const int vectors, size_t k, const T *a, 
         b += b_row;
     }
     size_t last = columns - (size_t)(vectors - 1) * LANES;
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int r = 0; r < rows; r++)
+    {
         T *to = c + r * c_row;
         V z;
-        UNROLL for (int v = 0; v < vectors - 1; v++, to += LANES) {
+        UNROLL for (int v = 0; v < vectors - 1; v++, to += LANES)
+        {
             z = sum[r][v];
             if (add) z = ADD(LOAD(to), z);
             STORE(to, z);
@@ -59,8 +62,7 @@ ALWAYS void NAME(tile)(const int rows, const int vectors, size_t k, const T *a, 
     {                                                                                              \
         if (columns > LANES)                                                                       \
             NAME(tile)(r, VECTORS, k, a, a_row, a_col, b, b_row, c, c_row, columns, add);          \
-        else                                                                                       \
-            NAME(tile)(r, 1, k, a, a_row, a_col, b, b_row, c, c_row, columns, add);                \
+        else NAME(tile)(r, 1, k, a, a_row, a_col, b, b_row, c, c_row, columns, add);               \
     }
 LIST_ROWS(TILE)
 #undef TILE
@@ -73,24 +75,23 @@ ALWAYS void NAME(dots)(const int rows, const int count, size_t k, const T *a, pt
                        const B *b, ptrdiff_t b_row, T *c, ptrdiff_t c_row)
 {
     V sum[4][4];
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int j = 0; j < count; j++) sum[i][j] = ZERO;
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < count; j++) sum[i][j] = ZERO;
     size_t p = 0;
     for (; p + LANES <= k; p += LANES) {
         V y[4];
         UNROLL for (int j = 0; j < count; j++) y[j] = LOAD_B(b + j * b_row + p);
-        UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
             V x = LOAD(a + i * a_row + p);
             UNROLL for (int j = 0; j < count; j++) sum[i][j] = FMA(x, y[j], sum[i][j]);
         }
     }
     if (p < k)
-        UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int j = 0; j < count; j++) sum[i][j] =
-                FMA(LOAD_PART(a + i * a_row + p, k - p), LOAD_B_PART(b + j * b_row + p, k - p),
-                    sum[i][j]);
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int j = 0; j < count; j++) c[i * c_row + j] = SUM(sum[i][j]);
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < count; j++) sum[i][j] =
+            FMA(LOAD_PART(a + i * a_row + p, k - p), LOAD_B_PART(b + j * b_row + p, k - p),
+                sum[i][j]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < count; j++) c[i * c_row + j] =
+        SUM(sum[i][j]);
 }
 
 static void NAME(dot)(size_t rows, size_t count, size_t k, const void *a, ptrdiff_t a_row,
@@ -110,9 +111,9 @@ static void NAME(dot)(size_t rows, size_t count, size_t k, const void *a, ptrdif
             else
                 for (size_t r = 0; r < (left < 4 ? left : 4); r++)
                     for (size_t q = 0; q < count - j; q++)
-                        NAME(dots)(1, 1, k, x + (ptrdiff_t)r * a_row, a_row,
-                                   y + (ptrdiff_t)q * b_row, b_row,
-                                   to + (ptrdiff_t)r * c_row + q, c_row);
+                        NAME(dots)
+                        (1, 1, k, x + (ptrdiff_t)r * a_row, a_row, y + (ptrdiff_t)q * b_row, b_row,
+                         to + (ptrdiff_t)r * c_row + q, c_row);
         }
     }
 }

@@ -1,8 +1,9 @@
-/* Micro-kernels for any machine with 128-bit vectors, in the compilers' vector types. No compile flags of its own. */
+/* Micro-kernels for any machine with 128-bit vectors, in the compilers' vector types. No compile
+ * flags of its own. */
 #include "backend/cpu/gemm/kernel.h"
 
-#define ROWS 4
-#define VECTORS 2
+#define ROWS         4
+#define VECTORS      2
 #define LIST_ROWS(X) X(1) X(2) X(3) X(4)
 
 typedef float four __attribute__((vector_size(16)));
@@ -14,7 +15,10 @@ typedef union word {
     float value;
 } word;
 
-static inline float from_bf16(uint16_t x) { return ((word){ .bits = (uint32_t)x << 16 }).value; }
+static inline float from_bf16(uint16_t x)
+{
+    return ((word){ .bits = (uint32_t)x << 16 }).value;
+}
 
 /* Subnormal halves are multiples of 2^-24, exact in float32. */
 static inline float from_f16(uint16_t x)
@@ -35,7 +39,8 @@ static inline uint16_t to_bf16(float x)
 
 static inline uint16_t to_f16(float x)
 {
-    uint32_t bits = ((word){ .value = x }).bits, sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+    uint32_t bits = ((word){ .value = x }).bits, sign = bits >> 16 & 0x8000,
+             size = bits & 0x7fffffff;
     if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (size >> 13 & 0x3ff));
     if (size >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* 65520 and more */
     if (size >= 0x38800000) {
@@ -54,19 +59,26 @@ static inline four load_part_f32(const float *p, size_t n)
     memcpy(part, p, n * sizeof *p);
     return *(const four_anywhere *)part;
 }
-static inline void store_part_f32(float *p, four v, size_t n) { memcpy(p, &v, n * sizeof *p); }
+static inline void store_part_f32(float *p, four v, size_t n)
+{
+    memcpy(p, &v, n * sizeof *p);
+}
 static inline two load_part_f64(const double *p, size_t n)
 {
     double part[2] = { 0 };
     memcpy(part, p, n * sizeof *p);
     return *(const two_anywhere *)part;
 }
-static inline void store_part_f64(double *p, two v, size_t n) { memcpy(p, &v, n * sizeof *p); }
+static inline void store_part_f64(double *p, two v, size_t n)
+{
+    memcpy(p, &v, n * sizeof *p);
+}
 
 #define HALVES(type)                                                                               \
     static inline four load_##type(const uint16_t *p)                                              \
     {                                                                                              \
-        return (four){ from_##type(p[0]), from_##type(p[1]), from_##type(p[2]), from_##type(p[3]) }; \
+        return (four){ from_##type(p[0]), from_##type(p[1]), from_##type(p[2]),                    \
+                       from_##type(p[3]) };                                                        \
     }                                                                                              \
     static inline four load_part_##type(const uint16_t *p, size_t n)                               \
     {                                                                                              \
@@ -88,22 +100,22 @@ HALVES(f16)
 HALVES(bf16)
 
 #define FMA(x, y, z) ((z) + (x) * (y))
-#define ADD(x, y) ((x) + (y))
+#define ADD(x, y)    ((x) + (y))
 
-#define T float
-#define V four
-#define LANES 4
-#define ZERO ((four){ 0 })
-#define LOAD(p) (*(const four_anywhere *)(p))
-#define STORE(p, v) (*(four_anywhere *)(p) = (v))
-#define LOAD_PART(p, n) load_part_f32(p, n)
+#define T                   float
+#define V                   four
+#define LANES               4
+#define ZERO                ((four){ 0 })
+#define LOAD(p)             (*(const four_anywhere *)(p))
+#define STORE(p, v)         (*(four_anywhere *)(p) = (v))
+#define LOAD_PART(p, n)     load_part_f32(p, n)
 #define STORE_PART(p, v, n) store_part_f32(p, v, n)
-#define SPREAD(p) ((four){ *(p), *(p), *(p), *(p) })
-#define SUM(v) (((v)[0] + (v)[2]) + ((v)[1] + (v)[3]))
+#define SPREAD(p)           ((four){ *(p), *(p), *(p), *(p) })
+#define SUM(v)              (((v)[0] + (v)[2]) + ((v)[1] + (v)[3]))
 
-#define NAME(x) x##_f32
-#define B float
-#define LOAD_B(p) LOAD(p)
+#define NAME(x)           x##_f32
+#define B                 float
+#define LOAD_B(p)         LOAD(p)
 #define LOAD_B_PART(p, n) LOAD_PART(p, n)
 #include "backend/cpu/gemm/kernel_body.h"
 #undef NAME
@@ -111,16 +123,16 @@ HALVES(bf16)
 #undef LOAD_B
 #undef LOAD_B_PART
 
-#define B uint16_t
-#define NAME(x) x##_f16
-#define LOAD_B(p) load_f16(p)
+#define B                 uint16_t
+#define NAME(x)           x##_f16
+#define LOAD_B(p)         load_f16(p)
 #define LOAD_B_PART(p, n) load_part_f16(p, n)
 #include "backend/cpu/gemm/kernel_body.h"
 #undef NAME
 #undef LOAD_B
 #undef LOAD_B_PART
-#define NAME(x) x##_bf16
-#define LOAD_B(p) load_bf16(p)
+#define NAME(x)           x##_bf16
+#define LOAD_B(p)         load_bf16(p)
 #define LOAD_B_PART(p, n) load_part_bf16(p, n)
 #include "backend/cpu/gemm/kernel_body.h"
 #undef NAME
@@ -138,29 +150,35 @@ HALVES(bf16)
 #undef STORE_PART
 #undef SPREAD
 #undef SUM
-#define T double
-#define V two
-#define LANES 2
-#define ZERO ((two){ 0 })
-#define LOAD(p) (*(const two_anywhere *)(p))
-#define STORE(p, v) (*(two_anywhere *)(p) = (v))
-#define LOAD_PART(p, n) load_part_f64(p, n)
+#define T                   double
+#define V                   two
+#define LANES               2
+#define ZERO                ((two){ 0 })
+#define LOAD(p)             (*(const two_anywhere *)(p))
+#define STORE(p, v)         (*(two_anywhere *)(p) = (v))
+#define LOAD_PART(p, n)     load_part_f64(p, n)
 #define STORE_PART(p, v, n) store_part_f64(p, v, n)
-#define SPREAD(p) ((two){ *(p), *(p) })
-#define SUM(v) ((v)[0] + (v)[1])
-#define NAME(x) x##_f64
-#define B double
-#define LOAD_B(p) LOAD(p)
-#define LOAD_B_PART(p, n) LOAD_PART(p, n)
+#define SPREAD(p)           ((two){ *(p), *(p) })
+#define SUM(v)              ((v)[0] + (v)[1])
+#define NAME(x)             x##_f64
+#define B                   double
+#define LOAD_B(p)           LOAD(p)
+#define LOAD_B_PART(p, n)   LOAD_PART(p, n)
 #include "backend/cpu/gemm/kernel_body.h"
 
 const mica__gemm_isa mica__gemm_portable = {
     .rows = ROWS,
-    .columns = { [MICA_STORE_F32] = 8, [MICA_STORE_F64] = 4, [MICA_STORE_F16] = 8,
+    .columns = { [MICA_STORE_F32] = 8,
+                 [MICA_STORE_F64] = 4,
+                 [MICA_STORE_F16] = 8,
                  [MICA_STORE_BF16] = 8 },
-    .tile = { [MICA_STORE_F32] = tiles_f32, [MICA_STORE_F64] = tiles_f64,
-              [MICA_STORE_F16] = tiles_f16, [MICA_STORE_BF16] = tiles_bf16 },
-    .dot = { [MICA_STORE_F32] = dot_f32, [MICA_STORE_F64] = dot_f64, [MICA_STORE_F16] = dot_f16,
+    .tile = { [MICA_STORE_F32] = tiles_f32,
+              [MICA_STORE_F64] = tiles_f64,
+              [MICA_STORE_F16] = tiles_f16,
+              [MICA_STORE_BF16] = tiles_bf16 },
+    .dot = { [MICA_STORE_F32] = dot_f32,
+             [MICA_STORE_F64] = dot_f64,
+             [MICA_STORE_F16] = dot_f16,
              [MICA_STORE_BF16] = dot_bf16 },
     .widen = { [MICA_STORE_F16] = widen_f16, [MICA_STORE_BF16] = widen_bf16 },
     .narrow = { [MICA_STORE_F16] = narrow_f16, [MICA_STORE_BF16] = narrow_bf16 },

@@ -1,17 +1,20 @@
-/* Products with at most 16 rows or columns: one pass over the large operand where it lies, at the speed of memory. */
+/* Products with at most 16 rows or columns: one pass over the large operand where it lies, at the
+ * speed of memory. */
 #include "backend/cpu/gemm/plan.h"
 #include "runtime/pool.h"
 
 #define THIN_MOST ((size_t)16)
-/* Where the lines of the large operand are its columns in memory: steps that are added up at a time, along a stretch of lines. The
-   sums of a stretch stay in the first cache: SUMS of them for all thin lines. */
+/* Where the lines of the large operand are its columns in memory: steps that are added up at a
+   time, along a stretch of lines. The sums of a stretch stay in the first cache: SUMS of them for
+   all thin lines. */
 #define STEPS ((size_t)8)
-#define SUMS ((size_t)2048)
+#define SUMS  ((size_t)2048)
 /* Bytes of the large operand worth a task. */
-#define TASK_BYTES ((size_t)256 << 10)
+#define TASK_BYTES  ((size_t)256 << 10)
 #define STACK_BYTES ((size_t)16 << 10)
 
-/* The thin operand has `thin` lines, the large one `lines`; C, or its transpose, is thin x lines. */
+/* The thin operand has `thin` lines, the large one `lines`; C, or its transpose, is thin x lines.
+ */
 typedef struct narrow {
     const mica__gemm_plan *plan;
     bool transposed; /* the thin operand is B */
@@ -19,11 +22,11 @@ typedef struct narrow {
     size_t thin, lines;
     const mica__gemm_operand *small, *large;
     const ptrdiff_t *small_batch, *large_batch;
-    char *wide;                        /* the thin operand, converted; or NULL */
-    size_t wide_size;                  /* bytes of one matrix of it */
-    ptrdiff_t small_line, small_step;  /* of what the kernels read */
+    char *wide;                       /* the thin operand, converted; or NULL */
+    size_t wide_size;                 /* bytes of one matrix of it */
+    ptrdiff_t small_line, small_step; /* of what the kernels read */
     size_t stretch, stretches, span, splits, group, items;
-    char *partial;                     /* [batch][splits][thin][lines]; or NULL */
+    char *partial; /* [batch][splits][thin][lines]; or NULL */
 } narrow;
 
 static bool real(const mica__gemm_operand *o)
@@ -67,14 +70,14 @@ static void widen_task(void *context, size_t index)
     size_t steps = mica__least(WIDENED, p->k - step);
     ptrdiff_t offset = w->small_batch ? w->small_batch[matrix] : 0;
     char *to = w->wide + matrix * w->wide_size + step * (size_t)w->small_step * p->unit;
-    if (!w->dots)
-        mica__gemm_pack(w->small, offset, 0, w->thin, w->thin, true, step, steps, to);
+    if (!w->dots) mica__gemm_pack(w->small, offset, 0, w->thin, w->thin, true, step, steps, to);
     else
         for (size_t i = 0; i < w->thin; i++, to += w->small_line * (ptrdiff_t)p->unit)
             mica__gemm_pack(w->small, offset, i, 1, 1, true, step, steps, to);
 }
 
-/* sums[i][j] = product over steps [first, first + steps) for lines [line, line + count), by dot products. */
+/* sums[i][j] = product over steps [first, first + steps) for lines [line, line + count), by dot
+ * products. */
 static void add_dots(const narrow *w, const char *small, const char *large, size_t count,
                      size_t steps, char *sums, ptrdiff_t sums_row)
 {
@@ -132,8 +135,7 @@ static void finish(const narrow *w, size_t matrix, size_t line, size_t count, co
 {
     if (w->transposed)
         mica__gemm_finish(w->plan, matrix, line, 0, count, w->thin, sums, 1, sums_row);
-    else
-        mica__gemm_finish(w->plan, matrix, 0, line, w->thin, count, sums, sums_row, 1);
+    else mica__gemm_finish(w->plan, matrix, 0, line, w->thin, count, sums, sums_row, 1);
 }
 
 static void one_item(const narrow *w, size_t item)
@@ -176,13 +178,13 @@ static void combine_task(void *context, size_t index)
             for (size_t j = i * w->lines; j < i * w->lines + count; j++) {
                 if (w->plan->unit == 4)
                     ((float *)(void *)sums)[j] += ((float *)(void *)sums)[s * all + j];
-                else
-                    ((double *)(void *)sums)[j] += ((double *)(void *)sums)[s * all + j];
+                else ((double *)(void *)sums)[j] += ((double *)(void *)sums)[s * all + j];
             }
     finish(w, matrix, line, count, sums, (ptrdiff_t)w->lines);
 }
 
-/* Tasks, by the shape alone: stretches of lines; spans of k where there are few stretches and k is long. */
+/* Tasks, by the shape alone: stretches of lines; spans of k where there are few stretches and k is
+ * long. */
 static void cut(narrow *w)
 {
     const mica__gemm_plan *p = w->plan;
@@ -198,11 +200,12 @@ static void cut(narrow *w)
     w->span = mica__ceil_div(mica__ceil_div(p->k, w->splits), 64) * 64;
     w->splits = mica__ceil_div(p->k, w->span);
     w->items = batch * w->splits * w->stretches;
-    w->group = mica__most(TASK_BYTES / 4 / (element * mica__least(w->stretch, w->lines) * w->span), 1);
+    w->group =
+        mica__most(TASK_BYTES / 4 / (element * mica__least(w->stretch, w->lines) * w->span), 1);
 }
 
-/* Whether the kernels cannot, or should not, read the thin operand where it lies: rows far apart fall into the same few sets of the
-   caches. Chooses its layout. */
+/* Whether the kernels cannot, or should not, read the thin operand where it lies: rows far apart
+   fall into the same few sets of the caches. Chooses its layout. */
 static bool converts(narrow *w)
 {
     const mica__gemm_plan *p = w->plan;
@@ -235,8 +238,7 @@ static int run_with(narrow *w, char *stack)
     if (convert) {
         size_t pieces = batch * mica__ceil_div(p->k, WIDENED);
         w->wide = scratch;
-        if (taken)
-            mica__parallel(pieces, widen_task, w);
+        if (taken) mica__parallel(pieces, widen_task, w);
         else
             for (size_t i = 0; i < pieces; i++) widen_task(w, i);
     }
@@ -250,8 +252,12 @@ int mica__gemm_narrow_run(mica__gemm_plan *p)
 {
     const mica__gemm *g = p->g;
     bool t = !orient(p, false);
-    narrow w = { .plan = p, .transposed = t, .thin = t ? p->n : p->m, .lines = t ? p->m : p->n,
-                 .small = t ? &p->b : &p->a, .large = t ? &p->a : &p->b,
+    narrow w = { .plan = p,
+                 .transposed = t,
+                 .thin = t ? p->n : p->m,
+                 .lines = t ? p->m : p->n,
+                 .small = t ? &p->b : &p->a,
+                 .large = t ? &p->a : &p->b,
                  .small_batch = t ? g->b_batch : g->a_batch,
                  .large_batch = t ? g->a_batch : g->b_batch };
     w.dots = w.large->step == 1 || p->k == 1;

@@ -1,4 +1,5 @@
-/* Packing of operands into strips: any strides, conversion of halves, complex numbers and pairs on the way. */
+/* Packing of operands into strips: any strides, conversion of halves, complex numbers and pairs on
+ * the way. */
 #include "backend/cpu/gemm/plan.h"
 
 typedef float four __attribute__((vector_size(16)));
@@ -12,13 +13,20 @@ typedef int four_indices __attribute__((vector_size(16)));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (four_indices){ i, j, k, l })
 #endif
 
-static inline four load(const any_float *p) { return *(const four_anywhere *)p; }
-static inline void store(any_float *p, four v) { *(four_anywhere *)p = v; }
+static inline four load(const any_float *p)
+{
+    return *(const four_anywhere *)p;
+}
+static inline void store(any_float *p, four v)
+{
+    *(four_anywhere *)p = v;
+}
 
 /* Four lines by four steps, lines contiguous in `from`, steps contiguous in `to`. */
 static inline void transpose_4x4(const any_float *from, ptrdiff_t line, any_float *to, size_t width)
 {
-    four a = load(from), b = load(from + line), c = load(from + 2 * line), d = load(from + 3 * line);
+    four a = load(from), b = load(from + line), c = load(from + 2 * line),
+         d = load(from + 3 * line);
     four ab = SHUFFLE(a, b, 0, 4, 1, 5), cd = SHUFFLE(c, d, 0, 4, 1, 5);
     four ef = SHUFFLE(a, b, 2, 6, 3, 7), gh = SHUFFLE(c, d, 2, 6, 3, 7);
     store(to, SHUFFLE(ab, cd, 0, 1, 4, 5));
@@ -34,8 +42,8 @@ static void zero_rest(size_t bytes, size_t lines, size_t width, size_t steps, ch
             memset(to + (p * width + lines) * bytes, 0, (width - lines) * bytes);
 }
 
-/* Steps at a time: whole cache lines of four source lines are used up at once, whatever the stride, and what is written stays in
-   the first cache. */
+/* Steps at a time: whole cache lines of four source lines are used up at once, whatever the stride,
+   and what is written stays in the first cache. */
 #define RUN 64
 
 static void transpose(const any_float *from, ptrdiff_t line, size_t lines, size_t width,
@@ -108,7 +116,8 @@ static void pack_half(const mica__gemm_operand *o, const uint16_t *from, size_t 
             float *out = to + p * width + l;
             size_t q = 0;
             if (some == 4)
-                for (; q + 4 <= count; q += 4) transpose_4x4(wide + q, PIECE, out + q * width, width);
+                for (; q + 4 <= count; q += 4)
+                    transpose_4x4(wide + q, PIECE, out + q * width, width);
             for (; q < count; q++)
                 for (size_t i = 0; i < some; i++) out[q * width + i] = wide[i * PIECE + q];
         }
@@ -124,13 +133,15 @@ static void pack_pairs(const uint16_t *from, ptrdiff_t line, ptrdiff_t step, siz
     if (step == 1 && width == 1) {
         memcpy(to, from, whole * sizeof *to);
     } else if (step == 1 && line % 2 == 0 && (uintptr_t)from % 4 == 0) {
-        transpose((const any_float *)(const void *)from, line / 2, lines, width, whole, (any_float *)to);
+        transpose((const any_float *)(const void *)from, line / 2, lines, width, whole,
+                  (any_float *)to);
     } else {
         for (size_t p = 0; p < whole; p++) {
             const uint16_t *in = from + (ptrdiff_t)(2 * p) * step;
             uint32_t *out = to + p * width;
             if (line == 1)
-                for (size_t l = 0; l < lines; l++) out[l] = in[l] | (uint32_t)in[step + (ptrdiff_t)l] << 16;
+                for (size_t l = 0; l < lines; l++)
+                    out[l] = in[l] | (uint32_t)in[step + (ptrdiff_t)l] << 16;
             else
                 for (size_t l = 0; l < lines; l++) {
                     const uint16_t *x = in + (ptrdiff_t)l * line;
@@ -195,14 +206,10 @@ static void pack_along(const mica__gemm_operand *o, const char *from, size_t lin
             size_t some = s < strips ? width : rest, apart = s < strips ? width : rest_width;
             if (!some) break;
             char *out = to + (s * width * steps + p * apart) * unit;
-            if (o->form == MICA_FORM_F32 && some == 32)
-                memcpy(out, in, 128);
-            else if (o->form == MICA_FORM_F32)
-                copy_f32((const void *)in, some, (void *)out);
-            else if (o->form == MICA_FORM_HALF)
-                o->widen(some, in, (void *)out);
-            else
-                memcpy(out, in, some * unit);
+            if (o->form == MICA_FORM_F32 && some == 32) memcpy(out, in, 128);
+            else if (o->form == MICA_FORM_F32) copy_f32((const void *)in, some, (void *)out);
+            else if (o->form == MICA_FORM_HALF) o->widen(some, in, (void *)out);
+            else memcpy(out, in, some * unit);
             if (some < apart) memset(out + some * unit, 0, (apart - some) * unit);
         }
     }
@@ -213,7 +220,9 @@ void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first
 {
     bool complex = o->form == MICA_FORM_COMPLEX_A || o->form == MICA_FORM_COMPLEX_B;
     size_t unit = o->form == MICA_FORM_F64 ? 8 : 4;
-    size_t step = complex ? first_step / 2 : o->form == MICA_FORM_PAIRS ? 2 * first_step : first_step;
+    size_t step = complex                      ? first_step / 2
+                  : o->form == MICA_FORM_PAIRS ? 2 * first_step
+                                               : first_step;
     size_t left = step < o->depth ? o->depth - step : 0;
     size_t first = o->form == MICA_FORM_COMPLEX_B ? first_line / 2 : first_line;
     ptrdiff_t start = offset + (ptrdiff_t)first * o->line + (ptrdiff_t)step * o->step;
@@ -231,9 +240,15 @@ void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first
         case MICA_FORM_F32: pack_f32(in, o->line, o->step, some, apart, steps, out); break;
         case MICA_FORM_F64: pack_f64(in, o->line, o->step, some, apart, steps, out); break;
         case MICA_FORM_HALF: pack_half(o, in, some, apart, steps, out); break;
-        case MICA_FORM_PAIRS: pack_pairs(in, o->line, o->step, some, apart, steps, left, out); break;
-        case MICA_FORM_COMPLEX_A: pack_complex_a(in, o->line, o->step, some, apart, steps, out); break;
-        case MICA_FORM_COMPLEX_B: pack_complex_b(in, o->line, o->step, some, apart, steps, out); break;
+        case MICA_FORM_PAIRS:
+            pack_pairs(in, o->line, o->step, some, apart, steps, left, out);
+            break;
+        case MICA_FORM_COMPLEX_A:
+            pack_complex_a(in, o->line, o->step, some, apart, steps, out);
+            break;
+        case MICA_FORM_COMPLEX_B:
+            pack_complex_b(in, o->line, o->step, some, apart, steps, out);
+            break;
         }
     }
 }

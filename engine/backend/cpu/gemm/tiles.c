@@ -3,8 +3,8 @@
 #include "runtime/pool.h"
 
 /* Scratch on the stack of a task, in bytes. */
-#define OWN_A ((size_t)64 << 10)
-#define OWN_B ((size_t)64 << 10)
+#define OWN_A    ((size_t)64 << 10)
+#define OWN_B    ((size_t)64 << 10)
 #define OWN_SUMS ((size_t)64 << 10)
 
 /* Packed operands are kept below this, by doing large products in parts. */
@@ -42,7 +42,8 @@ static void pack_task(void *context, size_t index)
     const mica__gemm_plan *p = job->plan;
     size_t groups = mica__ceil_div(job->lines, job->group);
     size_t blocks = mica__ceil_div(p->steps, p->block);
-    size_t group = index % groups, block = index / groups % blocks, matrix = index / groups / blocks;
+    size_t group = index % groups, block = index / groups % blocks,
+           matrix = index / groups / blocks;
     size_t step = block * p->block, steps = mica__least(p->block, p->steps - step);
     size_t all = job->padded ? padded_columns(p, job->lines) : job->lines;
     size_t end = mica__least((group + 1) * job->group, job->lines);
@@ -78,15 +79,15 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
     switch (p->a_source) {
     case MICA_SOURCE_DIRECT:
         a = p->a.data + (a_offset + (ptrdiff_t)(p->first_row + row) * p->a.line +
-                         (ptrdiff_t)(p->first_step + step) * p->a.step) * unit;
+                         (ptrdiff_t)(p->first_step + step) * p->a.step) *
+                            unit;
         break;
     case MICA_SOURCE_SHARED:
         a = p->a_packed + matrix * p->a_packed_size + (step * p->rows + row * steps) * p->unit;
         break;
     case MICA_SOURCE_OWN:
-        mica__gemm_pack(&p->a, a_offset, p->first_row + row, rows,
-                        p->a_rows ? 1 : p->strip_rows, false,
-                        p->first_step + step, steps, own_a);
+        mica__gemm_pack(&p->a, a_offset, p->first_row + row, rows, p->a_rows ? 1 : p->strip_rows,
+                        false, p->first_step + step, steps, own_a);
         a = own_a;
         break;
     }
@@ -101,7 +102,8 @@ static void add_block(const mica__gemm_plan *p, size_t matrix, size_t row, size_
         } else if (p->b_source == MICA_SOURCE_DIRECT && width == p->strip_columns) {
             b_row = p->b.step;
             b = p->b.data + (b_offset + (ptrdiff_t)(p->first_column + column + j) +
-                             (ptrdiff_t)(p->first_step + step) * b_row) * unit;
+                             (ptrdiff_t)(p->first_step + step) * b_row) *
+                                unit;
         } else {
             mica__gemm_pack(&p->b, b_offset, p->first_column + column + j, width, p->strip_columns,
                             true, p->first_step + step, steps, own_b);
@@ -130,7 +132,8 @@ static char *sums_in_c(const mica__gemm_plan *p, size_t matrix, size_t row, size
     ptrdiff_t offset = g->c_batch ? g->c_batch[p->first_matrix + matrix] : 0;
     *stride = g->c_row * numbers;
     return (char *)g->c + ((offset + (ptrdiff_t)(p->first_row + row) * g->c_row) * numbers +
-                           (ptrdiff_t)(p->first_column + column)) * (ptrdiff_t)p->unit;
+                           (ptrdiff_t)(p->first_column + column)) *
+                              (ptrdiff_t)p->unit;
 }
 
 static void tile_task(void *context, size_t index)
@@ -203,12 +206,9 @@ static void choose_tile(mica__gemm_plan *p, size_t rows, size_t columns)
             break;
         if (strips_high * p->strip_rows >= strips_wide * p->strip_columns && strips_high > 1)
             strips_high = (strips_high + 1) / 2;
-        else if (strips_wide > 1)
-            strips_wide = (strips_wide + 1) / 2;
-        else if (strips_high > 1)
-            strips_high = (strips_high + 1) / 2;
-        else
-            break;
+        else if (strips_wide > 1) strips_wide = (strips_wide + 1) / 2;
+        else if (strips_high > 1) strips_high = (strips_high + 1) / 2;
+        else break;
     }
     /* As many tiles, but of one size. */
     strips_high = mica__ceil_div(high, mica__ceil_div(high, strips_high));
@@ -227,7 +227,8 @@ static size_t splits_of(const mica__gemm_plan *p)
     return mica__ceil_div(blocks, mica__ceil_div(blocks, splits)); /* none without a block */
 }
 
-/* A is worth packing when many strips of B read it, or when its rows fall into the same few sets of the caches. */
+/* A is worth packing when many strips of B read it, or when its rows fall into the same few sets of
+ * the caches. */
 static bool reads_a_well(const mica__gemm_plan *p)
 {
     size_t strips = mica__ceil_div(p->columns, p->strip_columns);
@@ -269,16 +270,27 @@ static int run_part(mica__gemm_plan *p)
     p->a_packed_size = a_size;
     p->b_packed_size = b_size;
     if (a_size)
-        pack_shared(&(packing){ .plan = p, .operand = &p->a, .offsets = p->g->a_batch,
-                                .first_line = p->first_row, .lines = p->rows,
-                                
-                                .width = p->a_rows ? 1 : p->strip_rows, .to = p->a_packed, .matrix_size = a_size });
+        pack_shared(&(packing){ .plan = p,
+                                .operand = &p->a,
+                                .offsets = p->g->a_batch,
+                                .first_line = p->first_row,
+                                .lines = p->rows,
+
+                                .width = p->a_rows ? 1 : p->strip_rows,
+                                .to = p->a_packed,
+                                .matrix_size = a_size });
     if (b_size)
-        pack_shared(&(packing){ .plan = p, .operand = &p->b, .offsets = p->g->b_batch,
-                                .first_line = p->first_column, .lines = p->columns,
-                                .width = p->strip_columns, .padded = true, .to = p->b_packed,
+        pack_shared(&(packing){ .plan = p,
+                                .operand = &p->b,
+                                .offsets = p->g->b_batch,
+                                .first_line = p->first_column,
+                                .lines = p->columns,
+                                .width = p->strip_columns,
+                                .padded = true,
+                                .to = p->b_packed,
                                 .matrix_size = b_size });
-    size_t tiles = mica__ceil_div(p->rows, p->tile_rows) * mica__ceil_div(p->columns, p->tile_columns);
+    size_t tiles =
+        mica__ceil_div(p->rows, p->tile_rows) * mica__ceil_div(p->columns, p->tile_columns);
     mica__parallel(tiles * p->splits * p->matrices, tile_task, p);
     if (packed) mica__memory_give(packed, bytes);
     return MICA_OK;
@@ -295,7 +307,8 @@ static int run_over_k(mica__gemm_plan *p, size_t most_steps)
     }
     p->partial = partial;
     int status = MICA_OK;
-    for (p->first_step = 0; p->first_step < p->k && status == MICA_OK; p->first_step += most_steps) {
+    for (p->first_step = 0; p->first_step < p->k && status == MICA_OK;
+         p->first_step += most_steps) {
         p->steps = mica__least(most_steps, p->k - p->first_step);
         status = run_part(p);
     }

@@ -1374,6 +1374,32 @@ static mica_array *call_logcumsumexp(mica_scope *scope, const mica__value *v, mi
     return mica_logcumsumexp(scope, v[0].array, v[1].axis, v[2].boolean, v[3].boolean);
 }
 
+static mica_array *call_fast_rms_norm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_rms_norm(scope, v[0].array, v[1].array, v[2].real);
+}
+
+static mica_array *call_fast_layer_norm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_layer_norm(scope, v[0].array, v[1].array, v[2].array, v[3].real);
+}
+
+static mica_array *call_fast_rope(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_rope(scope, v[0].array, v[1].integer, v[2].boolean, v[3].real, v[4].real,
+                          v[5].array, v[6].array);
+}
+
+static mica_array *call_fast_scaled_dot_product_attention(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_scaled_dot_product_attention(scope, v[0].array, v[1].array, v[2].array,
+                                                  v[3].real, v[4].mask, v[5].array, v[6].boolean);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1529,11 +1555,11 @@ const mica__function mica__functions[] = {
       "Repeats axes of size 1, and new leading axes, to reach a shape; nothing is copied.", call_broadcast_to },
     { "broadcast_arrays", "*arrays: arrays -> arrays",
       "Broadcasts arrays against each other.", call_broadcast_arrays },
-    { "atleast_1d", "*arys: arrays -> arrays",
+    { "atleast_1d", "*arys: arrays -> bare",
       "Each array with at least one axis. One array alone is returned bare in Python.", call_atleast_1d },
-    { "atleast_2d", "*arys: arrays -> arrays",
+    { "atleast_2d", "*arys: arrays -> bare",
       "Each array with at least two axes. One array alone is returned bare in Python.", call_atleast_2d },
-    { "atleast_3d", "*arys: arrays -> arrays",
+    { "atleast_3d", "*arys: arrays -> bare",
       "Each array with at least three axes. One array alone is returned bare in Python.", call_atleast_3d },
     { "flip", "a: array, /, axis: axes = None",
       "Reverses the order of elements along axes.", call_flip },
@@ -1721,6 +1747,14 @@ const mica__function mica__functions[] = {
       "Running minimum; NaN wins.", call_cummin },
     { "logcumsumexp", "a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True",
       "Running log(sum(exp)), in floating point.", call_logcumsumexp },
+    { "fast_rms_norm", "x: array, weight: array?, eps: float",
+      "x / sqrt(mean(x^2) + eps) over the last axis, in float32 for halves, then times weight, of that axis' size.", call_fast_rms_norm },
+    { "fast_layer_norm", "x: array, weight: array?, bias: array?, eps: float",
+      "(x - mean) / sqrt(variance + eps) over the last axis, in float32 for halves, then times weight, then plus bias, each of that axis' size.", call_fast_layer_norm },
+    { "fast_rope", "a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: operand, freqs: array? = None",
+      "Rotary position embedding of a (batch, ..., time, features): turns pairs of the first dims features by (time + offset) * scale * base^(-2 i / dims), or divided by freqs (dims / 2). Pairs are neighbours if traditional, else halves. offset: an integer, or one for each batch.", call_fast_rope },
+    { "fast_scaled_dot_product_attention", "q: array, k: array, v: array, *, scale: float, mask: mask = None, sinks: array? = None, force_fused: bool = False",
+      "softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes.", call_fast_scaled_dot_product_attention },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -322,15 +322,15 @@ MICA_API mica_array *mica_broadcast_to(mica_scope *scope, mica_array *a, mica_di
 MICA_API mica_arrays mica_broadcast_arrays(mica_scope *scope, mica_arrays arrays);
 
 /** Each array with at least one axis. One array alone is returned bare in Python.
-    atleast_1d(*arys: arrays -> arrays) */
+    atleast_1d(*arys: arrays -> bare) */
 MICA_API mica_arrays mica_atleast_1d(mica_scope *scope, mica_arrays arys);
 
 /** Each array with at least two axes. One array alone is returned bare in Python.
-    atleast_2d(*arys: arrays -> arrays) */
+    atleast_2d(*arys: arrays -> bare) */
 MICA_API mica_arrays mica_atleast_2d(mica_scope *scope, mica_arrays arys);
 
 /** Each array with at least three axes. One array alone is returned bare in Python.
-    atleast_3d(*arys: arrays -> arrays) */
+    atleast_3d(*arys: arrays -> bare) */
 MICA_API mica_arrays mica_atleast_3d(mica_scope *scope, mica_arrays arys);
 
 /** Reverses the order of elements along axes.
@@ -756,5 +756,37 @@ MICA_API mica_array *mica_cummin(mica_scope *scope, mica_array *a, int axis, boo
     logcumsumexp(a: array, /, axis: axis? = None, *, reverse: bool = False, inclusive: bool = True) */
 MICA_API mica_array *mica_logcumsumexp(mica_scope *scope, mica_array *a, int axis, bool reverse,
                                        bool inclusive);
+
+/** x / sqrt(mean(x^2) + eps) over the last axis, in float32 for halves, then times weight, of that
+    axis' size.
+    fast_rms_norm(x: array, weight: array?, eps: float) */
+MICA_API mica_array *mica_fast_rms_norm(mica_scope *scope, mica_array *x, mica_array *weight,
+                                        double eps);
+
+/** (x - mean) / sqrt(variance + eps) over the last axis, in float32 for halves, then times weight,
+    then plus bias, each of that axis' size.
+    fast_layer_norm(x: array, weight: array?, bias: array?, eps: float) */
+MICA_API mica_array *mica_fast_layer_norm(mica_scope *scope, mica_array *x, mica_array *weight,
+                                          mica_array *bias, double eps);
+
+/** Rotary position embedding of a (batch, ..., time, features): turns pairs of the first dims
+    features by (time + offset) * scale * base^(-2 i / dims), or divided by freqs (dims / 2). Pairs
+    are neighbours if traditional, else halves. offset: an integer, or one for each batch.
+    fast_rope(a: array, dims: int, *, traditional: bool, base: float?, scale: float, offset: operand, freqs: array? = None) */
+MICA_API mica_array *mica_fast_rope(mica_scope *scope, mica_array *a, int64_t dims,
+                                    bool traditional, double base, double scale, mica_array *offset,
+                                    mica_array *freqs);
+
+/** softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch,
+    heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v:
+    any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a
+    shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one
+    more score, without value. force_fused has nothing to force: this is fused for all types and
+    shapes.
+    fast_scaled_dot_product_attention(q: array, k: array, v: array, *, scale: float, mask: mask = None, sinks: array? = None, force_fused: bool = False) */
+MICA_API mica_array *mica_fast_scaled_dot_product_attention(mica_scope *scope, mica_array *q,
+                                                            mica_array *k, mica_array *v,
+                                                            double scale, mica_mask mask,
+                                                            mica_array *sinks, bool force_fused);
 
 #endif

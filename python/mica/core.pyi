@@ -409,13 +409,13 @@ def broadcast_to(a: scalar | array, /, shape: Sequence[int], *, stream: StreamOr
 def broadcast_arrays(*arrays: array, stream: StreamOrDevice = None) -> list[array]:
     """Broadcasts arrays against each other."""
 
-def atleast_1d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+def atleast_1d(*arys: array, stream: StreamOrDevice = None) -> array | list[array]:
     """Each array with at least one axis. One array alone is returned bare in Python."""
 
-def atleast_2d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+def atleast_2d(*arys: array, stream: StreamOrDevice = None) -> array | list[array]:
     """Each array with at least two axes. One array alone is returned bare in Python."""
 
-def atleast_3d(*arys: array, stream: StreamOrDevice = None) -> list[array]:
+def atleast_3d(*arys: array, stream: StreamOrDevice = None) -> array | list[array]:
     """Each array with at least three axes. One array alone is returned bare in Python."""
 
 def flip(a: array, /, axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
@@ -718,3 +718,18 @@ class _random(_random_head):
         """0 ... n - 1 in random order, uint32."""
 
 random: _random
+
+class _fast(_fast_head):
+    def rms_norm(self, x: array, weight: None | array, eps: float, *, stream: StreamOrDevice = None) -> array:
+        """x / sqrt(mean(x^2) + eps) over the last axis, in float32 for halves, then times weight, of that axis' size."""
+
+    def layer_norm(self, x: array, weight: None | array, bias: None | array, eps: float, *, stream: StreamOrDevice = None) -> array:
+        """(x - mean) / sqrt(variance + eps) over the last axis, in float32 for halves, then times weight, then plus bias, each of that axis' size."""
+
+    def rope(self, a: array, dims: int, *, traditional: bool, base: None | float, scale: float, offset: scalar | array, freqs: None | array = None, stream: StreamOrDevice = None) -> array:
+        """Rotary position embedding of a (batch, ..., time, features): turns pairs of the first dims features by (time + offset) * scale * base^(-2 i / dims), or divided by freqs (dims / 2). Pairs are neighbours if traditional, else halves. offset: an integer, or one for each batch."""
+
+    def scaled_dot_product_attention(self, q: array, k: array, v: array, *, scale: float, mask: None | str | array = None, sinks: None | array = None, force_fused: bool = False, stream: StreamOrDevice = None) -> array:
+        """softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes."""
+
+fast: _fast

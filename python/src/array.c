@@ -275,6 +275,7 @@ static PyMethodDef methods[] = {
 #undef ROW_METHOD
     { "reshape", FAST(method_reshape), METH_FASTCALL | METH_KEYWORDS, "reshape(*shape): the same elements under another shape." },
     { "transpose", FAST(method_transpose), METH_FASTCALL | METH_KEYWORDS, "transpose(*axes): permutes axes; reverses them without arguments." },
+    { "split", FAST(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(indices_or_sections, axis=0): a list of arrays." },
     { "item", method_item, METH_NOARGS, "The only element as a Python number. Evaluates." },
     { "tolist", method_tolist, METH_NOARGS, "Nested lists of Python numbers. Evaluates." },
     { "__copy__", method_copy, METH_NOARGS, NULL },

@@ -36,6 +36,8 @@ PyObject *mica_py_shape_tuple(const mica_array *a);
 extern PyMethodDef mica_py_value_methods[];
 extern PyType_Slot mica_py_buffer_slots[];
 
+PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords);
+
 /* ---- indexing (index.c) ---- */
 PyObject *mica_py_getitem(PyObject *self, PyObject *key);
 int mica_py_setitem(PyObject *self, PyObject *key, PyObject *value);

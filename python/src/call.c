@@ -187,6 +187,7 @@ static bool convert_all(const mica_row *row, mica_context *c, PyObject *const gi
 static PyObject *wrap_many(const mica_row *row, mica_arrays many)
 {
     Py_ssize_t n = (Py_ssize_t)many.n;
+    if (row->bare && n == 1) return mica_py_wrap(many.at[0]);
     PyObject *all = row->tuple ? PyTuple_New(n) : PyList_New(n);
     for (Py_ssize_t i = 0; all && i < n; i++) {
         PyObject *one = mica_py_wrap(many.at[i]);

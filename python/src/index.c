@@ -418,11 +418,15 @@ static mica_array *assign_mask(mica_scope *s, mica_array *a, mica_array *mask, m
     if (mask->ndim > a->ndim || !mica__shape_equal(mica__dims_of(mask), (mica_dims){ mask->ndim, a->shape }))
         return mica__error(s, MICA_EVALUE, "[index] the mask's shape %s must equal the leading axes of the array's, %s", mica__shape_text(mica__dims_of(mask)),
                            mica__shape_text(mica__dims_of(a)));
-    if (v->size != 1) return mica_masked_scatter(s, a, mask, v);
+    /* What broadcasts to the axes behind the mask's is repeated; other values are consumed in order. */
+    mica_dims rest = { a->ndim - mask->ndim, a->shape + mask->ndim };
     int64_t shape[MICA_MAX_NDIM];
+    bool repeats = v->size == 1 || (v->ndim <= rest.n && mica__broadcast(mica__dims_of(v), rest, shape) == rest.n &&
+                                    mica__shape_equal((mica_dims){ rest.n, shape }, rest));
+    if (!repeats) return mica_masked_scatter(s, a, mask, v);
     for (int i = 0; i < a->ndim; i++) shape[i] = i < mask->ndim ? mask->shape[i] : 1;
     mask = mica__reshape(s, mask, a->ndim, shape);
-    v = mica__reshape(s, v, 0, NULL);
+    if (v->size == 1) v = mica__reshape(s, v, 0, NULL);
     return mask && v ? mica_where(s, mask, v, a) : NULL;
 }
 

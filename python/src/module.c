@@ -192,6 +192,42 @@ static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
     return mica_py_finish(&s, mica_pad(&s, a, (mica_dims){ a->ndim, low }, (mica_dims){ a->ndim, high }, mode, fill));
 }
 
+/* split(a, sections) and split(a, [index, ...]). `self`: an array when called as its method. */
+PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = { "", "indices_or_sections", "axis", "stream", NULL };
+    PyObject *o, *cuts, *stream = Py_None, *result = NULL;
+    int axis = 0;
+    if (mica_py_array(self)) {
+        o = self;
+        if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i$O:split", names + 1, &cuts, &axis, &stream)) return NULL;
+    } else if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|i$O:split", names, &o, &cuts, &axis, &stream)) {
+        return NULL;
+    }
+    mica_array *a = mica_py_array(o);
+    mica_stream *on;
+    if (!a) return PyErr_Format(PyExc_TypeError, "[split] argument 'a' must be an array");
+    if (mica_py_stream(stream, &on) < 0) return NULL;
+    mica_scope s;
+    mica_arrays parts = { 0 };
+    mica__scope_begin(&s, on);
+    if (PyIndex_Check(cuts)) {
+        int64_t sections;
+        if (!mica_py_int("[split] argument 'indices_or_sections'", cuts, &sections)) parts = mica_split(&s, a, sections, axis);
+    } else {
+        mica_dims at;
+        if (!mica_py_dims("[split] argument 'indices_or_sections'", &s, cuts, false, &at)) parts = mica_split_at(&s, a, at, axis);
+    }
+    if (!PyErr_Occurred() && s.status == MICA_OK) result = PyList_New((Py_ssize_t)parts.n);
+    for (size_t i = 0; result && i < parts.n; i++) {
+        PyObject *part = mica_py_wrap(parts.at[i]);
+        if (!part) Py_CLEAR(result);
+        else PyList_SetItem(result, (Py_ssize_t)i, part);
+    }
+    int status = mica__scope_end(&s);
+    return status && !PyErr_Occurred() ? mica_py_raise(status) : result;
+}
+
 static PyObject *broadcast_shapes(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -258,6 +294,7 @@ static PyMethodDef functions[] = {
     { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, /, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS, "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below stop. Also arange(stop, step=None)." },
     { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, /, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
+    { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },
     { "broadcast_shapes", broadcast_shapes, METH_VARARGS, "broadcast_shapes(*shapes) -> tuple of int" },
     { "set_printoptions", KEYWORDS(set_printoptions), METH_VARARGS | METH_KEYWORDS, "set_printoptions(precision=-1)\n--\n\nDigits after the point; -1: six significant digits." },
     { "_print_precision", print_precision, METH_NOARGS, NULL },

@@ -20,6 +20,7 @@ static const struct {
     [MICA_KIND_FLOAT] = { "float", "float, int" },
     [MICA_KIND_DTYPE] = { "dtype", "Dtype" },
     [MICA_KIND_STRING] = { "string", "str" },
+    [MICA_KIND_MASK] = { "mask", "array, 'causal'" },
     [MICA_KIND_STREAM] = { "stream", "Stream, Device, DeviceType" },
 };
 
@@ -383,7 +384,8 @@ mica_row *mica_row_parse(const mica__function *function)
     if (arrow) {
         text result = trim((text){ arrow + 2, strlen(arrow + 2) });
         row->tuple = is(result, "tuple");
-        row->several = row->tuple || is(result, "arrays");
+        row->bare = is(result, "bare");
+        row->several = row->tuple || row->bare || is(result, "arrays");
         parameters.n = (size_t)(arrow - function->signature);
     }
     if (!parse_parameters(row, parameters)) {

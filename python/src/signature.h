@@ -22,6 +22,7 @@ typedef enum mica_kind {
     MICA_KIND_FLOAT,
     MICA_KIND_DTYPE,
     MICA_KIND_STRING,
+    MICA_KIND_MASK,
     MICA_KIND_STREAM
 } mica_kind;
 
@@ -48,6 +49,7 @@ typedef struct mica_row {
     bool variadic;       /* all positional arguments make parameter 0 */
     bool several;        /* returns a list or tuple */
     bool tuple;
+    bool bare; /* several, but one alone is returned itself */
     PyMethodDef method;
     mica_parameter at[]; /* n + 1 */
 } mica_row;

@@ -8,7 +8,6 @@
 #include "base/thread.h"
 #include "core/current.h"
 
-const mica__backend *mica__cpu_backend;
 int (*mica__interrupt_hook)(void);
 
 /* The steps of one plan that belong to one stream. */

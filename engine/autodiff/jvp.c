@@ -54,7 +54,8 @@ bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresu
     mica_array **all = mica__scope_alloc(s, (outputs + 1) * sizeof *all);
     if (offset && all) {
         memset(all, 0, outputs * sizeof *all);
-        for (size_t i = 0; i < ntracers; i++) all[offset[mica__graph_find(&g, tracers[i])]] = tangents[i];
+        for (size_t i = 0; i < ntracers; i++)
+            if (tangents[i]) all[offset[mica__graph_find(&g, tracers[i])]] = mica__cast(s, tangents[i], (mica_dtype)tracers[i]->dtype);
         for (size_t i = ntracers; i < n && s->status == MICA_OK; i++) {
             mica_node *node = g.nodes.at[i];
             mica_array **in = mica__scope_alloc(s, (node->ninputs + 1) * sizeof *in);

@@ -38,11 +38,13 @@ static void pull_node(mica_scope *s, const mica_node *n, mica_array *const cotan
                                     "its input if none is needed.", info->name);
 }
 
-/* cotangents[offset[i] + slot] belongs to output `slot` of node i. */
+/* cotangents[offset[i] + slot] belongs to output `slot` of node i. active[i]: a derivative can pass through node i to a source; false behind
+   stop_gradient and comparisons. */
 typedef struct pull {
     mica__graph graph;
     size_t *offset;
     mica_array **cotangents;
+    bool *active;
 } pull;
 
 static void add_cotangent(mica_scope *s, pull *p, mica_array *of, mica_array *cotangent)
@@ -53,11 +55,24 @@ static void add_cotangent(mica_scope *s, pull *p, mica_array *of, mica_array *co
     *sum = *sum ? mica_add(s, *sum, cotangent) : cotangent;
 }
 
-static bool pull_make(mica_scope *s, pull *p)
+static bool is_active(const pull *p, const mica_array *a)
+{
+    int64_t at = mica__graph_find(&p->graph, a);
+    return at >= 0 && p->active[at];
+}
+
+static bool pull_make(mica_scope *s, pull *p, size_t nsources)
 {
     size_t n = p->graph.nodes.n, outputs = 0;
     p->offset = mica__scope_alloc(s, (n + 1) * sizeof *p->offset);
-    if (!p->offset) return false;
+    p->active = mica__scope_alloc(s, n + 1);
+    if (!p->offset || !p->active) return false;
+    for (size_t i = 0; i < n; i++) {
+        const mica_node *node = p->graph.nodes.at[i];
+        p->active[i] = i < nsources;
+        if (mica__prims[node->prim].flags & MICA_PRIM_NONDIFF) continue;
+        for (uint32_t k = 0; k < node->ninputs && !p->active[i]; k++) p->active[i] = is_active(p, node->inputs[k]);
+    }
     for (size_t i = 0; i < n; i++) {
         p->offset[i] = outputs;
         outputs += ((mica_node *)p->graph.nodes.at[i])->noutputs;
@@ -75,7 +90,7 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
         mica_array **cotangents = &p->cotangents[p->offset[i]];
         bool any = false;
         for (size_t k = 0; k < n->noutputs; k++) any = any || cotangents[k];
-        if (!any) continue;
+        if (!any || !p->active[i]) continue;
         bool small_needed[64];
         mica_array *small_gradients[64];
         bool *needed = small_needed;
@@ -86,7 +101,7 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
             if (!needed || !gradients) return;
         }
         for (uint32_t k = 0; k < n->ninputs; k++) {
-            needed[k] = mica__graph_find(&p->graph, n->inputs[k]) >= 0;
+            needed[k] = is_active(p, n->inputs[k]);
             gradients[k] = NULL;
         }
         pull_node(s, n, cotangents, needed, gradients);
@@ -100,9 +115,9 @@ bool mica__pull_back(mica_scope *s, mica_array *const results[], mica_array *con
 {
     pull p = { 0 };
     if (!mica__scope_ok(s) || !mica__graph_make(s, &p.graph, results, nresults, tracers, ntracers)) return false;
-    if (pull_make(s, &p)) {
+    if (pull_make(s, &p, ntracers)) {
         for (size_t i = 0; i < nresults; i++)
-            if (cotangents[i]) add_cotangent(s, &p, results[i], cotangents[i]);
+            if (cotangents[i]) add_cotangent(s, &p, results[i], mica__cast(s, cotangents[i], (mica_dtype)results[i]->dtype));
         pull_all(s, &p, ntracers);
         for (size_t i = 0; i < ntracers && s->status == MICA_OK; i++) {
             mica_array *g = p.cotangents[p.offset[mica__graph_find(&p.graph, tracers[i])]];

@@ -15,6 +15,7 @@ typedef union mica__value {
     double real;         /* float */
     mica_dtype dtype;    /* dtype */
     const char *string;  /* string */
+    mica_mask mask;      /* mask */
 } mica__value;
 
 typedef struct mica__function {

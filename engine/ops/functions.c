@@ -1400,6 +1400,12 @@ static mica_array *call_fast_scaled_dot_product_attention(mica_scope *scope, con
                                                   v[3].real, v[4].mask, v[5].array, v[6].boolean);
 }
 
+static mica_array *call_matrix_transpose(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_matrix_transpose(scope, v[0].array);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1575,7 +1581,7 @@ const mica__function mica__functions[] = {
       "Splits an axis into equal sections.", call_split },
     { "split_at", "a: array, /, indices: dims, axis: axis = 0 -> arrays",
       "Splits an axis at indices.", call_split_at },
-    { "unstack", "x: array, /, *, axis: axis = 0 -> arrays",
+    { "unstack", "x: array, /, *, axis: axis = 0 -> tuple",
       "The slices of an axis, without it.", call_unstack },
     { "concatenate", "arrays: arrays, /, axis: axis? = 0",
       "Joins arrays along an axis; None joins the flattened arrays.", call_concatenate },
@@ -1755,6 +1761,8 @@ const mica__function mica__functions[] = {
       "Rotary position embedding of a (batch, ..., time, features): turns pairs of the first dims features by (time + offset) * scale * base^(-2 i / dims), or divided by freqs (dims / 2). Pairs are neighbours if traditional, else halves. offset: an integer, or one for each batch.", call_fast_rope },
     { "fast_scaled_dot_product_attention", "q: array, k: array, v: array, *, scale: float, mask: mask = None, sinks: array? = None, force_fused: bool = False",
       "softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes.", call_fast_scaled_dot_product_attention },
+    { "matrix_transpose", "a: array, /",
+      "Exchanges the last two axes.", call_matrix_transpose },
     { NULL, NULL, NULL, NULL },
 };
 

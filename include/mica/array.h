@@ -25,6 +25,15 @@ typedef struct mica_arrays {
     mica_array *const *at;
 } mica_arrays;
 
+/** What attention leaves out: nothing (MICA_NO_MASK), later keys (MICA_CAUSAL), or what an array says: a bool one is false there, any other
+    is added to the scores. */
+typedef struct mica_mask {
+    bool causal;
+    mica_array *array;
+} mica_mask;
+#define MICA_NO_MASK ((mica_mask){ .causal = false, .array = NULL })
+#define MICA_CAUSAL ((mica_mask){ .causal = true, .array = NULL })
+
 /** A shape or a list of axes, written in place: MICA_SHAPE(8, 1). */
 #define MICA_SHAPE(...)                                                                            \
     ((mica_dims){ .n = (int64_t)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)),      \
@@ -57,6 +66,9 @@ MICA_API mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
 MICA_API int mica_scope_close(mica_scope *scope);
 /** Moves `arrays` to the parent scope and closes. On failure nothing is kept and the arrays are set to NULL. The parent takes over a failure. */
 MICA_API int mica_scope_close_keeping(mica_scope *scope, mica_array **arrays, size_t n);
+/** Closes with `values` in the place of `arrays`, which the parent owns (without a parent: the caller): arrays[i] is released and becomes values[i]. What a
+    training step does with its parameters. On failure `arrays` stay as they are; the parent takes over the failure. */
+MICA_API int mica_scope_close_replacing(mica_scope *scope, mica_array **arrays, mica_array *const values[], size_t n);
 /** The status so far, without closing. */
 MICA_API int mica_scope_status(const mica_scope *scope);
 /** Makes the scope own one reference to `array` (which may come from mica_retain). Returns the array, NULL on failure. */

@@ -363,7 +363,7 @@ MICA_API mica_arrays mica_split(mica_scope *scope, mica_array *a, int64_t sectio
 MICA_API mica_arrays mica_split_at(mica_scope *scope, mica_array *a, mica_dims indices, int axis);
 
 /** The slices of an axis, without it.
-    unstack(x: array, /, *, axis: axis = 0 -> arrays) */
+    unstack(x: array, /, *, axis: axis = 0 -> tuple) */
 MICA_API mica_arrays mica_unstack(mica_scope *scope, mica_array *x, int axis);
 
 /** Joins arrays along an axis; None joins the flattened arrays.
@@ -788,5 +788,9 @@ MICA_API mica_array *mica_fast_scaled_dot_product_attention(mica_scope *scope, m
                                                             mica_array *k, mica_array *v,
                                                             double scale, mica_mask mask,
                                                             mica_array *sinks, bool force_fused);
+
+/** Exchanges the last two axes.
+    matrix_transpose(a: array, /) */
+MICA_API mica_array *mica_matrix_transpose(mica_scope *scope, mica_array *a);
 
 #endif

@@ -439,7 +439,7 @@ def split(a: array, /, sections: int, axis: int = 0, *, stream: StreamOrDevice =
 def split_at(a: array, /, indices: Sequence[int], axis: int = 0, *, stream: StreamOrDevice = None) -> list[array]:
     """Splits an axis at indices."""
 
-def unstack(x: array, /, *, axis: int = 0, stream: StreamOrDevice = None) -> list[array]:
+def unstack(x: array, /, *, axis: int = 0, stream: StreamOrDevice = None) -> tuple[array, ...]:
     """The slices of an axis, without it."""
 
 def concatenate(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
@@ -658,6 +658,9 @@ def cummin(a: array, /, axis: None | int = None, *, reverse: bool = False, inclu
 def logcumsumexp(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, stream: StreamOrDevice = None) -> array:
     """Running log(sum(exp)), in floating point."""
 
+def matrix_transpose(a: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Exchanges the last two axes."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin
@@ -673,8 +676,6 @@ cumulative_prod = cumprod
 cumulative_sum = cumsum
 empty = zeros
 empty_like = zeros_like
-matrix_transpose = transpose
-permute_dims = transpose
 pow = power
 
 class _random(_random_head):

@@ -153,6 +153,19 @@ static mica_outcome real_from(PyObject *o, double *out)
     return MICA_WRONG_TYPE;
 }
 
+static mica_outcome mask_from(PyObject *o, mica_mask *out)
+{
+    if (PyUnicode_Check(o)) {
+        out->causal = PyUnicode_CompareWithASCIIString(o, "causal") == 0;
+        out->array = NULL;
+        if (out->causal) return MICA_TAKEN;
+        PyErr_Format(PyExc_ValueError, "there is no mask '%U'; accepted: None, 'causal' or an array", o);
+        return MICA_RAISED;
+    }
+    *out = (mica_mask){ .array = mica_py_array(o) };
+    return out->array ? MICA_TAKEN : MICA_WRONG_TYPE;
+}
+
 mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o, mica__value *out)
 {
     int64_t integer = 0;
@@ -185,6 +198,7 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
         if (!PyUnicode_Check(o)) return MICA_WRONG_TYPE;
         out->string = PyUnicode_AsUTF8AndSize(o, NULL);
         return out->string ? MICA_TAKEN : MICA_RAISED;
+    case MICA_KIND_MASK: return mask_from(o, &out->mask);
     default: return MICA_WRONG_TYPE;
     }
 }

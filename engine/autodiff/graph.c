@@ -35,12 +35,15 @@ bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n, m
     return true;
 }
 
+/* What depends on a placeholder belongs to a vmap or compile that still traces. */
+static bool ends(const mica_node *n) { return (n->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT)) == MICA_NODE_TRACED; }
+
 void mica__trace_end(mica_array *const results[], size_t n)
 {
     if (--trace_depth > 0) return;
     mica__vec open = { 0 };
     for (size_t i = 0; i < n; i++)
-        if (results[i] && mica__is_traced(results[i])) {
+        if (results[i] && ends(mica__node_of(results[i]))) {
             mica__node_of(results[i])->flags &= (uint8_t)~MICA_NODE_TRACED;
             if (mica__vec_push(&open, mica__node_of(results[i])) != MICA_OK) break;
         }
@@ -49,7 +52,7 @@ void mica__trace_end(mica_array *const results[], size_t n)
         mica_node *node = open.at[at];
         for (uint32_t k = 0; k < node->ninputs; k++) {
             mica_node *input = mica__node_of(node->inputs[k]);
-            if (!(input->flags & MICA_NODE_TRACED)) continue;
+            if (!ends(input)) continue;
             input->flags &= (uint8_t)~MICA_NODE_TRACED;
             if (mica__vec_push(&open, input) != MICA_OK) goto out;
         }

@@ -226,7 +226,7 @@ static mica_dtype meet_weak(mica_dtype strong, mica_dtype weak)
     if (weak == MICA_COMPLEX64) return MICA_COMPLEX64;
     if (weak == MICA_BOOL || mica__is_inexact(strong)) return strong;
     if (mica__is_float(weak)) return MICA_FLOAT32;
-    return strong == MICA_BOOL ? MICA_INT32 : strong;
+    return strong == MICA_BOOL ? weak : strong;
 }
 
 mica_dtype mica__result_dtype(mica_array *const arrays[], size_t n)

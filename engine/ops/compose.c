@@ -30,6 +30,13 @@ mica_array *mica_radians(mica_scope *s, mica_array *a)
     return mica_multiply(s, a, mica_number(s, 0.017453292519943295769));
 }
 
+mica_array *mica_matrix_transpose(mica_scope *s, mica_array *a)
+{
+    if (!mica__ready(s, a)) return NULL;
+    if (a->ndim < 2) return mica__error(s, MICA_EVALUE, "[matrix_transpose] an array with at least 2 dimensions is needed, not %d", a->ndim);
+    return mica_swapaxes(s, a, -2, -1);
+}
+
 mica_array *mica_positive(mica_scope *s, mica_array *a) { return mica__ready(s, a) ? a : NULL; }
 
 mica_array *mica_logical_xor(mica_scope *s, mica_array *a, mica_array *b)

@@ -44,6 +44,8 @@ static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], si
 
 static mica_dtype out_dtype(mica_prim prim, mica_dtype in)
 {
+    bool shift = prim == mica_prim_left_shift || prim == mica_prim_right_shift;
+    if (shift && in == MICA_BOOL) return MICA_UINT8; /* True << True is 2 */
     switch (mica__rules[mica__prims[prim].rule].out) {
     case MICA_OUT_TRUTH: return MICA_BOOL;
     case MICA_OUT_REAL: return in == MICA_COMPLEX64 ? MICA_FLOAT32 : in;

@@ -49,23 +49,6 @@ mica_array *mica_py_next_key(mica_scope *s)
     return second && set_key(first) == 0 ? second : NULL;
 }
 
-static PyObject *seed(PyObject *m, PyObject *o)
-{
-    (void)m;
-    unsigned long long n = PyLong_Check(o) ? PyLong_AsUnsignedLongLong(o) : (unsigned long long)-1;
-    if (!PyLong_Check(o) || PyErr_Occurred()) {
-        PyErr_Clear();
-        return PyErr_Format(PyExc_TypeError, "[seed] a seed is an int from 0 to 2**64 - 1, not %R", o);
-    }
-    mica_scope s;
-    mica__scope_begin(&s, NULL);
-    mica_array *key = seeded(&s, n);
-    int failed = key ? set_key(key) : -1, status = mica__scope_end(&s);
-    if (status) return mica_py_raise(status);
-    if (failed) return NULL;
-    Py_RETURN_NONE;
-}
-
 /* ---- mx.random.state: a list of one key, for compile's inputs and outputs ---- */
 
 static Py_ssize_t state_length(PyObject *self)
@@ -115,7 +98,64 @@ static PyType_Slot state_slots[] = {
 };
 static PyType_Spec state_spec = { "mica.core.random._State", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
 
+/* A seed of 64 bits without sign; false with TypeError. */
+static bool seed_of(const char *name, PyObject *o, uint64_t *out)
+{
+    *out = PyLong_Check(o) ? PyLong_AsUnsignedLongLong(o) : 0;
+    if (PyLong_Check(o) && !PyErr_Occurred()) return true;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "[%s] a seed is an int from 0 to 2**64 - 1, not %R", name, o);
+    return false;
+}
+
+static PyObject *seed(PyObject *m, PyObject *o)
+{
+    (void)m;
+    uint64_t n;
+    if (!seed_of("seed", o, &n)) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array *key = seeded(&s, n);
+    int failed = key ? set_key(key) : -1, status = mica__scope_end(&s);
+    if (status) return mica_py_raise(status);
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *key(PyObject *m, PyObject *o)
+{
+    (void)m;
+    uint64_t n;
+    if (!seed_of("key", o, &n)) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, seeded(&s, n));
+}
+
+/* permutation(n) and permutation(array, axis=0), with key and stream. */
+static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
+{
+    (void)m;
+    static char *names[] = { "x", "axis", "key", "stream", NULL };
+    PyObject *x, *given = Py_None, *stream = Py_None;
+    int axis = 0;
+    mica_stream *on;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|iOO:permutation", names, &x, &axis, &given, &stream) || mica_py_stream(stream, &on) < 0) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, on);
+    mica_array *a = mica_py_array(x), *k = NULL, *result = NULL;
+    int64_t n = 0;
+    if (given != Py_None && !(k = mica_py_array(given))) PyErr_SetString(PyExc_TypeError, "[permutation] argument 'key' must be an array or None");
+    else if (!a && mica_py_int("[permutation] argument 'x'", x, &n) == 0 && n < 0) PyErr_Format(PyExc_ValueError, "[permutation] n must not be negative, not %R", x);
+    if (!PyErr_Occurred() && !k) k = mica_py_next_key(&s);
+    if (k) result = a ? mica_random_permutation(&s, a, axis, k) : mica_random_permutation_of(&s, n, k);
+    return mica_py_finish(&s, result);
+}
+
 static PyMethodDef functions[] = {
+    { "key", key, METH_O, "key(seed)\n--\n\nA random key, uint32 of shape (2,), from an int of 64 bits." },
+    { "permutation", (PyCFunction)(void (*)(void))permutation, METH_VARARGS | METH_KEYWORDS,
+      "permutation(x, axis=0, key=None, stream=None)\n--\n\nA random order of 0 .. x - 1, or of an array's slices along an axis." },
     { "seed", seed, METH_O, "seed(seed)\n--\n\nSet the calling thread's random key from an int of 64 bits." },
     { NULL, NULL, 0, NULL },
 };

@@ -18,8 +18,8 @@ typedef struct mica__source {
 /* A mapping from byte `start` on; a later start than the end is the end. */
 mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start);
 
-/* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping or
-   the memory alive. */
+/* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping
+   or the memory alive. */
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from);
 

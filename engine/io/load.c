@@ -1,4 +1,5 @@
-/* Arrays over the bytes of npy and safetensors files: without a copy wherever the bytes allow it. */
+/* Arrays over the bytes of npy and safetensors files: without a copy wherever the bytes allow it.
+ */
 #include <stdlib.h>
 
 #include "base/system.h"
@@ -20,13 +21,25 @@ mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start)
 
 /* ---- arrays over bytes ---- */
 
-static void release_mapping(void *m) { mica__mapping_release(m); }
-static void release_memory(void *b) { mica__buffer_release(b); }
+static void release_mapping(void *m)
+{
+    mica__mapping_release(m);
+}
+static void release_memory(void *b)
+{
+    mica__buffer_release(b);
+}
 
 /* The end of the file's last page reads as zeros, without a fault, when the file is cut in it. */
-static int check_all(void *m) { return mica__mapping_check(m); }
+static int check_all(void *m)
+{
+    return mica__mapping_check(m);
+}
 /* What ends before the last page needs no system call: a shorter file lacks that page. */
-static int check_pages(void *m) { return mica__mapping_intact(m) ? MICA_OK : mica__mapping_check(m); }
+static int check_pages(void *m)
+{
+    return mica__mapping_intact(m) ? MICA_OK : mica__mapping_check(m);
+}
 
 static bool in_last_page(const mica__mapping *m, const char *end)
 {
@@ -221,7 +234,10 @@ static mica_table *table_of_one(mica_scope *s, mica_array *a)
     return t;
 }
 
-size_t mica_table_count(const mica_table *t) { return t ? t->count : 0; }
+size_t mica_table_count(const mica_table *t)
+{
+    return t ? t->count : 0;
+}
 const char *mica_table_name(const mica_table *t, size_t i)
 {
     return t && i < t->count ? t->names[i] : NULL;
@@ -255,8 +271,14 @@ mica_array *mica_table_get(mica_scope *s, const mica_table *t, const char *name)
                        name);
 }
 
-size_t mica_table_metadata_count(const mica_table *t) { return t ? t->metadata_count : 0; }
-const mica_metadata *mica_table_metadata(const mica_table *t) { return t ? t->metadata : NULL; }
+size_t mica_table_metadata_count(const mica_table *t)
+{
+    return t ? t->metadata_count : 0;
+}
+const mica_metadata *mica_table_metadata(const mica_table *t)
+{
+    return t ? t->metadata : NULL;
+}
 
 const char *mica_table_text(const mica_table *t, const char *key)
 {
@@ -292,8 +314,8 @@ mica_table *mica_load(mica_scope *s, const char *path)
     mica__source from;
     if (!open_file(s, path, &from)) return NULL;
     bool npy = from.bytes >= 6 && memcmp(from.base, "\x93NUMPY", 6) == 0;
-    mica_table *t = npy ? table_of_one(s, mica__npy_array(s, &from, NULL))
-                        : mica__safetensors_table(s, &from);
+    mica_table *t =
+        npy ? table_of_one(s, mica__npy_array(s, &from, NULL)) : mica__safetensors_table(s, &from);
     mica__mapping_release(from.mapping);
     return t;
 }

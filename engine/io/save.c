@@ -94,8 +94,10 @@ int mica__write_safetensors(const mica__sink *to, const char *const names[], mic
     int status = entries && texts ? MICA_OK : MICA_EMEMORY;
     for (size_t i = 0; i < arrays.n && !status; i++) {
         mica_array *a = arrays.at[i];
-        entries[i] = (mica__tensor_entry){ .name = names[i], .dtype = (mica_dtype)a->dtype,
-                                           .ndim = a->ndim,  .shape = a->shape,
+        entries[i] = (mica__tensor_entry){ .name = names[i],
+                                           .dtype = (mica_dtype)a->dtype,
+                                           .ndim = a->ndim,
+                                           .shape = a->shape,
                                            .user = a };
     }
     for (size_t i = 0; i < count && !status; i++)

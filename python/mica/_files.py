@@ -68,14 +68,17 @@ def _regular_descriptor(file: Any) -> int | None:
 def _check_stream(file: Any) -> None:
     if not hasattr(file, "read") or isinstance(file, io.TextIOBase):
         kind = "one in text mode" if hasattr(file, "read") else f"a {type(file).__name__}"
-        raise ValueError(f"[load] Input must be a file-like object opened in binary mode, or string, not {kind}")
+        raise ValueError(
+            f"[load] Input must be a file-like object opened in binary mode, or string, not {kind}"
+        )
 
 
 def _read(file: Any) -> bytes:
     data = file.read()
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ValueError(
-            f"[load] Input must be a file-like object opened in binary mode; read() gave {type(data).__name__}"
+            "[load] Input must be a file-like object opened in binary mode; "
+            f"read() gave {type(data).__name__}"
         )
     return data
 
@@ -83,7 +86,7 @@ def _read(file: Any) -> bytes:
 def _load_stream(file: Any, load: Callable, stream: Any, whole: bool) -> Any:
     """Load from where the stream stands, and leave it behind what was used."""
     name = getattr(file, "name", None)
-    name = name if isinstance(name, str) else f"<{type(file).__name__}>"
+    name = os.path.abspath(name) if isinstance(name, str) else f"<{type(file).__name__}>"
     try:
         start = file.tell()
     except (AttributeError, OSError):

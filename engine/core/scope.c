@@ -54,6 +54,22 @@ int mica_scope_close(mica_scope *s)
     return status;
 }
 
+/* Room for `more` references. */
+static bool reserve(mica_scope *s, size_t more)
+{
+    if (s->capacity - s->n >= more) return true;
+    size_t capacity = 2 * s->capacity, bytes;
+    while (capacity < s->n + more) capacity *= 2;
+    if (mica__mul_overflow(capacity, sizeof(mica_array *), &bytes)) return false;
+    mica_array **owned = mica__alloc(bytes);
+    if (!owned) return false;
+    memcpy(owned, s->owned, s->n * sizeof *owned);
+    if (s->owned != s->local) mica__free(s->owned);
+    s->owned = owned;
+    s->capacity = capacity;
+    return true;
+}
+
 int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
 {
     if (!s) {
@@ -69,6 +85,40 @@ int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
         for (size_t i = 0; i < n; i++) mica_retain(arrays[i]);
     if (s->status != MICA_OK)
         for (size_t i = 0; i < n; i++) arrays[i] = NULL;
+    int status = mica_scope_close(s);
+    if (status != MICA_OK && parent) mica__scope_failed(parent, status);
+    return status;
+}
+
+/* The scope's reference to `old`, or a new one when it has none, becomes one to `fresh`. There is room. */
+static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
+{
+    size_t i = s->n;
+    while (i > 0 && s->owned[i - 1] != old) i--;
+    mica_retain(fresh);
+    if (i == 0) {
+        s->owned[s->n++] = fresh;
+        return;
+    }
+    s->owned[i - 1] = fresh;
+    mica_release(old);
+}
+
+int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *const values[], size_t n)
+{
+    if (!s) return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed");
+    mica_scope *parent = s->parent;
+    for (size_t i = 0; i < n && s->status == MICA_OK; i++)
+        if (!values[i]) mica__error(s, MICA_EVALUE, "[scope] value %zu of those to keep is NULL", i);
+    if (s->status == MICA_OK && parent && !reserve(parent, n)) mica__scope_failed(s, MICA_EMEMORY);
+    for (size_t i = 0; i < n && s->status == MICA_OK; i++) {
+        if (parent) replace(parent, arrays[i], values[i]);
+        else {
+            mica_retain(values[i]);
+            mica_release(arrays[i]);
+        }
+        arrays[i] = values[i];
+    }
     int status = mica_scope_close(s);
     if (status != MICA_OK && parent) mica__scope_failed(parent, status);
     return status;
@@ -112,18 +162,10 @@ mica_array *mica_scope_own(mica_scope *s, mica_array *a)
         mica_release(a);
         return NULL;
     }
-    if (s->n == s->capacity) {
-        size_t capacity = 2 * s->capacity;
-        mica_array **owned = mica__alloc(capacity * sizeof *owned);
-        if (!owned) {
-            mica__scope_failed(s, MICA_EMEMORY);
-            mica_release(a);
-            return NULL;
-        }
-        memcpy(owned, s->owned, s->n * sizeof *owned);
-        if (s->owned != s->local) mica__free(s->owned);
-        s->owned = owned;
-        s->capacity = capacity;
+    if (!reserve(s, 1)) {
+        mica__scope_failed(s, MICA_EMEMORY);
+        mica_release(a);
+        return NULL;
     }
     s->owned[s->n++] = a;
     return a;

@@ -25,7 +25,7 @@ static size_t padded_columns(const mica__gemm_plan *p, size_t columns)
     return mica__ceil_div(columns, p->strip_columns) * p->strip_columns;
 }
 
-/* Packs one strip of one block of k; `index` runs over matrices, blocks and groups of strips. */
+/* One operand to pack; its tasks run over matrices, blocks of k and groups of strips. */
 typedef struct packing {
     const mica__gemm_plan *plan;
     const mica__gemm_operand *operand;
@@ -34,11 +34,11 @@ typedef struct packing {
     bool padded;
     char *to;
     size_t matrix_size;
+    size_t tasks;
 } packing;
 
-static void pack_task(void *context, size_t index)
+static void pack_group(const packing *job, size_t index)
 {
-    const packing *job = context;
     const mica__gemm_plan *p = job->plan;
     size_t groups = mica__ceil_div(job->lines, job->group);
     size_t blocks = mica__ceil_div(p->steps, p->block);
@@ -54,14 +54,45 @@ static void pack_task(void *context, size_t index)
                     job->padded, p->first_step + step, steps, to);
 }
 
-static void pack_shared(packing *job)
+/* Both operands in one go: a wait for the slowest thread less. */
+static void pack_task(void *context, size_t index)
+{
+    const packing *jobs = context;
+    if (index < jobs[0].tasks) pack_group(&jobs[0], index);
+    else pack_group(&jobs[1], index - jobs[0].tasks);
+}
+
+/* A task packs about 32 thousand units. */
+static void plan_packing(packing *job, size_t strip)
 {
     const mica__gemm_plan *p = job->plan;
-    /* About 32 thousand units for a task. */
-    size_t strip = job->padded ? p->strip_columns : p->strip_rows;
     job->group = mica__most(32768 / (strip * p->block), 1) * strip;
-    size_t count = mica__ceil_div(job->lines, job->group) * mica__ceil_div(p->steps, p->block);
-    mica__parallel(count * p->matrices, pack_task, job);
+    job->tasks =
+        mica__ceil_div(job->lines, job->group) * mica__ceil_div(p->steps, p->block) * p->matrices;
+}
+
+static void pack_shared(const mica__gemm_plan *p)
+{
+    packing jobs[2] = { { .plan = p,
+                          .operand = &p->a,
+                          .offsets = p->g->a_batch,
+                          .first_line = p->first_row,
+                          .lines = p->rows,
+                          .width = p->a_rows ? 1 : p->strip_rows,
+                          .to = p->a_packed,
+                          .matrix_size = p->a_packed_size },
+                        { .plan = p,
+                          .operand = &p->b,
+                          .offsets = p->g->b_batch,
+                          .first_line = p->first_column,
+                          .lines = p->columns,
+                          .width = p->strip_columns,
+                          .padded = true,
+                          .to = p->b_packed,
+                          .matrix_size = p->b_packed_size } };
+    if (p->a_source == MICA_SOURCE_SHARED) plan_packing(&jobs[0], p->strip_rows);
+    if (p->b_source == MICA_SOURCE_SHARED) plan_packing(&jobs[1], p->strip_columns);
+    mica__parallel(jobs[0].tasks + jobs[1].tasks, pack_task, jobs);
 }
 
 /* One block of k of one tile: sums (+)= A block * B block. */
@@ -269,26 +300,7 @@ static int run_part(mica__gemm_plan *p)
     p->b_packed = packed ? (char *)packed + a_size * p->matrices : NULL;
     p->a_packed_size = a_size;
     p->b_packed_size = b_size;
-    if (a_size)
-        pack_shared(&(packing){ .plan = p,
-                                .operand = &p->a,
-                                .offsets = p->g->a_batch,
-                                .first_line = p->first_row,
-                                .lines = p->rows,
-
-                                .width = p->a_rows ? 1 : p->strip_rows,
-                                .to = p->a_packed,
-                                .matrix_size = a_size });
-    if (b_size)
-        pack_shared(&(packing){ .plan = p,
-                                .operand = &p->b,
-                                .offsets = p->g->b_batch,
-                                .first_line = p->first_column,
-                                .lines = p->columns,
-                                .width = p->strip_columns,
-                                .padded = true,
-                                .to = p->b_packed,
-                                .matrix_size = b_size });
+    if (bytes) pack_shared(p);
     size_t tiles =
         mica__ceil_div(p->rows, p->tile_rows) * mica__ceil_div(p->columns, p->tile_columns);
     mica__parallel(tiles * p->splits * p->matrices, tile_task, p);

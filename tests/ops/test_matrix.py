@@ -167,3 +167,25 @@ def test_specials(case: Case) -> None:
         judge(case, f"{case.name}{variant} {name} specials", got, want, drawn, variant, failures)
     if failures.checked:
         failures.raise_any()
+
+
+along_axes = [c for c in CASES if c.family in ("reduce", "scan", "sort") and not c.elementwise and len(c.domains) == 1
+              and "partition" not in c.name]
+
+
+@pytest.mark.parametrize("case", along_axes, ids=[c.label for c in along_axes])
+def test_specials_along_axes(case: Case) -> None:
+    """Rows with NaN, infinities of either sign and of both, and zeros of both signs."""
+    failures = Failures()
+    shapes = next((group for group in case.shapes if np.prod(group[0]) <= 200 and len(group[0]) == 3), None)
+    for name in [n for n in ("float32", "float16") if n in case.dtypes] if shapes else []:
+        for salt, specials in enumerate(((np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf), (0.0, -0.0), (np.nan, np.inf))):
+            ((x, _),) = arguments(case, shapes, name, salt=salt)
+            rng = np.random.default_rng(salt)
+            x = np.where(rng.random(x.shape) < 0.15, rng.choice(specials, x.shape), x)
+            for variant in case.variants:
+                want = expected(case, [(x, name)], variant)
+                got = outcome(lambda: case.run(mx, [values.to_array(mx, x, name)], variant))
+                judge(case, f"{case.name}{variant} {name} {specials}", got, want, [(x, name)], variant, failures)
+    if failures.checked:
+        failures.raise_any()

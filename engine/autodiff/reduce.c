@@ -2,8 +2,6 @@
    x: input, y: output, c: cotangent of y, t: tangent of x. */
 #include "autodiff/rule.h"
 
-static mica_array *conjugated(mica_scope *s, mica_array *a) { return a && a->dtype == MICA_COMPLEX64 ? mica_conjugate(s, a) : a; }
-
 /* y = sum x: every element takes the cotangent. */
 VJP_RULE(sum)
 {
@@ -26,7 +24,7 @@ static mica_array *products_of_others(mica_scope *s, const mica_node *n)
 VJP_RULE(prod)
 {
     if (needed[0] && X->size)
-        gradients[0] = mica__cast(s, mica_multiply(s, C, conjugated(s, products_of_others(s, n))), (mica_dtype)X->dtype);
+        gradients[0] = mica__cast(s, mica_multiply(s, C, mica__conjugated(s, products_of_others(s, n))), (mica_dtype)X->dtype);
 }
 JVP_RULE(prod)
 {

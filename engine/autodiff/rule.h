@@ -46,6 +46,21 @@ static inline bool mica__batched_result(mica_array *results[], mica_array *a)
     return a != NULL;
 }
 
+/* `value` where the condition holds, a elsewhere; a where it holds, 0 elsewhere. In a's type. */
+static inline mica_array *mica__replaced(mica_scope *s, mica_array *condition, double value, mica_array *a)
+{
+    return a ? mica_where(s, condition, mica_scalar(s, value, (mica_dtype)a->dtype), a) : NULL;
+}
+static inline mica_array *mica__kept(mica_scope *s, mica_array *condition, mica_array *a)
+{
+    return a ? mica_where(s, condition, a, mica_scalar(s, 0, (mica_dtype)a->dtype)) : NULL;
+}
+
+static inline mica_array *mica__conjugated(mica_scope *s, mica_array *a)
+{
+    return a && a->dtype == MICA_COMPLEX64 ? mica_conjugate(s, a) : a;
+}
+
 /* 0, 1, ..., shape[axis] - 1 along one axis of `shape`, repeated along the others. */
 mica_array *mica__positions(mica_scope *s, mica_dims shape, int64_t axis);
 

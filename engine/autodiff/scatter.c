@@ -116,9 +116,9 @@ static mica_array *product_of_others(mica_scope *s, const mica_node *n)
 {
     mica_array *u = mica__input(n, slot_of_updates(n)), *zero = mica_equal(s, u, NUM(0));
     mica_array *count = get(s, n, put(s, n, mica__full_like(s, X, 0), mica__cast(s, zero, (mica_dtype)X->dtype), MICA_SCATTER_SUM));
-    mica_array *rest = mica_where(s, zero, NUM(1), u), *product = get(s, n, put(s, n, X, rest, MICA_SCATTER_PROD));
+    mica_array *rest = mica__replaced(s, zero, 1, u), *product = get(s, n, put(s, n, X, rest, MICA_SCATTER_PROD));
     mica_array *none = mica_equal(s, count, NUM(0)), *only = mica_logical_and(s, zero, mica_equal(s, count, NUM(1)));
-    return mica_where(s, none, mica_divide(s, product, rest), mica_where(s, only, product, NUM(0)));
+    return mica_where(s, none, mica_divide(s, product, rest), mica__kept(s, only, product));
 }
 
 /* dy/da of a product. */
@@ -127,11 +127,6 @@ static mica_array *product_of_updates(mica_scope *s, const mica_node *n)
     return put(s, n, mica__full_like(s, X, 1), mica__input(n, slot_of_updates(n)), MICA_SCATTER_PROD);
 }
 
-/* a where `kept`, 0 elsewhere; all of it when `kept` is NULL. */
-static mica_array *masked(mica_scope *s, mica_array *kept, mica_array *a) { return kept ? mica_where(s, kept, a, NUM(0)) : a; }
-
-static mica_array *conjugated(mica_scope *s, mica_array *a) { return a && a->dtype == MICA_COMPLEX64 ? mica_conjugate(s, a) : a; }
-
 static void write_vjp(mica_scope *s, const mica_node *n, mica_array *c, const bool needed[], mica_array *gradients[])
 {
     size_t slot = slot_of_updates(n);
@@ -139,18 +134,20 @@ static void write_vjp(mica_scope *s, const mica_node *n, mica_array *c, const bo
         if (i != slot && !mica__indices_constant(s, n, needed, i, 1)) return;
     mica_array *u = mica__input(n, slot), *a = X, *ga = c, *gu = needed[slot] ? get(s, n, c) : NULL;
     switch (mode_of(n)) {
-    case MICA_SCATTER_SET:
+    case MICA_SCATTER_SET: {
         if (needed[0]) ga = put(s, n, c, mica__full_like(s, u, 0), MICA_SCATTER_SET);
-        if (gu) gu = masked(s, lasting(s, n), gu);
+        mica_array *last = gu ? lasting(s, n) : NULL;
+        if (last) gu = mica__kept(s, last, gu);
         break;
+    }
     case MICA_SCATTER_SUM: break;
     case MICA_SCATTER_PROD:
-        if (needed[0]) ga = mica_multiply(s, c, conjugated(s, product_of_updates(s, n)));
-        if (gu) gu = mica_multiply(s, gu, conjugated(s, product_of_others(s, n)));
+        if (needed[0]) ga = mica_multiply(s, c, mica__conjugated(s, product_of_updates(s, n)));
+        if (gu) gu = mica_multiply(s, gu, mica__conjugated(s, product_of_others(s, n)));
         break;
     default:
-        if (needed[0]) ga = masked(s, mica_equal(s, a, OUTPUT), c);
-        if (gu) gu = masked(s, mica_equal(s, u, get(s, n, OUTPUT)), gu);
+        if (needed[0]) ga = mica__kept(s, mica_equal(s, a, OUTPUT), c);
+        if (gu) gu = mica__kept(s, mica_equal(s, u, get(s, n, OUTPUT)), gu);
         break;
     }
     if (needed[0]) gradients[0] = mica__cast(s, ga, (mica_dtype)a->dtype);
@@ -174,8 +171,8 @@ static void write_jvp(mica_scope *s, const mica_node *n, mica_array *const tange
         results[0] = put(s, n, ta, tu, MICA_SCATTER_SUM);
         break;
     default:
-        ta = masked(s, mica_equal(s, a, OUTPUT), ta);
-        tu = masked(s, mica_equal(s, u, get(s, n, OUTPUT)), tu);
+        ta = mica__kept(s, mica_equal(s, a, OUTPUT), ta);
+        tu = mica__kept(s, mica_equal(s, u, get(s, n, OUTPUT)), tu);
         results[0] = put(s, n, ta, tu, MICA_SCATTER_SUM);
         break;
     }
@@ -275,11 +272,11 @@ VJP_RULE(masked_scatter)
     filling f = filling_of(s, Y, X, false);
     if (!f.place || !C) return;
     mica_array *c = mica__reshape(s, C, 1, &X->size), *source = mica__input(n, 2);
-    if (needed[0]) gradients[0] = mica__reshape(s, mica_where(s, f.mask, NUM(0), c), X->ndim, X->shape);
+    if (needed[0]) gradients[0] = mica__reshape(s, mica__replaced(s, f.mask, 0, c), X->ndim, X->shape);
     if (!needed[2] || source->size == 0) return;
     struct mica__scatter_axis_params p = { .axis = 0, .mode = MICA_SCATTER_SUM };
     mica_array *zeros = mica__full(s, MICA_SHAPE(source->size), 0, (mica_dtype)source->dtype);
-    mica_array *g = mica__build(s, mica_prim_scatter_axis, &p, 3, (mica_array *const[]){ zeros, f.place, mica_where(s, f.mask, c, NUM(0)) },
+    mica_array *g = mica__build(s, mica_prim_scatter_axis, &p, 3, (mica_array *const[]){ zeros, f.place, mica__kept(s, f.mask, c) },
                                 (mica_dtype)source->dtype, MICA_SHAPE(source->size));
     gradients[2] = mica__reshape(s, g, source->ndim, source->shape);
 }

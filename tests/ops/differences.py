@@ -54,7 +54,7 @@ _ROUGH: dict[str, tuple[float, float, float, float]] = {
     "exp": (0, 32, 1e14, 0), "sin": (0, 0, 1e15, 0), "cos": (0, 0, 1e15, 0), "erf": (4, 2e5, 1e12, 0),
     "erfinv": (0, 0, 1e10, 0), "sigmoid": (300, 32, 1e12, 0), "logaddexp": (0, 0, 1e12, 0),
     "round": (0, 0, 1e12, 0), "floor_divide": (INF, 0, 0, 0), "cumprod": (32, 0, 0, 0), "cumsum": (16, 0, 0, 0), "logcumsumexp": (16, 0, 1e12, 0), "mean": (INF, 3e4, 100, 0),
-    "sum": (0, 3e4, 100, 0), "softmax": (INF, 4096, 1e12, 0), "logsumexp": (0, INF, 1e12, 0), "fast.rms_norm": (0, 0, 1e12, 0),
+    "sum": (0, 3e4, 100, 0), "var": (8, 0, 0, 0), "std": (8, 0, 0, 0), "softmax": (INF, 4096, 1e12, 0), "logsumexp": (0, INF, 1e12, 0), "fast.rms_norm": (0, 0, 1e12, 0),
     "fast.layer_norm": (0, 0, 1e12, 0), "fast.rope": (0, 0, 1e12, 0), "fast.scaled_dot_product_attention": (8, 0, 1e12, 0),
 }
 # Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is float32.

@@ -37,7 +37,8 @@ def logsumexp(x, axis=None, keepdims=False):
     if axis == ():
         return np.asarray(x, np.float64)
     top = np.max(x, axis=axis, keepdims=True)
-    result = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    shift = np.where(np.isfinite(top), top, 0.0)
+    result = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return result if keepdims else np.squeeze(result, axis=axis)
 
 

@@ -223,7 +223,7 @@ static bool parse_parameter(const mica__function *f, text piece, mica_parameter 
     p->kind = (mica_kind)k;
     if (p->kind == MICA_KIND_AXES) p->accepts_none = true;
     p->none = value_of_none(p->kind);
-    p->apart = is(name, "condition");
+    p->apart = is(name, "condition") || is(name, "offset");
     p->name = PyUnicode_FromStringAndSize(name.at, (Py_ssize_t)name.n);
     if (!p->name) return false;
     PyUnicode_InternInPlace(&p->name);

@@ -34,7 +34,7 @@ typedef struct mica_parameter {
     mica_kind kind;
     bool accepts_none;
     bool has_default;
-    bool apart;          /* an operand whose type has nothing to do with the others': `condition` */
+    bool apart;          /* an operand whose type has nothing to do with the others': `condition`, `offset` */
     char *default_text;  /* as in Python; NULL without default */
 } mica_parameter;
 

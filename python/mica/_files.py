@@ -262,7 +262,7 @@ def save_safetensors(
     Raises:
         TypeError: ``arrays`` is no dict of str to array, or ``metadata`` no dict.
         ValueError: metadata that are not texts, or ``file`` is neither a path nor a file object.
-        RuntimeError: the file cannot be opened.
+        RuntimeError: the file cannot be opened, or an array is float64, as in the reference.
         OSError: the disk is full or fails.
     """
     name = "save_safetensors"
@@ -273,6 +273,11 @@ def save_safetensors(
         if not isinstance(key, str) or not isinstance(array, core.array):
             raise TypeError(
                 f"[{name}] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
+            )
+        if array.dtype == core.float64:
+            raise RuntimeError(
+                f"[{name}] {key!r} is float64, which safetensors files of MLX do not hold; accepted are "
+                "all other dtypes: convert it with astype(mx.float32), or use mx.save"
             )
     if metadata is not None and not isinstance(metadata, dict):
         raise TypeError(f"[{name}] metadata must be a dict of str to str, not {type(metadata).__name__}")

@@ -19,7 +19,8 @@ VJP_RULE(cumsum) { if (needed[0]) gradients[0] = sum_after(s, n, C); }
 /* ---- products ----
    dy_i/dx_k = y_i / x_k for k up to i, where x_k != 0. The first zero x_z takes y with x_z left out, y'; further zeros take nothing, for there is
    always another zero before them. With x' = x where it is not 0, else 1, and [..] = 1 where the condition holds:
-       dy_i/dx_k = [x_k != 0] y_i / x'_k + [k = z] y'_i */
+       dy_i/dx_k = [x_k != 0] y_i / x'_k + [k = z] y'_i
+   Differentiated again this stays right, except for the mixed derivative by two zeros, which comes out as 0. */
 
 typedef struct factors {
     mica_array *zero, *first; /* x = 0; the first of them */

@@ -100,12 +100,13 @@ static PyObject *iop_divide(PyObject *a, PyObject *b) { return in_place("divisio
 static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    /* x**2 is by far the usual power, and a square is one multiplication. */
-    if (mica_py_array(a) && PyLong_CheckExact(b) && PyLong_AsLong(b) == 2) {
+    /* Small whole powers of floats are products: x**3 is three times cheaper to compute, and its derivative far more. */
+    long n = mica_py_array(a) && PyLong_CheckExact(b) ? PyLong_AsLong(b) : 0;
+    if (n >= 2 && n <= 4 && mica_py_array(a)->dtype != MICA_BOOL) {
         mica_scope s;
         mica__scope_begin(&s, NULL);
-        mica_array *x = mica_py_array(a);
-        return mica_py_finish(&s, x->dtype == MICA_BOOL ? mica_power(&s, x, mica_integer(&s, 2)) : mica_square(&s, x));
+        mica_array *x = mica_py_array(a), *square = mica_square(&s, x);
+        return mica_py_finish(&s, n == 2 ? square : n == 3 ? mica_multiply(&s, square, x) : mica_square(&s, square));
     }
     PyErr_Clear();
     return binary("power", mica_power, a, b);

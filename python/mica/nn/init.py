@@ -200,6 +200,19 @@ def sparse(sparsity: float, mean: float = 0.0, std: float = 1.0, dtype: mx.Dtype
     return initializer
 
 
+def _orthonormal(a: mx.array) -> mx.array:
+    """The factor Q of A = Q R with a positive diagonal of R: Gram-Schmidt, twice for each column (Giraud, Langou, Rozloznik 2005)."""
+    columns = [a[:, 0] / mx.sqrt(mx.sum(mx.square(a[:, 0])))]
+    for i in range(1, a.shape[1]):
+        basis = mx.stack(columns)
+        v = a[:, i]
+        for _ in range(2):
+            v = v - (basis @ v) @ basis
+        columns.append(v / mx.sqrt(mx.sum(mx.square(v))))
+        mx.eval(columns[-1])
+    return mx.stack(columns, axis=1)
+
+
 def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Initializer:
     """An initializer of matrices whose rows (or columns, if there are fewer) are orthogonal.
 
@@ -215,8 +228,7 @@ def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Initializer:
             raise ValueError(f"[orthogonal] the array must be a matrix, but has shape {a.shape}.")
         rows, columns = a.shape
         size = max(rows, columns)
-        q, r = mx.linalg.qr(mx.random.normal(shape=(size, size)), stream=mx.cpu)
-        q = q * mx.sign(mx.diag(r))  # makes the factorization, hence the distribution, unique
+        q = _orthonormal(mx.random.normal(shape=(size, size)))
         return (gain * q[:rows, :columns]).astype(dtype)
 
     return initializer

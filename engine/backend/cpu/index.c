@@ -3,7 +3,7 @@
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/region.h"
 
-enum { TASK_BYTES = 128 * 1024 };
+enum { TASK_BYTES = 128 * 1024, NEAR_BYTES = 512 * 1024, PLACES = 256 };
 
 /* ---- indices and their faults ---- */
 
@@ -43,7 +43,8 @@ typedef struct indexed {
     char *values;
     mica__combine combine;
     fault fault;
-    int64_t a_task, parts; /* gather: indices a task. scatter: tasks, each of which goes through all indices. */
+    int64_t a_task;      /* gather: indices a task */
+    int64_t parts, part; /* into which a slice's last axis is cut, and their size. scatter: each part goes through all indices. */
 } indexed;
 
 static int indexed_init(indexed *x, mica__launch *l, const char *name, mica_array *a, mica_dims axes, const int64_t *slice_sizes, mica_scatter_mode mode)
@@ -66,17 +67,37 @@ static int indexed_init(indexed *x, mica__launch *l, const char *name, mica_arra
     return mica__combine_init(&x->combine, name, mode, (mica_dtype)a->dtype);
 }
 
-/* Where the slice of index tuple i begins, in elements; -1 when it is out of range. */
-static inline int64_t place_of(const indexed *x, int64_t i)
+/* Where the slices of n index tuples begin, in elements; -1 for those that are out of range. */
+static void find_places(indexed *x, int64_t first, int64_t n, int64_t *place)
 {
-    int64_t place = 0;
+    bool bad = false;
+    for (int64_t i = 0; i < n; i++) place[i] = 0;
     for (int64_t k = 0; k < x->axes.n; k++) {
-        int64_t axis = x->axes.at[k];
-        int64_t at = wrap(mica__index_at(x->index[k]->data, (mica_dtype)x->index[k]->dtype, i), x->a->shape[axis]);
-        if (at < 0) return -1;
-        place += at * x->a->strides[axis];
+        int64_t size = x->a->shape[x->axes.at[k]], stride = x->a->strides[x->axes.at[k]];
+        const void *data = x->index[k]->data;
+#define FIND(type, beyond)                                                                               \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        type given = ((const type *)data)[first + i];                                              \
+        int64_t at = (int64_t)given;                                                               \
+        if (at < 0) at += size;                                                                    \
+        bool out = at < 0 || at >= size || (beyond);                                               \
+        bad |= out;                                                                                \
+        place[i] = out || place[i] < 0 ? -1 : place[i] + at * stride;                              \
     }
-    return place;
+        switch ((mica_dtype)x->index[k]->dtype) {
+        case MICA_UINT8: FIND(uint8_t, false) break;
+        case MICA_INT8: FIND(int8_t, false) break;
+        case MICA_UINT16: FIND(uint16_t, false) break;
+        case MICA_INT16: FIND(int16_t, false) break;
+        case MICA_UINT32: FIND(uint32_t, false) break;
+        case MICA_INT32: FIND(int32_t, false) break;
+        case MICA_UINT64: FIND(uint64_t, given > INT64_MAX) break;
+        default: FIND(int64_t, false) break;
+        }
+#undef FIND
+    }
+    for (int64_t i = 0; bad && i < n; i++)
+        if (place[i] < 0) fault_add(&x->fault, (size_t)(first + i));
 }
 
 static int indexed_status(const indexed *x, const char *name)
@@ -112,34 +133,36 @@ static inline void each_row(const indexed *x, int64_t place, char *values, bool 
 }
 
 #define EACH_ELEMENT(type)                                                                         \
-    for (int64_t i = first; i < last; i++) {                                                       \
-        int64_t place = place_of(x, i);                                                            \
-        if (place < 0) fault_add(&x->fault, (size_t)i);                                            \
-        ((type *)(void *)x->values)[i] = ((const type *)(const void *)x->a->data)[place < 0 ? 0 : place]; \
-    }
+    for (int64_t i = 0; i < n; i++)                                                                \
+        ((type *)(void *)x->values)[at + i] = ((const type *)(const void *)x->a->data)[place[i] < 0 ? 0 : place[i]]
 
 static void gather_task(void *context, size_t task)
 {
     indexed *x = context;
-    int64_t first = (int64_t)task * x->a_task, last = first + x->a_task < x->count ? first + x->a_task : x->count;
+    int64_t first = (int64_t)task / x->parts * x->a_task, last = first + x->a_task < x->count ? first + x->a_task : x->count;
+    /* Strided slices are taken a part of their last axis at a time, so that what the next index needs is near. */
+    int64_t run = x->shape[x->ndim - 1], from = (int64_t)task % x->parts * x->part, to = from + x->part < run ? from + x->part : run;
     size_t bytes = (size_t)x->slice * x->combine.item;
-    if (x->slice == 1) {
-        switch (x->combine.item) {
-        case 1: EACH_ELEMENT(uint8_t) break;
-        case 2: EACH_ELEMENT(uint16_t) break;
-        case 4: EACH_ELEMENT(uint32_t) break;
-        default: EACH_ELEMENT(uint64_t) break;
-        }
-        return;
-    }
     bool dense = x->ndim == 1 && x->strides[0] == 1;
-    for (int64_t i = first; i < last; i++) {
-        int64_t place = place_of(x, i);
-        if (place < 0) fault_add(&x->fault, (size_t)i);
-        char *to = x->values + (size_t)i * bytes;
-        if (place < 0) memset(to, 0, bytes);
-        else if (dense) memcpy(to, x->a->data + place * (int64_t)x->combine.item, bytes);
-        else each_row(x, place, to, false, 0, x->shape[x->ndim - 1]);
+    int64_t place[PLACES];
+    for (int64_t at = first; at < last; at += PLACES) {
+        int64_t n = last - at < PLACES ? last - at : PLACES;
+        find_places(x, at, n, place);
+        if (x->slice == 1) {
+            switch (x->combine.item) {
+            case 1: EACH_ELEMENT(uint8_t); break;
+            case 2: EACH_ELEMENT(uint16_t); break;
+            case 4: EACH_ELEMENT(uint32_t); break;
+            default: EACH_ELEMENT(uint64_t); break;
+            }
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            char *value = x->values + (size_t)(at + i) * bytes;
+            if (place[i] < 0) memset(value, 0, bytes); /* several tasks may: nobody will see it */
+            else if (dense) memcpy(value, x->a->data + place[i] * (int64_t)x->combine.item, bytes);
+            else each_row(x, place[i], value, false, from, to);
+        }
     }
 }
 
@@ -156,7 +179,15 @@ int mica__kernel_gather(mica__launch *l)
     x.values = l->out[0].data;
     int64_t bytes = x.slice * (int64_t)x.combine.item + 8;
     x.a_task = bytes < TASK_BYTES ? TASK_BYTES / bytes : 1;
-    mica__parallel((size_t)((x.count + x.a_task - 1) / x.a_task), gather_task, &x);
+    x.parts = 1;
+    int64_t run = x.part = x.shape[x.ndim - 1], stride = x.strides[x.ndim - 1] < 0 ? -x.strides[x.ndim - 1] : x.strides[x.ndim - 1];
+    if (x.ndim == 1 && stride > 1 && run > 64) {
+        int64_t near = NEAR_BYTES / (stride * (int64_t)x.combine.item);
+        x.part = near < 16 ? 16 : near > run ? run : near;
+        x.parts = (run + x.part - 1) / x.part;
+        x.a_task = TASK_BYTES / ((int64_t)x.combine.item * x.part) + 1;
+    }
+    mica__parallel((size_t)((x.count + x.a_task - 1) / x.a_task * x.parts), gather_task, &x);
     return indexed_status(&x, "gather");
 }
 
@@ -168,14 +199,16 @@ static void scatter_task(void *context, size_t task)
     size_t bytes = (size_t)x->slice * x->combine.item;
     int64_t n = x->slice == 1 ? x->a->size : x->shape[x->ndim - 1];
     int64_t from = n * (int64_t)task / x->parts, to = n * ((int64_t)task + 1) / x->parts;
-    for (int64_t i = 0; i < x->count; i++) {
-        int64_t place = place_of(x, i);
-        if (place < 0) {
-            fault_add(&x->fault, (size_t)i);
-        } else if (x->slice > 1) {
-            each_row(x, place, x->values + (size_t)i * bytes, true, from, to);
-        } else if (place >= from && place < to) {
-            mica__combine_row(&x->combine, x->a->data + place * (int64_t)x->combine.item, 1, x->values + (size_t)i * x->combine.item, 1, 1);
+    int64_t place[PLACES];
+    for (int64_t at = 0; at < x->count; at += PLACES) {
+        int64_t count = x->count - at < PLACES ? x->count - at : PLACES;
+        find_places(x, at, count, place);
+        for (int64_t i = 0; i < count; i++) {
+            char *value = x->values + (size_t)(at + i) * bytes;
+            if (place[i] < 0) continue;
+            if (x->slice > 1) each_row(x, place[i], value, true, from, to);
+            else if (place[i] >= from && place[i] < to)
+                mica__combine_row(&x->combine, x->a->data + place[i] * (int64_t)x->combine.item, 1, value, 1, 1);
         }
     }
 }

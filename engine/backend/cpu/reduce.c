@@ -3,9 +3,9 @@
 
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
-#include "backend/cpu/loop.h"
+#include "backend/cpu/loops.h"
 
-enum { COLUMNS = 128, COLUMNS_FREE = 512, WORK = 32 * 1024 };
+enum { COLUMNS = 128, WORK = 32 * 1024, AHEAD = 8 };
 
 /* ---- loops by instruction set ---- */
 
@@ -197,13 +197,24 @@ static void rows_task(void *context, size_t task)
 
 typedef struct column_state {
     _Alignas(64) char lanes[MICA_REDUCE_LANES * COLUMNS * 4];
-    _Alignas(64) char wide[COLUMNS_FREE * 8];
+    _Alignas(64) char wide[COLUMNS * 16];
     _Alignas(64) char row[MICA_REDUCE_LANES * COLUMNS * 4];
 } column_state;
 
 static void fill(void *to, const void *element, size_t size, size_t n)
 {
-    for (size_t i = 0; i < n; i++) memcpy((char *)to + i * size, element, size);
+    if (!n) return;
+    memcpy(to, element, size);
+    mica__spread(to, n, size);
+}
+
+/* Short pieces far apart are not what the processor's own prefetching is made for. Beyond the array nothing happens. */
+static inline void fetch_ahead(const char *x, int64_t distance, size_t bytes)
+{
+#if defined(__GNUC__)
+    uintptr_t at = (uintptr_t)x + (uintptr_t)(AHEAD * distance);
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)(at + i));
+#endif
 }
 
 /* Rows [first, first + n) of `m` columns that begin at `data`, into state->wide. */
@@ -214,11 +225,11 @@ static void reduce_columns(const plan *p, column_state *state, const char *data,
     walk w = p->reduced;
     walk_seek(&w, first);
     fill(state->wide, loops->wide_identity, loops->wide_size, (size_t)m);
-    /* Where order is free, lanes serve to take several narrow rows at once. */
-    unsigned lanes = loops->lanes > 1 ? loops->lanes : m <= COLUMNS ? 16 : 1;
+    /* Where order is free, lanes still serve to take several narrow rows at once. */
+    unsigned lanes = loops->lanes > 1 ? loops->lanes : 16;
     for (int64_t done = 0; done < n; done += MICA_REDUCE_CHUNK) {
         int64_t rows = n - done < MICA_REDUCE_CHUNK ? n - done : MICA_REDUCE_CHUNK;
-        if (lanes > 1) fill(state->lanes, loops->identity, p->element, (size_t)m * lanes);
+        fill(state->lanes, loops->identity, p->element, (size_t)m * lanes);
         for (int64_t r = 0; r < rows;) {
             const char *x = data + w.offset * (int64_t)p->item;
             /* Rows that lie close together fall into consecutive lanes. */
@@ -226,15 +237,14 @@ static void reduce_columns(const plan *p, column_state *state, const char *data,
             if (close > rows - r || close > walk_run(&w)) close = 1;
             size_t values = (size_t)(close * m);
             walk_advance(&w, close);
+            if (close == 1) fetch_ahead(x, walk_stride(&w) * (int64_t)p->item, (size_t)m * p->item);
             if (p->convert) {
                 p->convert(values, (const void *const[]){ x }, 0, state->row);
                 x = state->row;
             }
-            if (lanes > 1) loops->into(state->lanes + (size_t)(r % lanes) * width, x, values);
-            else loops->into(state->wide, x, values);
+            loops->into(state->lanes + (size_t)(r % lanes) * width, x, values);
             r += close;
         }
-        if (lanes == 1) continue;
         for (unsigned half = lanes / 2; half; half /= 2) loops->into(state->lanes, state->lanes + half * width, half * (size_t)m);
         loops->widen(state->wide, state->lanes, (size_t)m);
     }
@@ -313,8 +323,7 @@ static int run(plan *p)
     p->column = choose_column(p);
     if (p->column >= 0) {
         p->columns = p->kept.shape[p->column];
-        int64_t widest = p->loops->lanes > 1 ? COLUMNS : COLUMNS_FREE;
-        p->block = p->columns < widest ? p->columns : widest;
+        p->block = p->columns < COLUMNS ? p->columns : COLUMNS;
         p->blocks = (p->columns + p->block - 1) / p->block;
         spread(p->outputs / p->columns * p->blocks * p->segments, columns_task, p);
     } else if (p->segments > 1) {

@@ -7,7 +7,7 @@
 /* The order, the same on every path and for any number of threads: the elements that go into one result are numbered in row-major order. They are cut
    into chunks; element k of a chunk goes to lane k modulo `lanes`; the lanes are folded in halves (j += j + lanes/2, ...). Partial results of chunks are
    combined in order, in a wider type, to those of segments, and these in order to the result. */
-enum { MICA_REDUCE_CHUNK = 1024, MICA_REDUCE_SEGMENT = 64 * 1024, MICA_REDUCE_LANES = 32 };
+enum { MICA_REDUCE_CHUNK = 1024, MICA_REDUCE_SEGMENT = 16 * 1024, MICA_REDUCE_LANES = 32 };
 
 typedef enum mica__reduce_op { MICA_REDUCE_SUM, MICA_REDUCE_PROD, MICA_REDUCE_MAX, MICA_REDUCE_MIN, MICA_REDUCE_ALL, MICA_REDUCE_ANY, MICA_REDUCE_OPS } mica__reduce_op;
 

@@ -14,6 +14,15 @@ typedef void scan_loop(const void *in, void *out, int64_t n, int64_t row, int64_
         const type *x = in;                                                                        \
         type *y = out;                                                                             \
         wide running[COLUMNS];                                                                     \
+        if (m == 1) { /* the running value stays in a register */                                  \
+            wide a = start;                                                                        \
+            for (int64_t k = 0; k < n; k++, x += row, y += row) {                                  \
+                wide b = (wide)*x, next = expression;                                              \
+                *y = (type)(inclusive ? next : a);                                                 \
+                a = next;                                                                          \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
         for (int64_t c = 0; c < m; c++) running[c] = start;                                        \
         for (int64_t k = 0; k < n; k++, x += row, y += row)                                        \
             for (int64_t c = 0; c < m; c++) {                                                      \

@@ -183,6 +183,34 @@ static void store_values(mica_dtype d, const void *keys, int64_t n, int64_t inne
             in_b = !in_b;                                                                          \
         }                                                                                          \
         return in_b;                                                                               \
+    }                                                                                              \
+    /* Into b: keys less than the kth smallest, those equal to it, those greater, each in their order. */ \
+    static void select_##name(const key *a, key *b, const uint32_t *ia, uint32_t *ib, int64_t n, int bytes, int64_t kth) \
+    {                                                                                              \
+        const key *from = a; /* what still may be the kth: all, then what shares its first digits */ \
+        key value = 0;                                                                             \
+        int64_t left = n;                                                                          \
+        for (int d = bytes - 1; d >= 0; d--) {                                                     \
+            int64_t count[256] = { 0 }, v = 0, kept = 0;                                           \
+            for (int64_t i = 0; i < left; i++) count[from[i] >> 8 * d & 255]++;                    \
+            while (kth >= count[v]) kth -= count[v++];                                             \
+            value |= (key)v << 8 * d;                                                              \
+            for (int64_t i = 0; i < left; i++) {                                                   \
+                key k = from[i];                                                                   \
+                b[kept] = k;                                                                       \
+                kept += (int64_t)(k >> 8 * d & 255) == v;                                          \
+            }                                                                                      \
+            from = b;                                                                              \
+            left = kept;                                                                           \
+        }                                                                                          \
+        int64_t less = 0, equal = left;                                                            \
+        for (int64_t i = 0; i < n; i++) less += a[i] < value;                                      \
+        int64_t place[3] = { 0, less, less + equal };                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            int64_t to = place[(a[i] >= value) + (a[i] > value)]++;                                \
+            b[to] = a[i];                                                                          \
+            if (ia) ib[to] = ia[i];                                                                \
+        }                                                                                          \
     }
 SORT(narrow, uint32_t)
 SORT(wide, uint64_t)
@@ -193,6 +221,7 @@ typedef struct sorting {
     const mica_array *in;
     mica_array *out;
     bool indices;
+    int64_t kth; /* of a partition; -1: sort */
     int64_t outer, n, inner, tile, tiles, a_task;
     atomic_int status;
 } sorting;
@@ -212,8 +241,12 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
         uint32_t *pa = by_index ? ia + at : NULL, *pb = by_index ? ib + at : NULL;
         for (int64_t i = 0; by_index && i < q->n; i++) pa[i] = (uint32_t)i;
         char *ka = a + at * key, *kb = b + at * key;
-        bool in_b = key == 8 ? sort_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n, key_bytes(d))
-                             : sort_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n, key_bytes(d));
+        if (q->kth >= 0) {
+            if (key == 8) select_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n, key_bytes(d), q->kth);
+            else select_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n, key_bytes(d), q->kth);
+        }
+        bool in_b = q->kth >= 0 || (key == 8 ? sort_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n, key_bytes(d))
+                             : sort_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n, key_bytes(d)));
         if (!in_b) continue;
         memcpy(ka, kb, (size_t)q->n * key);
         if (by_index) memcpy(pa, pb, (size_t)q->n * sizeof *pa);
@@ -250,10 +283,10 @@ static void sort_task(void *context, size_t task)
     mica__memory_give(memory, bytes);
 }
 
-static int sort(mica__launch *l, bool indices)
+static int sort(mica__launch *l, bool indices, int64_t kth)
 {
     int64_t axis = MICA_PARAMS(l->node, sort)->axis; /* the first field of all of them */
-    sorting q = { .in = l->in[0], .out = &l->out[0], .indices = indices, .outer = 1, .inner = 1, .n = l->in[0]->shape[axis] };
+    sorting q = { .in = l->in[0], .out = &l->out[0], .indices = indices, .kth = kth, .outer = 1, .inner = 1, .n = l->in[0]->shape[axis] };
     if (q.in->size == 0) return MICA_OK;
     for (int i = 0; i < q.in->ndim; i++) {
         if (i < axis) q.outer *= q.in->shape[i];
@@ -268,11 +301,10 @@ static int sort(mica__launch *l, bool indices)
     return atomic_load(&q.status) == MICA_OK ? MICA_OK : mica__fail_memory(mica__prims[l->node->prim].name, (size_t)work * 24);
 }
 
-int mica__kernel_sort(mica__launch *l) { return sort(l, false); }
-int mica__kernel_argsort(mica__launch *l) { return sort(l, true); }
-/* A sorted sequence is partitioned at every place. */
-int mica__kernel_partition(mica__launch *l) { return sort(l, false); }
-int mica__kernel_argpartition(mica__launch *l) { return sort(l, true); }
+int mica__kernel_sort(mica__launch *l) { return sort(l, false, -1); }
+int mica__kernel_argsort(mica__launch *l) { return sort(l, true, -1); }
+int mica__kernel_partition(mica__launch *l) { return sort(l, false, MICA_PARAMS(l->node, partition)->kth); }
+int mica__kernel_argpartition(mica__launch *l) { return sort(l, true, MICA_PARAMS(l->node, argpartition)->kth); }
 
 /* ---- searchsorted ---- */
 

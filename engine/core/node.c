@@ -26,11 +26,13 @@ static void lists_free(void *p)
         while (l->head[c]) {
             void *item = l->head[c];
             l->head[c] = *(void **)item;
+            mica__live_add(MICA_LIVE_HOST, 1);
             mica__free(item);
         }
     while (l->buffers) {
         void *item = l->buffers;
         l->buffers = *(void **)item;
+        mica__live_add(MICA_LIVE_HOST, 1);
         mica__free(item);
     }
     memset(l, 0, sizeof *l);
@@ -58,6 +60,7 @@ static void *take(size_t bytes, uint8_t *class)
     if (mica__injected_failure()) return NULL;
     lists.head[c] = *(void **)item;
     lists.count[c]--;
+    mica__live_add(MICA_LIVE_HOST, 1); /* what lies in a list is not alive */
     return item;
 }
 
@@ -71,6 +74,7 @@ static void give(void *item, uint8_t class)
     *(void **)item = lists.head[class];
     lists.head[class] = item;
     lists.count[class]++;
+    mica__live_add(MICA_LIVE_HOST, -1);
 }
 
 /* ---- buffers ---- */
@@ -82,6 +86,7 @@ static mica__buffer *buffer_take(void)
         if (mica__injected_failure()) return NULL;
         lists.buffers = *(void **)b;
         lists.buffer_count--;
+        mica__live_add(MICA_LIVE_HOST, 1);
     } else {
         b = mica__alloc(sizeof *b);
         if (!b) return NULL;
@@ -103,6 +108,7 @@ static void buffer_give(mica__buffer *b)
     *(void **)b = lists.buffers;
     lists.buffers = b;
     lists.buffer_count++;
+    mica__live_add(MICA_LIVE_HOST, -1);
 }
 
 mica__buffer *mica__buffer_new(size_t bytes)

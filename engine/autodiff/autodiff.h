@@ -44,8 +44,9 @@ mica_array *mica__rebuild_as(mica_scope *s, const mica_node *n, mica_array *cons
 /* ---- tracing ---- */
 /* Tracers for differentiation: the same values under identities of their own. depth counts open transformations of the thread. */
 bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n, mica_array *tracers[]);
-/* Ends it: once no transformation is open, evaluated nodes below `results` let go of their inputs. */
-void mica__trace_end(mica_array *const results[], size_t n);
+/* Ends it: once no transformation is open, evaluated nodes below `results` let go of their inputs. False and a message when memory is exhausted:
+   then the results must not be used, for they and all made from them would keep their inputs for ever. */
+bool mica__trace_end(mica_array *const results[], size_t n);
 /* Arguments without value, for vmap and compile. */
 mica_array *mica__placeholder(mica_scope *s, mica_dtype dtype, mica_dims shape);
 

@@ -38,32 +38,32 @@ bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n, m
 /* What depends on a placeholder belongs to a vmap or compile that still traces. */
 static bool ends(const mica_node *n) { return (n->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT)) == MICA_NODE_TRACED; }
 
-void mica__trace_end(mica_array *const results[], size_t n)
+bool mica__trace_end(mica_array *const results[], size_t n)
 {
-    if (--trace_depth > 0) return;
+    if (--trace_depth > 0) return true;
     mica__vec open = { 0 };
-    for (size_t i = 0; i < n; i++)
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++)
         if (results[i] && ends(mica__node_of(results[i]))) {
             mica__node_of(results[i])->flags &= (uint8_t)~MICA_NODE_TRACED;
-            if (mica__vec_push(&open, mica__node_of(results[i])) != MICA_OK) break;
+            ok = mica__vec_push(&open, mica__node_of(results[i])) == MICA_OK;
         }
     /* First all flags are cleared, then inputs are let go: a node on the list must not vanish with its last consumer. */
-    for (size_t at = 0; at < open.n; at++) {
+    for (size_t at = 0; at < open.n && ok; at++) {
         mica_node *node = open.at[at];
-        for (uint32_t k = 0; k < node->ninputs; k++) {
+        for (uint32_t k = 0; k < node->ninputs && ok; k++) {
             mica_node *input = mica__node_of(node->inputs[k]);
             if (!ends(input)) continue;
             input->flags &= (uint8_t)~MICA_NODE_TRACED;
-            if (mica__vec_push(&open, input) != MICA_OK) goto out;
+            ok = mica__vec_push(&open, input) == MICA_OK;
         }
     }
-    for (size_t at = open.n; at-- > 0;) {
+    for (size_t at = open.n; at-- > 0 && ok;) {
         mica_node *node = open.at[at]; /* inputs come after their consumers in the list: from the end, a node is still held */
         if (mica__state(node) == MICA_NODE_DONE) mica__node_detach(node);
     }
-out:
     mica__vec_free(&open);
-    mica__clear_error();
+    return ok;
 }
 
 mica_array *mica__placeholder(mica_scope *s, mica_dtype dtype, mica_dims shape)

@@ -41,6 +41,20 @@ static bool check_like(mica_scope *s, const char *name, const char *what, mica_a
     return true;
 }
 
+/* Ends a trace in a scope that may have failed. */
+static void end(mica_scope *s, mica_array *const results[], size_t n)
+{
+    if (!mica__trace_end(results, s->status == MICA_OK ? n : 0)) mica__scope_failed(s, MICA_EMEMORY);
+}
+
+static void end_both(mica_scope *s, mica_arrays a, mica_arrays b)
+{
+    mica_array **all = mica__scope_alloc(s, (a.n + b.n + 1) * sizeof *all);
+    if (all && a.n) memcpy(all, a.at, a.n * sizeof *all);
+    if (all && b.n) memcpy(all + a.n, b.at, b.n * sizeof *all);
+    end(s, all, a.n + b.n);
+}
+
 int mica_value_and_grad(mica_scope *s, mica_function *function, void *user, mica_array *const arguments[], size_t n,
                         mica_array **value, mica_array *gradients[])
 {
@@ -59,7 +73,7 @@ int mica_value_and_grad(mica_scope *s, mica_function *function, void *user, mica
         if (one) mica__pull_back(s, &result, &one, 1, tracers, n, found);
     }
     found[n] = result;
-    mica__trace_end(found, n + 1);
+    end(s, found, n + 1);
     if (s->status != MICA_OK) return s->status;
     if (value) *value = result;
     memcpy(gradients, found, n * sizeof *found);
@@ -79,7 +93,7 @@ int mica_vjp(mica_scope *s, mica_functions *function, void *user, mica_arrays ar
     if (mica__trace_begin(s, arguments.at, n, tracers) && call(s, function, user, tracers, n, &out) &&
         check_like(s, "vjp", "cotangent", cotangents, out))
         mica__pull_back(s, out.at, cotangents.at, out.n, tracers, n, found);
-    mica__trace_end(found, n);
+    end_both(s, out, (mica_arrays){ n, found });
     if (s->status != MICA_OK) return s->status;
     if (results) *results = out;
     *gradients = (mica_arrays){ n, found };
@@ -99,7 +113,7 @@ int mica_jvp(mica_scope *s, mica_functions *function, void *user, mica_arrays ar
     if (mica__trace_begin(s, arguments.at, n, tracers) && call(s, function, user, tracers, n, &out) &&
         (found = mica__scope_alloc(s, (out.n + 1) * sizeof *found)))
         mica__push_forward(s, out.at, out.n, tracers, tangents.at, n, found);
-    mica__trace_end(out.at, s->status == MICA_OK ? out.n : 0);
+    end_both(s, out, (mica_arrays){ found ? out.n : 0, found });
     if (s->status != MICA_OK) return s->status;
     if (results) *results = out;
     *result_tangents = (mica_arrays){ out.n, found };

@@ -33,7 +33,7 @@ int mica__scope_end(mica_scope *s)
 mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
 {
     mica_scope *s = mica__alloc(sizeof *s);
-    if (!s) return NULL;
+    if (!s) return mica__scope_failed(parent, MICA_EMEMORY);
     mica__scope_begin(s, stream ? stream : parent ? parent->stream : NULL);
     s->parent = parent;
     s->on_heap = true;
@@ -43,9 +43,11 @@ mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
 
 mica_scope *mica_scope_open(mica_scope *parent) { return mica_scope_open_on(parent, NULL); }
 
+static int no_scope(void) { return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed"); }
+
 int mica_scope_close(mica_scope *s)
 {
-    if (!s) return MICA_OK;
+    if (!s) return no_scope();
     int status = mica__scope_end(s);
     if (s->on_heap) {
         mica__free(s);
@@ -74,7 +76,7 @@ int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
 {
     if (!s) {
         for (size_t i = 0; i < n; i++) arrays[i] = NULL;
-        return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed");
+        return no_scope();
     }
     mica_scope *parent = s->parent;
     for (size_t i = 0; i < n && s->status == MICA_OK; i++) {
@@ -106,7 +108,7 @@ static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
 
 int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *const values[], size_t n)
 {
-    if (!s) return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed");
+    if (!s) return no_scope();
     mica_scope *parent = s->parent;
     for (size_t i = 0; i < n && s->status == MICA_OK; i++)
         if (!values[i]) mica__error(s, MICA_EVALUE, "[scope] value %zu of those to keep is NULL", i);

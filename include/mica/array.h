@@ -58,11 +58,13 @@ typedef struct mica_mask {
    keeps the first message and returns NULL, and builders given NULL return NULL. Close the scope and read the status once. */
 
 /** Opens a scope. Its stream is the parent's, or the calling thread's default. parent: NULL, or the scope that kept arrays move to.
-    Returns NULL only when memory is exhausted (every function accepts a NULL scope and fails). One thread at a time may use a scope. */
+    Returns NULL only when memory is exhausted; the parent then takes over the failure. Every function accepts a NULL scope and fails, so this needs no check
+    either. One thread at a time may use a scope. */
 MICA_API mica_scope *mica_scope_open(mica_scope *parent);
 /** Opens a scope whose work runs on `stream`. */
 MICA_API mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream);
-/** Releases all that the scope owns. Returns the status of its first failure, whose message is then mica_last_error(). NULL is fine. */
+/** Releases all that the scope owns. Returns the status of its first failure, whose message is then mica_last_error(); MICA_EMEMORY
+    for NULL, the scope that could not be opened. */
 MICA_API int mica_scope_close(mica_scope *scope);
 /** Moves `arrays` to the parent scope and closes. On failure nothing is kept and the arrays are set to NULL. The parent takes over a failure. */
 MICA_API int mica_scope_close_keeping(mica_scope *scope, mica_array **arrays, size_t n);

@@ -73,10 +73,11 @@ static PyObject *trace_end(PyObject *m, PyObject *list)
     size_t n = 0;
     mica__scope_begin(&s, NULL);
     mica_array **a = arrays_of(&s, list, true, &n);
-    mica__trace_end(a, a ? n : 0);
+    if (!mica__trace_end(a, a ? n : 0)) mica__scope_failed(&s, MICA_EMEMORY);
     transforming--;
-    mica__scope_end(&s);
+    int status = mica__scope_end(&s);
     if (PyErr_Occurred()) return NULL;
+    if (status != MICA_OK) return mica_py_raise(status);
     Py_RETURN_NONE;
 }
 

@@ -36,12 +36,16 @@ static void test_null_scope(void)
     CHECK_EQUAL(mica_scope_status(NULL), MICA_EMEMORY);
     CHECK_EQUAL(mica_eval(NULL, &a, 1), MICA_EMEMORY);
     CHECK(mica_item(NULL, a) == 0);
-    CHECK_EQUAL(mica_scope_close(NULL), MICA_OK);
+    CHECK_EQUAL(mica_scope_close(NULL), MICA_EMEMORY);
     CHECK(mica_scope_close_replacing(NULL, &keep, &a, 1) != MICA_OK);
     CHECK(keep == a);
     CHECK(mica_scope_close_keeping(NULL, &keep, 1) != MICA_OK);
     CHECK(!keep);
-    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+    mica__inject_failure(0); /* a scope that cannot be opened fails its parent */
+    mica_scope *t = mica_scope_open(s);
+    CHECK(!t);
+    CHECK_EQUAL(mica_scope_status(s), MICA_EMEMORY);
+    CHECK_EQUAL(mica_scope_close(s), MICA_EMEMORY);
 }
 
 static void test_keeping(void)

@@ -1,0 +1,78 @@
+/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps) and stream.c (queues, workers, fork). */
+#ifndef MICA_ENGINE_QUEUE_H
+#define MICA_ENGINE_QUEUE_H
+
+#include "base/thread.h"
+#include "compile/plan.h"
+#include "runtime/runtime.h"
+
+enum { FAULT_TEXT = 480 };
+
+/* A fault with its message, kept to be told later. */
+typedef struct mica__report {
+    int status;
+    char message[FAULT_TEXT];
+} mica__report;
+
+typedef struct mica__job mica__job;
+
+/* The steps of one plan that belong to one stream. */
+typedef struct mica__work {
+    struct mica__work *next, *outer; /* outer: what the same thread was in when it began this one */
+    mica__job *job;
+    mica_stream *stream;
+    mica__step **steps;
+    size_t n;
+} mica__work;
+
+/* One evaluation, shared by its works. */
+struct mica__job {
+    _Atomic int32_t references, pending; /* pending: works that still run */
+    _Atomic bool stop;                   /* who waits was interrupted */
+    bool waited;                         /* somebody waits and is told of faults */
+    mica__plan plan;
+    mica_array **roots; /* retained while the job lives */
+    size_t nroots;
+    mica__report report;
+};
+
+struct mica_stream {
+    int index;
+    bool started;       /* the worker runs */
+    const void *runner; /* the thread that executes (mica__this_thread), NULL: idle */
+    mica__work *running;
+    mica__thread thread;
+    mica__work *head, *tail;
+    mica__report report; /* a fault that nobody has been told of */
+    mica_stream *next;
+};
+
+/* One lock for planning, queues and states; executing happens outside of it. */
+extern mica__mutex mica__queue_lock;
+/* A node that somebody waits for or a work is finished, or a queue has grown. */
+extern mica__condition mica__queue_changed;
+
+/* Status of works whose inputs have been put back to pending by another evaluation: plan again. Never leaves the runtime. */
+enum { MICA_AGAIN = 1 };
+
+/* stream.c */
+void mica__queue_begin(void); /* before anything else here */
+int mica__queue_start_worker(mica_stream *s);
+mica_stream *mica__queue_resolve(mica_stream *s);
+const void *mica__this_thread(void);
+/* The calling thread has just been told of this fault: mica_synchronize need not tell it again. Under the lock. */
+void mica__queue_told(int status);
+
+/* work.c */
+/* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation. */
+void mica__work_run(mica__work *w, bool ask);
+/* Unfinished nodes become pending again. */
+void mica__work_put_back(mica__work *w, size_t from);
+void mica__plan_put_back(mica__plan *plan);
+/* Keeps the calling thread's last error unless there is one already. Under the lock. */
+void mica__report_fault(mica__report *r, int status);
+void mica__job_release(mica__job *j);
+/* Waits for a change, under the lock; asks now and then whether the calling thread is to stop: MICA_EINTERRUPT. */
+int mica__queue_wait(bool ask);
+
+#endif

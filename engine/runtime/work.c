@@ -1,0 +1,170 @@
+/* Running the steps of a plan: waits for their inputs, calls the backend, publishes results or puts nodes back. */
+#include "backend/backend.h"
+#include "runtime/queue.h"
+
+int (*mica__interrupt_hook)(void);
+static _Atomic int interrupted;
+/* Threads that wait for single nodes. */
+static _Atomic uint32_t waiting;
+
+void mica__interrupt(void) { atomic_store(&interrupted, 1); }
+
+static bool node_is(const mica_array *a, int state) { return mica__state(mica__node_of(a)) == state; }
+
+static int fail_interrupted(void) { return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted"); }
+
+int mica__queue_wait(bool ask)
+{
+    enum { ASK_EVERY = 20 * 1000 * 1000 }; /* nanoseconds */
+    if (!ask || !mica__interrupt_hook) {
+        mica__condition_wait(&mica__queue_changed, &mica__queue_lock);
+        return MICA_OK;
+    }
+    if (mica__condition_wait_until(&mica__queue_changed, &mica__queue_lock, mica__now() + ASK_EVERY)) return MICA_OK;
+    mica__mutex_unlock(&mica__queue_lock); /* the hook runs what it likes */
+    bool stop = mica__interrupt_hook() != 0;
+    mica__mutex_lock(&mica__queue_lock);
+    return stop ? fail_interrupted() : MICA_OK;
+}
+
+/* ---- nodes ---- */
+
+static void unschedule(mica_node *n)
+{
+    if (mica__state(n) == MICA_NODE_SCHEDULED) atomic_store(&n->state, MICA_NODE_PENDING);
+}
+
+static void put_back(mica__step *step)
+{
+    if (step->node) unschedule(step->node);
+    if (step->product) unschedule(step->product);
+    if (step->reshaped) unschedule(step->reshaped);
+    for (uint32_t i = 0; i < step->nops; i++) unschedule(step->ops[i].node);
+}
+
+void mica__work_put_back(mica__work *w, size_t from)
+{
+    for (size_t i = from; i < w->n; i++) put_back(w->steps[i]);
+}
+
+void mica__plan_put_back(mica__plan *plan)
+{
+    for (size_t i = 0; i < plan->nsteps; i++) put_back(&plan->steps[i]);
+}
+
+/* Waits while the node is being computed elsewhere. */
+static int await_node(const mica_array *a, bool ask)
+{
+    int status = MICA_OK;
+    mica__mutex_lock(&mica__queue_lock);
+    atomic_fetch_add(&waiting, 1); /* before the state is looked at: see announce */
+    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED)) status = mica__queue_wait(ask);
+    atomic_fetch_sub(&waiting, 1);
+    mica__mutex_unlock(&mica__queue_lock);
+    return status;
+}
+
+/* Wakes those who wait for a node that was finished just now. Adding 0 orders the node's state before the count is read. */
+static void announce(void)
+{
+    if (!atomic_fetch_add(&waiting, 0)) return;
+    mica__mutex_lock(&mica__queue_lock);
+    mica__condition_broadcast(&mica__queue_changed);
+    mica__mutex_unlock(&mica__queue_lock);
+}
+
+/* Waits until no input of the step is being computed elsewhere; a fault when one failed. */
+static int inputs_ready(const mica__step *step, bool ask)
+{
+    if (step->product) {
+        mica__step own = { .node = step->product };
+        int status = inputs_ready(&own, ask);
+        if (status != MICA_OK) return status;
+    }
+    size_t n = step->node ? step->node->ninputs : step->nexternals;
+    mica_array *const *in = step->node ? step->node->inputs : step->externals;
+    const mica_node *made_here = step->reshaped ? step->reshaped : step->product;
+    for (size_t i = 0; i < n; i++) {
+        if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here)) continue;
+        int status = await_node(in[i], ask);
+        if (status != MICA_OK) return status;
+        if (node_is(in[i], MICA_NODE_FAILED)) return mica__node_fault(mica__node_of(in[i]));
+        if (!node_is(in[i], MICA_NODE_DONE)) return MICA_AGAIN;
+    }
+    return MICA_OK;
+}
+
+/* Publishes a result. Nothing may touch the node afterwards: who waited for it can use it up and free it. */
+static void publish(mica_node *n)
+{
+    if (!(n->flags & MICA_NODE_TRACED)) mica__node_detach(n);
+    atomic_store_explicit(&n->state, MICA_NODE_DONE, memory_order_release);
+}
+
+/* The results are in place: publishes them and lets go of what they were made from. */
+static void finish(mica__step *step)
+{
+    if (step->node) {
+        publish(step->node);
+        return;
+    }
+    if (step->product) unschedule(step->product); /* it vanishes with its consumer */
+    if (step->reshaped) unschedule(step->reshaped);
+    for (uint32_t i = 0; i < step->nops; i++)
+        if (!step->ops[i].keep) unschedule(step->ops[i].node);
+    /* First to last: until it is published a node is held by a consumer that comes later, by a root, or from outside. */
+    for (uint32_t i = 0; i < step->nops; i++)
+        if (step->ops[i].keep) publish(step->ops[i].node);
+}
+
+/* ---- works ---- */
+
+static bool sticks(int status) { return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN; }
+
+static int run_step(mica__step *step, const mica__job *j, bool ask)
+{
+    int status = inputs_ready(step, ask);
+    if (status != MICA_OK) return status;
+    if (atomic_load_explicit(&j->stop, memory_order_relaxed) || (ask && mica__interrupt_hook && mica__interrupt_hook()))
+        return fail_interrupted();
+    if (atomic_load_explicit(&interrupted, memory_order_relaxed) && atomic_exchange(&interrupted, 0)) return fail_interrupted();
+    status = mica__cpu_backend->run(step);
+    if (status == MICA_OK) finish(step);
+    else if (step->node && sticks(status)) mica__node_fail(step->node, status, mica_last_error());
+    announce();
+    return status;
+}
+
+void mica__report_fault(mica__report *r, int status)
+{
+    if (r->status != MICA_OK && r->status != MICA_AGAIN) return;
+    r->status = status;
+    strncpy(r->message, mica_last_error(), FAULT_TEXT - 1);
+    r->message[FAULT_TEXT - 1] = 0;
+}
+
+void mica__job_release(mica__job *j)
+{
+    if (atomic_fetch_sub(&j->references, 1) != 1) return;
+    for (size_t i = 0; i < j->nroots; i++) mica_release(j->roots[i]);
+    mica__free(j->roots);
+    mica__plan_free(&j->plan);
+    mica__free(j);
+}
+
+void mica__work_run(mica__work *w, bool ask)
+{
+    mica__job *j = w->job;
+    int status = MICA_OK;
+    size_t i = 0;
+    for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], j, ask);
+    if (status != MICA_OK) mica__work_put_back(w, i - 1);
+    if (status == MICA_AGAIN && !j->waited)
+        status = mica__fail(MICA_ERUNTIME, "[eval] the work that this array depends on was stopped; evaluate it again");
+    mica__mutex_lock(&mica__queue_lock);
+    if (status != MICA_OK) mica__report_fault(j->waited ? &j->report : &w->stream->report, status);
+    atomic_fetch_sub(&j->pending, 1);
+    mica__condition_broadcast(&mica__queue_changed);
+    mica__mutex_unlock(&mica__queue_lock);
+    mica__job_release(j);
+}

@@ -1406,6 +1406,55 @@ static mica_array *call_matrix_transpose(mica_scope *scope, const mica__value *v
     return mica_matrix_transpose(scope, v[0].array);
 }
 
+static mica_array *call_conv1d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv1d(scope, v[0].array, v[1].array, v[2].integer, v[3].integer, v[4].integer,
+                       v[5].integer);
+}
+
+static mica_array *call_conv2d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv2d(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
+                       v[5].integer);
+}
+
+static mica_array *call_conv3d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv3d(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
+                       v[5].integer);
+}
+
+static mica_array *call_conv_transpose1d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv_transpose1d(scope, v[0].array, v[1].array, v[2].integer, v[3].integer,
+                                 v[4].integer, v[5].integer, v[6].integer);
+}
+
+static mica_array *call_conv_transpose2d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv_transpose2d(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
+                                 v[5].dims, v[6].integer);
+}
+
+static mica_array *call_conv_transpose3d(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv_transpose3d(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
+                                 v[5].dims, v[6].integer);
+}
+
+static mica_array *call_conv_general(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_conv_general(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
+                             v[5].dims, v[6].integer, v[7].boolean);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1763,6 +1812,20 @@ const mica__function mica__functions[] = {
       "softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes.", call_fast_scaled_dot_product_attention },
     { "matrix_transpose", "a: array, /",
       "Exchanges the last two axes.", call_matrix_transpose },
+    { "conv1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1",
+      "Cross-correlation along one axis: input (N, L, C).", call_conv1d },
+    { "conv2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
+      "Cross-correlation over two axes: input (N, H, W, C).", call_conv2d },
+    { "conv3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
+      "Cross-correlation over three axes: input (N, D, H, W, C).", call_conv3d },
+    { "conv_transpose1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1",
+      "The adjoint of conv1d in its input.", call_conv_transpose1d },
+    { "conv_transpose2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
+      "The adjoint of conv2d in its input.", call_conv_transpose2d },
+    { "conv_transpose3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
+      "The adjoint of conv3d in its input.", call_conv_transpose3d },
+    { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False",
+      "Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution.", call_conv_general },
     { NULL, NULL, NULL, NULL },
 };
 

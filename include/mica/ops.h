@@ -793,4 +793,47 @@ MICA_API mica_array *mica_fast_scaled_dot_product_attention(mica_scope *scope, m
     matrix_transpose(a: array, /) */
 MICA_API mica_array *mica_matrix_transpose(mica_scope *scope, mica_array *a);
 
+/** Cross-correlation along one axis: input (N, L, C).
+    conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1) */
+MICA_API mica_array *mica_conv1d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                 int64_t stride, int64_t padding, int64_t dilation, int64_t groups);
+
+/** Cross-correlation over two axes: input (N, H, W, C).
+    conv2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
+MICA_API mica_array *mica_conv2d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                 mica_dims stride, mica_dims padding, mica_dims dilation,
+                                 int64_t groups);
+
+/** Cross-correlation over three axes: input (N, D, H, W, C).
+    conv3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
+MICA_API mica_array *mica_conv3d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                 mica_dims stride, mica_dims padding, mica_dims dilation,
+                                 int64_t groups);
+
+/** The adjoint of conv1d in its input.
+    conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1) */
+MICA_API mica_array *mica_conv_transpose1d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                           int64_t stride, int64_t padding, int64_t dilation,
+                                           int64_t output_padding, int64_t groups);
+
+/** The adjoint of conv2d in its input.
+    conv_transpose2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
+MICA_API mica_array *mica_conv_transpose2d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                           mica_dims stride, mica_dims padding, mica_dims dilation,
+                                           mica_dims output_padding, int64_t groups);
+
+/** The adjoint of conv3d in its input.
+    conv_transpose3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
+MICA_API mica_array *mica_conv_transpose3d(mica_scope *scope, mica_array *input, mica_array *weight,
+                                           mica_dims stride, mica_dims padding, mica_dims dilation,
+                                           mica_dims output_padding, int64_t groups);
+
+/** Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip
+    makes it a convolution.
+    conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False) */
+MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mica_array *weight,
+                                       mica_dims stride, mica_dims padding,
+                                       mica_dims kernel_dilation, mica_dims input_dilation,
+                                       int64_t groups, bool flip);
+
 #endif

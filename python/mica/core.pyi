@@ -666,6 +666,27 @@ def logcumsumexp(a: array, /, axis: None | int = None, *, reverse: bool = False,
 def matrix_transpose(a: array, /, *, stream: StreamOrDevice = None) -> array:
     """Exchanges the last two axes."""
 
+def conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation along one axis: input (N, L, C)."""
+
+def conv2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over two axes: input (N, H, W, C)."""
+
+def conv3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over three axes: input (N, D, H, W, C)."""
+
+def conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """The adjoint of conv1d in its input."""
+
+def conv_transpose2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """The adjoint of conv2d in its input."""
+
+def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
+    """The adjoint of conv3d in its input."""
+
+def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin

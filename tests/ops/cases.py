@@ -1,4 +1,6 @@
-"""What a line of the oracle says: a function, where its arguments come from, and how exact its result must be."""
+"""What a line of the oracle says: a function, where its arguments come from, and how exact its result must
+be.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,25 @@ EXACT = {name: 0.0 for name in values.PRECISION}
 DEFAULT = {"float16": 1.0, "bfloat16": 1.0, "float32": 2.0, "float64": 2.0, "complex64": 8.0}
 
 
-def ulps(single: float, double: float | None = None, half: float = 1.0, pair: float | None = None) -> dict[str, float]:
+def ulps(
+    single: float, double: float | None = None, half: float = 1.0, pair: float | None = None
+) -> dict[str, float]:
     """Tolerances by dtype: float32, float64 (like float32), the halves, complex64 (four times float32)."""
-    return {"float16": half, "bfloat16": half, "float32": single,
-            "float64": single if double is None else double, "complex64": 4 * single if pair is None else pair}
+    return {
+        "float16": half,
+        "bfloat16": half,
+        "float32": single,
+        "float64": single if double is None else double,
+        "complex64": 4 * single if pair is None else pair,
+    }
 
 
 @dataclass(frozen=True)
 class X:
     """Where an argument's values are drawn from.
 
-    ``dtype`` fixes the element type (an index array, a condition) whatever the case's dtype is. ``distinct`` draws values
+    ``dtype`` fixes the element type (an index array, a condition) whatever the case's dtype is.
+    ``distinct`` draws values
     that differ by more than a difference quotient's step, for functions with ties.
     """
 
@@ -46,7 +56,10 @@ class X:
             return rng.random(shape) < 0.5
         if name in values.INTEGERS:
             info = np.iinfo(values.NUMPY[name])
-            low, high = max(int(np.ceil(self.low)), int(info.min)), min(int(np.floor(self.high)), int(info.max))
+            low, high = (
+                max(int(np.ceil(self.low)), int(info.min)),
+                min(int(np.floor(self.high)), int(info.max)),
+            )
             if self.distinct and high - low + 1 >= int(np.prod(shape)):
                 picked = rng.permutation(high - low + 1)[: int(np.prod(shape))]
                 return (picked + low).reshape(shape).astype(values.NUMPY[name])
@@ -166,15 +179,18 @@ def case(
     Args:
         name: the public name; a dot leads into a submodule.
         domains: one a positional array argument.
-        shapes: tuples of one shape an argument; None for element-wise functions, whose shapes the matrix chooses.
+        shapes: tuples of one shape an argument; None for element-wise functions, whose shapes the
+            matrix chooses.
         variants: the arguments after the arrays, made by ``v``.
         ref: the function in NumPy, called with float64 (complex128, integer) values; None: the wheel judges.
         call: ``call(module, *arrays, ...)`` where the call is not ``module.name(*arrays, ...)``.
         dtypes: element types given; those the reference refuses must be refused in the same way.
         ulp: tolerance by dtype of the result.
-        scaled: a unit in the last place is taken at the largest magnitude of the result; "abs": at the element's magnitude were
+        scaled: a unit in the last place is taken at the largest magnitude of the result; "abs": at
+            the element's magnitude were
             all arguments positive (sums, products of matrices).
-        nondiff: no derivative is compared with difference quotients; it must be the wheel's (zeros, or its error).
+        nondiff: no derivative is compared with difference quotients; it must be the wheel's (zeros,
+            or its error).
         diff: arguments with a derivative; all that have the case's dtype when None.
         grad: domains for derivatives, away from poles and ties.
         vmap, compiled: whether the function is batched, compiled.
@@ -189,11 +205,29 @@ def case(
         grad_domains = (grad,) * len(domains) if isinstance(grad, X) else tuple(grad)
     if diff is None:
         diff = [i for i, domain in enumerate(domains) if domain.dtype is None]
-    CASES.append(Case(
-        name, f"{name}[{label}]" if label else name, tuple(domains),
-        None if shapes is None else tuple(tuple(tuple(s) for s in group) for group in shapes),
-        tuple(variants), ref, call, tuple(dtypes), DEFAULT if ulp is None else ulp, scaled, nondiff, tuple(diff),
-        grad_domains, vmap, compiled, specials, _FAMILY, later, tuple(layouts)))
+    CASES.append(
+        Case(
+            name,
+            f"{name}[{label}]" if label else name,
+            tuple(domains),
+            None if shapes is None else tuple(tuple(tuple(s) for s in group) for group in shapes),
+            tuple(variants),
+            ref,
+            call,
+            tuple(dtypes),
+            DEFAULT if ulp is None else ulp,
+            scaled,
+            nondiff,
+            tuple(diff),
+            grad_domains,
+            vmap,
+            compiled,
+            specials,
+            _FAMILY,
+            later,
+            tuple(layouts),
+        )
+    )
 
 
 def all_cases() -> list[Case]:

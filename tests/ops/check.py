@@ -1,4 +1,6 @@
-"""Running a case and comparing what it gives: results as trees of NumPy arrays, or the class of the exception."""
+"""Running a case and comparing what it gives: results as trees of NumPy arrays, or the class of the
+exception.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +79,14 @@ def tolerance(case: Case, name: str) -> float:
     return allowed
 
 
-def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float, scaled: bool,
-                   magnitude: np.ndarray | None = None) -> str | None:
+def compare_values(
+    got: np.ndarray,
+    want: np.ndarray,
+    name: str,
+    allowed: float,
+    scaled: bool,
+    magnitude: np.ndarray | None = None,
+) -> str | None:
     """None when ``got`` (of dtype ``name``) is within ``allowed`` units in the last place of ``want``.
 
     The unit is that of each element, of the largest one if ``scaled``, or of ``magnitude``.
@@ -89,7 +97,9 @@ def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float,
         if np.array_equal(got, want):
             return None
         at = np.argwhere(np.atleast_1d(got != want))[0]
-        return f"{np.atleast_1d(got)[tuple(at)]!r} at {at.tolist()}, expected {np.atleast_1d(want)[tuple(at)]!r}"
+        return (
+            f"{np.atleast_1d(got)[tuple(at)]!r} at {at.tolist()}, expected {np.atleast_1d(want)[tuple(at)]!r}"
+        )
     if got.size == 0:
         return None
     with np.errstate(all="ignore"):
@@ -100,7 +110,13 @@ def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float,
         if np.all(same):
             return None
         finite = np.abs(w)[np.isfinite(w)]
-        reference = magnitude if magnitude is not None else np.full(w.shape, finite.max() if finite.size else 1.0) if scaled else np.abs(w)
+        reference = (
+            magnitude
+            if magnitude is not None
+            else np.full(w.shape, finite.max() if finite.size else 1.0)
+            if scaled
+            else np.abs(w)
+        )
         off = np.abs(g - w) / values.spacing(np.minimum(reference, values.LARGEST[name]), name)
         off = np.where(same, 0.0, np.where(np.isfinite(off), off, np.inf))
         # Half a unit for the rounding of the result itself.
@@ -108,12 +124,14 @@ def compare_values(got: np.ndarray, want: np.ndarray, name: str, allowed: float,
     if not np.any(bad):
         return None
     at = np.unravel_index(int(np.argmax(off)), off.shape)
-    return (f"{got[at]!r} at {[int(i) for i in at]}, expected {w[at]!r}: {off[at]:.3g} ulp of {name}, "
-            f"allowed {allowed:g} ({int(np.sum(bad))} of {bad.size})")
+    return (
+        f"{got[at]!r} at {[int(i) for i in at]}, expected {w[at]!r}: {off[at]:.3g} ulp of {name}, "
+        f"allowed {allowed:g} ({int(np.sum(bad))} of {bad.size})"
+    )
 
 
 def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) -> bool:
-    """True when both gave results; records a failure when only one did or the classes of the errors differ."""
+    """True when both gave results; records it when only one did or the errors' classes differ."""
     if want.error is None and got.error is None:
         return True
     if differences.wheel_fails(want.error):
@@ -123,7 +141,11 @@ def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) ->
     elif got.error is None:
         failures.add(label, f"a result, expected {type(want.error).__name__}: {str(want.error)[:120]}")
     elif got.error_class is not want.error_class and not differences.error_class_differs(
-            got.error_class, want.error_class):
-        failures.add(label, f"{type(got.error).__name__} ({str(got.error)[:120]}), expected "
-                            f"{type(want.error).__name__} ({str(want.error)[:120]})")
+        got.error_class, want.error_class
+    ):
+        failures.add(
+            label,
+            f"{type(got.error).__name__} ({str(got.error)[:120]}), expected "
+            f"{type(want.error).__name__} ({str(want.error)[:120]})",
+        )
     return False

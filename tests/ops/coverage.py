@@ -1,6 +1,7 @@
 """Which functions of the tables have no case: ``python -m tests.ops.coverage`` prints them.
 
-The tables are read with regular expressions, so that the report needs no build; a function is covered by a case of the matrix, or
+The tables are read with regular expressions, so that the report needs no build; a function is covered by a
+case of the matrix, or
 by tests that ``ELSEWHERE`` names.
 """
 
@@ -25,13 +26,26 @@ ELSEWHERE = {
 
 # Primitives without a name of their own in Python, and the case that runs them.
 PRIMITIVES = {
-    "rint": "round", "constant": "array", "placeholder": "vmap", "alias": "grad", "gather": "take", "scatter": "array.at.add",
-    "gather_axis": "take_along_axis", "scatter_axis": "put_along_axis", "dynamic_slice": "slice",
-    "dynamic_slice_update": "slice_update", "masked_scatter": "array.__setitem__", "rms_norm_vjp": "fast.rms_norm",
-    "layer_norm_vjp": "fast.layer_norm", "attention": "fast.scaled_dot_product_attention",
-    "attention_vjp": "fast.scaled_dot_product_attention", "custom": "custom_function",
+    "rint": "round",
+    "constant": "array",
+    "placeholder": "vmap",
+    "alias": "grad",
+    "gather": "take",
+    "scatter": "array.at.add",
+    "gather_axis": "take_along_axis",
+    "scatter_axis": "put_along_axis",
+    "dynamic_slice": "slice",
+    "dynamic_slice_update": "slice_update",
+    "masked_scatter": "array.__setitem__",
+    "rms_norm_vjp": "fast.rms_norm",
+    "layer_norm_vjp": "fast.layer_norm",
+    "attention": "fast.scaled_dot_product_attention",
+    "attention_vjp": "fast.scaled_dot_product_attention",
+    "custom": "custom_function",
     # Second builders of one Python function.
-    "split_at": "split", "arange_integer": "arange", "random_permutation_of": "random_permutation",
+    "split_at": "split",
+    "arange_integer": "arange",
+    "random_permutation_of": "random_permutation",
 }
 
 
@@ -41,7 +55,9 @@ def rows() -> list[tuple[str, str, bool]]:
     for table in TABLES:
         if table.exists():
             for kind, name, cls, _, rest in ROW.findall(table.read_text()):
-                internal = kind == "PRIM" and (cls not in ("UNARY", "BINARY", "TERNARY") or "INTERNAL" in rest)
+                internal = kind == "PRIM" and (
+                    cls not in ("UNARY", "BINARY", "TERNARY") or "INTERNAL" in rest
+                )
                 found.append((kind, name, internal))
     return found
 

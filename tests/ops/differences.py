@@ -1,6 +1,7 @@
 """Where mica is meant to differ from the wheel, each with the reason and what mica does instead.
 
-The matrix reads this file: a function named here is judged by NumPy alone, or by nobody where it cannot be; all the rest must
+The matrix reads this file: a function named here is judged by NumPy alone, or by nobody where it cannot be;
+all the rest must
 agree with the wheel in results, dtypes and exception classes.
 """
 
@@ -21,25 +22,57 @@ class Difference:
 
 
 DIFFERENCES = (
-    Difference("index out of range", "the wheel reads and writes outside memory", "IndexError at the call, or at the "
-               "evaluation for index arrays"),
+    Difference(
+        "index out of range",
+        "the wheel reads and writes outside memory",
+        "IndexError at the call, or at the evaluation for index arrays",
+    ),
     Difference("x[mask]", "the wheel refuses boolean masks in reads", "NumPy's result"),
-    Difference("float64 exp sin cos erf erfinv sigmoid", "the wheel uses float32 polynomials", "within 2 ulp of float64"),
-    Difference("float32 transcendental functions", "the wheel is off by up to 4e-7", "within the tolerance of the case"),
+    Difference(
+        "float64 exp sin cos erf erfinv sigmoid",
+        "the wheel uses float32 polynomials",
+        "within 2 ulp of float64",
+    ),
+    Difference(
+        "float32 transcendental functions",
+        "the wheel is off by up to 4e-7",
+        "within the tolerance of the case",
+    ),
     Difference("mean", "the wheel sums in the result dtype, which overflows", "sums wide, rounds once"),
     Difference("sum, var, std, cumsum of halves", "the wheel sums in halves", "sums in float32, rounds once"),
-    Difference("reflected & | ^ << >> @, +x, round(x), divmod(x, 2), x // of arrays on the right",
-               "the wheel has no such operators", "they work"),
+    Difference(
+        "reflected & | ^ << >> @, +x, round(x), divmod(x, 2), x // of arrays on the right",
+        "the wheel has no such operators",
+        "they work",
+    ),
     Difference("array(2**63, uint64)", "the wheel raises", "the value"),
-    Difference("compile with a pending captured array", "the wheel refuses it", "an input whose history runs once"),
+    Difference(
+        "compile with a pending captured array", "the wheel refuses it", "an input whose history runs once"
+    ),
     Difference("compile with a new Python float", "the wheel traces again", "one trace"),
-    Difference("vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax; jvp of addmm; vjp of minmax",
-               "the wheel gives wrong shapes or values", "what a loop, or the difference quotient, gives"),
-    Difference("reductions over nothing", "the wheel reads garbage or never returns for some layouts", "the neutral element"),
+    Difference(
+        "vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax; "
+        "jvp of addmm; vjp of minmax",
+        "the wheel gives wrong shapes or values",
+        "what a loop, or the difference quotient, gives",
+    ),
+    Difference(
+        "reductions over nothing",
+        "the wheel reads garbage or never returns for some layouts",
+        "the neutral element",
+    ),
     Difference("logsumexp of integers", "the wheel gives inf or garbage", "float32 values"),
     Difference("round(x, decimals) of float64", "the wheel multiplies in float32", "float64 throughout"),
-    Difference("nan_to_num of float64 and complex64, median(axis=()), random.uniform(float64)", "the wheel refuses", "works"),
-    Difference("floor_divide and divmod of halves", "the wheel floors the rounded quotient", "the floor of the exact quotient"),
+    Difference(
+        "nan_to_num of float64 and complex64, median(axis=()), random.uniform(float64)",
+        "the wheel refuses",
+        "works",
+    ),
+    Difference(
+        "floor_divide and divmod of halves",
+        "the wheel floors the rounded quotient",
+        "the floor of the exact quotient",
+    ),
     Difference("isclose, allclose of unsigned integers", "the wheel's difference wraps", "compares values"),
     Difference("as_strided of views", "the wheel fails at eval", "strides over the row-major elements"),
     Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
@@ -47,25 +80,54 @@ DIFFERENCES = (
     Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
 )
 
-# Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16, float32, float64, complex64).
+# Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16,
+# float32, float64, complex64).
 # Only used when the tests run on the wheel itself.
 INF = float("inf")
 _ROUGH: dict[str, tuple[float, float, float, float]] = {
-    "exp": (0, 32, 1e14, 0), "sin": (0, 0, 1e15, 0), "cos": (0, 0, 1e15, 0), "erf": (4, 2e5, 1e12, 0),
-    "erfinv": (0, 0, 1e10, 0), "sigmoid": (300, 32, 1e12, 0), "logaddexp": (0, 0, 1e12, 0),
-    "round": (0, 0, 1e12, 0), "floor_divide": (INF, 0, 0, 0), "cumprod": (32, 0, 0, 0), "cumsum": (16, 0, 0, 0), "logcumsumexp": (16, 0, 1e12, 0), "mean": (INF, 3e4, 100, 0),
-    "sum": (0, 3e4, 100, 0), "var": (8, 0, 0, 0), "std": (8, 0, 0, 0), "softmax": (INF, 4096, 1e12, 0), "logsumexp": (0, INF, 1e12, 0), "fast.rms_norm": (0, 0, 1e12, 0),
-    "fast.layer_norm": (0, 0, 1e12, 0), "fast.rope": (0, 0, 1e12, 0), "fast.scaled_dot_product_attention": (8, 0, 1e12, 0),
+    "exp": (0, 32, 1e14, 0),
+    "sin": (0, 0, 1e15, 0),
+    "cos": (0, 0, 1e15, 0),
+    "erf": (4, 2e5, 1e12, 0),
+    "erfinv": (0, 0, 1e10, 0),
+    "sigmoid": (300, 32, 1e12, 0),
+    "logaddexp": (0, 0, 1e12, 0),
+    "round": (0, 0, 1e12, 0),
+    "floor_divide": (INF, 0, 0, 0),
+    "cumprod": (32, 0, 0, 0),
+    "cumsum": (16, 0, 0, 0),
+    "logcumsumexp": (16, 0, 1e12, 0),
+    "mean": (INF, 3e4, 100, 0),
+    "sum": (0, 3e4, 100, 0),
+    "var": (8, 0, 0, 0),
+    "std": (8, 0, 0, 0),
+    "softmax": (INF, 4096, 1e12, 0),
+    "logsumexp": (0, INF, 1e12, 0),
+    "fast.rms_norm": (0, 0, 1e12, 0),
+    "fast.layer_norm": (0, 0, 1e12, 0),
+    "fast.rope": (0, 0, 1e12, 0),
+    "fast.scaled_dot_product_attention": (8, 0, 1e12, 0),
 }
-# Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is float32.
-_SPECIALS = {("sin", "float64"), ("cos", "float64"), ("exp", "float64"), ("sigmoid", "float64"), ("erf", "float64"),
-             ("erf", "float32"), ("erf", "bfloat16"), ("erfinv", "float64")}
+# Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is
+# float32.
+_SPECIALS = {
+    ("sin", "float64"),
+    ("cos", "float64"),
+    ("exp", "float64"),
+    ("sigmoid", "float64"),
+    ("erf", "float64"),
+    ("erf", "float32"),
+    ("erf", "bfloat16"),
+    ("erfinv", "float64"),
+}
 
 
 def rough(name: str, dtype: str) -> float:
     """How far the wheel may be off from NumPy in ``name`` for results of ``dtype``."""
     half, single, double, pair = _ROUGH.get(name, (0.0, 0.0, 0.0, 0.0))
-    return {"float16": half, "bfloat16": half, "float32": single, "float64": double, "complex64": pair}.get(dtype, 0.0)
+    return {"float16": half, "bfloat16": half, "float32": single, "float64": double, "complex64": pair}.get(
+        dtype, 0.0
+    )
 
 
 def error_class_differs(got: type | None, want: type | None) -> bool:
@@ -75,7 +137,9 @@ def error_class_differs(got: type | None, want: type | None) -> bool:
 
 def wheel_fails(error: Exception | None) -> bool:
     """Whether the wheel's exception is an accident inside it, not an answer about the arguments."""
-    return error is not None and ("cannot create std::vector" in str(error) or isinstance(error, (SystemError, MemoryError)))
+    return error is not None and (
+        "cannot create std::vector" in str(error) or isinstance(error, (SystemError, MemoryError))
+    )
 
 
 def special(name: str, dtype: str) -> bool:
@@ -86,8 +150,20 @@ def special(name: str, dtype: str) -> bool:
 def wheel_lacks(transformation: str, error: Exception) -> bool:
     """Whether the wheel has no such rule, where mica must have one."""
     text = str(error)
-    return any(phrase in text for phrase in ("Not implemented", "not implemented", "NYI", "not yet", "::jvp]", "::vmap]", "::vjp]",
-                                             "Cannot calculate", "does not support"))
+    return any(
+        phrase in text
+        for phrase in (
+            "Not implemented",
+            "not implemented",
+            "NYI",
+            "not yet",
+            "::jvp]",
+            "::vmap]",
+            "::vjp]",
+            "Cannot calculate",
+            "does not support",
+        )
+    )
 
 
 def rough_gradient(name: str) -> bool:
@@ -95,13 +171,34 @@ def rough_gradient(name: str) -> bool:
     return name in ("erf", "erfinv")
 
 
-# What the wheel gets wrong (measured), so that the tests cannot run on it: batching gives a wrong shape or value, or the
+# What the wheel gets wrong (measured), so that the tests cannot run on it: batching gives a wrong shape
+# or value, or the
 # derivative is another function's.
 _WHEEL_ERRS = {
-    "vmap": {"divmod", "not_equal", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift",
-             "bitwise_left_shift", "bitwise_right_shift", "slice_update", "array.__setitem__", "array.at.add", "array.at.subtract",
-             "array.at.multiply", "array.at.maximum", "array.at.minimum", "array.at.divide", "addmm", "argmax", "argmin",
-             "searchsorted"},
+    "vmap": {
+        "divmod",
+        "not_equal",
+        "logical_xor",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "left_shift",
+        "right_shift",
+        "bitwise_left_shift",
+        "bitwise_right_shift",
+        "slice_update",
+        "array.__setitem__",
+        "array.at.add",
+        "array.at.subtract",
+        "array.at.multiply",
+        "array.at.maximum",
+        "array.at.minimum",
+        "array.at.divide",
+        "addmm",
+        "argmax",
+        "argmin",
+        "searchsorted",
+    },
     "jvp": {"addmm"},
     "vjp": {"minmax"},
 }

@@ -1,8 +1,10 @@
 """Prints a digest of results for each case, so that processes under different settings can be compared.
 
-``python -m tests.ops.digest`` prints ``label dtype sha1`` lines; larger sizes than the matrix's, so that work is split.
+``python -m tests.ops.digest`` prints ``label dtype sha1`` lines; larger sizes than the matrix's, so that
+work is split.
 """
 
+# ruff: noqa: B023 - the lambdas are called where they stand
 from __future__ import annotations
 
 import hashlib
@@ -49,7 +51,11 @@ def main() -> None:
         for axis in (None, 0, 1):
             if name == "softmax" and axis is None:
                 continue
-            print(f"{name}_{axis}", "float32", hashlib.sha1(values.bits(getattr(mx, name)(x, axis=axis))).hexdigest())
+            print(
+                f"{name}_{axis}",
+                "float32",
+                hashlib.sha1(values.bits(getattr(mx, name)(x, axis=axis))).hexdigest(),
+            )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,11 @@ def arranged(module: ModuleType, x: np.ndarray, name: str, layout: str):
         back = (slice(None, None, -1),) * x.ndim
         return values.to_array(module, x[back], name)[back]
     if layout == "broadcast":
-        return module.broadcast_to(values.to_array(module, x[:1], name), x.shape) if x.shape[0] else \
-            values.to_array(module, x, name)
+        return (
+            module.broadcast_to(values.to_array(module, x[:1], name), x.shape)
+            if x.shape[0]
+            else values.to_array(module, x, name)
+        )
     if layout == "offset":
         big = np.ones(tuple(n + 2 for n in x.shape), x.dtype)
         inner = tuple(slice(1, n + 1) for n in x.shape)

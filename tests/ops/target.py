@@ -1,6 +1,7 @@
 """The module under test and the oracles, imported in one place.
 
-``mx`` is the module under test: ``mica.core``, or what MICA_TEST_TARGET names (``mlx.core`` checks the tests themselves).
+``mx`` is the module under test: ``mica.core``, or what MICA_TEST_TARGET names (``mlx.core`` checks the
+tests themselves).
 ``wheel`` is the reference, the installed ``mlx.core``; None when it is not there.
 """
 

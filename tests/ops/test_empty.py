@@ -1,4 +1,6 @@
-"""Reductions over nothing. The wheel reads garbage or loops for ever on some layouts, so NumPy and the rules judge."""
+"""Reductions over nothing. The wheel reads garbage or loops for ever on some layouts, so NumPy and the
+rules judge.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from tests.ops.target import mx, wheel
 SHAPES = ((0,), (0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0))
 AXES = (None, 0, 1, -1, (0, 1), (0, -1), ())
 LAYOUTS = ("contiguous", "transposed", "strided", "negative", "offset")
-NUMPY = {"sum": np.sum, "prod": np.prod, "all": np.all, "any": np.any, "mean": np.mean, "max": np.max, "min": np.min}
+NUMPY = {
+    "sum": np.sum,
+    "prod": np.prod,
+    "all": np.all,
+    "any": np.any,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+}
 DTYPES = ("float32", "int8", "uint64", "bool_", "complex64", "bfloat16", "float64")
 
 # The wheel survives these.
@@ -42,7 +52,9 @@ def test_reduction_over_nothing(name: str) -> None:
                             print(label)
                         continue
                     got = getattr(mx, name)(arranged(mx, host, dtype, layout), axis=axis)
-                    same_kind = getattr(wheel, name)(values.to_array(wheel, np.ones((1,) * len(shape)), dtype), axis=axis)
+                    same_kind = getattr(wheel, name)(
+                        values.to_array(wheel, np.ones((1,) * len(shape)), dtype), axis=axis
+                    )
                     assert values.dtype_name(got.dtype) == values.dtype_name(same_kind.dtype), label
                     assert got.shape == np.shape(want), label
                     assert np.array_equal(values.to_numpy(got), np.asarray(want), equal_nan=True), label
@@ -55,7 +67,9 @@ def test_order_statistics_of_nothing(name: str) -> None:
         mx.eval(getattr(mx, name)(mx.zeros((0,))))
 
 
-@pytest.mark.parametrize("name", ("softmax", "sort", "argsort", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"))
+@pytest.mark.parametrize(
+    "name", ("softmax", "sort", "argsort", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp")
+)
 @pytest.mark.parametrize("shape", ((0,), (0, 3), (3, 0)), ids=str)
 def test_along_an_axis_of_nothing(name: str, shape: tuple[int, ...]) -> None:
     """Functions that keep the shape return an empty array."""

@@ -1,4 +1,6 @@
-"""Random programs of element-wise work, reductions and products: one step at a time, all at once and compiled give the same bits."""
+"""Random programs of element-wise work, reductions and products: one step at a time, all at once and
+compiled give the same bits.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,20 @@ import pytest
 from tests.ops import target, values
 from tests.ops.target import mx
 
-UNARY = ("exp", "log1p", "tanh", "sigmoid", "sin", "abs", "negative", "square", "sqrt", "erf", "floor", "rsqrt")
+UNARY = (
+    "exp",
+    "log1p",
+    "tanh",
+    "sigmoid",
+    "sin",
+    "abs",
+    "negative",
+    "square",
+    "sqrt",
+    "erf",
+    "floor",
+    "rsqrt",
+)
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "arctan2", "logaddexp")
 SHAPES = ((), (7,), (3, 1), (3, 7), (2, 3, 7), (1, 1, 7))
 COUNT = 400 if target.LONG else (80 if target.IS_MICA else 6)
@@ -17,8 +32,14 @@ COUNT = 400 if target.LONG else (80 if target.IS_MICA else 6)
 def draw(seed: int):
     """A program: a list of steps, each a function of earlier results, and its inputs."""
     rng = np.random.default_rng(seed)
-    dtypes = [str(rng.choice(["float32", "float16", "bfloat16", "int32", "float64"], p=[0.6, 0.1, 0.1, 0.1, 0.1])) for _ in range(3)]
-    inputs = [(values.quantized(rng.uniform(0.1, 2, SHAPES[rng.integers(len(SHAPES))]), name), name) for name in dtypes]
+    dtypes = [
+        str(rng.choice(["float32", "float16", "bfloat16", "int32", "float64"], p=[0.6, 0.1, 0.1, 0.1, 0.1]))
+        for _ in range(3)
+    ]
+    inputs = [
+        (values.quantized(rng.uniform(0.1, 2, SHAPES[rng.integers(len(SHAPES))]), name), name)
+        for name in dtypes
+    ]
     steps, count = [], len(inputs)
     for _ in range(int(rng.integers(2, 14))):
         kind = rng.random()
@@ -36,12 +57,29 @@ def draw(seed: int):
             steps.append(("number", lambda m, v, a=a, number=number: v[a] * number + 1))
         elif kind < 0.92:
             name = str(rng.choice(["sum", "max", "mean"]))
-            steps.append((name, lambda m, v, a=a, name=name: getattr(m, name)(v[a], axis=-1, keepdims=True) if v[a].ndim else v[a]))
+            steps.append(
+                (
+                    name,
+                    lambda m, v, a=a, name=name: (
+                        getattr(m, name)(v[a], axis=-1, keepdims=True) if v[a].ndim else v[a]
+                    ),
+                )
+            )
         elif kind < 0.96:
-            steps.append(("transpose", lambda m, v, a=a: m.transpose(m.transpose(v[a]))[..., ::-1] if v[a].ndim else v[a]))
+            steps.append(
+                (
+                    "transpose",
+                    lambda m, v, a=a: m.transpose(m.transpose(v[a]))[..., ::-1] if v[a].ndim else v[a],
+                )
+            )
         else:
             to = str(rng.choice(["float16", "float32", "int32"]))
-            steps.append(("astype", lambda m, v, a=a, to=to: m.minimum(m.maximum(v[a], -100), 100).astype(getattr(m, to))))
+            steps.append(
+                (
+                    "astype",
+                    lambda m, v, a=a, to=to: m.minimum(m.maximum(v[a], -100), 100).astype(getattr(m, to)),
+                )
+            )
         count += 1
     outputs = sorted({count - 1, *(int(i) for i in rng.integers(len(inputs), count, 2))})
     return inputs, steps, outputs
@@ -98,4 +136,6 @@ def test_gradient_of_program(seed: int) -> None:
             if target.IS_MICA:
                 assert values.bits(x) == values.bits(y), f"{label}, argument {i} of {[n for n, _ in steps]}"
             else:
-                assert np.allclose(values.to_numpy(x), values.to_numpy(y), rtol=1e-3, atol=1e-3, equal_nan=True), (label, i)
+                assert np.allclose(
+                    values.to_numpy(x), values.to_numpy(y), rtol=1e-3, atol=1e-3, equal_nan=True
+                ), (label, i)

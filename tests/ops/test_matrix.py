@@ -1,5 +1,8 @@
-"""Every case x dtype x layout x mode. A test is one case in one mode; its failures name dtype, layout, shapes and arguments."""
+"""Every case x dtype x layout x mode. A test is one case in one mode; its failures name dtype, layout,
+shapes and arguments.
+"""
 
+# ruff: noqa: B023 - the lambdas are called where they stand
 from __future__ import annotations
 
 import numpy as np
@@ -27,12 +30,18 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-3, np.inf, -np.inf, np.nan)
 each_case = pytest.mark.parametrize("case", CASES, ids=IDS)
 
 
-def arguments(case: Case, shapes, name: str, layout: str = "contiguous", domains: tuple[X, ...] | None = None,
-              salt: object = None) -> list[tuple[np.ndarray, str]]:
+def arguments(
+    case: Case,
+    shapes,
+    name: str,
+    layout: str = "contiguous",
+    domains: tuple[X, ...] | None = None,
+    salt: object = None,
+) -> list[tuple[np.ndarray, str]]:
     """Values and dtype of each argument; ``broadcast`` values repeat along the first axis."""
     rng = np.random.default_rng(values.seed_of(case.label, shapes, name, salt))
     drawn = []
-    for domain, shape in zip(domains or case.domains, shapes):
+    for domain, shape in zip(domains or case.domains, shapes, strict=False):
         x = domain.draw(rng, shape, name)
         drawn.append((spread(x) if layout == "broadcast" else x, domain.dtype or name))
     return drawn
@@ -59,8 +68,10 @@ def reference(case: Case, arrays, variant: V) -> list[np.ndarray] | None:
 
     Integers and truth values become float64: only rounded results are judged by NumPy.
     """
-    arrays = [x.astype(np.float64) if domain.dtype is None and x.dtype.kind in "iub" else x
-              for domain, x in zip(case.domains, arrays)]
+    arrays = [
+        x.astype(np.float64) if domain.dtype is None and x.dtype.kind in "iub" else x
+        for domain, x in zip(case.domains, arrays, strict=False)
+    ]
     try:
         with np.errstate(all="ignore"):
             truth = case.ref(*arrays, *variant.args, **variant.kwargs)
@@ -69,14 +80,26 @@ def reference(case: Case, arrays, variant: V) -> list[np.ndarray] | None:
     return list(truth) if isinstance(truth, (list, tuple)) else [truth]
 
 
-def judge(case: Case, label: str, got: Outcome, want: Outcome, drawn, variant: V, failures: Failures,
-          exact: bool = False) -> None:
-    """Compares with the wheel in kind, and in value with NumPy where the case has a reference and the result is rounded."""
+def judge(
+    case: Case,
+    label: str,
+    got: Outcome,
+    want: Outcome,
+    drawn,
+    variant: V,
+    failures: Failures,
+    exact: bool = False,
+) -> None:
+    """Compares with the wheel in kind, and in value with NumPy where the case has a reference and the
+    result is rounded.
+    """
     failures.checked += 1
     if not check_errors(got, want, label, failures):
         return
     if got.container != want.container or len(got.leaves) != len(want.leaves):
-        failures.add(label, f"{got.container} of {len(got.leaves)}, expected {want.container} of {len(want.leaves)}")
+        failures.add(
+            label, f"{got.container} of {len(got.leaves)}, expected {want.container} of {len(want.leaves)}"
+        )
         return
     truth = size = None
     if case.ref is not None and any(values.is_float(name) for name, _ in want.leaves):
@@ -84,7 +107,7 @@ def judge(case: Case, label: str, got: Outcome, want: Outcome, drawn, variant: V
         if truth is not None and case.scaled == "abs":
             # The variant is kept: weights such as alpha and beta are of size 1.
             size = reference(case, [np.abs(x) if n != "bool_" else x for x, n in drawn], variant)
-    for i, ((name, x), (wanted_name, wanted)) in enumerate(zip(got.leaves, want.leaves)):
+    for i, ((name, x), (wanted_name, wanted)) in enumerate(zip(got.leaves, want.leaves, strict=False)):
         which = f"{label} result {i}" if len(got.leaves) > 1 else label
         if name != wanted_name:
             failures.add(which, f"dtype {name}, expected {wanted_name}")
@@ -98,7 +121,9 @@ def judge(case: Case, label: str, got: Outcome, want: Outcome, drawn, variant: V
         if not by_numpy and values.is_float(name) and allowed:
             # The wheel is rounded itself.
             allowed += max(allowed, differences.rough(case.name, name))
-        message = compare_values(x, value, name, allowed, bool(case.scaled), None if size is None else np.abs(size[i]))
+        message = compare_values(
+            x, value, name, allowed, bool(case.scaled), None if size is None else np.abs(size[i])
+        )
         if message:
             failures.add(which, message + ("" if by_numpy else " (the wheel's)"))
 
@@ -111,7 +136,11 @@ def dtypes_of(case: Case, layout: str, large: bool = False) -> tuple[str, ...]:
         sample = ("float32", "int16", "float16")
     else:
         others = [name for name in case.dtypes if name not in ("float32", "int8")]
-        sample = ("float32", "int8", others[values.seed_of(case.label, layout) % len(others)] if others else "float32")
+        sample = (
+            "float32",
+            "int8",
+            others[values.seed_of(case.label, layout) % len(others)] if others else "float32",
+        )
     return tuple(name for name in case.dtypes if name in sample) or case.dtypes[:2]
 
 
@@ -126,12 +155,16 @@ def test_values(case: Case) -> None:
                     drawn = arguments(case, shapes, name, layout)
                     label = f"{case.name}{variant} {name} {layout} {shapes}"
                     want = expected(case, drawn, variant)
-                    got = outcome(lambda: case.run(mx, [arranged(mx, x, n, layout) for x, n in drawn], variant))
+                    got = outcome(
+                        lambda: case.run(mx, [arranged(mx, x, n, layout) for x, n in drawn], variant)
+                    )
                     judge(case, label, got, want, drawn, variant, failures)
     failures.raise_any()
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.elementwise], ids=[c.label for c in CASES if c.elementwise])
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.elementwise], ids=[c.label for c in CASES if c.elementwise]
+)
 def test_large(case: Case) -> None:
     """Odd sizes that span several blocks and leave a rest."""
     failures = Failures()
@@ -158,7 +191,7 @@ def test_specials(case: Case) -> None:
         ends = [values.LARGEST[name], -values.LARGEST[name], 2.0 ** values.PRECISION[name][1]]
         grid = np.meshgrid(*[np.array([*SPECIAL, *ends])] * len(case.domains), indexing="ij")
         drawn = []
-        for domain, x in zip(case.domains, grid):
+        for domain, x in zip(case.domains, grid, strict=False):
             flat = values.quantized(x.ravel(), name)
             drawn.append((flat > 0, "bool_") if domain.dtype == "bool_" else (flat, name))
         variant = case.variants[0]
@@ -169,8 +202,14 @@ def test_specials(case: Case) -> None:
         failures.raise_any()
 
 
-along_axes = [c for c in CASES if c.family in ("reduce", "scan", "sort") and not c.elementwise and len(c.domains) == 1
-              and "partition" not in c.name]
+along_axes = [
+    c
+    for c in CASES
+    if c.family in ("reduce", "scan", "sort")
+    and not c.elementwise
+    and len(c.domains) == 1
+    and "partition" not in c.name
+]
 
 
 @pytest.mark.parametrize("case", along_axes, ids=[c.label for c in along_axes])
@@ -179,13 +218,17 @@ def test_specials_along_axes(case: Case) -> None:
     failures = Failures()
     shapes = next((group for group in case.shapes if np.prod(group[0]) <= 200 and len(group[0]) == 3), None)
     for name in [n for n in ("float32", "float16") if n in case.dtypes] if shapes else []:
-        for salt, specials in enumerate(((np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf), (0.0, -0.0), (np.nan, np.inf))):
+        for salt, specials in enumerate(
+            ((np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf), (0.0, -0.0), (np.nan, np.inf))
+        ):
             ((x, _),) = arguments(case, shapes, name, salt=salt)
             rng = np.random.default_rng(salt)
             x = np.where(rng.random(x.shape) < 0.15, rng.choice(specials, x.shape), x)
             for variant in case.variants:
                 want = expected(case, [(x, name)], variant)
                 got = outcome(lambda: case.run(mx, [values.to_array(mx, x, name)], variant))
-                judge(case, f"{case.name}{variant} {name} {specials}", got, want, [(x, name)], variant, failures)
+                judge(
+                    case, f"{case.name}{variant} {name} {specials}", got, want, [(x, name)], variant, failures
+                )
     if failures.checked:
         failures.raise_any()

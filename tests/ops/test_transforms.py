@@ -1,5 +1,6 @@
 """Every case compiled, batched and differentiated."""
 
+# ruff: noqa: B023 - the lambdas are called where they stand
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,11 @@ from tests.ops.target import mx, wheel
 from tests.ops.test_matrix import BROADCAST, CASES, EQUAL, LONG, arguments, reference
 
 # The wheel's compiled code takes a second to build, so that a sample of it has to do.
-compiled_cases = [c for c in CASES if c.compiled and c.domains
-                  and (target.IS_MICA or LONG or values.seed_of("compile", c.label) % 25 == 0)]
+compiled_cases = [
+    c
+    for c in CASES
+    if c.compiled and c.domains and (target.IS_MICA or values.seed_of("compile", c.label) % 25 == 0)
+]
 batched_cases = [c for c in CASES if c.vmap and c.domains and not differences.wheel_errs("vmap", c.name)]
 differentiated_cases = [c for c in CASES if c.domains and not differences.wheel_errs("vjp", c.name)]
 
@@ -43,7 +47,9 @@ def leaves_of(result) -> list:
 def test_compiled(case: Case) -> None:
     """Compiled gives the bits that eager gives (the wheel: nearly)."""
     failures = Failures()
-    dtypes = [n for n in ("float32", "bfloat16", "int8", "complex64", "float64", "bool_") if n in case.dtypes] or case.dtypes[:1]
+    dtypes = [
+        n for n in ("float32", "bfloat16", "int8", "complex64", "float64", "bool_") if n in case.dtypes
+    ] or case.dtypes[:1]
     if not target.IS_MICA:
         dtypes = dtypes[:1]
     for name in dtypes:
@@ -65,7 +71,10 @@ def test_compiled(case: Case) -> None:
                             failures.add(label, f"dtype {got_name}, eager {want_name}")
                         elif target.IS_MICA:
                             if not np.array_equal(x, want, equal_nan=x.dtype.kind in "fc"):
-                                failures.add(label, f"not the bits of eager: {compare_values(x, want, got_name, 0, False)}")
+                                failures.add(
+                                    label,
+                                    f"not the bits of eager: {compare_values(x, want, got_name, 0, False)}",
+                                )
                         elif message := compare_values(x, want, got_name, allowed, bool(case.scaled)):
                             failures.add(label, message)
     failures.raise_any()
@@ -76,7 +85,9 @@ def test_vmap(case: Case) -> None:
     """Batched over each argument alone and over all of them gives what a loop gives."""
     failures = Failures()
     count = len(case.domains)
-    for name in [n for n in (("float32", "int32") if not LONG else case.dtypes) if n in case.dtypes] or case.dtypes[:1]:
+    for name in [
+        n for n in (("float32", "int32") if not LONG else case.dtypes) if n in case.dtypes
+    ] or case.dtypes[:1]:
         for shapes in shapes_of(case, 2):
             for variant in case.variants if LONG else case.variants[:6]:
                 drawn = arguments(case, shapes, name)
@@ -97,17 +108,26 @@ def test_vmap(case: Case) -> None:
 
 def vmap_differs(case: Case, variant: V, drawn, batches, axes) -> str | None:
     """None when vmap equals the loop over the batch."""
-    stacked = [x if axis is None else np.stack([batch[i][0] for batch in batches], axis)
-               for i, ((x, _), axis) in enumerate(zip(drawn, axes))]
-    arrays = [values.to_array(mx, x, name) for x, (_, name) in zip(stacked, drawn)]
+    stacked = [
+        x if axis is None else np.stack([batch[i][0] for batch in batches], axis)
+        for i, ((x, _), axis) in enumerate(zip(drawn, axes, strict=False))
+    ]
+    arrays = [values.to_array(mx, x, name) for x, (_, name) in zip(stacked, drawn, strict=False)]
     got = outcome(lambda: mx.vmap(lambda *args: case.run(mx, args, variant), in_axes=axes)(*arrays))
     if got.error is not None:
         if not target.IS_MICA and differences.wheel_lacks("vmap", got.error):
             return None
         return f"{type(got.error).__name__}: {str(got.error)[:200]}"
     for k, batch in enumerate(batches):
-        single = [x if axis is None else batch[i][0] for i, ((x, _), axis) in enumerate(zip(drawn, axes))]
-        want = outcome(lambda: case.run(mx, [values.to_array(mx, x, n) for x, (_, n) in zip(single, drawn)], variant))
+        single = [
+            x if axis is None else batch[i][0]
+            for i, ((x, _), axis) in enumerate(zip(drawn, axes, strict=False))
+        ]
+        want = outcome(
+            lambda: case.run(
+                mx, [values.to_array(mx, x, n) for x, (_, n) in zip(single, drawn, strict=False)], variant
+            )
+        )
         if want.error is not None:
             return None
         for (got_name, x), (name, y) in zip(got.leaves, want.leaves, strict=True):
@@ -124,19 +144,32 @@ def vmap_differs(case: Case, variant: V, drawn, batches, axes) -> str | None:
 
 def pairing(cotangents, tangents) -> float:
     """The sum of products of two lists of arrays."""
-    return float(sum(np.sum(np.asarray(c, np.float64) * np.asarray(t, np.float64)) for c, t in zip(cotangents, tangents)))
+    return float(
+        sum(
+            np.sum(np.asarray(c, np.float64) * np.asarray(t, np.float64))
+            for c, t in zip(cotangents, tangents, strict=False)
+        )
+    )
 
 
 def difference_quotient(case: Case, variant: V, drawn, directions, step: float) -> list[np.ndarray] | None:
-    """The derivative along ``directions`` by central differences of the reference, in float64; None without a reference.
+    """The derivative along ``directions`` by central differences of the reference, in float64; None
+    without a reference.
 
     Functions that only move elements are differenced with the wheel in float64.
     """
+
     def at(sign: float):
-        moved = [x if d is None else np.asarray(x, np.float64) + sign * step * d for (x, _), d in zip(drawn, directions)]
+        moved = [
+            x if d is None else np.asarray(x, np.float64) + sign * step * d
+            for (x, _), d in zip(drawn, directions, strict=False)
+        ]
         if case.ref is not None:
             return reference(case, moved, variant)
-        arrays = [values.to_array(wheel, x, n if d is None else "float64") for x, (_, n), d in zip(moved, drawn, directions)]
+        arrays = [
+            values.to_array(wheel, x, n if d is None else "float64")
+            for x, (_, n), d in zip(moved, drawn, directions, strict=False)
+        ]
         result = outcome(lambda: case.run(wheel, arrays, variant))
         return None if result.error else [x for _, x in result.leaves]
 
@@ -145,13 +178,17 @@ def difference_quotient(case: Case, variant: V, drawn, directions, step: float) 
         return None
     with np.errstate(invalid="ignore"):
         # Infinities that stay do not move.
-        return [np.where(a == b, 0.0, (np.asarray(a, np.float64) - np.asarray(b, np.float64)) / (2 * step))
-                for a, b in zip(above, below)]
+        return [
+            np.where(a == b, 0.0, (np.asarray(a, np.float64) - np.asarray(b, np.float64)) / (2 * step))
+            for a, b in zip(above, below, strict=False)
+        ]
 
 
 @pytest.mark.parametrize("case", differentiated_cases, ids=[c.label for c in differentiated_cases])
 def test_derivatives(case: Case) -> None:
-    """vjp against central differences, jvp against vjp, checkpoint against vjp; without a derivative, what the wheel does."""
+    """vjp against central differences, jvp against vjp, checkpoint against vjp; without a derivative, what
+    the wheel does.
+    """
     failures = Failures()
     if case.nondiff:
         check_without_derivative(case, failures)
@@ -185,7 +222,11 @@ def check_without_derivative(case: Case, failures: Failures) -> None:
     if want.error is not None:
         # mica may give zeros where the wheel has no rule.
         if got.error is not None and got.error_class is not want.error_class:
-            failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:120]}, expected {type(want.error).__name__} or zeros")
+            failures.add(
+                label,
+                f"{type(got.error).__name__}: {str(got.error)[:120]}, "
+                f"expected {type(want.error).__name__} or zeros",
+            )
         return
     if got.error is not None:
         failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:200]}")
@@ -210,14 +251,16 @@ def check_derivative(case: Case, name: str, shapes, variant: V, failures: Failur
     if not all(kind in values.FLOATS for kind in kinds):
         return
     rng = np.random.default_rng(values.seed_of("direction", label))
-    cotangents = [values.quantized(rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1, 1], out.shape), kind)
-                  for out, kind in zip(outputs, kinds)]
-    seeds = [values.to_array(mx, c, kind) for c, kind in zip(cotangents, kinds)]
+    cotangents = [
+        values.quantized(rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1, 1], out.shape), kind)
+        for out, kind in zip(outputs, kinds, strict=False)
+    ]
+    seeds = [values.to_array(mx, c, kind) for c, kind in zip(cotangents, kinds, strict=False)]
     failures.checked += 1
 
     def function(*some):
         full = list(arrays)
-        for i, value in zip(case.diff, some):
+        for i, value in zip(case.diff, some, strict=False):
             full[i] = value
         return case.run(mx, full, variant)
 
@@ -227,25 +270,39 @@ def check_derivative(case: Case, name: str, shapes, variant: V, failures: Failur
         if target.IS_MICA or not differences.wheel_lacks("vjp", got.error):
             failures.add(f"vjp {label}", f"{type(got.error).__name__}: {str(got.error)[:200]}")
         return
-    for i, (kind, x) in zip(case.diff, got.leaves):
+    for i, (kind, x) in zip(case.diff, got.leaves, strict=False):
         if kind != drawn[i][1] or x.shape != np.shape(drawn[i][0]):
-            failures.add(f"vjp {label}", f"argument {i}: {kind}{x.shape}, expected {drawn[i][1]}{np.shape(drawn[i][0])}")
+            failures.add(
+                f"vjp {label}",
+                f"argument {i}: {kind}{x.shape}, expected {drawn[i][1]}{np.shape(drawn[i][0])}",
+            )
             return
-    loose = {"float32": 3e-4, "float64": 2e-6 if target.IS_MICA else 2e-4, "bfloat16": 0.25, "float16": 0.01}[name]
+    loose = {"float32": 3e-4, "float64": 2e-6 if target.IS_MICA else 2e-4, "bfloat16": 0.25, "float16": 0.01}[
+        name
+    ]
     if differences.rough_gradient(case.name) and not target.IS_MICA:
         loose *= 100
-    for trial in range(2):
+    for _trial in range(2):
         directions: list[np.ndarray | None] = [None] * len(drawn)
         for i in case.diff:
             directions[i] = values.quantized(rng.uniform(-1, 1, np.shape(drawn[i][0])), name)
         wanted = difference_quotient(case, variant, drawn, directions, 1e-5 if case.ref is not None else 1e-3)
         along = [directions[i] for i in case.diff]
         backward = pairing([x for _, x in got.leaves], along)
-        size = sum(np.sum(np.abs(np.asarray(x, np.float64) * d)) for (_, x), d in zip(got.leaves, along)) + 1e-2
+        size = (
+            sum(
+                np.sum(np.abs(np.asarray(x, np.float64) * d))
+                for (_, x), d in zip(got.leaves, along, strict=False)
+            )
+            + 1e-2
+        )
         if wanted is not None:
             forward = pairing(cotangents, wanted)
             if not abs(forward - backward) <= loose * size:
-                failures.add(f"vjp {label}", f"along a direction {backward:.9g}, difference quotient {forward:.9g} (size {size:.3g})")
+                failures.add(
+                    f"vjp {label}",
+                    f"along a direction {backward:.9g}, difference quotient {forward:.9g} (size {size:.3g})",
+                )
                 return
         if name == "bfloat16" or differences.wheel_errs("jvp", case.name):
             continue
@@ -264,6 +321,8 @@ def check_derivative(case: Case, name: str, shapes, variant: V, failures: Failur
         failures.add(f"checkpoint {label}", f"{type(again.error).__name__}: {str(again.error)[:200]}")
         return
     for (_, x), (_, y) in zip(again.leaves, got.leaves, strict=True):
-        if not np.allclose(x, y, rtol=0 if target.IS_MICA else 1e-5, atol=0 if target.IS_MICA else 1e-5, equal_nan=True):
+        if not np.allclose(
+            x, y, rtol=0 if target.IS_MICA else 1e-5, atol=0 if target.IS_MICA else 1e-5, equal_nan=True
+        ):
             failures.add(f"checkpoint {label}", "gradients differ from those without")
             return

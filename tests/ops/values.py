@@ -23,10 +23,20 @@ REALS = BOOL + INTEGERS + FLOATS
 ALL = REALS + COMPLEX
 
 # Significant bits after the leading one, smallest normal exponent.
-PRECISION = {"float16": (10, -14), "bfloat16": (7, -126), "float32": (23, -126), "float64": (52, -1022),
-             "complex64": (23, -126)}
-LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": float(np.finfo(np.float32).max),
-           "float64": float(np.finfo(np.float64).max), "complex64": float(np.finfo(np.float32).max)}
+PRECISION = {
+    "float16": (10, -14),
+    "bfloat16": (7, -126),
+    "float32": (23, -126),
+    "float64": (52, -1022),
+    "complex64": (23, -126),
+}
+LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": 3.3895313892515355e38,
+    "float32": float(np.finfo(np.float32).max),
+    "float64": float(np.finfo(np.float64).max),
+    "complex64": float(np.finfo(np.float32).max),
+}
 
 NUMPY = {name: np.dtype(name) for name in INTEGERS + ("float16", "float32", "float64", "complex64")}
 NUMPY["bool_"] = np.dtype(np.bool_)
@@ -63,7 +73,9 @@ def bfloat16_values(bits: np.ndarray) -> np.ndarray:
 
 
 def quantized(x: np.ndarray, name: str) -> np.ndarray:
-    """``x`` rounded to the values of a dtype, in the widest NumPy type of its kind (float64, complex128, the integer)."""
+    """``x`` rounded to the values of a dtype, in the widest NumPy type of its kind (float64, complex128,
+    the integer).
+    """
     with np.errstate(all="ignore"):
         if name == "bfloat16":
             return bfloat16_values(bfloat16_bits(np.asarray(x, np.float32))).astype(np.float64)
@@ -109,10 +121,14 @@ def bits(a) -> bytes:
 
 
 def spacing(x: np.ndarray, name: str) -> np.ndarray:
-    """One unit in the last place of ``name`` at the magnitude of ``x`` (subnormals count with their fixed step)."""
+    """One unit in the last place of ``name`` at the magnitude of ``x`` (subnormals count with their fixed
+    step).
+    """
     mantissa, smallest = PRECISION[name]
     magnitude = np.abs(np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64))
     with np.errstate(all="ignore"):
-        exponent = np.where(magnitude > 0, np.floor(np.log2(np.where(magnitude > 0, magnitude, 1.0))), smallest)
+        exponent = np.where(
+            magnitude > 0, np.floor(np.log2(np.where(magnitude > 0, magnitude, 1.0))), smallest
+        )
         exponent = np.where(np.isfinite(exponent), np.maximum(exponent, smallest), smallest)
         return np.ldexp(1.0, (exponent - mantissa).astype(np.int64))

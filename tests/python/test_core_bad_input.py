@@ -1,4 +1,6 @@
-"""Wrong calls: thousands drawn from the signatures of the tables. Each gives an exception or a valid result; nothing is left over."""
+"""Wrong calls: thousands drawn from the signatures of the tables. Each gives an exception or a valid
+result; nothing is left over.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,33 @@ from tests.ops import coverage, target
 from tests.ops.target import mx
 
 COUNT = 1500 if target.LONG else 60
-ALLOWED = (TypeError, ValueError, IndexError, OverflowError, MemoryError, RuntimeError, OSError, KeyError, NotImplementedError)
-HUGE = (2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, -2**63, 2**70, -2**70)
+ALLOWED = (
+    TypeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    OSError,
+    KeyError,
+    NotImplementedError,
+)
+HUGE = (2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, -(2**63), 2**70, -(2**70))
 PARAMETER = re.compile(r"(\*?\w+):\s*([a-z]+\??)(?:\s*=\s*('[^']*'|[^,]+?))?\s*(?:,|$|->)")
 # Evaluating more elements than these would only take time.
 SMALL = 20_000
 
 
 def signatures() -> dict[str, tuple[list[tuple[str, str, bool]], bool]]:
-    """Public name to (parameters as (name, kind, positional only), whether a vararg starts), for all rows with a signature."""
+    """Public name to (parameters as (name, kind, positional only), whether a vararg starts), for all rows
+    with a signature.
+    """
     found = {}
     for table in coverage.TABLES:
         for kind, name, cls, text, rest in coverage.ROW.findall(table.read_text()):
-            if not text or (kind == "PRIM" and (cls not in ("UNARY", "BINARY", "TERNARY") or "INTERNAL" in rest)):
+            if not text or (
+                kind == "PRIM" and (cls not in ("UNARY", "BINARY", "TERNARY") or "INTERNAL" in rest)
+            ):
                 continue
             public = re.sub(r"^(random|fast|linalg|fft)_", r"\1.", name)
             try:
@@ -34,15 +50,53 @@ def signatures() -> dict[str, tuple[list[tuple[str, str, bool]], bool]]:
             head, _, tail = text.partition("/")
             before = PARAMETER.findall(head) if tail or text.endswith("/") else []
             after = PARAMETER.findall(tail if tail or text.endswith("/") else head)
-            parameters = [(n.lstrip("*"), k, True) for n, k, _ in before] + [(n.lstrip("*"), k, False) for n, k, _ in after]
+            parameters = [(n.lstrip("*"), k, True) for n, k, _ in before] + [
+                (n.lstrip("*"), k, False) for n, k, _ in after
+            ]
             found[public] = (parameters, text.startswith("*"))
     return found
 
 
 SIGNATURES = signatures()
-DTYPES = ("bool_", "uint8", "uint32", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "uint64")
+DTYPES = (
+    "bool_",
+    "uint8",
+    "uint32",
+    "int8",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "uint64",
+)
 SHAPES = ((), (1,), (3,), (2, 3), (3, 3), (0,), (2, 0), (2, 3, 4), (1, 1, 1, 1), (2, 2, 3, 4), (1,) * 9)
-ODD = (None, "a", "", object(), [], (), {}, 1.5, float("nan"), True, b"x", [1, [2]], lambda: 0, type, np.zeros(2), np.array(["a"]), 1j, ..., slice(1), range(3), mx.float32, mx.cpu)
+ODD = (
+    None,
+    "a",
+    "",
+    object(),
+    [],
+    (),
+    {},
+    1.5,
+    float("nan"),
+    True,
+    b"x",
+    [1, [2]],
+    lambda: 0,
+    type,
+    np.zeros(2),
+    np.array(["a"]),
+    1j,
+    ...,
+    slice(1),
+    range(3),
+    mx.float32,
+    mx.cpu,
+)
 
 
 def pick(rng: np.random.Generator, items):
@@ -88,7 +142,13 @@ def value(rng: np.random.Generator, kind: str):
     if kind == "array":
         return an_array(rng)
     if kind == "operand":
-        return an_array(rng) if rng.random() < 0.6 else pick(rng, (1, 2.5, True, 1j, np.float32(2), np.ones(3), np.ones((2, 3), np.int16), 2**40, -1))
+        return (
+            an_array(rng)
+            if rng.random() < 0.6
+            else pick(
+                rng, (1, 2.5, True, 1j, np.float32(2), np.ones(3), np.ones((2, 3), np.int16), 2**40, -1)
+            )
+        )
     if kind == "arrays":
         return [an_array(rng) for _ in range(int(rng.integers(0, 4)))]
     if kind in ("int", "axis"):
@@ -129,11 +189,16 @@ def call(rng: np.random.Generator, name: str) -> str:
         kwargs[pick(rng, ("unknown", "a", "stream", "axis"))] = pick(rng, ODD)
     try:
         result = target.resolve(mx, name)(*args, **kwargs)
-        leaves = [x for x in (result if isinstance(result, (list, tuple)) else [result]) if isinstance(x, mx.array)]
+        leaves = [
+            x for x in (result if isinstance(result, (list, tuple)) else [result]) if isinstance(x, mx.array)
+        ]
         sizes = [x.size for x in (*leaves, *[a for a in args if isinstance(a, mx.array)])]
         sizes += [x.size for a in args if isinstance(a, (list, tuple)) for x in a if isinstance(x, mx.array)]
         sizes += [x.size for x in kwargs.values() if isinstance(x, mx.array)]
-        assert all(isinstance(x, (mx.array, int, float, bool, tuple, mx.Dtype)) for x in (result if isinstance(result, (list, tuple)) else [result])), result
+        assert all(
+            isinstance(x, (mx.array, int, float, bool, tuple, mx.Dtype))
+            for x in (result if isinstance(result, (list, tuple)) else [result])
+        ), result
         for x in leaves:
             assert all(n >= 0 for n in x.shape) and x.ndim == len(x.shape)
         if all(size <= SMALL for size in sizes):
@@ -173,9 +238,39 @@ def test_signatures_are_found() -> None:
     assert ("keepdims", "bool", False) in SIGNATURES["sum"][0]
 
 
-METHODS = ("reshape", "transpose", "astype", "view", "sum", "max", "mean", "var", "argmax", "squeeze", "split", "moveaxis", "swapaxes", "flatten", "diagonal", "round",
-           "__getitem__", "__add__", "__matmul__", "__pow__", "__lshift__", "__eq__", "__lt__", "__setitem__", "__format__", "__dlpack__", "__setstate__", "cumsum", "all", "item",
-           "tolist")
+METHODS = (
+    "reshape",
+    "transpose",
+    "astype",
+    "view",
+    "sum",
+    "max",
+    "mean",
+    "var",
+    "argmax",
+    "squeeze",
+    "split",
+    "moveaxis",
+    "swapaxes",
+    "flatten",
+    "diagonal",
+    "round",
+    "__getitem__",
+    "__add__",
+    "__matmul__",
+    "__pow__",
+    "__lshift__",
+    "__eq__",
+    "__lt__",
+    "__setitem__",
+    "__format__",
+    "__dlpack__",
+    "__setstate__",
+    "cumsum",
+    "all",
+    "item",
+    "tolist",
+)
 
 
 @pytest.mark.mica_only
@@ -188,7 +283,10 @@ def test_wrong_method_calls(method: str) -> None:
     before = target.live()
     for _ in range(COUNT * 3):
         a = an_array(rng)
-        arguments = [value(rng, pick(rng, ("array", "int", "axes", "dtype", "float", "bool", "operand"))) for _ in range(int(rng.integers(0, 4)))]
+        arguments = [
+            value(rng, pick(rng, ("array", "int", "axes", "dtype", "float", "bool", "operand")))
+            for _ in range(int(rng.integers(0, 4)))
+        ]
         if a.size > SMALL or any(isinstance(x, mx.array) and x.size > SMALL for x in arguments):
             continue
         try:
@@ -204,9 +302,41 @@ def test_wrong_method_calls(method: str) -> None:
     assert target.live() == before
 
 
-TRANSFORMS = ("grad", "value_and_grad", "vjp", "jvp", "vmap", "compile", "checkpoint", "custom_function", "eval", "async_eval", "depends", "save", "load", "save_safetensors",
-              "stream", "set_default_device", "set_default_stream", "synchronize", "set_printoptions", "finfo", "iinfo", "issubdtype", "isdtype", "can_cast", "result_type",
-              "broadcast_shapes", "array", "from_dlpack", "Device", "random.key", "random.split", "random.seed", "random.permutation")
+TRANSFORMS = (
+    "grad",
+    "value_and_grad",
+    "vjp",
+    "jvp",
+    "vmap",
+    "compile",
+    "checkpoint",
+    "custom_function",
+    "eval",
+    "async_eval",
+    "depends",
+    "save",
+    "load",
+    "save_safetensors",
+    "stream",
+    "set_default_device",
+    "set_default_stream",
+    "synchronize",
+    "set_printoptions",
+    "finfo",
+    "iinfo",
+    "issubdtype",
+    "isdtype",
+    "can_cast",
+    "result_type",
+    "broadcast_shapes",
+    "array",
+    "from_dlpack",
+    "Device",
+    "random.key",
+    "random.split",
+    "random.seed",
+    "random.permutation",
+)
 
 
 @pytest.mark.mica_only
@@ -218,11 +348,25 @@ def test_wrong_calls_of_the_rest(name: str) -> None:
     except AttributeError:
         pytest.skip("not there yet")
     rng = np.random.default_rng(sum(map(ord, name)))
-    functions = (lambda x: x, lambda *a: mx.array(1.0), lambda: 0, lambda x: x.sum(), lambda *a: None, lambda x, y: x @ y, print, 5)
+    functions = (
+        lambda x: x,
+        lambda *a: mx.array(1.0),
+        lambda: 0,
+        lambda x: x.sum(),
+        lambda *a: None,
+        lambda x, y: x @ y,
+        print,
+        5,
+    )
     gc.collect()
     before = target.live()
     for _ in range(COUNT):
-        arguments = [pick(rng, functions) if rng.random() < 0.4 else value(rng, pick(rng, ("array", "int", "axes", "arrays", "string"))) for _ in range(int(rng.integers(0, 4)))]
+        arguments = [
+            pick(rng, functions)
+            if rng.random() < 0.4
+            else value(rng, pick(rng, ("array", "int", "axes", "arrays", "string")))
+            for _ in range(int(rng.integers(0, 4)))
+        ]
         arguments = [x for x in arguments if x is not print]
         if any(isinstance(x, mx.array) and x.size > SMALL for x in arguments):
             continue
@@ -230,7 +374,14 @@ def test_wrong_calls_of_the_rest(name: str) -> None:
             continue
         try:
             result = function(*arguments)
-            if callable(result) and name in ("grad", "value_and_grad", "vmap", "compile", "checkpoint", "custom_function"):
+            if callable(result) and name in (
+                "grad",
+                "value_and_grad",
+                "vmap",
+                "compile",
+                "checkpoint",
+                "custom_function",
+            ):
                 result(*[value(rng, "array") for _ in range(int(rng.integers(0, 3)))])
         except (*ALLOWED, AttributeError, BufferError):
             pass
@@ -244,20 +395,24 @@ def test_wrong_calls_of_the_rest(name: str) -> None:
 
 
 @pytest.mark.mica_only
-@pytest.mark.parametrize(("wrong", "texts"), (
-    (lambda: mx.sum(mx.ones((2, 3)), axis=3), ("sum", "3", "2")),
-    (lambda: mx.ones((4, 3)) + mx.ones((4,)), ("broadcast", "(4, 3)", "(4,)")),
-    (lambda: mx.ones((2, 3)) @ mx.ones((2, 3)), ("matmul", "(2, 3)")),
-    (lambda: mx.exp("a"), ("exp", "str")),
-    (lambda: mx.reshape(mx.ones((2, 3)), (4, 2)), ("reshape", "6")),
-    (lambda: mx.concatenate([mx.ones((2, 3)), mx.ones((2, 4))]), ("concatenate", "(2, 4)")),
-    (lambda: mx.zeros((2,), dtype="float32"), ("zeros", "dtype", "str")),
-    (lambda: mx.take(mx.arange(3), 7), ("7", "3")),
-    (lambda: mx.bitwise_and(mx.ones((2,)), 1.5), ("bitwise_and", "float32")),
-    (lambda: mx.sort(mx.ones((2,)), axis=2), ("sort", "2")),
-    (lambda: mx.split(mx.arange(5), 2), ("split", "5", "2")),
-    (lambda: mx.squeeze(mx.ones((2, 3)), 0), ("squeeze", "2")),
-), ids=range(12))
+@pytest.mark.parametrize(
+    ("wrong", "texts"),
+    (
+        (lambda: mx.sum(mx.ones((2, 3)), axis=3), ("sum", "3", "2")),
+        (lambda: mx.ones((4, 3)) + mx.ones((4,)), ("broadcast", "(4, 3)", "(4,)")),
+        (lambda: mx.ones((2, 3)) @ mx.ones((2, 3)), ("matmul", "(2, 3)")),
+        (lambda: mx.exp("a"), ("exp", "str")),
+        (lambda: mx.reshape(mx.ones((2, 3)), (4, 2)), ("reshape", "6")),
+        (lambda: mx.concatenate([mx.ones((2, 3)), mx.ones((2, 4))]), ("concatenate", "(2, 4)")),
+        (lambda: mx.zeros((2,), dtype="float32"), ("zeros", "dtype", "str")),
+        (lambda: mx.take(mx.arange(3), 7), ("7", "3")),
+        (lambda: mx.bitwise_and(mx.ones((2,)), 1.5), ("bitwise_and", "float32")),
+        (lambda: mx.sort(mx.ones((2,)), axis=2), ("sort", "2")),
+        (lambda: mx.split(mx.arange(5), 2), ("split", "5", "2")),
+        (lambda: mx.squeeze(mx.ones((2, 3)), 0), ("squeeze", "2")),
+    ),
+    ids=range(12),
+)
 def test_texts(wrong, texts) -> None:
     """Messages name the function, what was given and what is accepted."""
     with pytest.raises(Exception) as caught:
@@ -266,15 +421,35 @@ def test_texts(wrong, texts) -> None:
         assert text in str(caught.value), str(caught.value)
 
 
-@pytest.mark.parametrize(("wrong", "kind"), (
-    (lambda: mx.ones((2,)) + mx.ones((3,)), ValueError), (lambda: mx.sum(mx.ones((2,)), axis=1), IndexError), (lambda: mx.mean(mx.ones((2,)), axis=1), IndexError),
-    (lambda: mx.sort(mx.ones((2,)), axis=1), IndexError), (lambda: mx.exp(), TypeError), (lambda: mx.exp(1, 2), TypeError), (lambda: mx.exp(a=mx.ones((1,))), TypeError),
-    (lambda: mx.add(mx.ones((1,))), TypeError), (lambda: mx.sum(mx.ones((1,)), unknown=1), TypeError), (lambda: mx.sum([1, 2]), TypeError), (lambda: mx.sum(mx.ones((1,)), axis="a"), TypeError),
-    (lambda: mx.matmul(mx.ones((2, 3)), mx.ones((2, 3))), ValueError), (lambda: mx.matmul(mx.ones((2, 2), dtype=mx.int32), mx.ones((2, 2), dtype=mx.int32)), ValueError),
-    (lambda: mx.concatenate([]), ValueError), (lambda: mx.stack([]), ValueError), (lambda: mx.negative(mx.array(True)), ValueError), (lambda: mx.clip(mx.ones((1,)), None, None), ValueError),
-    (lambda: mx.zeros((-1,)), ValueError), (lambda: mx.arange(0, 1, 0), ValueError), (lambda: mx.reshape(mx.ones((6,)), (4, 2)), ValueError), (lambda: mx.erf(mx.array(1j)), ValueError),
-    (lambda: mx.transpose(mx.ones((2, 3)), (0, 0)), ValueError), (lambda: mx.expand_dims(mx.ones((2,)), 5), IndexError), (lambda: mx.moveaxis(mx.ones((2,)), 0, 3), IndexError),
-))
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    (
+        (lambda: mx.ones((2,)) + mx.ones((3,)), ValueError),
+        (lambda: mx.sum(mx.ones((2,)), axis=1), IndexError),
+        (lambda: mx.mean(mx.ones((2,)), axis=1), IndexError),
+        (lambda: mx.sort(mx.ones((2,)), axis=1), IndexError),
+        (lambda: mx.exp(), TypeError),
+        (lambda: mx.exp(1, 2), TypeError),
+        (lambda: mx.exp(a=mx.ones((1,))), TypeError),
+        (lambda: mx.add(mx.ones((1,))), TypeError),
+        (lambda: mx.sum(mx.ones((1,)), unknown=1), TypeError),
+        (lambda: mx.sum([1, 2]), TypeError),
+        (lambda: mx.sum(mx.ones((1,)), axis="a"), TypeError),
+        (lambda: mx.matmul(mx.ones((2, 3)), mx.ones((2, 3))), ValueError),
+        (lambda: mx.matmul(mx.ones((2, 2), dtype=mx.int32), mx.ones((2, 2), dtype=mx.int32)), ValueError),
+        (lambda: mx.concatenate([]), ValueError),
+        (lambda: mx.stack([]), ValueError),
+        (lambda: mx.negative(mx.array(True)), ValueError),
+        (lambda: mx.clip(mx.ones((1,)), None, None), ValueError),
+        (lambda: mx.zeros((-1,)), ValueError),
+        (lambda: mx.arange(0, 1, 0), ValueError),
+        (lambda: mx.reshape(mx.ones((6,)), (4, 2)), ValueError),
+        (lambda: mx.erf(mx.array(1j)), ValueError),
+        (lambda: mx.transpose(mx.ones((2, 3)), (0, 0)), ValueError),
+        (lambda: mx.expand_dims(mx.ones((2,)), 5), IndexError),
+        (lambda: mx.moveaxis(mx.ones((2,)), 0, 3), IndexError),
+    ),
+)
 def test_classes(wrong, kind) -> None:
     """The class of the exception is the reference's."""
     with pytest.raises(kind):

@@ -28,7 +28,14 @@ def counting(function):
 def test_once_a_signature() -> None:
     """Shapes, dtypes and structure decide; values of arrays do not."""
     f, traces = counting(lambda x: x * 2 + 1)
-    for x, count in ((mx.array([1.0]), 1), (mx.array([5.0]), 1), (mx.array([1.0, 2.0]), 2), (mx.array([1]), 3), (mx.array([[1.0]]), 4), (mx.array([9.0]), 4)):
+    for x, count in (
+        (mx.array([1.0]), 1),
+        (mx.array([5.0]), 1),
+        (mx.array([1.0, 2.0]), 2),
+        (mx.array([1]), 3),
+        (mx.array([[1.0]]), 4),
+        (mx.array([9.0]), 4),
+    ):
         assert f(x).tolist() == (np.array(x) * 2 + 1).tolist()
         assert len(traces) == count
 
@@ -44,7 +51,11 @@ def test_constants_by_value() -> None:
     """Strings, None and booleans are part of the signature."""
     f, traces = counting(lambda x, mode, flag=None: x * 2 if mode == "twice" and flag is None else x)
     x = mx.array([3.0])
-    assert f(x, "twice").tolist() == [6.0] and f(x, "same").tolist() == [3.0] and f(x, "twice", flag=True).tolist() == [3.0]
+    assert (
+        f(x, "twice").tolist() == [6.0]
+        and f(x, "same").tolist() == [3.0]
+        and f(x, "twice", flag=True).tolist() == [3.0]
+    )
     assert len(traces) == 3
     f(x, "twice")
     assert len(traces) == 3
@@ -52,6 +63,7 @@ def test_constants_by_value() -> None:
 
 def test_numbers() -> None:
     """Python numbers give what eager gives, whatever their values."""
+
     def g(x, a, n):
         y = x * a + n
         return y if n > 2 else y * 2
@@ -66,7 +78,9 @@ def test_numbers() -> None:
 
 @pytest.mark.mica_only
 def test_numbers_do_not_retrace() -> None:
-    """A number that only arithmetic uses is an input; one whose value is asked for is part of the signature."""
+    """A number that only arithmetic uses is an input; one whose value is asked for is part of the
+    signature.
+    """
     f, traces = counting(lambda x, a: x * a + a / 2)
     for i in range(20):
         assert np.allclose(np.array(f(mx.array([2.0]), i * 0.1)), 2 * i * 0.1 + i * 0.05)
@@ -78,12 +92,36 @@ def test_numbers_do_not_retrace() -> None:
 
 
 @pytest.mark.mica_only
-@pytest.mark.parametrize("use", (
-    lambda x, a: x * a, lambda x, a: a * x, lambda x, a: x + a * 2, lambda x, a: x * (a + 1) ** 2, lambda x, a: x - (-a), lambda x, a: x / abs(a),
-    lambda x, a: x * int(a), lambda x, a: x * round(a), lambda x, a: x * max(a, 1), lambda x, a: x * (a if a else 7), lambda x, a: x + len(f"{a:.2f}"),
-    lambda x, a: x * __import__("math").sqrt(a), lambda x, a: x * np.float32(a), lambda x, a: x * (a if isinstance(a, float) else 99.0), lambda x, a: x * sum([a, a]),
-    lambda x, a: mx.full((2,), a) + x, lambda x, a: mx.array([a, 2 * a]) + x, lambda x, a: mx.where(x > a, x, a), lambda x, a: x * {a: 1}[a], lambda x, a: x * hash(a) % 7,
-    lambda x, a: x.astype(mx.int32) * a, lambda x, a: mx.clip(x, -a, a), lambda x, a: x * a // 1, lambda x, a: x * divmod(a, 2)[1], lambda x, a: mx.maximum(x, a)))
+@pytest.mark.parametrize(
+    "use",
+    (
+        lambda x, a: x * a,
+        lambda x, a: a * x,
+        lambda x, a: x + a * 2,
+        lambda x, a: x * (a + 1) ** 2,
+        lambda x, a: x - (-a),
+        lambda x, a: x / abs(a),
+        lambda x, a: x * int(a),
+        lambda x, a: x * round(a),
+        lambda x, a: x * max(a, 1),
+        lambda x, a: x * (a if a else 7),
+        lambda x, a: x + len(f"{a:.2f}"),
+        lambda x, a: x * __import__("math").sqrt(a),
+        lambda x, a: x * np.float32(a),
+        lambda x, a: x * (a if isinstance(a, float) else 99.0),
+        lambda x, a: x * sum([a, a]),
+        lambda x, a: mx.full((2,), a) + x,
+        lambda x, a: mx.array([a, 2 * a]) + x,
+        lambda x, a: mx.where(x > a, x, a),
+        lambda x, a: x * {a: 1}[a],
+        lambda x, a: x * hash(a) % 7,
+        lambda x, a: x.astype(mx.int32) * a,
+        lambda x, a: mx.clip(x, -a, a),
+        lambda x, a: x * a // 1,
+        lambda x, a: x * divmod(a, 2)[1],
+        lambda x, a: mx.maximum(x, a),
+    ),
+)
 def test_any_use_of_a_number(use) -> None:
     """Whatever a function does with a Python float, the compiled one gives what eager gives."""
     x = mx.array([1.5, -2.5])
@@ -160,13 +198,19 @@ def test_random_state() -> None:
 
 def test_inside_other_transformations() -> None:
     """compile composes with grad and vmap on both sides."""
+
     def f(x):
         return mx.sin(x) * x
 
     x = mx.array([0.1, 0.5])
     want = np.cos(np.array(x)) * np.array(x) + np.sin(np.array(x))
     loss = lambda g: lambda v: g(v).sum()  # noqa: E731 - reads better than a def
-    for gradient in (mx.grad(loss(mx.compile(f))), mx.compile(mx.grad(loss(f))), mx.vmap(mx.grad(mx.compile(f))), mx.compile(mx.vmap(mx.grad(f)))):
+    for gradient in (
+        mx.grad(loss(mx.compile(f))),
+        mx.compile(mx.grad(loss(f))),
+        mx.vmap(mx.grad(mx.compile(f))),
+        mx.compile(mx.vmap(mx.grad(f))),
+    ):
         assert np.allclose(np.array(gradient(x)), want, atol=1e-5)
     assert np.allclose(np.array(mx.compile(mx.compile(f))(x)), np.array(f(x)), atol=1e-6)
 
@@ -228,6 +272,7 @@ def test_multiple_results_and_unused_inputs() -> None:
 
 def test_wrapper_looks_like_the_function() -> None:
     """Name and doc of the function show."""
+
     def named(x):
         """Its doc."""
         return x
@@ -253,6 +298,7 @@ def test_as_decorator() -> None:
 
 def test_nothing_leaks() -> None:
     """Compiled functions that are dropped give their arrays back."""
+
     def once():
         w = mx.ones((100_000,))
         mx.eval(w)
@@ -273,6 +319,16 @@ def test_nothing_leaks() -> None:
 def test_constants_and_common_subexpressions() -> None:
     """Simplification does not change bits: signed zeros and NaN stay."""
     x = mx.array([-0.0, float("nan"), float("inf"), 1.0])
-    for f in (lambda v: v + 0.0, lambda v: v * 1, lambda v: v - v, lambda v: v * 0, lambda v: (v + 1) * (v + 1), lambda v: v / 1, lambda v: -(-v)):
+    for f in (
+        lambda v: v + 0.0,
+        lambda v: v * 1,
+        lambda v: v - v,
+        lambda v: v * 0,
+        lambda v: (v + 1) * (v + 1),
+        lambda v: v / 1,
+        lambda v: mx.negative(-v),
+    ):
         eager, compiled = np.array(f(x)), np.array(mx.compile(f)(x))
-        assert np.array_equal(eager, compiled, equal_nan=True) and np.array_equal(np.signbit(eager), np.signbit(compiled))
+        assert np.array_equal(eager, compiled, equal_nan=True) and np.array_equal(
+            np.signbit(eager), np.signbit(compiled)
+        )

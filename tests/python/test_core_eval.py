@@ -29,7 +29,17 @@ def test_lazy() -> None:
 
 def test_what_evaluates() -> None:
     """item, tolist, printing, conversion."""
-    for ask in (lambda a: a.item(), lambda a: a.tolist(), repr, str, bool, float, np.array, memoryview, lambda a: f"{a}"):
+    for ask in (
+        lambda a: a.item(),
+        lambda a: a.tolist(),
+        repr,
+        str,
+        bool,
+        float,
+        np.array,
+        memoryview,
+        lambda a: f"{a}",
+    ):
         ask(mx.array([2.0]) * 3)
 
 
@@ -57,6 +67,7 @@ def test_long_chain() -> None:
 @pytest.mark.mica_only
 def test_long_chain_differentiated() -> None:
     """The walkers are not recursive either."""
+
     def f(x):
         for _ in range(100_000):
             x = x + 0.5
@@ -116,16 +127,26 @@ def test_wrong_streams() -> None:
     with pytest.raises(TypeError):
         mx.stream(None)
     if not mx.is_available(mx.gpu):
-        for wrong in (lambda: mx.new_stream(mx.gpu), lambda: mx.set_default_device(mx.gpu), lambda: mx.default_stream(mx.gpu)):
+        for wrong in (
+            lambda: mx.new_stream(mx.gpu),
+            lambda: mx.set_default_device(mx.gpu),
+            lambda: mx.default_stream(mx.gpu),
+        ):
             with pytest.raises(ValueError):
                 wrong()
 
 
 def test_devices() -> None:
     """Devices compare and print."""
-    assert mx.default_device() == mx.cpu and repr(mx.Device(mx.cpu, 0)) == "Device(cpu, 0)" and mx.Device(mx.cpu) == mx.cpu
+    assert (
+        mx.default_device() == mx.cpu
+        and repr(mx.Device(mx.cpu, 0)) == "Device(cpu, 0)"
+        and mx.Device(mx.cpu) == mx.cpu
+    )
     assert mx.is_available(mx.cpu) and mx.device_count(mx.cpu) >= 1
-    assert repr(mx.cpu) == "DeviceType.cpu" and repr(mx.default_stream(mx.cpu)).startswith("Stream(Device(cpu, 0), ")
+    assert repr(mx.cpu) == "DeviceType.cpu" and repr(mx.default_stream(mx.cpu)).startswith(
+        "Stream(Device(cpu, 0), "
+    )
     assert "architecture" in mx.device_info()
 
 
@@ -169,6 +190,7 @@ def run_threads(work, count: int = 4) -> None:
 
 def test_threads_on_their_own() -> None:
     """Each thread builds and evaluates its graphs."""
+
     def work(i: int) -> None:
         for k in range(30):
             x = mx.full((100, 100), float(i))
@@ -182,7 +204,9 @@ def test_evaluated_arrays_cross_threads() -> None:
     """Many threads read one array."""
     x = mx.arange(1000.0)
     mx.eval(x)
-    run_threads(lambda i: [None for _ in range(20) if (x * 2).sum().item() == 999000.0] or pytest.fail("wrong sum"))
+    run_threads(
+        lambda i: [None for _ in range(20) if (x * 2).sum().item() == 999000.0] or pytest.fail("wrong sum")
+    )
 
 
 @pytest.mark.mica_only
@@ -228,10 +252,16 @@ def test_fault_in_async_eval() -> None:
 
 
 @pytest.mark.mica_only
-@pytest.mark.parametrize("make", (
-    lambda: mx.zeros((2**60,)), lambda: mx.ones((2**31, 2**31)), lambda: mx.broadcast_to(mx.array(1.0), (2**50,)) + 1, lambda: mx.random.uniform(shape=(2**55,)),
-    lambda: mx.zeros((2**40,)).reshape(2**20, 2**20) @ mx.zeros((2**20, 2**40)),
-))
+@pytest.mark.parametrize(
+    "make",
+    (
+        lambda: mx.zeros((2**60,)),
+        lambda: mx.ones((2**31, 2**31)),
+        lambda: mx.broadcast_to(mx.array(1.0), (2**50,)) + 1,
+        lambda: mx.random.uniform(shape=(2**55,)),
+        lambda: mx.zeros((2**40,)).reshape(2**20, 2**20) @ mx.zeros((2**20, 2**40)),
+    ),
+)
 def test_impossible_allocation(make) -> None:
     """MemoryError with the size; nothing breaks."""
     with pytest.raises((MemoryError, ValueError, OverflowError)):
@@ -244,7 +274,7 @@ def test_large_shapes_without_memory() -> None:
     """Sizes are 64 bit: views of 2**40 elements cost nothing."""
     x = mx.broadcast_to(mx.array(1.5), (2**20, 2**20))
     assert x.size == 2**40 and x.nbytes == 2**42
-    assert x[2**19, 5:8].tolist() == [1.5] * 3 and x.T[0, ::2**18].shape == (4,)
+    assert x[2**19, 5:8].tolist() == [1.5] * 3 and x.T[0, :: 2**18].shape == (4,)
 
 
 INTERRUPTED = """
@@ -278,7 +308,12 @@ print("usable")
 @pytest.mark.mica_only
 def test_interruption() -> None:
     """Ctrl-C ends a long evaluation, and the library is usable."""
-    result = subprocess.run([sys.executable, "-c", INTERRUPTED.format(target=target.TARGET)], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(target=target.TARGET)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert result.returncode == 0, result.stderr
     assert "interrupted" in result.stdout and "usable" in result.stdout
 
@@ -303,13 +338,21 @@ sys.exit(os.waitstatus_to_exitcode(status))
 @pytest.mark.mica_only
 def test_fork() -> None:
     """A forked child works, or says clearly that it does not."""
-    result = subprocess.run([sys.executable, "-c", FORKED.format(target=target.TARGET)], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", FORKED.format(target=target.TARGET)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert result.returncode == 0, result.stderr
 
 
 def test_exit_with_pending_work() -> None:
     """The interpreter ends while streams still have work."""
-    program = f"import {target.TARGET} as mx\nx = mx.ones((500, 500))\nfor _ in range(20):\n    x = x @ x * 1e-3\n    mx.async_eval(x)\n"
+    program = (
+        f"import {target.TARGET} as mx\nx = mx.ones((500, 500))\n"
+        "for _ in range(20):\n    x = x @ x * 1e-3\n    mx.async_eval(x)\n"
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
 
@@ -332,7 +375,11 @@ def test_memory_counters() -> None:
     limit = mx.set_memory_limit(1 << 33)
     assert mx.set_memory_limit(limit) == 1 << 33 and mx.get_memory_limit() == limit
     assert isinstance(mx.set_wired_limit(0), int)
-    for wrong in (lambda: mx.set_cache_limit(-1), lambda: mx.set_memory_limit(-1), lambda: mx.set_memory_limit("a")):
+    for wrong in (
+        lambda: mx.set_cache_limit(-1),
+        lambda: mx.set_memory_limit(-1),
+        lambda: mx.set_memory_limit("a"),
+    ):
         with pytest.raises(TypeError):
             wrong()
 
@@ -353,10 +400,17 @@ def test_cache_limit_holds() -> None:
 @pytest.mark.mica_only
 def test_nothing_is_left() -> None:
     """Objects are counted, and the count comes back."""
+
     def work() -> None:
         x = mx.random.normal((50, 50))
         f = mx.compile(lambda a: mx.sin(a) @ a)
-        mx.eval(f(x), mx.grad(lambda a: f(a).sum())(x), mx.vmap(lambda a: a * 2)(x), x[mx.array([1, 2])], mx.checkpoint(mx.exp)(x))
+        mx.eval(
+            f(x),
+            mx.grad(lambda a: f(a).sum())(x),
+            mx.vmap(lambda a: a * 2)(x),
+            x[mx.array([1, 2])],
+            mx.checkpoint(mx.exp)(x),
+        )
         try:
             mx.eval(x[mx.array([99])])
         except IndexError:
@@ -369,5 +423,3 @@ def test_nothing_is_left() -> None:
         work()
     gc.collect()
     assert before is not None and target.live() == before
-
-

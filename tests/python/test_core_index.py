@@ -1,4 +1,6 @@
-"""Indexing: random keys on random shapes against NumPy, for reads, writes and ``.at``; masks; indices that do not exist."""
+"""Indexing: random keys on random shapes against NumPy, for reads, writes and ``.at``; masks; indices that
+do not exist.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ COUNT = 6000 if target.LONG else 1500
 
 
 def draw_slice(rng: np.random.Generator, size: int, inside: bool) -> slice:
-    """A slice with any signs and steps; ``inside``: bounds that exist (beside index arrays the wheel does not clamp)."""
+    """A slice with any signs and steps; ``inside``: bounds that exist (beside index arrays the wheel does
+    not clamp).
+    """
     reach = size if inside else size + 3
 
     def bound():
@@ -22,7 +26,13 @@ def draw_slice(rng: np.random.Generator, size: int, inside: bool) -> slice:
     return slice(bound(), bound(), step)
 
 
-def draw_key(rng: np.random.Generator, shape: tuple[int, ...], arrays: bool, distinct: bool = False, new_axes: bool = True):
+def draw_key(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    arrays: bool,
+    distinct: bool = False,
+    new_axes: bool = True,
+):
     """A key for NumPy; index arrays are lists or ndarrays of int32."""
     parts: list = []
     left = list(shape)
@@ -33,7 +43,7 @@ def draw_key(rng: np.random.Generator, shape: tuple[int, ...], arrays: bool, dis
     axes = left[:taken]
     if ellipsis_at >= 0:
         rest = taken - ellipsis_at
-        axes = left[:ellipsis_at] + (left[len(left) - rest:] if rest else [])
+        axes = left[:ellipsis_at] + (left[len(left) - rest :] if rest else [])
     used = False
     for i, size in enumerate(axes):
         if i == ellipsis_at:
@@ -71,7 +81,11 @@ def converted(key, rng: np.random.Generator):
     if isinstance(key, np.ndarray):
         if key.ndim == 1 and rng.random() < 0.3:
             return key.tolist()
-        dtype = rng.choice(["int32", "int64", "int16"]) if key.min(initial=0) < 0 else rng.choice(["int32", "uint32", "uint8"])
+        dtype = (
+            rng.choice(["int32", "int64", "int16"])
+            if key.min(initial=0) < 0
+            else rng.choice(["int32", "uint32", "uint8"])
+        )
         return mx.array(key).astype(getattr(mx, str(dtype)))
     return key
 
@@ -136,7 +150,7 @@ def test_set(batch: int) -> None:
         elif choice < 0.7:
             value = rng.integers(100, 200, shape).astype(np.float32)
         else:
-            kept = shape[int(rng.integers(0, len(shape) + 1)):]
+            kept = shape[int(rng.integers(0, len(shape) + 1)) :]
             value = rng.integers(100, 200, kept).astype(np.float32)
         want = x.copy()
         want[key] = value
@@ -219,7 +233,17 @@ def test_boolean_mask_reads() -> None:
 def test_rejected_keys() -> None:
     """Keys that are no indices."""
     x = mx.arange(6).reshape(2, 3)
-    for key in ("a", 1.0, range(2), mx.array([0.5]), (0, 0, 0), (..., 0, ...), slice("a"), slice(1.0), (slice(None), "b")):
+    for key in (
+        "a",
+        1.0,
+        range(2),
+        mx.array([0.5]),
+        (0, 0, 0),
+        (..., 0, ...),
+        slice("a"),
+        slice(1.0),
+        (slice(None), "b"),
+    ):
         with pytest.raises((ValueError, IndexError, TypeError)):
             mx.eval(x[key])
     scalar = mx.array(3)
@@ -267,7 +291,12 @@ def test_repeated_indices() -> None:
 def test_missing_integers(index: int) -> None:
     """A number that is no index is refused where the call stands."""
     x = mx.arange(6).reshape(2, 3)
-    for read in (lambda: x[index], lambda: x[index, 0], lambda: x[..., index + 1 if index > 0 else index - 1], lambda: mx.take(x, index, axis=0)):
+    for read in (
+        lambda: x[index],
+        lambda: x[index, 0],
+        lambda: x[..., index + 1 if index > 0 else index - 1],
+        lambda: mx.take(x, index, axis=0),
+    ):
         with pytest.raises(IndexError, match="2|3"):
             mx.eval(read())
     with pytest.raises(IndexError):
@@ -281,11 +310,16 @@ def test_missing_indices_in_arrays() -> None:
     x = mx.arange(6).reshape(2, 3)
     bad = mx.array([0, 2])
     calls = {
-        "get": lambda: x[bad], "negative": lambda: x[mx.array([-3])], "pair": lambda: x[mx.array([0]), mx.array([3])],
-        "take": lambda: mx.take(x, bad, axis=0), "flat": lambda: mx.take(x, mx.array([6])),
+        "get": lambda: x[bad],
+        "negative": lambda: x[mx.array([-3])],
+        "pair": lambda: x[mx.array([0]), mx.array([3])],
+        "take": lambda: mx.take(x, bad, axis=0),
+        "flat": lambda: mx.take(x, mx.array([6])),
         "along": lambda: mx.take_along_axis(x, mx.array([[0, 1, 2]]), axis=0),
         "put": lambda: mx.put_along_axis(x, mx.array([[0, 1, 2]]), mx.array(1), axis=0),
-        "at": lambda: x.at[bad].add(1), "list": lambda: x[[0, 5]], "large": lambda: x[mx.array([2**31 + 5, 1], dtype=mx.int64)],
+        "at": lambda: x.at[bad].add(1),
+        "list": lambda: x[[0, 5]],
+        "large": lambda: x[mx.array([2**31 + 5, 1], dtype=mx.int64)],
         "unsigned": lambda: x[mx.array([2**32 - 1], dtype=mx.uint32)],
         "slice": lambda: mx.slice(x, mx.array([1]), (1,), (2, 3)),
         "update": lambda: mx.slice_update(x, mx.zeros((2, 3), dtype=mx.int32), mx.array([1]), (1,)),
@@ -309,6 +343,14 @@ def test_missing_indices_in_arrays() -> None:
 def test_as_strided_stays_inside() -> None:
     """Strides that leave the elements are refused."""
     x = mx.arange(12)
-    for shape, strides, offset in (((13,), (1,), 0), ((2,), (12,), 0), ((2,), (1,), 11), ((2,), (-1,), 0), ((3, 5), (4, 1), 0), ((1,), (1,), -1), ((2**40,), (2**40,), 0)):
+    for shape, strides, offset in (
+        ((13,), (1,), 0),
+        ((2,), (12,), 0),
+        ((2,), (1,), 11),
+        ((2,), (-1,), 0),
+        ((3, 5), (4, 1), 0),
+        ((1,), (1,), -1),
+        ((2**40,), (2**40,), 0),
+    ):
         with pytest.raises((IndexError, ValueError)):
             mx.eval(mx.as_strided(x, shape, strides, offset))

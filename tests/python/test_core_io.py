@@ -34,7 +34,11 @@ def same(a, b) -> bool:
 # ---- safetensors ----
 def test_safetensors_round_trip(tmp_path: Path) -> None:
     """Every dtype that the format has, odd sizes, empty and 0-d arrays, views."""
-    arrays = {f"{dtype}.{i}": sample(dtype, shape) for dtype in STORED for i, shape in enumerate(((2, 3), (), (5,), (0, 4), (1, 1, 7)))}
+    arrays = {
+        f"{dtype}.{i}": sample(dtype, shape)
+        for dtype in STORED
+        for i, shape in enumerate(((2, 3), (), (5,), (0, 4), (1, 1, 7)))
+    }
     arrays["view"] = sample("float32", (4, 5)).T[1:, ::2]
     arrays["a/b é"] = sample("int8")
     mx.save_safetensors(tmp_path / "x.safetensors", arrays)
@@ -50,11 +54,11 @@ def test_safetensors_layout(tmp_path: Path) -> None:
     mx.save_safetensors(path, {"b": sample("float32"), "a": sample("bfloat16")}, {"k": "v"})
     raw = Path(path).read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
-    header = json.loads(raw[8:8 + length])
+    header = json.loads(raw[8 : 8 + length])
     assert header["__metadata__"] == {"k": "v"}
     assert header["b"]["dtype"] == "F32" and header["a"]["dtype"] == "BF16" and header["b"]["shape"] == [2, 3]
     begin, end = header["b"]["data_offsets"]
-    assert np.frombuffer(raw[8 + length + begin:8 + length + end], np.float32).tolist() == list(range(6))
+    assert np.frombuffer(raw[8 + length + begin : 8 + length + end], np.float32).tolist() == list(range(6))
     _, metadata = mx.load(path, return_metadata=True)
     assert metadata == {"k": "v"}
 
@@ -79,24 +83,51 @@ def entry(begin=0, end=8, shape=(2,), dtype="F32") -> dict:
 def test_safetensors_of_others(tmp_path: Path) -> None:
     """Padding, order and unaligned data as other writers make them."""
     path = tmp_path / "x.safetensors"
-    header = json.dumps({"b": entry(1, 9), "a": entry(0, 1, (1,), "U8"), "__metadata__": {"x": "y"}}).encode() + b"   "
+    header = (
+        json.dumps({"b": entry(1, 9), "a": entry(0, 1, (1,), "U8"), "__metadata__": {"x": "y"}}).encode()
+        + b"   "
+    )
     path.write_bytes(hand_made(header, b"\x07" + struct.pack("<2f", 1.5, 2.5)))
     loaded = mx.load(str(path))
     assert loaded["a"].tolist() == [7] and loaded["b"].tolist() == [1.5, 2.5]
 
 
 HOSTILE = {
-    "empty": b"", "short": b"\x01\x02", "length beyond the file": struct.pack("<Q", 1000) + b"{}", "huge length": struct.pack("<Q", 2**63) + b"{}",
-    "no JSON": hand_made(b"hello", b""), "list": hand_made(b"[]", b""), "cut JSON": hand_made(b'{"a": {"dtype"', b""), "deep JSON": hand_made(b'{"a":' * 10_000, b""),
-    "data cut": hand_made({"a": entry()}, b"\0" * 4), "negative offsets": hand_made({"a": entry(-8, 0)}, b"\0" * 8), "end before begin": hand_made({"a": entry(8, 0)}, b"\0" * 8),
-    "size disagrees": hand_made({"a": entry(0, 8, (3,))}, b"\0" * 8), "unknown dtype": hand_made({"a": entry(dtype="F99")}, b"\0" * 8),
-    "negative shape": hand_made({"a": entry(shape=(-2,))}, b"\0" * 8), "product overflows": hand_made({"a": entry(0, 0, (2**32, 2**32, 2**32))}, b""),
-    "offsets overflow": hand_made({"a": entry(2**64 - 8, 2**64)}, b"\0" * 8), "shape of strings": hand_made({"a": {"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}}, b"\0" * 8),
-    "entry is a number": hand_made({"a": 5}, b""), "no offsets": hand_made({"a": {"dtype": "F32", "shape": [2]}}, b"\0" * 8),
+    "empty": b"",
+    "short": b"\x01\x02",
+    "length beyond the file": struct.pack("<Q", 1000) + b"{}",
+    "huge length": struct.pack("<Q", 2**63) + b"{}",
+    "no JSON": hand_made(b"hello", b""),
+    "list": hand_made(b"[]", b""),
+    "cut JSON": hand_made(b'{"a": {"dtype"', b""),
+    "deep JSON": hand_made(b'{"a":' * 10_000, b""),
+    "data cut": hand_made({"a": entry()}, b"\0" * 4),
+    "negative offsets": hand_made({"a": entry(-8, 0)}, b"\0" * 8),
+    "end before begin": hand_made({"a": entry(8, 0)}, b"\0" * 8),
+    "size disagrees": hand_made({"a": entry(0, 8, (3,))}, b"\0" * 8),
+    "unknown dtype": hand_made({"a": entry(dtype="F99")}, b"\0" * 8),
+    "negative shape": hand_made({"a": entry(shape=(-2,))}, b"\0" * 8),
+    "product overflows": hand_made({"a": entry(0, 0, (2**32, 2**32, 2**32))}, b""),
+    "offsets overflow": hand_made({"a": entry(2**64 - 8, 2**64)}, b"\0" * 8),
+    "shape of strings": hand_made({"a": {"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}}, b"\0" * 8),
+    "entry is a number": hand_made({"a": 5}, b""),
+    "no offsets": hand_made({"a": {"dtype": "F32", "shape": [2]}}, b"\0" * 8),
 }
 # The wheel dies of, or accepts, these.
-WHEEL_ACCEPTS = {"negative offsets", "end before begin", "offsets overflow", "product overflows", "deep JSON", "negative shape", "size disagrees", "shape of strings", "data cut", "list",
-                 "entry is a number", "no offsets"}
+WHEEL_ACCEPTS = {
+    "negative offsets",
+    "end before begin",
+    "offsets overflow",
+    "product overflows",
+    "deep JSON",
+    "negative shape",
+    "size disagrees",
+    "shape of strings",
+    "data cut",
+    "list",
+    "entry is a number",
+    "no offsets",
+}
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -175,7 +206,9 @@ def test_killed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = str(tmp_path / "x.safetensors")
     mx.save_safetensors(path, {"a": mx.zeros((1 << 24,))})
     for delay in (0.05, 0.15, 0.3):
-        process = subprocess.Popen([sys.executable, "-c", KILLED.format(target=target.TARGET, path=path)], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED.format(target=target.TARGET, path=path)], stdout=subprocess.PIPE
+        )
         assert process.stdout and process.stdout.readline() == b"go\n"
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
@@ -184,13 +217,31 @@ def test_killed_save_leaves_the_old_file(tmp_path: Path) -> None:
         assert a.shape == (1 << 24,) and mx.min(a).item() == mx.max(a).item()
 
 
-@pytest.mark.parametrize(("wrong", "kind"), (
-    (lambda p: mx.save_safetensors(p, {"a": 1}), (TypeError, RuntimeError, ValueError)), (lambda p: mx.save_safetensors(p, [mx.zeros(1)]), (TypeError, RuntimeError, ValueError)),
-    (lambda p: mx.save_safetensors(p, {"a": mx.zeros((1,))}, {"k": 1}), (TypeError, RuntimeError, ValueError)), (lambda p: mx.save_safetensors(p, {"a": mx.zeros((1,), dtype=mx.float64)}), (RuntimeError, ValueError)),
-    (lambda p: mx.load(p + "/missing.safetensors"), (RuntimeError, OSError)), (lambda p: mx.load(p + "/missing.npy"), (RuntimeError, OSError)), (lambda p: mx.load(p + "x.unknown"), ValueError),
-    (lambda p: mx.load(5), (TypeError, ValueError)), (lambda p: mx.save_safetensors(p + "/no/such/dir/x", {"a": mx.zeros((1,))}), (RuntimeError, OSError, ValueError)),
-    (lambda p: mx.save(p + "/no/such/dir/x", mx.zeros((1,))), (RuntimeError, OSError, ValueError)), (lambda p: mx.save(p, "text"), (TypeError, ValueError)),
-))
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    (
+        (lambda p: mx.save_safetensors(p, {"a": 1}), (TypeError, RuntimeError, ValueError)),
+        (lambda p: mx.save_safetensors(p, [mx.zeros(1)]), (TypeError, RuntimeError, ValueError)),
+        (
+            lambda p: mx.save_safetensors(p, {"a": mx.zeros((1,))}, {"k": 1}),
+            (TypeError, RuntimeError, ValueError),
+        ),
+        (
+            lambda p: mx.save_safetensors(p, {"a": mx.zeros((1,), dtype=mx.float64)}),
+            (RuntimeError, ValueError),
+        ),
+        (lambda p: mx.load(p + "/missing.safetensors"), (RuntimeError, OSError)),
+        (lambda p: mx.load(p + "/missing.npy"), (RuntimeError, OSError)),
+        (lambda p: mx.load(p + "x.unknown"), ValueError),
+        (lambda p: mx.load(5), (TypeError, ValueError)),
+        (
+            lambda p: mx.save_safetensors(p + "/no/such/dir/x", {"a": mx.zeros((1,))}),
+            (RuntimeError, OSError, ValueError),
+        ),
+        (lambda p: mx.save(p + "/no/such/dir/x", mx.zeros((1,))), (RuntimeError, OSError, ValueError)),
+        (lambda p: mx.save(p, "text"), (TypeError, ValueError)),
+    ),
+)
 def test_wrong_calls(wrong, kind, tmp_path: Path) -> None:
     """Each is an exception that names the trouble."""
     with pytest.raises(kind):
@@ -236,8 +287,17 @@ def test_file_objects(tmp_path: Path) -> None:
     assert same(mx.load(buffer, format="safetensors")["a"], sample("int8"))
 
 
-@pytest.mark.parametrize("raw", (b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff{}", b"hello world, this is no array at all" * 4,
-                                 b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'  \n"), ids=range(5))
+@pytest.mark.parametrize(
+    "raw",
+    (
+        b"",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00\xff\xff{}",
+        b"hello world, this is no array at all" * 4,
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'  \n",
+    ),
+    ids=range(5),
+)
 def test_hostile_npy(raw: bytes, tmp_path: Path) -> None:
     """Each gives an exception."""
     path = tmp_path / "x.npy"

@@ -50,5 +50,7 @@ def test_large_arrays_print_at_once() -> None:
 
 def test_printing_writes_nothing_else() -> None:
     """Importing and printing leave standard error empty."""
-    result = subprocess.run([sys.executable, "-c", f"import {TARGET} as mx; print(mx.arange(3))"], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", f"import {TARGET} as mx; print(mx.arange(3))"], capture_output=True, text=True
+    )
     assert result.stdout == "array([0, 1, 2], dtype=int32)\n" and result.stderr == ""

@@ -1,4 +1,6 @@
-"""The array as a Python object: construction, conversion, operators on both sides, NumPy, buffers, DLPack, pickle, dtypes."""
+"""The array as a Python object: construction, conversion, operators on both sides, NumPy, buffers, DLPack,
+pickle, dtypes.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +22,61 @@ def name(a) -> str:
 
 
 # ---- construction ----
-@pytest.mark.parametrize(("value", "dtype", "shape"), (
-    (1, "int32", ()), (2**31, "int64", ()), (1.5, "float32", ()), (True, "bool_", ()), (1j, "complex64", ()), ([], "float32", (0,)),
-    ([[], []], "float32", (2, 0)), ([1, 2.5], "float32", (2,)), ([1, 2**40], "int64", (2,)), ([True, 1], "int32", (2,)), (((1, 2), [3, 4]), "int32", (2, 2)),
-    (np.zeros((2, 3), np.int16), "int16", (2, 3)), (np.zeros(2), "float32", (2,)), (np.zeros(2, np.complex128), "complex64", (2,)), (np.int64(3), "int64", ()),
-    (np.float16(3), "float16", ()), (b"abc", "uint8", (3,)), (bytearray(b"ab"), "uint8", (2,)), (memoryview(b"ab"), "uint8", (2,)), ([A, A], "int32", (2, 3)),
-    ([A, mx.array([1.0, 2.0, 3.0])], "float32", (2, 3)), (np.zeros((3, 2)).T, "float32", (2, 3)), (np.asfortranarray(np.zeros((3, 2), np.int8)), "int8", (3, 2)),
-))
+@pytest.mark.parametrize(
+    ("value", "dtype", "shape"),
+    (
+        (1, "int32", ()),
+        (2**31, "int64", ()),
+        (1.5, "float32", ()),
+        (True, "bool_", ()),
+        (1j, "complex64", ()),
+        ([], "float32", (0,)),
+        ([[], []], "float32", (2, 0)),
+        ([1, 2.5], "float32", (2,)),
+        ([1, 2**40], "int64", (2,)),
+        ([True, 1], "int32", (2,)),
+        (((1, 2), [3, 4]), "int32", (2, 2)),
+        (np.zeros((2, 3), np.int16), "int16", (2, 3)),
+        (np.zeros(2), "float32", (2,)),
+        (np.zeros(2, np.complex128), "complex64", (2,)),
+        (np.int64(3), "int64", ()),
+        (np.float16(3), "float16", ()),
+        (b"abc", "uint8", (3,)),
+        (bytearray(b"ab"), "uint8", (2,)),
+        (memoryview(b"ab"), "uint8", (2,)),
+        ([A, A], "int32", (2, 3)),
+        ([A, mx.array([1.0, 2.0, 3.0])], "float32", (2, 3)),
+        (np.zeros((3, 2)).T, "float32", (2, 3)),
+        (np.asfortranarray(np.zeros((3, 2), np.int8)), "int8", (3, 2)),
+    ),
+)
 def test_construction(value, dtype: str, shape: tuple[int, ...]) -> None:
     """Shape and dtype follow from the value."""
     a = mx.array(value)
     assert name(a) == dtype and a.shape == shape
 
 
-@pytest.mark.parametrize(("value", "kind"), (
-    ("abc", ValueError), (None, TypeError), (range(3), ValueError), ([None], ValueError), (["a"], ValueError), ([np.float32(1)], ValueError), ([np.ones(2)], ValueError),
-    ([[1], [2, 3]], ValueError), ([1, [2]], ValueError), ([[1], 2], ValueError), (np.array(["a"]), RuntimeError), (np.array([1], dtype=">i4"), RuntimeError),
-    (np.array([object()]), RuntimeError), (np.zeros(3)[::-1], ValueError), ({"a": 1}, ValueError), (object(), ValueError),
-))
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    (
+        ("abc", ValueError),
+        (None, TypeError),
+        (range(3), ValueError),
+        ([None], ValueError),
+        (["a"], ValueError),
+        ([np.float32(1)], ValueError),
+        ([np.ones(2)], ValueError),
+        ([[1], [2, 3]], ValueError),
+        ([1, [2]], ValueError),
+        ([[1], 2], ValueError),
+        (np.array(["a"]), RuntimeError),
+        (np.array([1], dtype=">i4"), RuntimeError),
+        (np.array([object()]), RuntimeError),
+        (np.zeros(3)[::-1], ValueError),
+        ({"a": 1}, ValueError),
+        (object(), ValueError),
+    ),
+)
 def test_refused_values(value, kind) -> None:
     """No array can be made of these."""
     with pytest.raises(kind):
@@ -102,9 +141,18 @@ def test_objects_that_convert() -> None:
 # ---- scalars and containers ----
 def test_conversion_to_python() -> None:
     """Arrays of one element are numbers."""
-    assert mx.array(5).item() == 5 and type(mx.array(True).item()) is bool and type(mx.array(2.5).item()) is float
+    assert (
+        mx.array(5).item() == 5
+        and type(mx.array(True).item()) is bool
+        and type(mx.array(2.5).item()) is float
+    )
     assert mx.array(1 + 2j).item() == 1 + 2j and mx.array(1.5).astype(mx.bfloat16).item() == 1.5
-    assert float(mx.array([[2.5]])) == 2.5 and int(mx.array(2.7)) == 2 and complex(mx.array(1j)) == 1j and bool(mx.array([0.0])) is False
+    assert (
+        float(mx.array([[2.5]])) == 2.5
+        and int(mx.array(2.7)) == 2
+        and complex(mx.array(1j)) == 1j
+        and bool(mx.array([0.0])) is False
+    )
     assert [10, 20, 30][mx.array(1)] == 20 and list(range(mx.array(3))) == [0, 1, 2]
     for convert in (bool, int, float, complex, lambda a: a.item()):
         for a in (A, mx.zeros((0,))):
@@ -197,7 +245,12 @@ def test_unary_operators() -> None:
     """Minus, plus, absolute value, inversion."""
     assert (-A).tolist() == [-1, -2, -3] and (+A).tolist() == [1, 2, 3] and abs(-A).tolist() == [1, 2, 3]
     assert (~A).tolist() == [-2, -3, -4] and (~mx.array([True])).tolist() == [False]
-    for operation in (lambda: -mx.array([True]), lambda: ~mx.array([1.0]), lambda: A & 1.5, lambda: mx.array([1.0]) << 1):
+    for operation in (
+        lambda: -mx.array([True]),
+        lambda: ~mx.array([1.0]),
+        lambda: A & 1.5,
+        lambda: mx.array([1.0]) << 1,
+    ):
         with pytest.raises(ValueError):
             operation()
 
@@ -208,7 +261,9 @@ def test_operators_that_the_reference_lacks() -> None:
     assert (5 & A).tolist() == [1, 0, 1] and (4 | A).tolist() == [5, 6, 7] and (1 ^ A).tolist() == [0, 3, 2]
     assert (1 << A).tolist() == [2, 4, 8] and (16 >> A).tolist() == [8, 4, 2]
     assert round(mx.array([1.26]), 1).item() == pytest.approx(1.3) and round(mx.array(2.5)).item() == 2
-    assert [x.tolist() for x in divmod(A, 2)] == [[0, 1, 1], [1, 0, 1]] and [x.tolist() for x in divmod(7, A)] == [[7, 3, 2], [0, 1, 1]]
+    assert [x.tolist() for x in divmod(A, 2)] == [[0, 1, 1], [1, 0, 1]] and [
+        x.tolist() for x in divmod(7, A)
+    ] == [[7, 3, 2], [0, 1, 1]]
 
 
 def test_numpy_operands() -> None:
@@ -224,7 +279,12 @@ def test_numpy_operands() -> None:
 def test_weak_numbers() -> None:
     """A Python integer must fit a narrow dtype."""
     small = mx.array([1], dtype=mx.uint8)
-    for operation in (lambda: small + 300, lambda: small + -1, lambda: mx.array([1], dtype=mx.int8) * 128, lambda: mx.maximum(small, 256)):
+    for operation in (
+        lambda: small + 300,
+        lambda: small + -1,
+        lambda: mx.array([1], dtype=mx.int8) * 128,
+        lambda: mx.maximum(small, 256),
+    ):
         with pytest.raises(ValueError):
             operation()
     assert name(small + 2.5) == "float32" and name(small * True) == "uint8" and name(A + 2j) == "complex64"
@@ -239,8 +299,24 @@ def test_buffer(dtype: str) -> None:
     a = mx.array([[1, 2, 3], [4, 5, 6]]).astype(getattr(mx, dtype))
     view = memoryview(a)
     assert view.shape == (2, 3) and view.itemsize == a.itemsize and not view.readonly
-    assert view.format == {"bool_": "?", "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
-                           "float16": "e", "float32": "f", "float64": "d", "complex64": "Zf"}[dtype]
+    assert (
+        view.format
+        == {
+            "bool_": "?",
+            "uint8": "B",
+            "uint16": "H",
+            "uint32": "I",
+            "uint64": "Q",
+            "int8": "b",
+            "int16": "h",
+            "int32": "i",
+            "int64": "q",
+            "float16": "e",
+            "float32": "f",
+            "float64": "d",
+            "complex64": "Zf",
+        }[dtype]
+    )
     assert np.array_equal(np.array(a), values.to_numpy(a)) and np.array(a).dtype == values.NUMPY[dtype]
     shared = np.asarray(a)
     shared[0, 0] = 0
@@ -297,8 +373,42 @@ def test_array_namespace() -> None:
 
 
 # ---- methods ----
-METHODS = ("abs", "all", "any", "argmax", "argmin", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum", "exp", "flatten", "log", "log10", "log1p", "log2",
-           "logcumsumexp", "logsumexp", "max", "mean", "min", "prod", "reciprocal", "round", "rsqrt", "sin", "sqrt", "square", "squeeze", "std", "sum", "transpose", "var")
+METHODS = (
+    "abs",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "conj",
+    "cos",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "exp",
+    "flatten",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "logcumsumexp",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "reciprocal",
+    "round",
+    "rsqrt",
+    "sin",
+    "sqrt",
+    "square",
+    "squeeze",
+    "std",
+    "sum",
+    "transpose",
+    "var",
+)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -311,15 +421,41 @@ def test_methods(method: str) -> None:
         got, want = getattr(x, method)(axis=1, keepdims=True), getattr(mx, method)(x, axis=1, keepdims=True)
         assert np.array_equal(np.array(got), np.array(want)) and got.shape == (2, 1)
     if method in ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"):
-        assert np.array_equal(np.array(getattr(x, method)(0, reverse=True, inclusive=False)), np.array(getattr(mx, method)(x, 0, reverse=True, inclusive=False)))
+        assert np.array_equal(
+            np.array(getattr(x, method)(0, reverse=True, inclusive=False)),
+            np.array(getattr(mx, method)(x, 0, reverse=True, inclusive=False)),
+        )
 
 
 # ---- dtypes ----
 def test_dtypes() -> None:
     """Fourteen objects that compare, hash and print."""
-    for i, dtype in enumerate(("bool_", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bfloat16", "complex64")):
+    for i, dtype in enumerate(
+        (
+            "bool_",
+            "uint8",
+            "uint16",
+            "uint32",
+            "uint64",
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "float16",
+            "float32",
+            "float64",
+            "bfloat16",
+            "complex64",
+        )
+    ):
         d = getattr(mx, dtype)
-        assert isinstance(d, mx.Dtype) and hash(d) == i and d == getattr(mx, dtype) and d != "float32" and repr(d).endswith("." + dtype.rstrip("_"))
+        assert (
+            isinstance(d, mx.Dtype)
+            and hash(d) == i
+            and d == getattr(mx, dtype)
+            and d != "float32"
+            and repr(d).endswith("." + dtype.rstrip("_"))
+        )
         assert d.size == mx.zeros((1,), dtype=d).itemsize
     with pytest.raises(TypeError):
         mx.zeros((1,), dtype="float32")
@@ -329,19 +465,45 @@ def test_dtypes() -> None:
 
 def test_categories() -> None:
     """The tree of issubdtype, kinds of isdtype."""
-    assert mx.issubdtype(mx.float16, mx.floating) and mx.issubdtype(mx.bfloat16, mx.inexact) and mx.issubdtype(mx.uint8, mx.unsignedinteger)
-    assert mx.issubdtype(mx.complex64, mx.complexfloating) and not mx.issubdtype(mx.bool_, mx.number) and mx.issubdtype(mx.bool_, mx.generic)
-    assert mx.issubdtype(mx.floating, mx.inexact) and not mx.issubdtype(mx.floating, mx.integer) and not mx.issubdtype(mx.floating, mx.float32)
+    assert (
+        mx.issubdtype(mx.float16, mx.floating)
+        and mx.issubdtype(mx.bfloat16, mx.inexact)
+        and mx.issubdtype(mx.uint8, mx.unsignedinteger)
+    )
+    assert (
+        mx.issubdtype(mx.complex64, mx.complexfloating)
+        and not mx.issubdtype(mx.bool_, mx.number)
+        and mx.issubdtype(mx.bool_, mx.generic)
+    )
+    assert (
+        mx.issubdtype(mx.floating, mx.inexact)
+        and not mx.issubdtype(mx.floating, mx.integer)
+        and not mx.issubdtype(mx.floating, mx.float32)
+    )
     with pytest.raises(ValueError):
         mx.issubdtype("a", mx.floating)
-    assert mx.isdtype(mx.float32, "real floating") and mx.isdtype(mx.int8, ("signed integer", mx.float32)) and mx.isdtype(mx.bool_, "bool") and not mx.isdtype(mx.bool_, "numeric")
+    assert (
+        mx.isdtype(mx.float32, "real floating")
+        and mx.isdtype(mx.int8, ("signed integer", mx.float32))
+        and mx.isdtype(mx.bool_, "bool")
+        and not mx.isdtype(mx.bool_, "numeric")
+    )
 
 
 def test_limits_of_types() -> None:
     """finfo, iinfo, can_cast."""
-    assert mx.finfo(mx.float16).max == 65504 and mx.finfo(mx.bfloat16).eps == 2**-7 and mx.finfo(mx.float32).bits == 32
-    assert mx.finfo(mx.float32).smallest_normal == np.finfo(np.float32).tiny and mx.finfo(mx.float64).min == np.finfo(np.float64).min
-    assert (mx.iinfo(mx.int8).min, mx.iinfo(mx.int8).max) == (-128, 127) and mx.iinfo(mx.uint64).max == 2**64 - 1
+    assert (
+        mx.finfo(mx.float16).max == 65504
+        and mx.finfo(mx.bfloat16).eps == 2**-7
+        and mx.finfo(mx.float32).bits == 32
+    )
+    assert (
+        mx.finfo(mx.float32).smallest_normal == np.finfo(np.float32).tiny
+        and mx.finfo(mx.float64).min == np.finfo(np.float64).min
+    )
+    assert (mx.iinfo(mx.int8).min, mx.iinfo(mx.int8).max) == (-128, 127) and mx.iinfo(
+        mx.uint64
+    ).max == 2**64 - 1
     for wrong in (lambda: mx.finfo(mx.int32), lambda: mx.iinfo(mx.float32), lambda: mx.iinfo(mx.bool_)):
         with pytest.raises(ValueError):
             wrong()
@@ -350,14 +512,23 @@ def test_limits_of_types() -> None:
 
 def test_broadcast_shapes() -> None:
     """Shapes alone."""
-    assert tuple(mx.broadcast_shapes((1, 2), (3, 1))) == (3, 2) and tuple(mx.broadcast_shapes((), (4,))) == (4,)
+    assert tuple(mx.broadcast_shapes((1, 2), (3, 1))) == (3, 2) and tuple(mx.broadcast_shapes((), (4,))) == (
+        4,
+    )
     with pytest.raises(ValueError):
         mx.broadcast_shapes((2,), (3,))
 
 
 def test_constants() -> None:
     """Numbers and None under names."""
-    assert mx.pi == np.pi and mx.e == np.e and mx.inf == np.inf and np.isnan(mx.nan) and mx.newaxis is None and mx.euler_gamma == np.euler_gamma
+    assert (
+        mx.pi == np.pi
+        and mx.e == np.e
+        and mx.inf == np.inf
+        and np.isnan(mx.nan)
+        and mx.newaxis is None
+        and mx.euler_gamma == np.euler_gamma
+    )
 
 
 # ---- meaning of numbers ----
@@ -367,9 +538,14 @@ def test_integer_arithmetic() -> None:
     assert (mx.array([-7, 7]) % mx.array([2, -2])).tolist() == [1, -1]
     assert (mx.array([5]) // 0).tolist() == [0] and (mx.array([5]) % 0).tolist() == [5]
     assert (mx.array([255], dtype=mx.uint8) + mx.array([1], dtype=mx.uint8)).tolist() == [0]
-    assert (mx.array([2, 3]) ** mx.array([-1, 3])).tolist() == [0, 27] and (mx.array([0]) ** 0).tolist() == [1]
+    assert (mx.array([2, 3]) ** mx.array([-1, 3])).tolist() == [0, 27] and (mx.array([0]) ** 0).tolist() == [
+        1
+    ]
     assert name(mx.array([1]) / mx.array([2])) == "float32"
-    assert mx.array([2**31 - 1]).sum().dtype == mx.int32 and mx.array([1], dtype=mx.int64).sum().dtype == mx.int64
+    assert (
+        mx.array([2**31 - 1]).sum().dtype == mx.int32
+        and mx.array([1], dtype=mx.int64).sum().dtype == mx.int64
+    )
 
 
 def test_wide_sums() -> None:
@@ -397,6 +573,11 @@ def test_casts() -> None:
 def test_nan_order() -> None:
     """Extrema and their positions find NaN, sorting puts it last."""
     x = mx.array([1.0, float("nan"), 3.0])
-    assert np.isnan(x.max().item()) and np.isnan(x.min().item()) and x.argmax().item() == 1 and x.argmin().item() == 1
+    assert (
+        np.isnan(x.max().item())
+        and np.isnan(x.min().item())
+        and x.argmax().item() == 1
+        and x.argmin().item() == 1
+    )
     assert mx.argsort(x).tolist() == [0, 2, 1] and mx.argmax(mx.array([1, 3, 3])).item() == 1
     assert mx.sort(mx.array([1 + 2j, 1 + 1j, 0 + 5j])).tolist() == [5j, 1 + 1j, 1 + 2j]

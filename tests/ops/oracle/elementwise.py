@@ -53,8 +53,10 @@ def logaddexp(a, b):
 
 def _float(function):
     """In float64 whatever integers come in."""
+
     def wrapped(*args):
         return function(*(np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64) for x in args))
+
     return wrapped
 
 
@@ -97,10 +99,25 @@ case("ceil", X(-100, 100), ref=np.ceil, ulp=EXACT, nondiff=True)
 case("floor", X(-100, 100), ref=np.floor, ulp=EXACT, nondiff=True)
 case("trunc", X(-100, 100), ref=np.trunc, ulp=EXACT, nondiff=True)
 case("round", X(-100, 100), ref=np.round, ulp=EXACT, nondiff=True)
-case("round", X(-100, 100), variants=[v(1), v(decimals=2), v(-1)], ulp=ulps(1, half=1), nondiff=True, label="decimals",
-     dtypes=[n for n in ALL if n != "float64"])
-case("round", X(-100, 100), variants=[v(1), v(decimals=2), v(-1)], ref=np.round, ulp=ulps(1), nondiff=True,
-     dtypes=("float64",), label="decimals of float64")
+case(
+    "round",
+    X(-100, 100),
+    variants=[v(1), v(decimals=2), v(-1)],
+    ulp=ulps(1, half=1),
+    nondiff=True,
+    label="decimals",
+    dtypes=[n for n in ALL if n != "float64"],
+)
+case(
+    "round",
+    X(-100, 100),
+    variants=[v(1), v(decimals=2), v(-1)],
+    ref=np.round,
+    ulp=ulps(1),
+    nondiff=True,
+    dtypes=("float64",),
+    label="decimals of float64",
+)
 case("conj", X(), ref=np.conj, ulp=EXACT, diff=())
 case("conjugate", X(), ref=np.conjugate, ulp=EXACT, diff=())
 case("real", X(), ref=np.real, ulp=EXACT)
@@ -112,35 +129,109 @@ case("isinf", X(), nondiff=True)
 case("isfinite", X(), nondiff=True)
 case("isposinf", X(), nondiff=True)
 case("isneginf", X(), nondiff=True)
-case("nan_to_num", X(), variants=[v(), v(nan=2.0, posinf=3.0, neginf=-3.0)], ulp=EXACT,
-     dtypes=[n for n in ALL if n not in ("float64", "complex64")])
+case(
+    "nan_to_num",
+    X(),
+    variants=[v(), v(nan=2.0, posinf=3.0, neginf=-3.0)],
+    ulp=EXACT,
+    dtypes=[n for n in ALL if n not in ("float64", "complex64")],
+)
 case("stop_gradient", X(), ulp=EXACT, nondiff=True)
-case("astype", X(-4, 4), variants=[v(name) for name in ALL], ulp=ulps(0.5, half=0.5),
-     call=lambda m, x, name: m.astype(x, getattr(m, name)), specials=False, diff=())
-case("astype", X(-4, 4), variants=[v(name) for name in ALL], ulp=ulps(0.5, half=0.5),
-     call=lambda m, x, name: x.astype(getattr(m, name)), specials=False, diff=(), label="method")
+case(
+    "astype",
+    X(-4, 4),
+    variants=[v(name) for name in ALL],
+    ulp=ulps(0.5, half=0.5),
+    call=lambda m, x, name: m.astype(x, getattr(m, name)),
+    specials=False,
+    diff=(),
+)
+case(
+    "astype",
+    X(-4, 4),
+    variants=[v(name) for name in ALL],
+    ulp=ulps(0.5, half=0.5),
+    call=lambda m, x, name: x.astype(getattr(m, name)),
+    specials=False,
+    diff=(),
+    label="method",
+)
 
-for alias, name in {"acos": "arccos", "asin": "arcsin", "atan": "arctan", "acosh": "arccosh", "asinh": "arcsinh",
-                    "atanh": "arctanh"}.items():
-    low, high = {"acos": (-1, 1), "asin": (-1, 1), "acosh": (1, 100), "atanh": (-0.9, 0.9)}.get(alias, (-9, 9))
-    case(alias, X(low, high), ref=_float(getattr(np, name)), ulp=ulps(4, pair=64), dtypes=("float32", "int32"), diff=())
+for alias, name in {
+    "acos": "arccos",
+    "asin": "arcsin",
+    "atan": "arctan",
+    "acosh": "arccosh",
+    "asinh": "arcsinh",
+    "atanh": "arctanh",
+}.items():
+    low, high = {"acos": (-1, 1), "asin": (-1, 1), "acosh": (1, 100), "atanh": (-0.9, 0.9)}.get(
+        alias, (-9, 9)
+    )
+    case(
+        alias,
+        X(low, high),
+        ref=_float(getattr(np, name)),
+        ulp=ulps(4, pair=64),
+        dtypes=("float32", "int32"),
+        diff=(),
+    )
 
 # ---- two operands ----
 case("add", X(-100, 100), X(-100, 100), ref=np.add, ulp=ulps(0.5, half=0.5))
 case("subtract", X(-100, 100), X(-100, 100), ulp=ulps(0.5, half=0.5))
 case("multiply", X(-10, 10), X(-10, 10), ref=np.multiply, ulp=ulps(0.5, half=0.5))
 case("divide", X(-10, 10), X(0.25, 10), ref=_float(np.divide), ulp=ulps(0.5, half=0.5))
-case("floor_divide", X(-100, 100), X(-10, 10), nondiff=True, ulp=EXACT, dtypes=[n for n in ALL if n not in HALVES])
+case(
+    "floor_divide",
+    X(-100, 100),
+    X(-10, 10),
+    nondiff=True,
+    ulp=EXACT,
+    dtypes=[n for n in ALL if n not in HALVES],
+)
 # The wheel floors the rounded quotient.
-case("floor_divide", X(-100, 100), X(0.5, 10), nondiff=True, ulp=EXACT, ref=np.floor_divide, dtypes=HALVES, specials=False,
-     label="halves")
-case("remainder", X(-100, 100), X(0.5, 10), ref=np.remainder, ulp=ulps(2), diff=(0,), grad=(X(0.5, 2.5), X(3, 5)))
-case("divmod", X(-100, 100), X(0.5, 10), ulp=ulps(2), nondiff=True, dtypes=[n for n in ALL if n not in (*HALVES, "bool_")])
+case(
+    "floor_divide",
+    X(-100, 100),
+    X(0.5, 10),
+    nondiff=True,
+    ulp=EXACT,
+    ref=np.floor_divide,
+    dtypes=HALVES,
+    specials=False,
+    label="halves",
+)
+case(
+    "remainder",
+    X(-100, 100),
+    X(0.5, 10),
+    ref=np.remainder,
+    ulp=ulps(2),
+    diff=(0,),
+    grad=(X(0.5, 2.5), X(3, 5)),
+)
+case(
+    "divmod",
+    X(-100, 100),
+    X(0.5, 10),
+    ulp=ulps(2),
+    nondiff=True,
+    dtypes=[n for n in ALL if n not in (*HALVES, "bool_")],
+)
 case("power", X(0.1, 5), X(-3, 3), ref=_float(np.power), ulp=ulps(4, pair=64), grad=(X(0.3, 3), X(-2, 2)))
 case("pow", X(0.1, 5), X(-3, 3), ref=_float(np.power), ulp=ulps(4, pair=64), diff=())
 case("maximum", X(-100, 100), X(-100, 100), ref=np.maximum, ulp=EXACT)
 case("minimum", X(-100, 100), X(-100, 100), ref=np.minimum, ulp=EXACT)
-case("logaddexp", X(-10, 10), X(-10, 10), ref=_float(logaddexp), ulp=ulps(4, pair=64), scaled=True, grad=X(-2, 2))
+case(
+    "logaddexp",
+    X(-10, 10),
+    X(-10, 10),
+    ref=_float(logaddexp),
+    ulp=ulps(4, pair=64),
+    scaled=True,
+    grad=X(-2, 2),
+)
 case("arctan2", X(-10, 10), X(-10, 10), ref=_float(np.arctan2), ulp=ulps(4))
 case("atan2", X(-10, 10), X(-10, 10), ref=_float(np.arctan2), ulp=ulps(4), diff=())
 for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
@@ -151,13 +242,33 @@ for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     case(name, X(-100, 100), X(-100, 100), nondiff=True)
 for name in ("left_shift", "right_shift", "bitwise_left_shift", "bitwise_right_shift"):
     case(name, X(0, 100), X(0, 7), nondiff=True)
-case("isclose", X(-1, 1), X(-1, 1), variants=[v(), v(0.5, 0.5), v(rtol=0.1, atol=0.2, equal_nan=True)], nondiff=True,
-     dtypes=[n for n in ALL if n not in UNSIGNED])
+case(
+    "isclose",
+    X(-1, 1),
+    X(-1, 1),
+    variants=[v(), v(0.5, 0.5), v(rtol=0.1, atol=0.2, equal_nan=True)],
+    nondiff=True,
+    dtypes=[n for n in ALL if n not in UNSIGNED],
+)
 
 # ---- three operands ----
 case("where", X(dtype="bool_"), X(), X(), ref=np.where, ulp=EXACT)
 case("where", X(-1, 1), X(), X(), ulp=EXACT, nondiff=True, label="number as condition")
-case("clip", X(-4, 4), X(-2, 0), X(0, 2), ulp=EXACT, ref=np.clip, dtypes=("float16", "bfloat16", "float32", "float64"),
-     specials=False)
-case("clip", X(-4, 4), variants=[v(-1, 1), v(None, 1), v(0, None), v(-1.5, 2.5), v(2, 1)], ulp=EXACT, specials=False,
-     label="numbers")
+case(
+    "clip",
+    X(-4, 4),
+    X(-2, 0),
+    X(0, 2),
+    ulp=EXACT,
+    ref=np.clip,
+    dtypes=("float16", "bfloat16", "float32", "float64"),
+    specials=False,
+)
+case(
+    "clip",
+    X(-4, 4),
+    variants=[v(-1, 1), v(None, 1), v(0, None), v(-1.5, 2.5), v(2, 1)],
+    ulp=EXACT,
+    specials=False,
+    label="numbers",
+)

@@ -38,9 +38,43 @@ def _argpartition(m, x, kth, axis=-1):
 
 
 KTH = (v(2), v(0), v(-1), v(3, 1), v(3, axis=0), v(5, None), v(9), v(-9), v(1, 3))
-case("partition", X(-100, 100, distinct=True), shapes=(((4, 5, 6),), ((4, 70, 4),)), variants=KTH, ulp=EXACT, call=_partition, dtypes=REALS, vmap=False)
-case("argpartition", X(-100, 100, distinct=True), shapes=(((4, 5, 6),), ((4, 70, 4),)), variants=KTH, ulp=EXACT, call=_argpartition, dtypes=REALS, vmap=False, diff=())
-case("topk", X(-100, 100, distinct=True), shapes=(((4, 5, 6),), ((7,),)), variants=(v(2), v(1), v(3, axis=0), v(4, 1), v(4, None), v(9), v(0), v(1, 3), v(-1)), ulp=EXACT,
-     call=lambda m, x, k, axis=-1: m.sort(m.topk(x, k, axis=axis), axis=0 if axis is None else axis), dtypes=REALS)
-case("searchsorted", X(-50, 50), X(-60, 60), shapes=(((20,), (7,)), ((20,), (3, 2)), ((20,), ()), ((1,), (4,)), ((0,), (3,)), ((4, 5), (3,))),
-     variants=(v(), v(side="right"), v("left"), v("middle")), call=lambda m, s, x, *a, **k: m.searchsorted(m.sort(s), x, *a, **k), nondiff=True, later=True)
+case(
+    "partition",
+    X(-100, 100, distinct=True),
+    shapes=(((4, 5, 6),), ((4, 70, 4),)),
+    variants=KTH,
+    ulp=EXACT,
+    call=_partition,
+    dtypes=REALS,
+    vmap=False,
+)
+case(
+    "argpartition",
+    X(-100, 100, distinct=True),
+    shapes=(((4, 5, 6),), ((4, 70, 4),)),
+    variants=KTH,
+    ulp=EXACT,
+    call=_argpartition,
+    dtypes=REALS,
+    vmap=False,
+    diff=(),
+)
+case(
+    "topk",
+    X(-100, 100, distinct=True),
+    shapes=(((4, 5, 6),), ((7,),)),
+    variants=(v(2), v(1), v(3, axis=0), v(4, 1), v(4, None), v(9), v(0), v(1, 3), v(-1)),
+    ulp=EXACT,
+    call=lambda m, x, k, axis=-1: m.sort(m.topk(x, k, axis=axis), axis=0 if axis is None else axis),
+    dtypes=REALS,
+)
+case(
+    "searchsorted",
+    X(-50, 50),
+    X(-60, 60),
+    shapes=(((20,), (7,)), ((20,), (3, 2)), ((20,), ()), ((1,), (4,)), ((0,), (3,)), ((4, 5), (3,))),
+    variants=(v(), v(side="right"), v("left"), v("middle")),
+    call=lambda m, s, x, *a, **k: m.searchsorted(m.sort(s), x, *a, **k),
+    nondiff=True,
+    later=True,
+)

@@ -98,7 +98,7 @@ mica_array *mica_count_nonzero(mica_scope *s, mica_array *a, mica_dims axis, boo
     int64_t axes[MICA_MAX_NDIM];
     int n = begin(s, "count_nonzero", &a, axis, axes);
     if (n < 0) return NULL;
-    mica_array *nonzero = mica__cast(s, a, MICA_BOOL);
+    mica_array *nonzero = mica_not_equal(s, a, mica_integer(s, 0)); /* not a cast, through which a derivative would pass */
     return axis.n == 0 ? mica__cast(s, nonzero, MICA_INT32) : reduce(s, mica_prim_sum, nonzero, n, axes, keepdims, MICA_INT32);
 }
 

@@ -44,6 +44,8 @@ class _Traced:
 
     def __init__(self, arrays: list) -> None:
         self.tracers = core._trace_begin(arrays)
+        # What the function gets: it may write into these objects; the tracers stay what they are.
+        self.given = [t.__copy__() for t in self.tracers]
         self.keep: list = []
 
     def __enter__(self) -> _Traced:
@@ -69,7 +71,7 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
         trees = [args[n] for n in numbers] + [kwargs[key] for key in names]
         arrays = core._flatten(trees, True)
         with _Traced(arrays) as traced:
-            replaced = core._rebuild(trees, traced.tracers)
+            replaced = core._rebuild(trees, traced.given)
             given, named = list(args), dict(kwargs)
             for n, tree in zip(numbers, replaced):
                 given[n] = tree
@@ -170,8 +172,8 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
     """
     primals, cotangents = _primals("vjp", primals, cotangents, "cotangents")
     with _Traced(primals) as traced:
-        results = _results("vjp", fun(*traced.tracers))
-        live = [r for r in results if core._is_traced(r)]
+        results = _results("vjp", fun(*traced.given))
+        live = [r for r in results if core._is_traced(r) and not core._is_stopped(r)]
         if len(cotangents) not in (len(results), len(live)):
             raise ValueError(
                 f"[vjp] Number of outputs to compute gradients for ({len(live)}) does not match number of cotangents ({len(cotangents)})."
@@ -206,7 +208,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
         if p.shape != t.shape:
             raise ValueError(f"[jvp] Input shape {p.shape} does not match tangent shape {t.shape}.")
     with _Traced(primals) as traced:
-        results = _results("jvp", fun(*traced.tracers))
+        results = _results("jvp", fun(*traced.given))
         found = core._push_forward(results, traced.tracers, tangents)
         traced.keep = results + found
     return results, found

@@ -278,6 +278,15 @@ static PyMethodDef functions[] = {
     { NULL, NULL, 0, NULL },
 };
 
+/* Members of an enumeration print as DeviceType.cpu, without their value. */
+void mica_py_plain_repr(PyObject *enums, PyObject *type)
+{
+    PyObject *base = type ? PyObject_GetAttrString(enums, "Enum") : NULL, *text = base ? PyObject_GetAttrString(base, "__str__") : NULL;
+    if (text) PyObject_SetAttrString(type, "__repr__", text);
+    Py_XDECREF(base);
+    Py_XDECREF(text);
+}
+
 /* DtypeCategory is an enum.Enum, as a Python user expects of one. */
 static int add_categories(PyObject *module)
 {
@@ -288,6 +297,7 @@ static int add_categories(PyObject *module)
         Py_XDECREF(n);
     }
     category_type = enums ? PyObject_CallMethod(enums, "Enum", "sO", "DtypeCategory", members) : NULL;
+    mica_py_plain_repr(enums, category_type);
     Py_XDECREF(enums);
     Py_XDECREF(members);
     if (!category_type || PyModule_AddObjectRef(module, "DtypeCategory", category_type) < 0) return -1;

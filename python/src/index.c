@@ -20,6 +20,7 @@ typedef struct key {
     int nindexed;   /* items with an array */
     bool separated; /* something stands between the indexed items */
     bool sliced;    /* some slice is not the whole axis */
+    const mica_array *array; /* what is indexed */
 } key;
 
 /* ---- reading ---- */
@@ -54,6 +55,15 @@ static bool bound(PyObject *o, int64_t missing, int64_t *out, bool *given)
 static bool add_mask(mica_scope *s, key *k, mica_array *mask)
 {
     if (k->n + mask->ndim > MAX_ITEMS) return refuse((PyObject *)mica_py_array_type);
+    /* Where the mask stands: behind the axes of the items before it, unless an ellipsis says otherwise (place checks the rest). */
+    int first = 0;
+    for (int i = 0; i < k->n && first >= 0; i++) first = k->at[i].kind == ITEM_ELLIPSIS ? -1 : first + (k->at[i].kind != ITEM_NEW);
+    for (int i = 0; first >= 0 && k->array && i < mask->ndim; i++)
+        if (first + i >= k->array->ndim || mask->shape[i] != k->array->shape[first + i]) {
+            PyErr_Format(PyExc_IndexError, "[index] a mask of shape %s does not fit the array's shape %s", mica__shape_text(mica__dims_of(mask)),
+                         mica__shape_text(mica__dims_of(k->array)));
+            return false;
+        }
     if (mica_py_need(mask) < 0) return false;
     mica_scope own;
     mica__scope_begin(&own, NULL);
@@ -202,6 +212,7 @@ static bool read_key(mica_scope *s, key *k, PyObject *o, const mica_array *a)
 {
     memset(k, 0, offsetof(key, at));
     k->nindexed = 0;
+    k->array = a;
     k->separated = k->sliced = false;
     if (PyTuple_Check(o)) {
         for (Py_ssize_t i = 0; i < PyTuple_Size(o); i++)

@@ -86,6 +86,19 @@ static PyObject *asarray(PyObject *m, PyObject *args, PyObject *keywords)
     return mica_py_finish(&s, mica_py_from_object(&s, o, d));
 }
 
+static PyObject *from_dlpack(PyObject *m, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = { "", "copy", NULL };
+    PyObject *o, *copy = Py_None;
+    (void)m;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:from_dlpack", names, &o, &copy)) return NULL;
+    if (copy == Py_False) return PyErr_Format(PyExc_ValueError, "[from_dlpack] the values must be copied on the CPU; pass copy=None or True");
+    if (!PyObject_HasAttrString(o, "__dlpack__")) return PyErr_Format(PyExc_TypeError, "[from_dlpack] an object with __dlpack__ is needed, not %R", (PyObject *)Py_TYPE(o));
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    return mica_py_finish(&s, mica_py_from_object(&s, o, MICA_DEFAULT_DTYPE));
+}
+
 static bool real_number(const char *name, PyObject *o, double *real, bool *is_integer, int64_t *integer)
 {
     *is_integer = false;
@@ -292,6 +305,7 @@ static PyMethodDef functions[] = {
     { "eval", eval, METH_VARARGS, "eval(*args)\n--\n\nEvaluate arrays, or trees (list, tuple, dict) of them." },
     { "async_eval", async_eval, METH_VARARGS, "async_eval(*args)\n--\n\nStart the evaluation of arrays or trees of them and return." },
     { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, /, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
+    { "from_dlpack", KEYWORDS(from_dlpack), METH_VARARGS | METH_KEYWORDS, "from_dlpack(x, /, *, copy=None)\n--\n\nAn array of the values of a DLPack tensor." },
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS, "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below stop. Also arange(stop, step=None)." },
     { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, /, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },

@@ -171,6 +171,14 @@ static PyObject *as_number(PyObject *self, PyObject *(*convert)(PyObject *))
     return number;
 }
 static PyObject *op_int(PyObject *self) { return as_number(self, PyNumber_Long); }
+/* Lists take integer arrays of one element as indices, as the reference's do. */
+static PyObject *op_index(PyObject *self)
+{
+    mica_array *a = mica_py_array(self);
+    if (mica__is_integer((mica_dtype)a->dtype) && a->size == 1) return mica_py_item(a);
+    return PyErr_Format(PyExc_TypeError, "only integer arrays with one element can be an index, not shape %s of %s", mica__shape_text(mica__dims_of(a)),
+                        mica_dtype_name((mica_dtype)a->dtype));
+}
 static PyObject *op_float(PyObject *self) { return as_number(self, PyNumber_Float); }
 
 static PyObject *compare(PyObject *a, PyObject *b, int operation)
@@ -222,6 +230,7 @@ PyType_Slot mica_py_operator_slots[] = {
     { Py_nb_invert, op_invert },
     { Py_nb_bool, op_bool },
     { Py_nb_int, op_int },
+    { Py_nb_index, op_index },
     { Py_nb_float, op_float },
     { Py_tp_richcompare, compare },
     { 0, NULL },

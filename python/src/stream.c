@@ -361,6 +361,7 @@ int mica_py_stream_types(PyObject *module)
 {
     PyObject *enums = PyImport_ImportModule("enum"), *members = Py_BuildValue("{s:i,s:i}", "cpu", 0, "gpu", 1);
     PyObject *type = enums && members ? PyObject_CallMethod(enums, "Enum", "sO", "DeviceType", members) : NULL;
+    mica_py_plain_repr(enums, type);
     Py_XDECREF(enums);
     Py_XDECREF(members);
     if (!type || PyModule_AddObjectRef(module, "DeviceType", type) < 0) return -1;

@@ -450,6 +450,13 @@ static PyObject *is_traced(PyObject *m, PyObject *o)
     return PyBool_FromLong(a && mica__is_traced(a));
 }
 
+static PyObject *is_stopped(PyObject *m, PyObject *o)
+{
+    (void)m;
+    mica_array *a = mica_py_array(o);
+    return PyBool_FromLong(a && mica__node_of(a)->prim == mica_prim_stop_gradient);
+}
+
 /* Gives an array object the value of another: how state in containers is updated in place. */
 static PyObject *replace(PyObject *m, PyObject *args)
 {
@@ -479,6 +486,7 @@ static PyMethodDef functions[] = {
     { "_rebuild", rebuild_tree, METH_VARARGS, NULL },    { "_placeholders", placeholders, METH_VARARGS, NULL },
     { "_program", make_program, METH_VARARGS, NULL },    { "_run", run_program, METH_VARARGS, NULL },
     { "_transforming", set_transforming, METH_O, NULL }, { "_is_traced", is_traced, METH_O, NULL },
+    { "_is_stopped", is_stopped, METH_O, NULL },
     { "_replace", replace, METH_VARARGS, NULL },         { "_weak_number", weak_number, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };

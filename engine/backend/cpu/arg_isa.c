@@ -5,15 +5,23 @@
 
 enum { GROUP = 64 };
 
-/* Along a row: the extremum first, lane by lane so that it vectorises, then the first place where it is. */
+/* Along a row: the extremum first, lane by lane so that it vectorises, then the first place where it is. A NaN is more extreme than any number, and
+   the first one is found. For integers x != x is false, and the compiler drops it. */
 #define ALONG(name, type, better, worst)                                                           \
     static int64_t row_##name(const void *data, size_t n, void *best)                              \
     {                                                                                              \
         const type *x = data;                                                                      \
         type lanes[GROUP], m = worst;                                                              \
         for (int j = 0; j < GROUP; j++) lanes[j] = worst;                                          \
+        int nan = 0;                                                                               \
+        for (size_t j = 0; j < n; j++) nan |= x[j] != x[j];                                        \
         size_t i = 0;                                                                              \
-        for (; i + GROUP <= n; i += GROUP)                                                         \
+        for (; nan && i < n; i++)                                                                  \
+            if (x[i] != x[i]) {                                                                    \
+                *(type *)best = x[i];                                                              \
+                return (int64_t)i;                                                                 \
+            }                                                                                      \
+        for (i = 0; i + GROUP <= n; i += GROUP)                                                         \
             for (int j = 0; j < GROUP; j++) lanes[j] = x[i + (size_t)j] better lanes[j] ? x[i + (size_t)j] : lanes[j]; \
         for (int j = 0; j < GROUP; j++) m = lanes[j] better m ? lanes[j] : m;                      \
         for (; i < n; i++) m = x[i] better m ? x[i] : m;                                           \
@@ -37,8 +45,11 @@ enum { GROUP = 64 };
         }                                                                                          \
         for (size_t r = 1; r < n; r++) {                                                           \
             x += stride;                                                                           \
-            for (size_t c = 0; c < columns; c++) index[c] = x[c] better best[c] ? (uint32_t)r : index[c]; \
-            for (size_t c = 0; c < columns; c++) best[c] = x[c] better best[c] ? x[c] : best[c];   \
+            for (size_t c = 0; c < columns; c++) {                                                 \
+                int wins = (x[c] better best[c]) | ((x[c] != x[c]) & (best[c] == best[c]));        \
+                index[c] = wins ? (uint32_t)r : index[c];                                          \
+                best[c] = wins ? x[c] : best[c];                                                   \
+            }                                                                                      \
         }                                                                                          \
     }
 

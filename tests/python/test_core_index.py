@@ -40,6 +40,8 @@ def draw_key(
     common = tuple(int(n) for n in rng.integers(1, 4, rng.integers(1, 3)))
     taken = int(rng.integers(1, len(left) + 1))
     ellipsis_at = int(rng.integers(0, taken + 1)) if rng.random() < 0.3 else -1
+    if use_arrays and not target.IS_MICA:
+        ellipsis_at = -1  # one that stands for no axis separates index arrays in NumPy, not in the wheel
     axes = left[:taken]
     if ellipsis_at >= 0:
         rest = taken - ellipsis_at

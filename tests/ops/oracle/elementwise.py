@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tests.ops.cases import EXACT, X, case, family, ulps, v
-from tests.ops.values import ALL, HALVES, UNSIGNED
+from tests.ops.values import ALL, HALVES, REALS, UNSIGNED
 
 family("elementwise")
 
@@ -71,8 +71,14 @@ case("log", X(1e-3, 1e4, log=True), ref=_float(np.log), ulp=ulps(2), grad=X(0.2,
 case("log2", X(1e-3, 1e4, log=True), ref=_float(np.log2), ulp=ulps(2), grad=X(0.2, 4))
 case("log10", X(1e-3, 1e4, log=True), ref=_float(np.log10), ulp=ulps(2), grad=X(0.2, 4))
 case("log1p", X(-0.9, 100), ref=_float(np.log1p), ulp=ulps(4, pair=64), grad=X(-0.5, 4))
-case("sin", X(-100, 100), ref=_float(np.sin), ulp=ulps(2, pair=64), grad=X(-3, 3))
-case("cos", X(-100, 100), ref=_float(np.cos), ulp=ulps(2, pair=64), grad=X(-3, 3))
+case("sin", X(-100, 100), ref=_float(np.sin), ulp=ulps(2), grad=X(-3, 3), dtypes=REALS)
+case(
+    "sin", X(-5, 5), ref=_float(np.sin), ulp=ulps(2, pair=64), dtypes=("complex64",), diff=(), label="complex"
+)
+case("cos", X(-100, 100), ref=_float(np.cos), ulp=ulps(2), grad=X(-3, 3), dtypes=REALS)
+case(
+    "cos", X(-5, 5), ref=_float(np.cos), ulp=ulps(2, pair=64), dtypes=("complex64",), diff=(), label="complex"
+)
 case("tan", X(-1.5, 1.5), ref=_float(np.tan), ulp=ulps(4, pair=64), grad=X(-1.2, 1.2))
 case("sinh", X(-10, 10), ref=_float(np.sinh), ulp=ulps(4, pair=64), grad=X(-2, 2))
 case("cosh", X(-10, 10), ref=_float(np.cosh), ulp=ulps(4, pair=64), grad=X(-2, 2))

@@ -161,6 +161,7 @@ case(
     ref=softmax,
     ulp=ulps(8, half=1),
     scaled=True,
+    dtypes=(*FLOATS, "int8", "int32", "bool_", "complex64"),
     variants=(
         v(),
         v(axis=0),

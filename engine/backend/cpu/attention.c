@@ -1,4 +1,5 @@
-/* Kernel of attention: blocks of queries against blocks of keys with a running softmax; and what its derivative shares. */
+/* Kernel of attention: blocks of queries against blocks of keys with a running softmax; and what
+ * its derivative shares. */
 #include "backend/cpu/attention.h"
 
 #include "backend/cpu/choose.h"
@@ -8,17 +9,26 @@
 mica__heads mica__heads_of(const mica_array *x)
 {
     const int64_t *strides = x->strides + x->ndim - 3;
-    return (mica__heads){ .array = x, .data = x->data, .head = strides[0], .row = strides[1], .feature = strides[2] };
+    return (mica__heads){
+        .array = x, .data = x->data, .head = strides[0], .row = strides[1], .feature = strides[2]
+    };
 }
 
 void mica__attention_open(mica__attention *a, const mica__launch *l)
 {
-    const struct mica__attention_params *p = l->node->params; /* those of attention_vjp are the same */
+    const struct mica__attention_params *p =
+        l->node->params; /* those of attention_vjp are the same */
     const mica_array *q = l->in[0], *k = l->in[1], *v = l->in[2];
     const int64_t *q_shape = q->shape + q->ndim - 3, *k_shape = k->shape + k->ndim - 3;
     bool wide = q->dtype == MICA_FLOAT64;
-    *a = (mica__attention){ .loops = &(*MICA_CHOOSE(mica__attention_))[wide], .dtype = (mica_dtype)q->dtype, .scale = p->scale,
-                            .causal = p->causal, .masked = p->masked, .sinks = p->sinks, .q = mica__heads_of(q), .k = mica__heads_of(k),
+    *a = (mica__attention){ .loops = &(*MICA_CHOOSE(mica__attention_))[wide],
+                            .dtype = (mica_dtype)q->dtype,
+                            .scale = p->scale,
+                            .causal = p->causal,
+                            .masked = p->masked,
+                            .sinks = p->sinks,
+                            .q = mica__heads_of(q),
+                            .k = mica__heads_of(k),
                             .v = mica__heads_of(v) };
     a->gemm = MICA_CHOOSE(mica__gemm_);
     a->item = mica__dtype_sizes[a->dtype];
@@ -67,8 +77,9 @@ static void gather(size_t item, int64_t n, const void *from, int64_t stride, voi
     }
 }
 
-const void *mica__attention_rows(const mica__attention *a, const mica__heads *h, const char *head, int64_t features, int64_t first,
-                                 int64_t count, bool whole, void *buffer, ptrdiff_t *row)
+const void *mica__attention_rows(const mica__attention *a, const mica__heads *h, const char *head,
+                                 int64_t features, int64_t first, int64_t count, bool whole,
+                                 void *buffer, ptrdiff_t *row)
 {
     const char *from = head + first * h->row * (int64_t)a->item;
     bool dense = h->feature == 1 || features == 1;
@@ -97,8 +108,8 @@ const void *mica__attention_rows(const mica__attention *a, const mica__heads *h,
     return buffer;
 }
 
-const void *mica__attention_values(const mica__attention *a, const char *head, int64_t key, int64_t n, void *buffer, mica__gemm_store *store,
-                                   ptrdiff_t *row)
+const void *mica__attention_values(const mica__attention *a, const char *head, int64_t key,
+                                   int64_t n, void *buffer, mica__gemm_store *store, ptrdiff_t *row)
 {
     *store = a->store;
     *row = a->v.row;
@@ -107,7 +118,8 @@ const void *mica__attention_values(const mica__attention *a, const char *head, i
     return mica__attention_rows(a, &a->v, head, a->values, key, n, true, buffer, row);
 }
 
-void mica__attention_store(const mica__attention *a, int64_t count, int64_t features, const void *numbers, ptrdiff_t row, char *out)
+void mica__attention_store(const mica__attention *a, int64_t count, int64_t features,
+                           const void *numbers, ptrdiff_t row, char *out)
 {
     size_t bytes = (size_t)features * a->item;
     for (int64_t r = 0; r < count; r++, out += bytes) {
@@ -126,8 +138,10 @@ bool mica__attention_sink(const mica__attention *a, int64_t head, void *out)
     return true;
 }
 
-void mica__attention_product(const mica__attention *a, mica__gemm_store store, size_t rows, size_t columns, size_t depth, const void *x,
-                             ptrdiff_t x_row, ptrdiff_t x_column, const void *b, ptrdiff_t b_row, void *c, ptrdiff_t c_row, bool add)
+void mica__attention_product(const mica__attention *a, mica__gemm_store store, size_t rows,
+                             size_t columns, size_t depth, const void *x, ptrdiff_t x_row,
+                             ptrdiff_t x_column, const void *b, ptrdiff_t b_row, void *c,
+                             ptrdiff_t c_row, bool add)
 {
     size_t width = a->gemm->columns[store], item = store == a->numbers ? a->unit : a->item;
     size_t strips = (rows + a->gemm->rows - 1) / a->gemm->rows;
@@ -137,20 +151,23 @@ void mica__attention_product(const mica__attention *a, mica__gemm_store store, s
         char *c_at = (char *)c + (ptrdiff_t)first * c_row * (ptrdiff_t)a->unit;
         mica__gemm_tile *tile = a->gemm->tile[store][height - 1];
         for (size_t j = 0; j < columns; j += width)
-            tile(depth, x_at, x_row, x_column, (const char *)b + j * item, b_row, c_at + j * a->unit, c_row,
-                 columns - j < width ? columns - j : width, add);
+            tile(depth, x_at, x_row, x_column, (const char *)b + j * item, b_row,
+                 c_at + j * a->unit, c_row, columns - j < width ? columns - j : width, add);
     }
 }
 
-void mica__attention_scores(const mica__attention *a, int64_t batch, int64_t head, int64_t query, int64_t count, int64_t key, int64_t n,
-                            const void *turned, const void *k, ptrdiff_t k_row, void *scores, ptrdiff_t ld)
+void mica__attention_scores(const mica__attention *a, int64_t batch, int64_t head, int64_t query,
+                            int64_t count, int64_t key, int64_t n, const void *turned,
+                            const void *k, ptrdiff_t k_row, void *scores, ptrdiff_t ld)
 {
-    mica__attention_product(a, a->numbers, (size_t)n, a->loops->columns, (size_t)a->features, k, k_row, 1, turned,
-                            (ptrdiff_t)a->loops->columns, scores, ld, false);
+    mica__attention_product(a, a->numbers, (size_t)n, a->loops->columns, (size_t)a->features, k,
+                            k_row, 1, turned, (ptrdiff_t)a->loops->columns, scores, ld, false);
     if (a->masked) {
         size_t item = mica__dtype_sizes[a->mask.array->dtype];
-        const char *from = mica__heads_at(&a->mask, item, batch, head) + (query * a->mask.row + key * a->mask.feature) * (int64_t)item;
-        a->loops->mask((size_t)count, (size_t)n, from, (mica_dtype)a->mask.array->dtype, a->mask.row, a->mask.feature, scores, ld);
+        const char *from = mica__heads_at(&a->mask, item, batch, head) +
+                           (query * a->mask.row + key * a->mask.feature) * (int64_t)item;
+        a->loops->mask((size_t)count, (size_t)n, from, (mica_dtype)a->mask.array->dtype,
+                       a->mask.row, a->mask.feature, scores, ld);
     }
     int64_t visible = query + a->keys - a->queries + 1 - key;
     if (a->causal && visible < n) a->loops->hide((size_t)n, visible, scores, ld);
@@ -166,14 +183,14 @@ int64_t mica__attention_reach(const mica__attention *a, int64_t first, int64_t c
     return reach;
 }
 
-void *mica__attention_take(mica__attention *a, const mica__attention_part parts[], size_t n, size_t *bytes)
+void *mica__attention_take(mica__attention *a, const mica__attention_part parts[], size_t n,
+                           size_t *bytes)
 {
     void *memory;
     *bytes = 0;
     for (size_t i = 0; i < n; i++) *bytes += (size_t)mica__padded(parts[i].numbers) * a->unit;
-    int status = mica__memory_take(*bytes, &memory);
-    if (status != MICA_OK) {
-        atomic_store(&a->status, status);
+    if (mica__memory_take(*bytes, &memory) != MICA_OK) {
+        atomic_store(&a->missing, *bytes);
         return NULL;
     }
     char *at = memory;
@@ -195,7 +212,8 @@ typedef struct workspace {
 } workspace;
 
 /* Transposed queries, and the state of the softmax before any key. */
-static void begin_block(const mica__attention *a, workspace *w, int64_t batch, int64_t head, int64_t first, int64_t count)
+static void begin_block(const mica__attention *a, workspace *w, int64_t batch, int64_t head,
+                        int64_t first, int64_t count)
 {
     int64_t columns = (int64_t)a->loops->columns;
     const char *queries = mica__heads_at(&a->q, a->item, batch, head);
@@ -203,8 +221,10 @@ static void begin_block(const mica__attention *a, workspace *w, int64_t batch, i
         ptrdiff_t row;
         int64_t n = mica__smaller(columns, count - s * columns);
         /* The room for keys is free before the first. */
-        const void *x = mica__attention_rows(a, &a->q, queries, a->features, first + s * columns, n, false, w->k, &row);
-        a->loops->transpose((size_t)n, (size_t)a->features, x, row, a->scale, w->turned + (size_t)(s * columns * a->features) * a->unit);
+        const void *x = mica__attention_rows(a, &a->q, queries, a->features, first + s * columns, n,
+                                             false, w->k, &row);
+        a->loops->transpose((size_t)n, (size_t)a->features, x, row, a->scale,
+                            w->turned + (size_t)(s * columns * a->features) * a->unit);
     }
     double sink[1] = { 0 };
     bool has_sink = mica__attention_sink(a, head, sink);
@@ -217,38 +237,49 @@ static void begin_block(const mica__attention *a, workspace *w, int64_t batch, i
 }
 
 /* Divides by the sums and stores results and statistics. */
-static void end_block(const mica__attention *a, workspace *w, int64_t batch, int64_t head, int64_t first, int64_t count)
+static void end_block(const mica__attention *a, workspace *w, int64_t batch, int64_t head,
+                      int64_t first, int64_t count)
 {
     int64_t row = (batch * a->heads + head) * a->queries + first, values = mica__padded(a->values);
     for (int64_t i = 0; i < count; i++) {
-        double sum = mica__attention_get(a, w->sum, (size_t)i), reciprocal = a->keys || sum > 0 ? 1 / sum : 0;
+        double sum = mica__attention_get(a, w->sum, (size_t)i),
+               reciprocal = a->keys || sum > 0 ? 1 / sum : 0;
         mica__attention_set(a, w->factor, (size_t)i, reciprocal);
         memcpy(a->rows + (size_t)(2 * (row + i)) * a->unit, w->top + (size_t)i * a->unit, a->unit);
         mica__attention_set(a, a->rows, (size_t)(2 * (row + i) + 1), reciprocal);
     }
     a->loops->rescale((size_t)count, (size_t)a->values, w->result, values, w->factor);
-    mica__attention_store(a, count, a->values, w->result, values, a->out + (size_t)(row * a->values) * a->item);
+    mica__attention_store(a, count, a->values, w->result, values,
+                          a->out + (size_t)(row * a->values) * a->item);
 }
 
 /* Keys [key, key + n) for the whole block. */
-static void step(const mica__attention *a, workspace *w, int64_t batch, int64_t head, int64_t first, int64_t count, int64_t key, int64_t n)
+static void step(const mica__attention *a, workspace *w, int64_t batch, int64_t head, int64_t first,
+                 int64_t count, int64_t key, int64_t n)
 {
-    int64_t columns = (int64_t)a->loops->columns, values = mica__padded(a->values), group = head / a->groups;
+    int64_t columns = (int64_t)a->loops->columns, values = mica__padded(a->values),
+            group = head / a->groups;
     ptrdiff_t k_row, v_row;
     mica__gemm_store store;
     const void *k, *v;
-    k = mica__attention_rows(a, &a->k, mica__heads_at(&a->k, a->item, batch, group), a->features, key, n, false, w->k, &k_row);
-    v = mica__attention_values(a, mica__heads_at(&a->v, a->item, batch, group), key, n, w->v, &store, &v_row);
+    k = mica__attention_rows(a, &a->k, mica__heads_at(&a->k, a->item, batch, group), a->features,
+                             key, n, false, w->k, &k_row);
+    v = mica__attention_values(a, mica__heads_at(&a->v, a->item, batch, group), key, n, w->v,
+                               &store, &v_row);
     for (int64_t i = 0; i < count; i += columns) {
-        int64_t some = mica__smaller(columns, count - i), m = mica__smaller(n, mica__attention_reach(a, first + i, some) - key);
+        int64_t some = mica__smaller(columns, count - i),
+                m = mica__smaller(n, mica__attention_reach(a, first + i, some) - key);
         if (m <= 0) continue;
-        mica__attention_scores(a, batch, head, first + i, some, key, m, w->turned + (size_t)(i * a->features) * a->unit, k, k_row, w->scores,
+        mica__attention_scores(a, batch, head, first + i, some, key, m,
+                               w->turned + (size_t)(i * a->features) * a->unit, k, k_row, w->scores,
                                columns);
-        a->loops->softmax((size_t)m, w->scores, columns, w->top + (size_t)i * a->unit, w->sum + (size_t)i * a->unit,
-                          w->factor + (size_t)i * a->unit);
+        a->loops->softmax((size_t)m, w->scores, columns, w->top + (size_t)i * a->unit,
+                          w->sum + (size_t)i * a->unit, w->factor + (size_t)i * a->unit);
         char *result = w->result + (size_t)(i * values) * a->unit;
-        a->loops->rescale((size_t)some, (size_t)a->values, result, values, w->factor + (size_t)i * a->unit);
-        mica__attention_product(a, store, (size_t)some, (size_t)a->values, (size_t)m, w->scores, 1, columns, v, v_row, result, values, true);
+        a->loops->rescale((size_t)some, (size_t)a->values, result, values,
+                          w->factor + (size_t)i * a->unit);
+        mica__attention_product(a, store, (size_t)some, (size_t)a->values, (size_t)m, w->scores, 1,
+                                columns, v, v_row, result, values, true);
     }
 }
 
@@ -256,20 +287,27 @@ static void task(void *context, size_t index)
 {
     mica__attention *a = context;
     enum { BLOCK = MICA_ATTENTION_BLOCK };
-    int64_t features = mica__padded(a->features), values = mica__padded(a->values), keys = mica__attention_step(a);
+    int64_t features = mica__padded(a->features), values = mica__padded(a->values),
+            keys = mica__attention_step(a);
     workspace w;
     const mica__attention_part parts[] = {
-        { &w.turned, BLOCK * a->features }, { &w.scores, keys * (int64_t)a->loops->columns },
-        { &w.k, BLOCK * features },         { &w.v, keys * values },
-        { &w.result, BLOCK * values },      { &w.top, BLOCK },
-        { &w.sum, BLOCK },                  { &w.factor, BLOCK },
+        { &w.turned, BLOCK * a->features },
+        { &w.scores, keys * (int64_t)a->loops->columns },
+        { &w.k, BLOCK * features },
+        { &w.v, keys * values },
+        { &w.result, BLOCK * values },
+        { &w.top, BLOCK },
+        { &w.sum, BLOCK },
+        { &w.factor, BLOCK },
     };
     size_t bytes;
     void *memory = mica__attention_take(a, parts, sizeof parts / sizeof *parts, &bytes);
     if (!memory) return;
-    int64_t blocks = mica__parts(a->queries, BLOCK), block = blocks - 1 - (int64_t)index % blocks; /* the longest first */
+    int64_t blocks = mica__parts(a->queries, BLOCK),
+            block = blocks - 1 - (int64_t)index % blocks; /* the longest first */
     int64_t head = (int64_t)index / blocks % a->heads, batch = (int64_t)index / blocks / a->heads;
-    int64_t first = block * BLOCK, count = mica__smaller(BLOCK, a->queries - first), reach = mica__attention_reach(a, first, count);
+    int64_t first = block * BLOCK, count = mica__smaller(BLOCK, a->queries - first),
+            reach = mica__attention_reach(a, first, count);
     begin_block(a, &w, batch, head, first, count);
     for (int64_t key = 0; key < reach; key += keys)
         step(a, &w, batch, head, first, count, key, mica__smaller(keys, reach - key));
@@ -288,5 +326,5 @@ int mica__kernel_attention(mica__launch *l)
     if (mica__attention_is_narrow(&a)) return mica__attention_narrow(&a);
     int64_t blocks = mica__parts(a.queries, MICA_ATTENTION_BLOCK);
     mica__spread_tasks(a.batch * a.heads * blocks, rows * (a.keys + 1), task, &a);
-    return atomic_load(&a.status);
+    return mica__attention_status(&a);
 }

@@ -40,7 +40,8 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
         const T *x = from;                                                                         \
         T *out = to, factor = (T)scale;                                                            \
         for (size_t i = 0; i < count; i++)                                                         \
-            for (size_t f = 0; f < features; f++) out[f * C + i] = factor * x[(ptrdiff_t)i * row + (ptrdiff_t)f]; \
+            for (size_t f = 0; f < features; f++)                                                  \
+                out[f * C + i] = factor * x[(ptrdiff_t)i * row + (ptrdiff_t)f];                    \
         if (count < C)                                                                             \
             for (size_t f = 0; f < features; f++)                                                  \
                 for (size_t i = count; i < C; i++) out[f * C + i] = 0;                             \
@@ -50,7 +51,8 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
     {                                                                                              \
         T *s = scores;                                                                             \
         switch (dtype) {                                                                           \
-        case MICA_BOOL: MASK_LOOP(uint8_t, = value ? s[(ptrdiff_t)k * ld + (ptrdiff_t)i] : MASKED) break; \
+        case MICA_BOOL:                                                                            \
+            MASK_LOOP(uint8_t, = value ? s[(ptrdiff_t)k * ld + (ptrdiff_t)i] : MASKED) break;      \
         case MICA_FLOAT16: MASK_LOOP(uint16_t, += k_f32_from_f16(value)) break;                    \
         case MICA_BFLOAT16: MASK_LOOP(uint16_t, += k_f32_from_bf16(value)) break;                  \
         default: MASK_LOOP(T, += value) break;                                                     \
@@ -66,7 +68,8 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
             for (int64_t i = 0; i < (hidden < C ? hidden : C); i++) s[i] = MASKED;                 \
         }                                                                                          \
     }                                                                                              \
-    static void softmax_##suffix(size_t keys, void *scores, ptrdiff_t ld, void *top, void *sum, void *factor) \
+    static void softmax_##suffix(size_t keys, void *scores, ptrdiff_t ld, void *top, void *sum,    \
+                                 void *factor)                                                     \
     {                                                                                              \
         enum { L = L_##suffix, C = COLUMNS_##suffix };                                             \
         T *s = scores, *tops = top, *sums = sum, *factors = factor, base[C];                       \
@@ -79,7 +82,8 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
         AT(V, base + L) = b;                                                                       \
         for (int i = 0; i < C; i++) {                                                              \
             T old = tops[i], new = base[i];                                                        \
-            base[i] = new == -k_infinity_##suffix() ? 0 : new; /* exp(-inf - 0) is 0, as it should be */ \
+            base[i] =                                                                              \
+                new == -k_infinity_##suffix() ? 0 : new; /* exp(-inf - 0) is 0, as it should be */ \
             factors[i] = k_exp_##suffix(old - base[i]);                                            \
             tops[i] = new;                                                                         \
         }                                                                                          \
@@ -117,7 +121,8 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
         *(T *)top = m;                                                                             \
         *(T *)sum = total;                                                                         \
     }                                                                                              \
-    static void rescale_##suffix(size_t count, size_t features, void *out, ptrdiff_t row, const void *factor) \
+    static void rescale_##suffix(size_t count, size_t features, void *out, ptrdiff_t row,          \
+                                 const void *factor)                                               \
     {                                                                                              \
         const T *by = factor;                                                                      \
         for (size_t i = 0; i < count; i++) {                                                       \
@@ -126,14 +131,16 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
             for (size_t j = 0; j < features; j++) at[j] *= f;                                      \
         }                                                                                          \
     }                                                                                              \
-    static void backward_##suffix(size_t keys, void *scores, void *cotangents, ptrdiff_t ld, const void *top, \
-                                  const void *reciprocal, const void *delta, double scale)         \
+    static void backward_##suffix(size_t keys, void *scores, void *cotangents, ptrdiff_t ld,       \
+                                  const void *top, const void *reciprocal, const void *delta,      \
+                                  double scale)                                                    \
     {                                                                                              \
         enum { C = COLUMNS_##suffix };                                                             \
         const T *m = top, *r = reciprocal, *e = delta;                                             \
         T factor = (T)scale;                                                                       \
         for (size_t k = 0; k < keys; k++) {                                                        \
-            T *restrict s = (T *)scores + (ptrdiff_t)k * ld, *restrict d = (T *)cotangents + (ptrdiff_t)k * ld; \
+            T *restrict s = (T *)scores + (ptrdiff_t)k * ld, *restrict d = (T *)cotangents +       \
+                                                                           (ptrdiff_t)k * ld;      \
             MICA_LOOP                                                                              \
             for (int i = 0; i < C; i++) {                                                          \
                 T score = s[i], p = k_exp_##suffix(score - m[i]) * r[i];                           \
@@ -143,11 +150,13 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void dots_##suffix(size_t count, size_t features, const void *x, ptrdiff_t x_row, const void *y, ptrdiff_t y_row, void *sums) \
+    static void dots_##suffix(size_t count, size_t features, const void *x, ptrdiff_t x_row,       \
+                              const void *y, ptrdiff_t y_row, void *sums)                          \
     {                                                                                              \
         enum { L = L_##suffix };                                                                   \
         for (size_t i = 0; i < count; i++) {                                                       \
-            const T *a = (const T *)x + (ptrdiff_t)i * x_row, *b = (const T *)y + (ptrdiff_t)i * y_row; \
+            const T *a = (const T *)x + (ptrdiff_t)i * x_row,                                      \
+                    *b = (const T *)y + (ptrdiff_t)i * y_row;                                      \
             V sum = { 0 };                                                                         \
             T lanes[L], total = 0;                                                                 \
             size_t j = 0;                                                                          \
@@ -163,6 +172,8 @@ LOOPS(f32, float, float_vector, float_bits, MICA_MASKED_F32)
 LOOPS(f64, double, double_vector, double_bits, MICA_MASKED_F64)
 
 #define TABLE(suffix)                                                                              \
-    { COLUMNS_##suffix, transpose_##suffix, mask_##suffix, hide_##suffix, softmax_##suffix, softmax_row_##suffix, \
-      rescale_##suffix, backward_##suffix, dots_##suffix }
+    {                                                                                              \
+        COLUMNS_##suffix, transpose_##suffix, mask_##suffix, hide_##suffix, softmax_##suffix,      \
+            softmax_row_##suffix, rescale_##suffix, backward_##suffix, dots_##suffix               \
+    }
 const mica__attention_loops MICA_ISA_FUNCTION(mica__attention_)[2] = { TABLE(f32), TABLE(f64) };

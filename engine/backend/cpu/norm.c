@@ -1,4 +1,5 @@
-/* Kernels of rms_norm, layer_norm and their derivatives: rows of the last axis, several rows a task. */
+/* Kernels of rms_norm, layer_norm and their derivatives: rows of the last axis, several rows a
+ * task. */
 #include "backend/cpu/norm.h"
 
 #include <math.h>
@@ -13,18 +14,21 @@ enum { CHUNK = 4096, WORK = 64 * 1024, TASKS = 64 };
 typedef struct norm {
     const mica__norm_loops *loops;
     mica_dtype dtype;
-    size_t item, unit;               /* bytes of an element and of a number of the arithmetic */
-    mica__loop *up, *down, *round;   /* halves; NULL for others */
-    bool centred;                    /* layer_norm */
+    size_t item, unit;             /* bytes of an element and of a number of the arithmetic */
+    mica__loop *up, *down, *round; /* halves; NULL for others */
+    bool centred;                  /* layer_norm */
     double eps;
     int64_t rows, n, a_task;
     const char *x, *cotangent;
     char *out;
-    void *weight, *bias;             /* in the arithmetic's type, or NULL */
-    char *partials[2];               /* vjp: [tasks][n] sums for weight and bias, or NULL */
+    void *weight, *bias; /* in the arithmetic's type, or NULL */
+    char *partials[2];   /* vjp: [tasks][n] sums for weight and bias, or NULL */
 } norm;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* Elements [at, at + m) of a row in the arithmetic's type. */
 static const void *read_chunk(const norm *p, const char *row, int64_t at, int64_t m, void *buffer)
@@ -58,13 +62,15 @@ static mica__norm_row statistics(const norm *p, const char *row, const void *who
     double squares = 0;
     for (int64_t i = 0; i < p->n; i += CHUNK) {
         int64_t m = least(CHUNK, p->n - i);
-        squares += p->loops->squares((size_t)m, whole ? whole : read_chunk(p, row, i, m, buffer), r.mean);
+        squares +=
+            p->loops->squares((size_t)m, whole ? whole : read_chunk(p, row, i, m, buffer), r.mean);
     }
     r.reciprocal = 1 / sqrt(squares / (double)p->n + p->eps);
     return r;
 }
 
-/* Normalised numbers are rounded to the result's type before each further step, as a chain of operations would. */
+/* Normalised numbers are rounded to the result's type before each further step, as a chain of
+ * operations would. */
 static void forward_row(const norm *p, const char *in, char *out)
 {
     float buffer[CHUNK], results[CHUNK]; /* of halves alone */
@@ -91,7 +97,8 @@ static void forward_task(void *context, size_t index)
     const norm *p = context;
     int64_t first = (int64_t)index * p->a_task, last = least(p->rows, first + p->a_task);
     size_t bytes = (size_t)p->n * p->item;
-    for (int64_t r = first; r < last; r++) forward_row(p, p->x + (size_t)r * bytes, p->out + (size_t)r * bytes);
+    for (int64_t r = first; r < last; r++)
+        forward_row(p, p->x + (size_t)r * bytes, p->out + (size_t)r * bytes);
 }
 
 /* ---- derivatives ---- */
@@ -106,7 +113,8 @@ static void backward_row(const norm *p, const char *x, const char *d, char *dx, 
     for (int64_t i = 0; i < p->n; i += CHUNK) {
         int64_t m = least(CHUNK, p->n - i);
         double sums[2];
-        p->loops->moments((size_t)m, whole ? whole : read_chunk(p, x, i, m, x_buffer), shifted(p, p->weight, i),
+        p->loops->moments((size_t)m, whole ? whole : read_chunk(p, x, i, m, x_buffer),
+                          shifted(p, p->weight, i),
                           whole ? whole_d : read_chunk(p, d, i, m, d_buffer), &r, sums);
         totals[0] += sums[0];
         totals[1] += sums[1];
@@ -116,9 +124,10 @@ static void backward_row(const norm *p, const char *x, const char *d, char *dx, 
     for (int64_t i = 0; i < p->n; i += CHUNK) {
         int64_t m = least(CHUNK, p->n - i);
         void *to = p->down ? (void *)results : dx + (size_t)i * p->item;
-        p->loops->backward((size_t)m, whole ? whole : read_chunk(p, x, i, m, x_buffer), shifted(p, p->weight, i),
-                           whole ? whole_d : read_chunk(p, d, i, m, d_buffer), &r, to,
-                           dw ? dw + (size_t)i * p->unit : NULL, db ? db + (size_t)i * p->unit : NULL);
+        p->loops->backward(
+            (size_t)m, whole ? whole : read_chunk(p, x, i, m, x_buffer), shifted(p, p->weight, i),
+            whole ? whole_d : read_chunk(p, d, i, m, d_buffer), &r, to,
+            dw ? dw + (size_t)i * p->unit : NULL, db ? db + (size_t)i * p->unit : NULL);
         if (p->down) p->down((size_t)m, (const void *const[]){ to }, 0, dx + (size_t)i * p->item);
     }
 }
@@ -134,8 +143,8 @@ static void backward_task(void *context, size_t index)
         if (parts[k]) memset(parts[k], 0, sums);
     }
     for (int64_t r = first; r < last; r++)
-        backward_row(p, p->x + (size_t)r * bytes, p->cotangent + (size_t)r * bytes, p->out + (size_t)r * bytes, parts[0],
-                     parts[1]);
+        backward_row(p, p->x + (size_t)r * bytes, p->cotangent + (size_t)r * bytes,
+                     p->out + (size_t)r * bytes, parts[0], parts[1]);
 }
 
 /* Adds up the tasks' sums, in their order, and stores them as elements. */
@@ -146,7 +155,8 @@ static void store_sums(const norm *p, char *parts, int64_t tasks, char *out)
         memset(out, 0, (size_t)p->n * p->item);
         return;
     }
-    for (int64_t t = 1; t < tasks; t++) p->loops->add((size_t)p->n, parts + (size_t)t * sums, parts);
+    for (int64_t t = 1; t < tasks; t++)
+        p->loops->add((size_t)p->n, parts + (size_t)t * sums, parts);
     if (p->down) p->down((size_t)p->n, (const void *const[]){ parts }, 0, out);
     else memcpy(out, parts, sums);
 }
@@ -185,7 +195,10 @@ static int read_vector(mica__launch *l, const norm *p, const mica_array *a, void
     return MICA_OK;
 }
 
-static int64_t task_count(const norm *p) { return (p->rows + p->a_task - 1) / p->a_task; }
+static int64_t task_count(const norm *p)
+{
+    return (p->rows + p->a_task - 1) / p->a_task;
+}
 
 static int forward(mica__launch *l, double eps, bool centred, bool weighted, bool biased)
 {

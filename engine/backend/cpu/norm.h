@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* What a row is multiplied with, and what its derivative needs; float32 arithmetic for halves. Elements are contiguous. */
+/* What a row is multiplied with, and what its derivative needs; float32 arithmetic for halves.
+ * Elements are contiguous. */
 typedef struct mica__norm_row {
     double mean;          /* 0 for rms_norm */
     double reciprocal;    /* 1 / sqrt(variance + eps) */
@@ -23,11 +24,12 @@ typedef struct mica__norm_loops {
     void (*multiply)(size_t n, const void *by, void *out);
     void (*add)(size_t n, const void *what, void *out);
     /* The sums of g and of g * normalised. */
-    void (*moments)(size_t n, const void *x, const void *weight, const void *cotangent, const mica__norm_row *row,
-                    double sums[2]);
-    /* dx = reciprocal * (g - shift - normalised * factor); dweight += cotangent * normalised, dbias += cotangent, where not NULL. */
-    void (*backward)(size_t n, const void *x, const void *weight, const void *cotangent, const mica__norm_row *row,
-                     void *dx, void *dweight, void *dbias);
+    void (*moments)(size_t n, const void *x, const void *weight, const void *cotangent,
+                    const mica__norm_row *row, double sums[2]);
+    /* dx = reciprocal * (g - shift - normalised * factor); dweight += cotangent * normalised, dbias
+     * += cotangent, where not NULL. */
+    void (*backward)(size_t n, const void *x, const void *weight, const void *cotangent,
+                     const mica__norm_row *row, void *dx, void *dweight, void *dbias);
 } mica__norm_loops;
 
 /* [0] float32, [1] float64 */

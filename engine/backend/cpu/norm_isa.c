@@ -8,7 +8,8 @@
 typedef float float_block BLOCK(float);
 typedef double double_block BLOCK(double);
 
-/* T: the type; V, L: a block and its elements. A sum over i of the expression `at(v, i)`, written for blocks and for single elements. */
+/* T: the type; V, L: a block and its elements. A sum over i of the expression `at(v, i)`, written
+ * for blocks and for single elements. */
 #define LOADED(V, p) (*(const V *)(const void *)(p))
 #define LOOPS(suffix, T, V, L)                                                                     \
     MICA_BODY double fold_##suffix(V a, V b, const T *rest)                                        \
@@ -122,5 +123,8 @@ LOOPS(f32, float, float_block, 16)
 LOOPS(f64, double, double_block, 8)
 
 #define TABLE(suffix)                                                                              \
-    { sum_##suffix, squares_##suffix, normalise_##suffix, multiply_##suffix, add_##suffix, moments_##suffix, backward_##suffix }
+    {                                                                                              \
+        sum_##suffix, squares_##suffix, normalise_##suffix, multiply_##suffix, add_##suffix,       \
+            moments_##suffix, backward_##suffix                                                    \
+    }
 const mica__norm_loops MICA_ISA_FUNCTION(mica__norm_)[2] = { TABLE(f32), TABLE(f64) };

@@ -4,7 +4,8 @@
 #include "backend/cpu/loops.h"
 #include "kernel/scalar.h"
 
-static void angles(size_t n, double position, const double *restrict frequency, float *restrict cosine, float *restrict sine)
+static void angles(size_t n, double position, const double *restrict frequency,
+                   float *restrict cosine, float *restrict sine)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t turns;

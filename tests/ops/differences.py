@@ -7,6 +7,7 @@ agree with the wheel in results, dtypes and exception classes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tests.ops import target
@@ -85,6 +86,29 @@ DIFFERENCES = (
     Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
 )
 
+# Single outcomes that differ on purpose: what the line of a failure matches, and why.
+_MEANT = tuple(
+    (re.compile(pattern), reason)
+    for pattern, reason in (
+        (r"^(zeros|ones|empty)\(('a'|2\.5)\).*TypeError", "a wrong type of shape is a TypeError that says so"),
+        (r"^array\(\[300, -1, 2\], dtype='uint(32|64)'\).*a result", "explicit conversions wrap for every unsigned type"),
+        (r"^array\(1j, dtype='bool_'\)", "a complex number that is not 0 is true, as in NumPy"),
+        (r"(floor_divide|divmod|//).*complex64 is not accepted", "complex numbers have no floor"),
+        (r"^softmax.*(dtype float32, expected|expected np\.uint32\(2147483648\))", "of an axis of size 1 too the result has softmax's type; no garbage for uint32"),
+        (r"^flip\(axis=\(0, 0\)\).*given twice", "an axis given twice is a mistake"),
+        (r"^cum(max|min).* float16 \(nan,\)", "NaN is passed on, as in NumPy and for the other types"),
+        (r"array\(bool_\).*(2147483648|1099511627776)|(2147483648|1099511627776).*array\(bool_\)", "an integer beyond int32 meets bool as int64 and is not cut"),
+        (r"(/|//|logaddexp|divide).*a result, expected ValueError: Converting", "operations in floating point take any integer"),
+        (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
+    )
+)
+
+
+def is_meant(line: str) -> bool:
+    """Whether a failure, written as "call dtype layout: what happened", is a difference that is meant."""
+    return target.IS_MICA and any(pattern.search(line) for pattern, _ in _MEANT)
+
+
 # Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16,
 # float32, float64, complex64).
 # Only used when the tests run on the wheel itself.
@@ -103,7 +127,7 @@ _ROUGH: dict[str, tuple[float, float, float, float]] = {
     "cumsum": (16, 0, 0, 0),
     "logcumsumexp": (16, 0, 1e12, 0),
     "mean": (INF, 3e4, 3e4, 0),
-    "sum": (0, 3e4, 3e4, 0),
+    "sum": (0, 3e4, 3e4, 3e4),
     "var": (8, 64, 0, 0),
     "std": (8, 0, 0, 0),
     "softmax": (INF, 4096, 1e12, 0),

@@ -19,7 +19,8 @@ mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[
     }
     shape[axis] = total;
     struct mica__concatenate_params p = { .axis = axis };
-    return mica__build(s, mica_prim_concatenate, &p, n, arrays, (mica_dtype)first->dtype, (mica_dims){ first->ndim, shape });
+    return mica__build(s, mica_prim_concatenate, &p, n, arrays, (mica_dtype)first->dtype,
+                       (mica_dims){ first->ndim, shape });
 }
 
 /* Arrays that concatenate and stack accept, in one type. NULL and the scope marked otherwise. */
@@ -43,7 +44,8 @@ mica_array *mica_concatenate(mica_scope *s, mica_arrays arrays, int axis)
     if (!in) return NULL;
     if (axis == MICA_FLATTEN) {
         for (size_t i = 0; i < arrays.n; i++)
-            if (!(in[i] = mica__reshape(s, in[i], 1, (const int64_t[]){ in[i]->size }))) return NULL;
+            if (!(in[i] = mica__reshape(s, in[i], 1, (const int64_t[]){ in[i]->size })))
+                return NULL;
         axis = 0;
     }
     if (!mica__check_axis(s, "concatenate", MICA_EINDEX, in[0], axis, &axis)) return NULL;
@@ -52,8 +54,11 @@ mica_array *mica_concatenate(mica_scope *s, mica_arrays arrays, int axis)
         for (int k = 0; fits && k < in[0]->ndim; k++)
             if (k != axis && in[i]->shape[k] != in[0]->shape[k]) fits = false;
         if (!fits)
-            return mica__error(s, MICA_EVALUE, "[concatenate] arrays of shapes %s and %s do not match outside axis %d",
-                               mica__shape_text(mica__dims_of(in[0])), mica__shape_text(mica__dims_of(in[i])), axis);
+            return mica__error(
+                s, MICA_EVALUE,
+                "[concatenate] arrays of shapes %s and %s do not match outside axis %d",
+                mica__shape_text(mica__dims_of(in[0])), mica__shape_text(mica__dims_of(in[i])),
+                axis);
     }
     return mica__concatenate(s, arrays.n, in, axis);
 }
@@ -65,12 +70,15 @@ mica_array *mica_stack(mica_scope *s, mica_arrays arrays, int axis)
     if (axis == MICA_FLATTEN) axis = 0;
     int ndim = in[0]->ndim + 1;
     if (axis < -ndim || axis >= ndim)
-        return mica__error(s, MICA_EINDEX, "[stack] axis %d is out of range for a result with %d dimensions", axis, ndim);
+        return mica__error(s, MICA_EINDEX,
+                           "[stack] axis %d is out of range for a result with %d dimensions", axis,
+                           ndim);
     if (axis < 0) axis += ndim;
     for (size_t i = 0; i < arrays.n; i++) {
         if (!mica__shape_equal(mica__dims_of(arrays.at[i]), mica__dims_of(arrays.at[0])))
-            return mica__error(s, MICA_EVALUE, "[stack] array %zu has shape %s, the first has %s", i,
-                               mica__shape_text(mica__dims_of(arrays.at[i])), mica__shape_text(mica__dims_of(arrays.at[0])));
+            return mica__error(s, MICA_EVALUE, "[stack] array %zu has shape %s, the first has %s",
+                               i, mica__shape_text(mica__dims_of(arrays.at[i])),
+                               mica__shape_text(mica__dims_of(arrays.at[0])));
         if (!(in[i] = mica_expand_dims(s, in[i], MICA_AXES(axis)))) return NULL;
     }
     return mica__concatenate(s, arrays.n, in, axis);
@@ -81,13 +89,16 @@ mica_array *mica_stack(mica_scope *s, mica_arrays arrays, int axis)
 mica_arrays mica_split(mica_scope *s, mica_array *a, int64_t sections, int axis)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_axis(s, "split", MICA_EINDEX, a, axis, &axis)) return none;
+    if (!mica__ready(s, a) || !mica__check_axis(s, "split", MICA_EINDEX, a, axis, &axis))
+        return none;
     if (sections < 1) {
-        mica__error(s, MICA_EVALUE, "[split] %lld sections: at least one is needed", (long long)sections);
+        mica__error(s, MICA_EVALUE, "[split] %lld sections: at least one is needed",
+                    (long long)sections);
         return none;
     }
     if (a->shape[axis] % sections != 0) {
-        mica__error(s, MICA_EVALUE, "[split] axis %d of shape %s cannot be split into %lld equal sections", axis,
+        mica__error(s, MICA_EVALUE,
+                    "[split] axis %d of shape %s cannot be split into %lld equal sections", axis,
                     mica__shape_text(mica__dims_of(a)), (long long)sections);
         return none;
     }
@@ -106,7 +117,8 @@ mica_arrays mica_split(mica_scope *s, mica_array *a, int64_t sections, int axis)
 mica_arrays mica_split_at(mica_scope *s, mica_array *a, mica_dims indices, int axis)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_axis(s, "split", MICA_EINDEX, a, axis, &axis)) return none;
+    if (!mica__ready(s, a) || !mica__check_axis(s, "split", MICA_EINDEX, a, axis, &axis))
+        return none;
     size_t n = indices.n < 0 ? 1 : (size_t)indices.n + 1;
     mica_array **out = mica__scope_alloc(s, n * sizeof *out);
     if (!out) return none;
@@ -126,12 +138,15 @@ mica_arrays mica_split_at(mica_scope *s, mica_array *a, mica_dims indices, int a
 mica_arrays mica_unstack(mica_scope *s, mica_array *x, int axis)
 {
     x = mica__operand(s, x);
-    if (!mica__ready(s, x) || !mica__check_axis(s, "unstack", MICA_EINDEX, x, axis, &axis)) return none;
+    if (!mica__ready(s, x) || !mica__check_axis(s, "unstack", MICA_EINDEX, x, axis, &axis))
+        return none;
     int64_t n = x->shape[axis];
     mica_array **out = mica__scope_alloc(s, ((size_t)n + 1) * sizeof *out);
     if (!out) return none;
     for (int64_t i = 0; i < n; i++)
-        if (!(out[i] = mica__squeeze_axes(s, mica__slice_axis(s, x, axis, i, 1), 1, (const int64_t[]){ axis }))) return none;
+        if (!(out[i] = mica__squeeze_axes(s, mica__slice_axis(s, x, axis, i, 1), 1,
+                                          (const int64_t[]){ axis })))
+            return none;
     return (mica_arrays){ (size_t)n, out };
 }
 
@@ -144,10 +159,14 @@ mica_array *mica_repeat(mica_scope *s, mica_array *a, int64_t repeats, int axis)
         a = mica__reshape(s, a, 1, (const int64_t[]){ a->size });
         axis = 0;
     }
-    if (!mica__ready(s, a) || !mica__check_axis(s, "repeat", MICA_EINDEX, a, axis, &axis)) return NULL;
-    if (repeats < 0) return mica__error(s, MICA_EVALUE, "[repeat] %lld repeats: the number cannot be negative", (long long)repeats);
+    if (!mica__ready(s, a) || !mica__check_axis(s, "repeat", MICA_EINDEX, a, axis, &axis))
+        return NULL;
+    if (repeats < 0)
+        return mica__error(s, MICA_EVALUE, "[repeat] %lld repeats: the number cannot be negative",
+                           (long long)repeats);
     if (repeats == 1) return a;
-    if (a->ndim == MICA_MAX_NDIM) return mica__error(s, MICA_EVALUE, "[repeat] the array has too many axes");
+    if (a->ndim == MICA_MAX_NDIM)
+        return mica__error(s, MICA_EVALUE, "[repeat] the array has too many axes");
     int64_t shape[MICA_MAX_NDIM];
     for (int i = 0; i <= axis; i++) shape[i] = a->shape[i];
     shape[axis + 1] = repeats;
@@ -165,13 +184,18 @@ mica_array *mica_tile(mica_scope *s, mica_array *a, mica_dims reps)
     if (reps.n < 0) reps.n = 0;
     int64_t ndim = reps.n > a->ndim ? reps.n : a->ndim, n = 0;
     int64_t apart[2 * MICA_MAX_NDIM], wide[2 * MICA_MAX_NDIM], out[MICA_MAX_NDIM];
-    if (ndim > MICA_MAX_NDIM) return mica__error(s, MICA_EVALUE, "[tile] %lld axes are too many", (long long)ndim);
+    if (ndim > MICA_MAX_NDIM)
+        return mica__error(s, MICA_EVALUE, "[tile] %lld axes are too many", (long long)ndim);
     bool same = true;
     for (int64_t i = 0; i < ndim; i++) {
         int64_t size = i < ndim - a->ndim ? 1 : a->shape[i - (ndim - a->ndim)];
         int64_t times = i < ndim - reps.n ? 1 : reps.at[i - (ndim - reps.n)];
-        if (times < 0) return mica__error(s, MICA_EVALUE, "[tile] %lld repetitions: the number cannot be negative", (long long)times);
-        if (__builtin_mul_overflow(size, times, &out[i])) return mica__error(s, MICA_EOVERFLOW, "[tile] axis %lld is too long", (long long)i);
+        if (times < 0)
+            return mica__error(s, MICA_EVALUE,
+                               "[tile] %lld repetitions: the number cannot be negative",
+                               (long long)times);
+        if (__builtin_mul_overflow(size, times, &out[i]))
+            return mica__error(s, MICA_EOVERFLOW, "[tile] axis %lld is too long", (long long)i);
         if (times != 1) {
             apart[n] = 1;
             wide[n++] = times;
@@ -196,7 +220,8 @@ static mica_array *roll_axis(mica_scope *s, mica_array *a, int axis, int64_t shi
     shift %= size;
     if (shift < 0) shift += size;
     if (shift == 0) return a;
-    mica_array *parts[2] = { mica__slice_axis(s, a, axis, size - shift, shift), mica__slice_axis(s, a, axis, 0, size - shift) };
+    mica_array *parts[2] = { mica__slice_axis(s, a, axis, size - shift, shift),
+                             mica__slice_axis(s, a, axis, 0, size - shift) };
     return mica__concatenate(s, 2, parts, axis);
 }
 
@@ -207,17 +232,22 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
     if (shift.n < 1) return a;
     bool single = axis.n < 0 || axis.n == 1;
     if (!single && shift.n != 1 && shift.n != axis.n)
-        return mica__error(s, MICA_EVALUE, "[roll] %lld shifts for %lld axes", (long long)shift.n, (long long)axis.n);
-    uint64_t total = 0; /* wraps: only its remainder counts, and shifts near the ends of int64 are not meaningful */
+        return mica__error(s, MICA_EVALUE, "[roll] %lld shifts for %lld axes", (long long)shift.n,
+                           (long long)axis.n);
+    uint64_t total = 0; /* wraps: only its remainder counts, and shifts near the ends of int64 are
+                           not meaningful */
     for (int64_t i = 0; i < shift.n; i++) total += (uint64_t)shift.at[i];
     if (axis.n < 0) {
-        mica_array *flat = roll_axis(s, mica__reshape(s, a, 1, (const int64_t[]){ a->size }), 0, (int64_t)total);
+        mica_array *flat =
+            roll_axis(s, mica__reshape(s, a, 1, (const int64_t[]){ a->size }), 0, (int64_t)total);
         return mica__reshape(s, flat, a->ndim, a->shape);
     }
     for (int64_t i = 0; i < axis.n; i++) {
         int at;
-        if (axis.at[i] != (int)axis.at[i] || !mica__check_axis(s, "roll", MICA_EINDEX, a, (int)axis.at[i], &at))
-            return mica__error(s, MICA_EINDEX, "[roll] axis %lld is out of range", (long long)axis.at[i]);
+        if (axis.at[i] != (int)axis.at[i] ||
+            !mica__check_axis(s, "roll", MICA_EINDEX, a, (int)axis.at[i], &at))
+            return mica__error(s, MICA_EINDEX, "[roll] axis %lld is out of range",
+                               (long long)axis.at[i]);
         a = roll_axis(s, a, at, single ? (int64_t)total : shift.at[shift.n == 1 ? 0 : i]);
         if (!a) return NULL;
     }
@@ -226,22 +256,27 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
 
 /* ---- padding ---- */
 
-/* Where element i, counted from the first of the original ones, comes from when an axis of n elements is continued. */
+/* Where element i, counted from the first of the original ones, comes from when an axis of n
+ * elements is continued. */
 static int64_t continued(const char *mode, int64_t i, int64_t n)
 {
     if (mode[0] == 'e') return i < 0 ? 0 : i >= n ? n - 1 : i;
-    int64_t period = mode[0] == 'r' ? 2 * (n - 1) : 2 * n; /* reflect leaves the edge out, symmetric repeats it */
+    int64_t period = mode[0] == 'r' ? 2 * (n - 1)
+                                    : 2 * n; /* reflect leaves the edge out, symmetric repeats it */
     if (period == 0) return 0;
     i %= period;
     if (i < 0) i += period;
     return i < n ? i : mode[0] == 'r' ? period - i : period - 1 - i;
 }
 
-static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t low, int64_t high, const char *mode)
+static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t low, int64_t high,
+                                 const char *mode)
 {
     if (!mica__ready(s, a) || low + high == 0) return a;
     int64_t n = a->shape[axis], total = low + n + high;
-    if (n == 0) return mica__error(s, MICA_EVALUE, "[pad] mode '%s' cannot continue axis %d, which is empty", mode, axis);
+    if (n == 0)
+        return mica__error(s, MICA_EVALUE,
+                           "[pad] mode '%s' cannot continue axis %d, which is empty", mode, axis);
     mica_array *indices = mica__empty(s, MICA_INT64, MICA_SHAPE(total));
     if (!indices) return NULL;
     int64_t *at = (int64_t *)(void *)indices->data;
@@ -249,21 +284,25 @@ static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t
     return mica_take(s, a, indices, axis);
 }
 
-mica_array *mica_pad(mica_scope *s, mica_array *a, mica_dims low, mica_dims high, const char *mode, mica_array *constant_values)
+mica_array *mica_pad(mica_scope *s, mica_array *a, mica_dims low, mica_dims high, const char *mode,
+                     mica_array *constant_values)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a) || !mode) return NULL;
     if (low.n != a->ndim || high.n != a->ndim)
-        return mica__error(s, MICA_EVALUE, "[pad] %lld low and %lld high widths for an array with %d dimensions", (long long)low.n,
-                           (long long)high.n, a->ndim);
+        return mica__error(s, MICA_EVALUE,
+                           "[pad] %lld low and %lld high widths for an array with %d dimensions",
+                           (long long)low.n, (long long)high.n, a->ndim);
     int64_t shape[MICA_MAX_NDIM], step[MICA_MAX_NDIM];
     bool same = true;
     for (int i = 0; i < a->ndim; i++) {
         if (low.at[i] < 0 || high.at[i] < 0)
-            return mica__error(s, MICA_EVALUE, "[pad] widths (%lld, %lld) of axis %d: they cannot be negative", (long long)low.at[i],
-                               (long long)high.at[i], i);
+            return mica__error(s, MICA_EVALUE,
+                               "[pad] widths (%lld, %lld) of axis %d: they cannot be negative",
+                               (long long)low.at[i], (long long)high.at[i], i);
         int64_t total;
-        if (__builtin_add_overflow(low.at[i], high.at[i], &total) || __builtin_add_overflow(total, a->shape[i], &shape[i]))
+        if (__builtin_add_overflow(low.at[i], high.at[i], &total) ||
+            __builtin_add_overflow(total, a->shape[i], &shape[i]))
             return mica__error(s, MICA_EOVERFLOW, "[pad] axis %d becomes too long", i);
         if (total) same = false;
         step[i] = 1;
@@ -272,12 +311,16 @@ mica_array *mica_pad(mica_scope *s, mica_array *a, mica_dims low, mica_dims high
         if (same) return a;
         mica_array *value = mica__cast(s, constant_values, (mica_dtype)a->dtype);
         mica_array *base = mica_broadcast_to(s, value, (mica_dims){ a->ndim, shape });
-        struct mica__slice_update_params p = { .start = low, .step = { a->ndim, step }, .mode = MICA_SCATTER_SET };
-        return mica__build(s, mica_prim_slice_update, &p, 2, (mica_array *const[]){ base, a }, (mica_dtype)a->dtype,
-                           (mica_dims){ a->ndim, shape });
+        struct mica__slice_update_params p = { .start = low,
+                                               .step = { a->ndim, step },
+                                               .mode = MICA_SCATTER_SET };
+        return mica__build(s, mica_prim_slice_update, &p, 2, (mica_array *const[]){ base, a },
+                           (mica_dtype)a->dtype, (mica_dims){ a->ndim, shape });
     }
     if (strcmp(mode, "edge") != 0 && strcmp(mode, "reflect") != 0 && strcmp(mode, "symmetric") != 0)
-        return mica__error(s, MICA_EVALUE, "[pad] mode '%s' is unknown; there are constant, edge, reflect and symmetric", mode);
+        return mica__error(
+            s, MICA_EVALUE,
+            "[pad] mode '%s' is unknown; there are constant, edge, reflect and symmetric", mode);
     for (int i = 0; i < low.n && a; i++) a = continue_axis(s, a, i, low.at[i], high.at[i], mode);
     return a;
 }

@@ -1,7 +1,8 @@
 /* Builders of scans: running sums, products, extrema and log-sum-exps. */
 #include "ops/shape.h"
 
-static mica_array *scan(mica_scope *s, mica_prim prim, mica_array *a, int axis, bool reverse, bool inclusive, mica_dtype dtype)
+static mica_array *scan(mica_scope *s, mica_prim prim, mica_array *a, int axis, bool reverse,
+                        bool inclusive, mica_dtype dtype)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
@@ -12,20 +13,23 @@ static mica_array *scan(mica_scope *s, mica_prim prim, mica_array *a, int axis, 
         return NULL;
     }
     if (dtype != MICA_DEFAULT_DTYPE && (unsigned)dtype >= MICA_DTYPE_COUNT)
-        return mica__error(s, MICA_EVALUE, "[%s] %d is no element type", mica__prims[prim].name, (int)dtype);
+        return mica__error(s, MICA_EVALUE, "[%s] %d is no element type", mica__prims[prim].name,
+                           (int)dtype);
     if (dtype != MICA_DEFAULT_DTYPE) a = mica__cast(s, a, dtype);
     if (!a) return NULL;
     struct mica__cumsum_params p = { .axis = axis, .reverse = reverse, .inclusive = inclusive };
     return mica__build(s, prim, &p, 1, &a, (mica_dtype)a->dtype, mica__dims_of(a));
 }
 
-mica_array *mica_cumsum(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive, mica_dtype dtype)
+mica_array *mica_cumsum(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive,
+                        mica_dtype dtype)
 {
     if (a && dtype == MICA_DEFAULT_DTYPE && a->dtype == MICA_BOOL) dtype = MICA_INT32;
     return scan(s, mica_prim_cumsum, a, axis, reverse, inclusive, dtype);
 }
 
-mica_array *mica_cumprod(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive, mica_dtype dtype)
+mica_array *mica_cumprod(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive,
+                         mica_dtype dtype)
 {
     return scan(s, mica_prim_cumprod, a, axis, reverse, inclusive, dtype);
 }
@@ -43,5 +47,6 @@ mica_array *mica_cummin(mica_scope *s, mica_array *a, int axis, bool reverse, bo
 mica_array *mica_logcumsumexp(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive)
 {
     mica_dtype d = a ? mica__float_dtype((mica_dtype)a->dtype) : MICA_FLOAT32;
-    return scan(s, mica_prim_logcumsumexp, a, axis, reverse, inclusive, d == MICA_FLOAT64 && (a->flags & MICA_ARRAY_WEAK) ? MICA_FLOAT32 : d);
+    return scan(s, mica_prim_logcumsumexp, a, axis, reverse, inclusive,
+                d == MICA_FLOAT64 && (a->flags & MICA_ARRAY_WEAK) ? MICA_FLOAT32 : d);
 }

@@ -1,14 +1,18 @@
-/* Builders of static slices, and of other views that choose elements by arithmetic: flip, as_strided, view; stop_gradient, contiguous. */
+/* Builders of static slices, and of other views that choose elements by arithmetic: flip,
+ * as_strided, view; stop_gradient, contiguous. */
 #include "ops/shape.h"
 
-mica_array *mica__slice(mica_scope *s, mica_array *a, const int64_t *start, const int64_t *step, const int64_t *shape)
+mica_array *mica__slice(mica_scope *s, mica_array *a, const int64_t *start, const int64_t *step,
+                        const int64_t *shape)
 {
     if (!mica__ready(s, a)) return NULL;
     bool all = true;
     for (int i = 0; i < a->ndim; i++)
         if (shape[i] != a->shape[i] || (step[i] != 1 && shape[i] > 1)) all = false;
     if (all) return a;
-    struct mica__slice_params p = { .start = { a->ndim, start }, .step = { a->ndim, step }, .shape = { a->ndim, shape } };
+    struct mica__slice_params p = { .start = { a->ndim, start },
+                                    .step = { a->ndim, step },
+                                    .shape = { a->ndim, shape } };
     return mica__build(s, mica_prim_slice, &p, 1, &a, (mica_dtype)a->dtype, p.shape);
 }
 
@@ -25,7 +29,8 @@ mica_array *mica__slice_axis(mica_scope *s, mica_array *a, int axis, int64_t sta
     return mica__slice(s, a, starts, steps, shape);
 }
 
-/* A bound as Python reads it: from the end when negative, clamped; NO_INTEGER is the end where the slice begins or ends. */
+/* A bound as Python reads it: from the end when negative, clamped; NO_INTEGER is the end where the
+ * slice begins or ends. */
 static int64_t bound(int64_t given, int64_t size, int64_t step, bool is_start)
 {
     int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? size : size - 1;
@@ -34,24 +39,31 @@ static int64_t bound(int64_t given, int64_t size, int64_t step, bool is_start)
     return given < lowest ? lowest : given > highest ? highest : given;
 }
 
-/* Axes not listed are taken whole; MICA_NO_INTEGER stands for None in start and stop; no steps: all 1. */
-mica_array *mica_slice_static(mica_scope *s, mica_array *a, mica_dims start, mica_dims stop, mica_dims step)
+/* Axes not listed are taken whole; MICA_NO_INTEGER stands for None in start and stop; no steps:
+ * all 1. */
+mica_array *mica_slice_static(mica_scope *s, mica_array *a, mica_dims start, mica_dims stop,
+                              mica_dims step)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
     if (start.n != stop.n || start.n > a->ndim || (step.n > 0 && step.n != start.n))
-        return mica__error(s, MICA_EVALUE, "[slice] %lld starts, %lld stops and %lld steps for an array with %d dimensions",
-                           (long long)start.n, (long long)stop.n, (long long)step.n, a->ndim);
+        return mica__error(
+            s, MICA_EVALUE,
+            "[slice] %lld starts, %lld stops and %lld steps for an array with %d dimensions",
+            (long long)start.n, (long long)stop.n, (long long)step.n, a->ndim);
     int64_t starts[MICA_MAX_NDIM] = { 0 }, steps[MICA_MAX_NDIM], shape[MICA_MAX_NDIM];
     for (int i = 0; i < a->ndim; i++) {
         steps[i] = 1;
         shape[i] = a->shape[i];
         if (i >= start.n) continue;
         if (step.n > 0) steps[i] = step.at[i];
-        if (steps[i] == 0) return mica__error(s, MICA_EVALUE, "[slice] the step of axis %d is 0", i);
+        if (steps[i] == 0)
+            return mica__error(s, MICA_EVALUE, "[slice] the step of axis %d is 0", i);
         if (steps[i] < -INT64_MAX) steps[i] = -INT64_MAX;
-        int64_t first = bound(start.at[i], a->shape[i], steps[i], true), end = bound(stop.at[i], a->shape[i], steps[i], false);
-        int64_t span = steps[i] > 0 ? end - first : first - end, stride = steps[i] > 0 ? steps[i] : -steps[i];
+        int64_t first = bound(start.at[i], a->shape[i], steps[i], true),
+                end = bound(stop.at[i], a->shape[i], steps[i], false);
+        int64_t span = steps[i] > 0 ? end - first : first - end,
+                stride = steps[i] > 0 ? steps[i] : -steps[i];
         shape[i] = span > 0 ? 1 + (span - 1) / stride : 0;
         starts[i] = shape[i] ? first : 0;
         if (shape[i] <= 1) steps[i] = 1;
@@ -75,36 +87,44 @@ mica_array *mica_flip(mica_scope *s, mica_array *a, mica_dims axis)
     return mica__slice(s, a, start, step, a->shape);
 }
 
-/* Adds the places that a view of `shape` and `strides` reaches on either side of its first element. */
+/* Adds the places that a view of `shape` and `strides` reaches on either side of its first element.
+ */
 static bool reach(mica_dims shape, const int64_t *strides, int64_t *low, int64_t *high)
 {
     for (int64_t i = 0; i < shape.n; i++) {
         int64_t span;
         if (__builtin_mul_overflow(shape.at[i] - 1, strides[i], &span)) return false;
-        if (__builtin_add_overflow(span < 0 ? *low : *high, span, span < 0 ? low : high)) return false;
+        if (__builtin_add_overflow(span < 0 ? *low : *high, span, span < 0 ? low : high))
+            return false;
     }
     return true;
 }
 
-mica_array *mica_as_strided(mica_scope *s, mica_array *a, mica_dims shape, mica_dims strides, int64_t offset)
+mica_array *mica_as_strided(mica_scope *s, mica_array *a, mica_dims shape, mica_dims strides,
+                            int64_t offset)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
     int64_t dense[MICA_MAX_NDIM], size;
     if (shape.n < 0) shape = mica__dims_of(a);
     if (shape.n > MICA_MAX_NDIM || !mica__shape_size(shape, &size))
-        return mica__error(s, MICA_EVALUE, "[as_strided] %s is no shape of an array", mica__shape_text(shape));
+        return mica__error(s, MICA_EVALUE, "[as_strided] %s is no shape of an array",
+                           mica__shape_text(shape));
     if (strides.n < 0) {
         mica__row_major(shape.n, shape.at, dense);
         strides = (mica_dims){ shape.n, dense };
     }
     if (strides.n != shape.n)
-        return mica__error(s, MICA_EVALUE, "[as_strided] shape %s and %lld strides: their numbers differ", mica__shape_text(shape),
-                           (long long)strides.n);
+        return mica__error(s, MICA_EVALUE,
+                           "[as_strided] shape %s and %lld strides: their numbers differ",
+                           mica__shape_text(shape), (long long)strides.n);
     int64_t low = offset, high = offset;
     if (size > 0 && (!reach(shape, strides.at, &low, &high) || low < 0 || high >= a->size))
-        return mica__error(s, MICA_EINDEX, "[as_strided] shape %s with strides %s and offset %lld reaches outside the %lld elements of the array",
-                           mica__shape_text(shape), mica__shape_text(strides), (long long)offset, (long long)a->size);
+        return mica__error(s, MICA_EINDEX,
+                           "[as_strided] shape %s with strides %s and offset %lld reaches outside "
+                           "the %lld elements of the array",
+                           mica__shape_text(shape), mica__shape_text(strides), (long long)offset,
+                           (long long)a->size);
     struct mica__as_strided_params p = { .shape = shape, .strides = strides, .offset = offset };
     return mica__build(s, mica_prim_as_strided, &p, 1, &a, (mica_dtype)a->dtype, shape);
 }
@@ -113,17 +133,23 @@ mica_array *mica_view(mica_scope *s, mica_array *a, mica_dtype dtype)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    if ((unsigned)dtype >= MICA_DTYPE_COUNT) return mica__error(s, MICA_EVALUE, "[view] %d is no element type", (int)dtype);
+    if ((unsigned)dtype >= MICA_DTYPE_COUNT)
+        return mica__error(s, MICA_EVALUE, "[view] %d is no element type", (int)dtype);
     if (a->dtype == dtype) return a;
-    int64_t from = mica__dtype_sizes[a->dtype], to = mica__dtype_sizes[dtype], shape[MICA_MAX_NDIM], last = a->ndim - 1;
+    int64_t from = mica__dtype_sizes[a->dtype], to = mica__dtype_sizes[dtype], shape[MICA_MAX_NDIM],
+            last = a->ndim - 1;
     if (from != to && a->ndim == 0)
-        return mica__error(s, MICA_EVALUE, "[view] a 0-d %s can only be viewed as a type of the same size, not as %s",
-                           mica_dtype_name((mica_dtype)a->dtype), mica_dtype_name(dtype));
+        return mica__error(
+            s, MICA_EVALUE,
+            "[view] a 0-d %s can only be viewed as a type of the same size, not as %s",
+            mica_dtype_name((mica_dtype)a->dtype), mica_dtype_name(dtype));
     for (int i = 0; i < a->ndim; i++) shape[i] = a->shape[i];
     if (from != to) {
         if (shape[last] * from % to != 0)
-            return mica__error(s, MICA_EVALUE, "[view] the last axis has %lld bytes, which is no multiple of the size of %s",
-                               (long long)(shape[last] * from), mica_dtype_name(dtype));
+            return mica__error(
+                s, MICA_EVALUE,
+                "[view] the last axis has %lld bytes, which is no multiple of the size of %s",
+                (long long)(shape[last] * from), mica_dtype_name(dtype));
         shape[last] = shape[last] * from / to;
     }
     struct mica__view_params p = { .dtype = dtype };
@@ -142,7 +168,8 @@ mica_array *mica_stop_gradient(mica_scope *s, mica_array *a)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    return mica__build(s, mica_prim_stop_gradient, NULL, 1, &a, (mica_dtype)a->dtype, mica__dims_of(a));
+    return mica__build(s, mica_prim_stop_gradient, NULL, 1, &a, (mica_dtype)a->dtype,
+                       mica__dims_of(a));
 }
 
 mica_array *mica__axes_last(mica_scope *s, mica_array *a, int n, const int64_t *axes)
@@ -162,7 +189,8 @@ mica_array *mica__axes_last(mica_scope *s, mica_array *a, int n, const int64_t *
     return mica__reshape(s, mica__permute(s, a, order), kept + 1, shape);
 }
 
-mica_array *mica__axes_restore(mica_scope *s, mica_array *result, const mica_array *a, int n, const int64_t *axes)
+mica_array *mica__axes_restore(mica_scope *s, mica_array *result, const mica_array *a, int n,
+                               const int64_t *axes)
 {
     if (!mica__ready(s, result)) return NULL;
     int64_t shape[MICA_MAX_NDIM], order[MICA_MAX_NDIM];

@@ -1,4 +1,5 @@
-/* Geometry of views: the strides and the first element of each VIEW primitive, or that a copy is needed. */
+/* Geometry of views: the strides and the first element of each VIEW primitive, or that a copy is
+ * needed. */
 #include "ops/view.h"
 
 #include "ops/params.h"
@@ -6,7 +7,8 @@
 static void broadcast_geometry(const mica_array *out, const mica_array *in, int64_t *strides)
 {
     int lead = out->ndim - in->ndim;
-    for (int i = 0; i < out->ndim; i++) strides[i] = i < lead || in->shape[i - lead] == 1 ? 0 : in->strides[i - lead];
+    for (int i = 0; i < out->ndim; i++)
+        strides[i] = i < lead || in->shape[i - lead] == 1 ? 0 : in->strides[i - lead];
 }
 
 /* Splits and joins axes: runs of input axes that are dense among themselves can be cut anew. */
@@ -17,7 +19,8 @@ static bool reshape_geometry(const mica_array *out, const mica_array *in, int64_
         return true;
     }
     int64_t sizes[MICA_MAX_NDIM], steps[MICA_MAX_NDIM];
-    int runs = 0; /* maximal dense runs of the input, outermost first: `sizes` elements at distance `steps` */
+    int runs = 0; /* maximal dense runs of the input, outermost first: `sizes` elements at distance
+                     `steps` */
     for (int i = 0; i < in->ndim; i++) {
         if (in->shape[i] == 1) continue;
         if (runs && steps[runs - 1] == in->strides[i] * in->shape[i]) {
@@ -76,7 +79,8 @@ static void squeeze_geometry(const mica_node *n, const mica_array *in, int64_t *
     }
 }
 
-static void slice_geometry(const mica_node *n, const mica_array *in, int64_t *strides, ptrdiff_t *offset)
+static void slice_geometry(const mica_node *n, const mica_array *in, int64_t *strides,
+                           ptrdiff_t *offset)
 {
     const struct mica__slice_params *p = MICA_PARAMS(n, slice);
     int64_t first = 0;
@@ -87,7 +91,8 @@ static void slice_geometry(const mica_node *n, const mica_array *in, int64_t *st
     *offset = n->out[0].size ? (ptrdiff_t)first * mica__dtype_sizes[in->dtype] : 0;
 }
 
-static bool strided_geometry(const mica_node *n, const mica_array *in, int64_t *strides, ptrdiff_t *offset)
+static bool strided_geometry(const mica_node *n, const mica_array *in, int64_t *strides,
+                             ptrdiff_t *offset)
 {
     const struct mica__as_strided_params *p = MICA_PARAMS(n, as_strided);
     for (int64_t i = 0; i < p->shape.n; i++) strides[i] = p->strides.at[i];
@@ -95,7 +100,8 @@ static bool strided_geometry(const mica_node *n, const mica_array *in, int64_t *
     return mica__is_row_major(in);
 }
 
-/* Another type of the same size keeps the strides; of another size it needs a dense last axis and aligned rows. */
+/* Another type of the same size keeps the strides; of another size it needs a dense last axis and
+ * aligned rows. */
 static bool type_geometry(const mica_array *out, const mica_array *in, int64_t *strides)
 {
     int64_t from = mica__dtype_sizes[in->dtype], to = mica__dtype_sizes[out->dtype];
@@ -116,7 +122,8 @@ static bool type_geometry(const mica_array *out, const mica_array *in, int64_t *
     return true;
 }
 
-bool mica__view_geometry(const mica_node *n, const mica_array *in, int64_t *strides, ptrdiff_t *offset_bytes)
+bool mica__view_geometry(const mica_node *n, const mica_array *in, int64_t *strides,
+                         ptrdiff_t *offset_bytes)
 {
     const mica_array *out = &n->out[0];
     *offset_bytes = 0;

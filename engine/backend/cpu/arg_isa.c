@@ -5,8 +5,9 @@
 
 enum { GROUP = 64 };
 
-/* Along a row: the extremum first, lane by lane so that it vectorises, then the first place where it is. A NaN is more extreme than any number, and
-   the first one is found. For integers x != x is false, and the compiler drops it. */
+/* Along a row: the extremum first, lane by lane so that it vectorises, then the first place where
+   it is. A NaN is more extreme than any number, and the first one is found. For integers x != x is
+   false, and the compiler drops it. */
 #define ALONG(name, type, better, worst)                                                           \
     static int64_t row_##name(const void *data, size_t n, void *best)                              \
     {                                                                                              \
@@ -21,8 +22,9 @@ enum { GROUP = 64 };
                 *(type *)best = x[i];                                                              \
                 return (int64_t)i;                                                                 \
             }                                                                                      \
-        for (i = 0; i + GROUP <= n; i += GROUP)                                                         \
-            for (int j = 0; j < GROUP; j++) lanes[j] = x[i + (size_t)j] better lanes[j] ? x[i + (size_t)j] : lanes[j]; \
+        for (i = 0; i + GROUP <= n; i += GROUP)                                                    \
+            for (int j = 0; j < GROUP; j++)                                                        \
+                lanes[j] = x[i + (size_t)j] better lanes[j] ? x[i + (size_t)j] : lanes[j];         \
         for (int j = 0; j < GROUP; j++) m = lanes[j] better m ? lanes[j] : m;                      \
         for (; i < n; i++) m = x[i] better m ? x[i] : m;                                           \
         *(type *)best = m;                                                                         \
@@ -35,7 +37,8 @@ enum { GROUP = 64 };
             if (x[i] == m) return (int64_t)i;                                                      \
         return -1;                                                                                 \
     }                                                                                              \
-    static void columns_##name(const void *data, size_t n, ptrdiff_t stride, size_t columns, uint32_t *index) \
+    static void columns_##name(const void *data, size_t n, ptrdiff_t stride, size_t columns,       \
+                               uint32_t *index)                                                    \
     {                                                                                              \
         type best[MICA_ARG_COLUMNS];                                                               \
         const type *x = data;                                                                      \
@@ -79,17 +82,21 @@ BOTH(f64, double, -k_infinity_f64(), k_infinity_f64())
         const mica_complex64 *x = data;                                                            \
         int64_t at = -1;                                                                           \
         for (size_t i = 0; i < n; i++)                                                             \
-            if (x[i].re == x[i].re && x[i].im == x[i].im && (at < 0 || beats_##name(x[i], x[at]))) at = (int64_t)i; \
+            if (x[i].re == x[i].re && x[i].im == x[i].im && (at < 0 || beats_##name(x[i], x[at]))) \
+                at = (int64_t)i;                                                                   \
         if (at >= 0) *(mica_complex64 *)best = x[at];                                              \
         return at;                                                                                 \
     }                                                                                              \
-    static void columns_##name(const void *data, size_t n, ptrdiff_t stride, size_t columns, uint32_t *index) \
+    static void columns_##name(const void *data, size_t n, ptrdiff_t stride, size_t columns,       \
+                               uint32_t *index)                                                    \
     {                                                                                              \
         const mica_complex64 *x = data;                                                            \
         for (size_t c = 0; c < columns; c++) {                                                     \
             index[c] = 0;                                                                          \
             for (size_t r = 1; r < n; r++)                                                         \
-                if (beats_##name(x[(ptrdiff_t)r * stride + (ptrdiff_t)c], x[(ptrdiff_t)index[c] * stride + (ptrdiff_t)c])) index[c] = (uint32_t)r; \
+                if (beats_##name(x[(ptrdiff_t)r * stride + (ptrdiff_t)c],                          \
+                                 x[(ptrdiff_t)index[c] * stride + (ptrdiff_t)c]))                  \
+                    index[c] = (uint32_t)r;                                                        \
         }                                                                                          \
     }
 COMPLEX(max_c64, >)
@@ -97,12 +104,19 @@ COMPLEX(min_c64, <)
 
 #define TABLE(part)                                                                                \
     {                                                                                              \
-        { [MICA_BOOL] = part##_max_u8, [MICA_UINT8] = part##_max_u8, [MICA_UINT16] = part##_max_u16, [MICA_UINT32] = part##_max_u32, \
-          [MICA_UINT64] = part##_max_u64, [MICA_INT8] = part##_max_i8, [MICA_INT16] = part##_max_i16, [MICA_INT32] = part##_max_i32, \
-          [MICA_INT64] = part##_max_i64, [MICA_FLOAT32] = part##_max_f32, [MICA_FLOAT64] = part##_max_f64, [MICA_COMPLEX64] = part##_max_c64 }, \
-        { [MICA_BOOL] = part##_min_u8, [MICA_UINT8] = part##_min_u8, [MICA_UINT16] = part##_min_u16, [MICA_UINT32] = part##_min_u32, \
-          [MICA_UINT64] = part##_min_u64, [MICA_INT8] = part##_min_i8, [MICA_INT16] = part##_min_i16, [MICA_INT32] = part##_min_i32, \
-          [MICA_INT64] = part##_min_i64, [MICA_FLOAT32] = part##_min_f32, [MICA_FLOAT64] = part##_min_f64, [MICA_COMPLEX64] = part##_min_c64 }, \
+        { [MICA_BOOL] = part##_max_u8,     [MICA_UINT8] = part##_max_u8,                           \
+          [MICA_UINT16] = part##_max_u16,  [MICA_UINT32] = part##_max_u32,                         \
+          [MICA_UINT64] = part##_max_u64,  [MICA_INT8] = part##_max_i8,                            \
+          [MICA_INT16] = part##_max_i16,   [MICA_INT32] = part##_max_i32,                          \
+          [MICA_INT64] = part##_max_i64,   [MICA_FLOAT32] = part##_max_f32,                        \
+          [MICA_FLOAT64] = part##_max_f64, [MICA_COMPLEX64] = part##_max_c64 },                    \
+            { [MICA_BOOL] = part##_min_u8,     [MICA_UINT8] = part##_min_u8,                       \
+              [MICA_UINT16] = part##_min_u16,  [MICA_UINT32] = part##_min_u32,                     \
+              [MICA_UINT64] = part##_min_u64,  [MICA_INT8] = part##_min_i8,                        \
+              [MICA_INT16] = part##_min_i16,   [MICA_INT32] = part##_min_i32,                      \
+              [MICA_INT64] = part##_min_i64,   [MICA_FLOAT32] = part##_min_f32,                    \
+              [MICA_FLOAT64] = part##_min_f64, [MICA_COMPLEX64] = part##_min_c64 },                \
     }
 
-const mica__arg_loops MICA_ISA_FUNCTION(mica__arg_) = { .row = TABLE(row), .columns = TABLE(columns) };
+const mica__arg_loops MICA_ISA_FUNCTION(mica__arg_) = { .row = TABLE(row),
+                                                        .columns = TABLE(columns) };

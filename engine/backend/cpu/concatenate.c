@@ -1,4 +1,5 @@
-/* Kernels that put arrays, or slices of them, beside each other: concatenate, contiguous, slice_update and the dynamic slices. */
+/* Kernels that put arrays, or slices of them, beside each other: concatenate, contiguous,
+ * slice_update and the dynamic slices. */
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/region.h"
 
@@ -29,26 +30,33 @@ int mica__kernel_slice_update(mica__launch *l)
     const mica_array *update = l->in[1];
     mica_array *out = &l->out[0];
     mica__combine c;
-    MICA_TRY(mica__combine_init(&c, "slice_update", (mica_scatter_mode)p->mode, (mica_dtype)out->dtype));
+    MICA_TRY(
+        mica__combine_init(&c, "slice_update", (mica_scatter_mode)p->mode, (mica_dtype)out->dtype));
     MICA_TRY(mica__launch_donate(l));
     int64_t strides[MICA_MAX_NDIM], offset = 0;
     for (int i = 0; i < out->ndim; i++) {
         strides[i] = out->strides[i] * p->step.at[i];
         offset += out->strides[i] * p->start.at[i];
     }
-    if (update->size) mica__combine_region(&c, out->ndim, update->shape, out->data + offset * (int64_t)c.item, strides, update->data, update->strides);
+    if (update->size)
+        mica__combine_region(&c, out->ndim, update->shape, out->data + offset * (int64_t)c.item,
+                             strides, update->data, update->strides);
     return MICA_OK;
 }
 
-/* The place of the first element of a slice whose start only the data tell; `sizes` is its shape. */
-static int slice_offset(const char *name, const mica_array *a, const mica_array *start, mica_dims axes, const int64_t *sizes, int64_t *offset)
+/* The place of the first element of a slice whose start only the data tell; `sizes` is its shape.
+ */
+static int slice_offset(const char *name, const mica_array *a, const mica_array *start,
+                        mica_dims axes, const int64_t *sizes, int64_t *offset)
 {
     *offset = 0;
     for (int64_t i = 0; i < axes.n; i++) {
         int64_t at = mica__index_at(start->data, (mica_dtype)start->dtype, i), axis = axes.at[i];
         if (at < 0 || at > a->shape[axis] - sizes[axis])
-            return mica__fail(MICA_EINDEX, "[%s] start %lld and size %lld are out of range for axis %lld with size %lld", name, (long long)at,
-                              (long long)sizes[axis], (long long)axis, (long long)a->shape[axis]);
+            return mica__fail(
+                MICA_EINDEX,
+                "[%s] start %lld and size %lld are out of range for axis %lld with size %lld", name,
+                (long long)at, (long long)sizes[axis], (long long)axis, (long long)a->shape[axis]);
         *offset += at * a->strides[axis];
     }
     return MICA_OK;
@@ -60,8 +68,10 @@ int mica__kernel_dynamic_slice(mica__launch *l)
     mica__combine set;
     int64_t offset;
     MICA_TRY(mica__combine_init(&set, "slice", MICA_SCATTER_SET, (mica_dtype)out->dtype));
-    MICA_TRY(slice_offset("slice", l->in[0], l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes, out->shape, &offset));
-    mica__combine_region(&set, out->ndim, out->shape, out->data, out->strides, l->in[0]->data + offset * (int64_t)set.item, l->in[0]->strides);
+    MICA_TRY(slice_offset("slice", l->in[0], l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes,
+                          out->shape, &offset));
+    mica__combine_region(&set, out->ndim, out->shape, out->data, out->strides,
+                         l->in[0]->data + offset * (int64_t)set.item, l->in[0]->strides);
     return MICA_OK;
 }
 
@@ -72,8 +82,12 @@ int mica__kernel_dynamic_slice_update(mica__launch *l)
     mica__combine set;
     int64_t offset;
     MICA_TRY(mica__combine_init(&set, "slice_update", MICA_SCATTER_SET, (mica_dtype)out->dtype));
-    MICA_TRY(slice_offset("slice_update", l->in[0], l->in[2], MICA_PARAMS(l->node, dynamic_slice_update)->axes, update->shape, &offset));
+    MICA_TRY(slice_offset("slice_update", l->in[0], l->in[2],
+                          MICA_PARAMS(l->node, dynamic_slice_update)->axes, update->shape,
+                          &offset));
     MICA_TRY(mica__launch_donate(l));
-    if (update->size) mica__combine_region(&set, out->ndim, update->shape, out->data + offset * (int64_t)set.item, out->strides, update->data, update->strides);
+    if (update->size)
+        mica__combine_region(&set, out->ndim, update->shape, out->data + offset * (int64_t)set.item,
+                             out->strides, update->data, update->strides);
     return MICA_OK;
 }

@@ -1,55 +1,34 @@
-/* Kernels that read and write at indices: gather, scatter, along one axis, and under masks. An index out of range is never followed: the kernel goes on
-   without it, and the first one fails the launch. */
+/* Kernels of gather and scatter. */
+#include "backend/cpu/index.h"
+
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/region.h"
 
 enum { TASK_BYTES = 128 * 1024, NEAR_BYTES = 512 * 1024, PLACES = 256 };
-
-/* ---- indices and their faults ---- */
-
-typedef struct fault {
-    atomic_size_t first; /* place of the first bad index among all, SIZE_MAX when there is none: the same for any number of threads */
-} fault;
-
-static void fault_add(fault *f, size_t place)
-{
-    size_t seen = atomic_load_explicit(&f->first, memory_order_relaxed);
-    while (place < seen && !atomic_compare_exchange_weak(&f->first, &seen, place)) continue;
-}
-
-static int fault_status(const char *name, int64_t index, int64_t axis, int64_t size)
-{
-    return mica__fail(MICA_EINDEX, "[%s] index %lld is out of range for axis %lld with size %lld", name, (long long)index, (long long)axis,
-                      (long long)size);
-}
-
-/* A negative index counts from the end, once. Returns -1 when out of range. */
-static inline int64_t wrap(int64_t i, int64_t size)
-{
-    if (i < 0) i += size;
-    return i < 0 || i >= size ? -1 : i;
-}
-
-/* ---- gather and scatter ---- */
 
 typedef struct indexed {
     mica_array *a;            /* what is indexed */
     mica_array *const *index; /* one array an axis, all of `count` elements */
     mica_dims axes;
     int64_t count;
-    /* A slice: its axes of more than one element, continuing ones joined, in elements of `a`; inside `values` slices lie one after another. */
+    /* A slice: its axes of more than one element, continuing ones joined, in elements of `a`;
+     * inside `values` slices lie one after another. */
     int ndim;
     int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM], slice;
     char *values;
     mica__combine combine;
-    fault fault;
+    mica__index_fault fault;
     int64_t a_task;      /* gather: indices a task */
-    int64_t parts, part; /* into which a slice's last axis is cut, and their size. scatter: each part goes through all indices. */
+    int64_t parts, part; /* into which a slice's last axis is cut, and their size. scatter: each
+                            part goes through all indices. */
 } indexed;
 
-static int indexed_init(indexed *x, mica__launch *l, const char *name, mica_array *a, mica_dims axes, const int64_t *slice_sizes, mica_scatter_mode mode)
+static int indexed_init(indexed *x, mica__launch *l, const char *name, mica_array *a,
+                        mica_dims axes, const int64_t *slice_sizes, mica_scatter_mode mode)
 {
-    *x = (indexed){ .a = a, .index = l->in + 1, .axes = axes, .count = axes.n ? l->in[1]->size : 1, .slice = 1 };
+    *x = (indexed){
+        .a = a, .index = l->in + 1, .axes = axes, .count = axes.n ? l->in[1]->size : 1, .slice = 1
+    };
     atomic_init(&x->fault.first, SIZE_MAX);
     for (int i = 0; i < l->in[0]->ndim; i++) {
         int64_t size = slice_sizes[i], stride = a->strides[i];
@@ -75,7 +54,7 @@ static void find_places(indexed *x, int64_t first, int64_t n, int64_t *place)
     for (int64_t k = 0; k < x->axes.n; k++) {
         int64_t size = x->a->shape[x->axes.at[k]], stride = x->a->strides[x->axes.at[k]];
         const void *data = x->index[k]->data;
-#define FIND(type, beyond)                                                                               \
+#define FIND(type, beyond)                                                                         \
     for (int64_t i = 0; i < n; i++) {                                                              \
         type given = ((const type *)data)[first + i];                                              \
         int64_t at = (int64_t)given;                                                               \
@@ -97,7 +76,7 @@ static void find_places(indexed *x, int64_t first, int64_t n, int64_t *place)
 #undef FIND
     }
     for (int64_t i = 0; bad && i < n; i++)
-        if (place[i] < 0) fault_add(&x->fault, (size_t)(first + i));
+        if (place[i] < 0) mica__index_fault_add(&x->fault, (size_t)(first + i));
 }
 
 static int indexed_status(const indexed *x, const char *name)
@@ -105,17 +84,20 @@ static int indexed_status(const indexed *x, const char *name)
     size_t i = atomic_load(&x->fault.first);
     if (i == SIZE_MAX) return MICA_OK;
     for (int64_t k = 0; k < x->axes.n; k++) {
-        int64_t at = mica__index_at(x->index[k]->data, (mica_dtype)x->index[k]->dtype, (int64_t)i), size = x->a->shape[x->axes.at[k]];
-        if (wrap(at, size) < 0) return fault_status(name, at, x->axes.at[k], size);
+        int64_t at = mica__index_at(x->index[k]->data, (mica_dtype)x->index[k]->dtype, (int64_t)i),
+                size = x->a->shape[x->axes.at[k]];
+        if (mica__index_wrap(at, size) < 0) return mica__index_error(name, at, x->axes.at[k], size);
     }
     return MICA_ERUNTIME;
 }
 
 /* One slice between `a` and values: for each row of its last axis. */
-static inline void each_row(const indexed *x, int64_t place, char *values, bool scatter, int64_t from, int64_t to)
+static inline void each_row(const indexed *x, int64_t place, char *values, bool scatter,
+                            int64_t from, int64_t to)
 {
     int inner = x->ndim - 1;
-    int64_t index[MICA_MAX_NDIM] = { 0 }, size = (int64_t)x->combine.item, stride = x->strides[inner], n = x->shape[inner];
+    int64_t index[MICA_MAX_NDIM] = { 0 }, size = (int64_t)x->combine.item,
+            stride = x->strides[inner], n = x->shape[inner];
     for (;;) {
         char *at = x->a->data + (place + from * stride) * size, *value = values + from * size;
         if (scatter) mica__combine_row(&x->combine, at, stride, value, 1, to - from);
@@ -134,14 +116,18 @@ static inline void each_row(const indexed *x, int64_t place, char *values, bool 
 
 #define EACH_ELEMENT(type)                                                                         \
     for (int64_t i = 0; i < n; i++)                                                                \
-        ((type *)(void *)x->values)[at + i] = ((const type *)(const void *)x->a->data)[place[i] < 0 ? 0 : place[i]]
+    ((type *)(void *)x->values)[at + i] =                                                          \
+        ((const type *)(const void *)x->a->data)[place[i] < 0 ? 0 : place[i]]
 
 static void gather_task(void *context, size_t task)
 {
     indexed *x = context;
-    int64_t first = (int64_t)task / x->parts * x->a_task, last = first + x->a_task < x->count ? first + x->a_task : x->count;
-    /* Strided slices are taken a part of their last axis at a time, so that what the next index needs is near. */
-    int64_t run = x->shape[x->ndim - 1], from = (int64_t)task % x->parts * x->part, to = from + x->part < run ? from + x->part : run;
+    int64_t first = (int64_t)task / x->parts * x->a_task,
+            last = first + x->a_task < x->count ? first + x->a_task : x->count;
+    /* Strided slices are taken a part of their last axis at a time, so that what the next index
+     * needs is near. */
+    int64_t run = x->shape[x->ndim - 1], from = (int64_t)task % x->parts * x->part,
+            to = from + x->part < run ? from + x->part : run;
     size_t bytes = (size_t)x->slice * x->combine.item;
     bool dense = x->ndim == 1 && x->strides[0] == 1;
     int64_t place[PLACES];
@@ -173,14 +159,15 @@ int mica__kernel_gather(mica__launch *l)
     MICA_TRY(indexed_init(&x, l, "gather", l->in[0], p->axes, p->slice_sizes.at, MICA_SCATTER_SET));
     if (l->out[0].size == 0) return MICA_OK;
     if (l->in[0]->size == 0) { /* nothing can be read: every index is out of range */
-        fault_add(&x.fault, 0);
+        mica__index_fault_add(&x.fault, 0);
         return indexed_status(&x, "gather");
     }
     x.values = l->out[0].data;
     int64_t bytes = x.slice * (int64_t)x.combine.item + 8;
     x.a_task = bytes < TASK_BYTES ? TASK_BYTES / bytes : 1;
     x.parts = 1;
-    int64_t run = x.part = x.shape[x.ndim - 1], stride = x.strides[x.ndim - 1] < 0 ? -x.strides[x.ndim - 1] : x.strides[x.ndim - 1];
+    int64_t run = x.part = x.shape[x.ndim - 1],
+            stride = x.strides[x.ndim - 1] < 0 ? -x.strides[x.ndim - 1] : x.strides[x.ndim - 1];
     if (x.ndim == 1 && stride > 1 && run > 64) {
         int64_t near = NEAR_BYTES / (stride * (int64_t)x.combine.item);
         x.part = near < 16 ? 16 : near > run ? run : near;
@@ -191,8 +178,9 @@ int mica__kernel_gather(mica__launch *l)
     return indexed_status(&x, "gather");
 }
 
-/* Every task sees all indices in order, and writes its own part of `a` only: what meets in one place meets in the order of the indices. Parts are ranges
-   of the slice's last axis, or, for single elements, ranges of places. */
+/* Every task sees all indices in order, and writes its own part of `a` only: what meets in one
+   place meets in the order of the indices. Parts are ranges of the slice's last axis, or, for
+   single elements, ranges of places. */
 static void scatter_task(void *context, size_t task)
 {
     indexed *x = context;
@@ -208,7 +196,8 @@ static void scatter_task(void *context, size_t task)
             if (place[i] < 0) continue;
             if (x->slice > 1) each_row(x, place[i], value, true, from, to);
             else if (place[i] >= from && place[i] < to)
-                mica__combine_row(&x->combine, x->a->data + place[i] * (int64_t)x->combine.item, 1, value, 1, 1);
+                mica__combine_row(&x->combine, x->a->data + place[i] * (int64_t)x->combine.item, 1,
+                                  value, 1, 1);
         }
     }
 }
@@ -226,157 +215,14 @@ int mica__kernel_scatter(mica__launch *l)
     MICA_TRY(indexed_init(&x, l, "scatter", out, p->axes, sizes, (mica_scatter_mode)p->mode));
     if (updates->size == 0) return MICA_OK;
     if (out->size == 0) {
-        fault_add(&x.fault, 0);
+        mica__index_fault_add(&x.fault, 0);
         return indexed_status(&x, "scatter");
     }
     x.values = updates->data;
     int64_t n = x.slice == 1 ? out->size : x.shape[x.ndim - 1], worth = x.slice == 1 ? 1 : 64;
     x.parts = updates->size < 16 * 1024 ? 1 : n / worth < 1 ? 1 : n / worth;
-    if (x.parts > (int64_t)mica__thread_count()) x.parts = (int64_t)mica__thread_count(); /* the order in each place does not depend on it */
+    if (x.parts > (int64_t)mica__thread_count())
+        x.parts = (int64_t)mica__thread_count(); /* the order in each place does not depend on it */
     mica__parallel((size_t)x.parts, scatter_task, &x);
     return indexed_status(&x, "scatter");
-}
-
-/* ---- along one axis ---- */
-
-typedef struct along {
-    mica_array *a;
-    const mica_array *index;
-    char *values;
-    int64_t outer, inner, length, indices; /* a: (outer, length, inner), index and values: (outer, indices, inner) */
-    int64_t blocks, block;                 /* the inner axis is cut */
-    mica__combine combine;
-    fault fault;
-} along;
-
-static void along_init(along *x, mica_array *a, const mica_array *index, char *values, int64_t axis)
-{
-    *x = (along){ .a = a, .index = index, .values = values, .outer = 1, .inner = 1, .length = a->shape[axis], .indices = index->shape[axis] };
-    for (int i = 0; i < a->ndim; i++) {
-        if (i < axis) x->outer *= a->shape[i];
-        if (i > axis) x->inner *= a->shape[i];
-    }
-    atomic_init(&x->fault.first, SIZE_MAX);
-    x->block = x->inner < 1024 ? x->inner : 1024;
-    x->blocks = x->block ? (x->inner + x->block - 1) / x->block : 0;
-}
-
-static int along_status(const along *x, const char *name, int64_t axis)
-{
-    size_t i = atomic_load(&x->fault.first);
-    if (i == SIZE_MAX) return MICA_OK;
-    return fault_status(name, mica__index_at(x->index->data, (mica_dtype)x->index->dtype, (int64_t)i), axis, x->length);
-}
-
-/* Calls for each place of a task: `i` counts indices and values, `at` is the place in a. */
-#define EACH_ALONG(x, task, body)                                                                  \
-    int64_t outer = (int64_t)(task) / (x)->blocks, start = (int64_t)(task) % (x)->blocks * (x)->block; \
-    int64_t stop = start + (x)->block < (x)->inner ? start + (x)->block : (x)->inner;              \
-    for (int64_t j = 0; j < (x)->indices; j++) {                                                   \
-        int64_t row = (outer * (x)->indices + j) * (x)->inner, base = outer * (x)->length * (x)->inner; \
-        for (int64_t i = row + start; i < row + stop; i++) {                                       \
-            int64_t at = wrap(mica__index_at((x)->index->data, (mica_dtype)(x)->index->dtype, i), (x)->length); \
-            if (at < 0) fault_add(&(x)->fault, (size_t)i);                                         \
-            else at = base + at * (x)->inner + (i - row);                                          \
-            body;                                                                                  \
-        }                                                                                          \
-    }
-
-#define GATHER_AS(type)                                                                            \
-    EACH_ALONG(x, task, ((type *)(void *)x->values)[i] = at < 0 ? 0 : ((const type *)(const void *)x->a->data)[at])
-
-static void gather_axis_task(void *context, size_t task)
-{
-    along *x = context;
-    switch (x->combine.item) {
-    case 1: {
-        GATHER_AS(uint8_t)
-        break;
-    }
-    case 2: {
-        GATHER_AS(uint16_t)
-        break;
-    }
-    case 4: {
-        GATHER_AS(uint32_t)
-        break;
-    }
-    default: {
-        GATHER_AS(uint64_t)
-        break;
-    }
-    }
-}
-
-static void scatter_axis_task(void *context, size_t task)
-{
-    along *x = context;
-    size_t item = x->combine.item;
-    EACH_ALONG(x, task, if (at >= 0) mica__combine_row(&x->combine, x->a->data + (size_t)at * item, 1, x->values + (size_t)i * item, 1, 1))
-}
-
-/* Tasks of a few thousand elements; a row of the outer axis is never cut along the indexed one, where values may meet. */
-typedef struct batch {
-    along *x;
-    void (*task)(void *, size_t);
-    size_t count, a_batch;
-} batch;
-
-static void batch_task(void *context, size_t index)
-{
-    const batch *b = context;
-    size_t first = index * b->a_batch, last = first + b->a_batch < b->count ? first + b->a_batch : b->count;
-    for (size_t i = first; i < last; i++) b->task(b->x, i);
-}
-
-static void along_run(along *x, void (*task)(void *, size_t))
-{
-    batch b = { .x = x, .task = task, .count = (size_t)(x->outer * x->blocks) };
-    int64_t work = x->indices * x->block;
-    b.a_batch = work && work < 16 * 1024 ? (size_t)(16 * 1024 / work) : 1;
-    mica__parallel((b.count + b.a_batch - 1) / b.a_batch, batch_task, &b);
-}
-
-int mica__kernel_gather_axis(mica__launch *l)
-{
-    int64_t axis = MICA_PARAMS(l->node, gather_axis)->axis;
-    along x;
-    along_init(&x, l->in[0], l->in[1], l->out[0].data, axis);
-    MICA_TRY(mica__combine_init(&x.combine, "take_along_axis", MICA_SCATTER_SET, (mica_dtype)l->out[0].dtype));
-    if (l->out[0].size) along_run(&x, gather_axis_task);
-    return along_status(&x, "take_along_axis", axis);
-}
-
-int mica__kernel_scatter_axis(mica__launch *l)
-{
-    const struct mica__scatter_axis_params *p = MICA_PARAMS(l->node, scatter_axis);
-    along x;
-    MICA_TRY(mica__launch_donate(l));
-    along_init(&x, &l->out[0], l->in[1], l->in[2]->data, p->axis);
-    MICA_TRY(mica__combine_init(&x.combine, "put_along_axis", (mica_scatter_mode)p->mode, (mica_dtype)l->out[0].dtype));
-    if (l->in[1]->size) along_run(&x, scatter_axis_task);
-    return along_status(&x, "put_along_axis", p->axis);
-}
-
-/* ---- masks ---- */
-
-int mica__kernel_masked_scatter(mica__launch *l)
-{
-    const mica_array *mask = l->in[1], *source = l->in[2];
-    mica_array *out = &l->out[0];
-    const uint8_t *on = (const uint8_t *)mask->data;
-    int64_t row = mask->size ? out->size / mask->size : 0, chosen = 0;
-    for (int64_t i = 0; i < mask->size; i++) chosen += on[i] != 0;
-    if (chosen * row > source->size)
-        return mica__fail(MICA_ERUNTIME, "[masked_scatter] the mask selects %lld elements, the source has %lld", (long long)(chosen * row),
-                          (long long)source->size);
-    MICA_TRY(mica__launch_donate(l));
-    size_t bytes = (size_t)row * mica__dtype_sizes[out->dtype];
-    const char *from = source->data;
-    for (int64_t i = 0; i < mask->size; i++) {
-        if (!on[i]) continue;
-        memcpy(out->data + (size_t)i * bytes, from, bytes);
-        from += bytes;
-    }
-    return MICA_OK;
 }

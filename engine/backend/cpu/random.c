@@ -6,7 +6,8 @@
 
 enum { PART = 1024, TASK = 16 * 1024 };
 
-/* For `count` words of a key: half = count / 2 pairs, the first words in front, the second behind; an odd word stands between them. */
+/* For `count` words of a key: half = count / 2 pairs, the first words in front, the second behind;
+ * an odd word stands between them. */
 typedef struct drawing {
     mica__threefry *threefry;
     mica__to_normal *convert; /* NULL: words as they are */
@@ -28,7 +29,8 @@ static void put(const drawing *d, char *out, size_t word, uint32_t *words, size_
 static void draw_task(void *context, size_t task)
 {
     const drawing *d = context;
-    size_t key = task / d->tasks, first = task % d->tasks * TASK, last = first + TASK < d->half ? first + TASK : d->half;
+    size_t key = task / d->tasks, first = task % d->tasks * TASK,
+           last = first + TASK < d->half ? first + TASK : d->half;
     const uint32_t *k = d->keys + 2 * key;
     char *out = d->out + key * d->bytes;
     uint32_t a[PART], b[PART];
@@ -46,7 +48,9 @@ static void draw_task(void *context, size_t task)
 static int draw(mica__launch *l, bool normal)
 {
     const mica_array *keys = l->in[0];
-    drawing d = { .threefry = mica__threefry_portable, .keys = (const uint32_t *)(const void *)keys->data, .out = l->out[0].data };
+    drawing d = { .threefry = mica__threefry_portable,
+                  .keys = (const uint32_t *)(const void *)keys->data,
+                  .out = l->out[0].data };
     if (normal) d.convert = mica__to_normal_portable;
 #if defined(__x86_64__)
     mica__isa level = mica__isa_level();
@@ -66,5 +70,11 @@ static int draw(mica__launch *l, bool normal)
     return MICA_OK;
 }
 
-int mica__kernel_random_bits(mica__launch *l) { return draw(l, false); }
-int mica__kernel_random_normal(mica__launch *l) { return draw(l, true); }
+int mica__kernel_random_bits(mica__launch *l)
+{
+    return draw(l, false);
+}
+int mica__kernel_random_normal(mica__launch *l)
+{
+    return draw(l, true);
+}

@@ -5,7 +5,8 @@
 #include "base/base.h"
 
 /* Both words of the block function for counters (first + i, second + i), i < n. */
-typedef void mica__threefry(const uint32_t key[2], uint32_t first, uint32_t second, size_t n, uint32_t *a, uint32_t *b);
+typedef void mica__threefry(const uint32_t key[2], uint32_t first, uint32_t second, size_t n,
+                            uint32_t *a, uint32_t *b);
 mica__threefry mica__threefry_portable, mica__threefry_v3, mica__threefry_v4;
 
 /* Words to normal numbers over sqrt(2), in place (float32 for uint32). */

@@ -4,6 +4,7 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loops.h"
+#include "backend/cpu/walk.h"
 
 enum { COLUMNS = 128, WORK = 32 * 1024, AHEAD = 8 };
 
@@ -31,92 +32,48 @@ const mica__reducer *mica__reducer_find(mica__reduce_op op, mica_dtype dtype)
     return &tables[level][op][mica__is_half(dtype) ? MICA_FLOAT32 : dtype];
 }
 
-/* ---- geometry ---- */
-
-/* A position in a grid of axes, outermost first, that walks in row-major order. */
-typedef struct walk {
-    int n;
-    int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM], index[MICA_MAX_NDIM];
-    int64_t offset;
-} walk;
-
-/* Axes of size 1 vanish, and those that continue each other become one: neither changes the order. */
-static void walk_add(walk *w, int64_t size, int64_t stride)
-{
-    if (size == 1) return;
-    if (w->n && w->strides[w->n - 1] == stride * size) {
-        w->shape[w->n - 1] *= size;
-        w->strides[w->n - 1] = stride;
-        return;
-    }
-    w->shape[w->n] = size;
-    w->strides[w->n++] = stride;
-}
-
-static void walk_seek(walk *w, int64_t place)
-{
-    w->offset = 0;
-    for (int i = w->n - 1; i >= 0; i--) {
-        w->index[i] = place % w->shape[i];
-        place /= w->shape[i];
-        w->offset += w->index[i] * w->strides[i];
-    }
-}
-
-/* Steps over `run` elements of the last axis, which are there. */
-static inline void walk_advance(walk *w, int64_t run)
-{
-    int i = w->n - 1;
-    if (i < 0) return;
-    w->index[i] += run;
-    w->offset += run * w->strides[i];
-    while (i > 0 && w->index[i] == w->shape[i]) {
-        w->offset -= w->shape[i] * w->strides[i];
-        w->index[i--] = 0;
-        w->index[i]++;
-        w->offset += w->strides[i];
-    }
-}
-
-static inline int64_t walk_run(const walk *w) { return w->n ? w->shape[w->n - 1] - w->index[w->n - 1] : 1; }
-static inline int64_t walk_stride(const walk *w) { return w->n ? w->strides[w->n - 1] : 1; }
+/* ---- a reduction at work ---- */
 
 typedef struct plan {
     const mica__reducer *loops;
     const char *data;
-    size_t item;           /* bytes of an input element */
-    size_t element;        /* bytes of an element of the loops */
-    mica__loop *convert;   /* input to loop type; NULL: the same */
-    mica__loop *store;     /* wide to output type */
-    size_t store_factor;   /* numbers that `store` converts an element */
+    size_t item;         /* bytes of an input element */
+    size_t element;      /* bytes of an element of the loops */
+    mica__loop *convert; /* input to loop type; NULL: the same */
+    mica__loop *store;   /* wide to output type */
+    size_t store_factor; /* numbers that `store` converts an element */
     int64_t outputs, count, segments;
-    walk kept, reduced;
-    int column;            /* the kept axis that is walked along, -1: rows */
+    mica__walk kept, reduced;
+    int column;                     /* the kept axis that is walked along, -1: rows */
     int64_t columns, blocks, block; /* its size, cut into `blocks` of `block` */
     char *out;
     size_t out_item;
-    char *partials;        /* outputs x segments wide values, when there are several segments */
+    char *partials; /* outputs x segments wide values, when there are several segments */
     int64_t rows_a_task;
 } plan;
 
 /* ---- rows: the reduced elements of one result after another ---- */
 
-/* Elements [0, n) from the walk's place, contiguous and of the loops' type: in memory as they are, or copied to `buffer`. */
-static const void *read_chunk(const plan *p, const char *data, walk *w, int64_t n, void *buffer)
+/* Elements [0, n) from the walk's place, contiguous and of the loops' type: in memory as they are,
+ * or copied to `buffer`. */
+static const void *read_chunk(const plan *p, const char *data, mica__walk *w, int64_t n,
+                              void *buffer)
 {
     char raw[MICA_REDUCE_CHUNK * 8];
     const char *from = data + w->offset * (int64_t)p->item;
-    if (walk_stride(w) == 1 && walk_run(w) >= n) {
-        walk_advance(w, n);
+    if (mica__walk_stride(w) == 1 && mica__walk_run(w) >= n) {
+        mica__walk_advance(w, n);
     } else {
         char *to = p->convert ? raw : buffer;
         from = to;
         for (int64_t done = 0; done < n;) {
-            int64_t run = walk_run(w) < n - done ? walk_run(w) : n - done, stride = walk_stride(w);
+            int64_t run = mica__walk_run(w) < n - done ? mica__walk_run(w) : n - done,
+                    stride = mica__walk_stride(w);
             const char *at = data + w->offset * (int64_t)p->item;
             char *place = to + (size_t)done * p->item;
-#define GATHER(type) \
-    for (int64_t i = 0; i < run; i++) ((type *)(void *)place)[i] = ((const type *)(const void *)at)[i * stride]
+#define GATHER(type)                                                                               \
+    for (int64_t i = 0; i < run; i++)                                                              \
+    ((type *)(void *)place)[i] = ((const type *)(const void *)at)[i * stride]
             switch (p->item) {
             case 1: GATHER(uint8_t); break;
             case 2: GATHER(uint16_t); break;
@@ -124,7 +81,7 @@ static const void *read_chunk(const plan *p, const char *data, walk *w, int64_t 
             default: GATHER(uint64_t); break;
             }
 #undef GATHER
-            walk_advance(w, run);
+            mica__walk_advance(w, run);
             done += run;
         }
     }
@@ -134,7 +91,7 @@ static const void *read_chunk(const plan *p, const char *data, walk *w, int64_t 
 }
 
 /* The reduction of n elements of one result, from the walk's place on, into *wide. */
-static void reduce_sequence(const plan *p, const char *data, walk *w, int64_t n, void *wide)
+static void reduce_sequence(const plan *p, const char *data, mica__walk *w, int64_t n, void *wide)
 {
     char buffer[MICA_REDUCE_CHUNK * 8], part[16];
     memcpy(wide, p->loops->wide_identity, p->loops->wide_size);
@@ -148,7 +105,8 @@ static void reduce_sequence(const plan *p, const char *data, walk *w, int64_t n,
 
 static void store(const plan *p, const void *wide, int64_t output, int64_t n)
 {
-    p->store((size_t)n * p->store_factor, (const void *const[]){ wide }, 0, p->out + (size_t)output * p->out_item);
+    p->store((size_t)n * p->store_factor, (const void *const[]){ wide }, 0,
+             p->out + (size_t)output * p->out_item);
 }
 
 /* Whole rows that lie in memory as they are, at equal distances, go to the loop many at a time. */
@@ -171,12 +129,12 @@ static void rows_task(void *context, size_t task)
 {
     const plan *p = context;
     char wide[16];
-    walk kept = p->kept, w = p->reduced;
+    mica__walk kept = p->kept, w = p->reduced;
     if (p->segments > 1) {
         int64_t first = (int64_t)task % p->segments * MICA_REDUCE_SEGMENT;
         int64_t n = p->count - first < MICA_REDUCE_SEGMENT ? p->count - first : MICA_REDUCE_SEGMENT;
-        walk_seek(&kept, (int64_t)task / p->segments);
-        walk_seek(&w, first);
+        mica__walk_seek(&kept, (int64_t)task / p->segments);
+        mica__walk_seek(&w, first);
         reduce_sequence(p, p->data + kept.offset * (int64_t)p->item, &w, n, wide);
         memcpy(p->partials + task * p->loops->wide_size, wide, p->loops->wide_size);
         return;
@@ -184,12 +142,12 @@ static void rows_task(void *context, size_t task)
     int64_t output = (int64_t)task * p->rows_a_task, n = p->outputs - output;
     if (n > p->rows_a_task) n = p->rows_a_task;
     if (rows_in_place(p, output, n)) return;
-    walk_seek(&kept, output);
+    mica__walk_seek(&kept, output);
     for (int64_t i = output; i < output + n; i++) {
-        walk_seek(&w, 0);
+        mica__walk_seek(&w, 0);
         reduce_sequence(p, p->data + kept.offset * (int64_t)p->item, &w, p->count, wide);
         store(p, wide, i, 1);
-        walk_advance(&kept, 1);
+        mica__walk_advance(&kept, 1);
     }
 }
 
@@ -208,7 +166,8 @@ static void fill(void *to, const void *element, size_t size, size_t n)
     mica__spread(to, n, size);
 }
 
-/* Short pieces far apart are not what the processor's own prefetching is made for. Beyond the array nothing happens. */
+/* Short pieces far apart are not what the processor's own prefetching is made for. Beyond the array
+ * nothing happens. */
 static inline void fetch_ahead(const char *x, int64_t distance, size_t bytes)
 {
 #if defined(__GNUC__)
@@ -218,12 +177,13 @@ static inline void fetch_ahead(const char *x, int64_t distance, size_t bytes)
 }
 
 /* Rows [first, first + n) of `m` columns that begin at `data`, into state->wide. */
-static void reduce_columns(const plan *p, column_state *state, const char *data, int64_t m, int64_t first, int64_t n)
+static void reduce_columns(const plan *p, column_state *state, const char *data, int64_t m,
+                           int64_t first, int64_t n)
 {
     const mica__reducer *loops = p->loops;
     size_t width = (size_t)m * p->element;
-    walk w = p->reduced;
-    walk_seek(&w, first);
+    mica__walk w = p->reduced;
+    mica__walk_seek(&w, first);
     fill(state->wide, loops->wide_identity, loops->wide_size, (size_t)m);
     /* Where order is free, lanes still serve to take several narrow rows at once. */
     unsigned lanes = loops->lanes > 1 ? loops->lanes : 16;
@@ -233,11 +193,12 @@ static void reduce_columns(const plan *p, column_state *state, const char *data,
         for (int64_t r = 0; r < rows;) {
             const char *x = data + w.offset * (int64_t)p->item;
             /* Rows that lie close together fall into consecutive lanes. */
-            int64_t close = walk_stride(&w) == m && r % lanes == 0 ? lanes : 1;
-            if (close > rows - r || close > walk_run(&w)) close = 1;
+            int64_t close = mica__walk_stride(&w) == m && r % lanes == 0 ? lanes : 1;
+            if (close > rows - r || close > mica__walk_run(&w)) close = 1;
             size_t values = (size_t)(close * m);
-            walk_advance(&w, close);
-            if (close == 1) fetch_ahead(x, walk_stride(&w) * (int64_t)p->item, (size_t)m * p->item);
+            mica__walk_advance(&w, close);
+            if (close == 1)
+                fetch_ahead(x, mica__walk_stride(&w) * (int64_t)p->item, (size_t)m * p->item);
             if (p->convert) {
                 p->convert(values, (const void *const[]){ x }, 0, state->row);
                 x = state->row;
@@ -245,7 +206,8 @@ static void reduce_columns(const plan *p, column_state *state, const char *data,
             loops->into(state->lanes + (size_t)(r % lanes) * width, x, values);
             r += close;
         }
-        for (unsigned half = lanes / 2; half; half /= 2) loops->into(state->lanes, state->lanes + half * width, half * (size_t)m);
+        for (unsigned half = lanes / 2; half; half /= 2)
+            loops->into(state->lanes, state->lanes + half * width, half * (size_t)m);
         loops->widen(state->wide, state->lanes, (size_t)m);
     }
 }
@@ -259,17 +221,20 @@ static void columns_task(void *context, size_t task)
     int64_t first = segment * MICA_REDUCE_SEGMENT, column = block * p->block;
     int64_t n = p->count - first < MICA_REDUCE_SEGMENT ? p->count - first : MICA_REDUCE_SEGMENT;
     int64_t m = p->columns - column < p->block ? p->columns - column : p->block;
-    /* Place in the output: the column axis has output stride `inner`; the axes outside and inside of it count `outer`. */
-    walk kept = p->kept;
+    /* Place in the output: the column axis has output stride `inner`; the axes outside and inside
+     * of it count `outer`. */
+    mica__walk kept = p->kept;
     int64_t inner = 1, outputs_before;
     for (int i = p->column + 1; i < kept.n; i++) inner *= kept.shape[i];
     outputs_before = (outer / inner * p->columns + column) * inner + outer % inner;
-    walk_seek(&kept, outputs_before);
+    mica__walk_seek(&kept, outputs_before);
     reduce_columns(p, &state, p->data + kept.offset * (int64_t)p->item, m, first, n);
     size_t size = p->loops->wide_size;
     for (int64_t i = 0; i < m; i++) {
         int64_t output = outputs_before + i * inner;
-        if (p->segments > 1) memcpy(p->partials + (size_t)(output * p->segments + segment) * size, state.wide + (size_t)i * size, size);
+        if (p->segments > 1)
+            memcpy(p->partials + (size_t)(output * p->segments + segment) * size,
+                   state.wide + (size_t)i * size, size);
         else if (inner > 1) store(p, state.wide + (size_t)i * size, output, 1);
     }
     if (p->segments == 1 && inner == 1) store(p, state.wide, outputs_before, m);
@@ -282,20 +247,25 @@ static void combine_task(void *context, size_t task)
     const plan *p = context;
     char wide[16];
     size_t size = p->loops->wide_size;
-    int64_t first = (int64_t)task * p->rows_a_task, last = first + p->rows_a_task < p->outputs ? first + p->rows_a_task : p->outputs;
+    int64_t first = (int64_t)task * p->rows_a_task,
+            last = first + p->rows_a_task < p->outputs ? first + p->rows_a_task : p->outputs;
     for (int64_t i = first; i < last; i++) {
         memcpy(wide, p->loops->wide_identity, size);
-        for (int64_t k = 0; k < p->segments; k++) p->loops->merge(wide, p->partials + (size_t)(i * p->segments + k) * size, 1);
+        for (int64_t k = 0; k < p->segments; k++)
+            p->loops->merge(wide, p->partials + (size_t)(i * p->segments + k) * size, 1);
         store(p, wide, i, 1);
     }
 }
 
-/* The longest kept axis along which memory is contiguous, if walking along it beats gathering; -1: none. */
+/* The longest kept axis along which memory is contiguous, if walking along it beats gathering; -1:
+ * none. */
 static int choose_column(const plan *p)
 {
-    if (p->count <= 1 || walk_stride(&p->reduced) == 1) return -1;
+    if (p->count <= 1 || mica__walk_stride(&p->reduced) == 1) return -1;
     for (int i = 0; i < p->kept.n; i++)
-        if (p->kept.strides[i] == 1 && (p->kept.shape[i] >= 8 || walk_stride(&p->reduced) == p->kept.shape[i])) return i;
+        if (p->kept.strides[i] == 1 &&
+            (p->kept.shape[i] >= 8 || mica__walk_stride(&p->reduced) == p->kept.shape[i]))
+            return i;
     return -1;
 }
 
@@ -312,10 +282,13 @@ static void spread(int64_t tasks, void (*body)(void *, size_t), plan *p)
 static int run(plan *p)
 {
     size_t bytes = 0;
-    p->segments = p->count > MICA_REDUCE_SEGMENT ? (p->count + MICA_REDUCE_SEGMENT - 1) / MICA_REDUCE_SEGMENT : 1;
+    p->segments = p->count > MICA_REDUCE_SEGMENT
+                      ? (p->count + MICA_REDUCE_SEGMENT - 1) / MICA_REDUCE_SEGMENT
+                      : 1;
     if (p->segments > 1) {
         void *memory;
-        if (mica__mul_overflow((size_t)p->outputs * p->loops->wide_size, (size_t)p->segments, &bytes))
+        if (mica__mul_overflow((size_t)p->outputs * p->loops->wide_size, (size_t)p->segments,
+                               &bytes))
             return mica__fail_memory("reduction", SIZE_MAX);
         MICA_TRY(mica__memory_take(bytes, &memory));
         p->partials = memory;
@@ -354,17 +327,24 @@ static int reduce(mica__launch *l, mica__reduce_op op)
     mica_dims axes = MICA_PARAMS(l->node, sum)->axes; /* all reductions have this field alone */
     mica_dtype work = loop_dtype(op, (mica_dtype)in->dtype, (mica_dtype)out->dtype);
     if (out->size == 0) return MICA_OK;
-    plan p = { .loops = mica__reducer_find(op, work), .data = in->data, .out = out->data, .outputs = out->size, .count = 1 };
+    plan p = { .loops = mica__reducer_find(op, work),
+               .data = in->data,
+               .out = out->data,
+               .outputs = out->size,
+               .count = 1 };
     p.item = mica__dtype_sizes[in->dtype];
     p.element = mica__dtype_sizes[work];
     p.out_item = mica__dtype_sizes[out->dtype];
     if ((mica_dtype)in->dtype != work) p.convert = mica__cast_find((mica_dtype)in->dtype, work);
     bool complex = out->dtype == MICA_COMPLEX64 && p.loops->wide_dtype == MICA_FLOAT64;
-    p.store = mica__cast_find((mica_dtype)p.loops->wide_dtype, complex ? MICA_FLOAT32 : (mica_dtype)out->dtype);
+    p.store = mica__cast_find((mica_dtype)p.loops->wide_dtype,
+                              complex ? MICA_FLOAT32 : (mica_dtype)out->dtype);
     p.store_factor = complex ? 2 : 1;
     if (!p.loops->rows || !p.store)
-        return mica__fail(MICA_EVALUE, "[%s] %s is not accepted", mica__prims[l->node->prim].name, mica_dtype_name((mica_dtype)in->dtype));
-    /* Reading down long strides with nothing contiguous beside them wastes a cache line an element: make it row-major first. */
+        return mica__fail(MICA_EVALUE, "[%s] %s is not accepted", mica__prims[l->node->prim].name,
+                          mica_dtype_name((mica_dtype)in->dtype));
+    /* Reading down long strides with nothing contiguous beside them wastes a cache line an element:
+     * make it row-major first. */
     int64_t last = 0, rows[MICA_MAX_NDIM];
     for (int i = 0; i < in->ndim; i++)
         if (in->shape[i] > 1) last = in->strides[i];
@@ -385,16 +365,34 @@ static int reduce(mica__launch *l, mica__reduce_op op)
         bool reduced = next < axes.n && axes.at[next] == i;
         next += reduced;
         if (reduced && p.count == 0) continue; /* nothing to walk over: the identity */
-        walk_add(reduced ? &p.reduced : &p.kept, in->shape[i], strides[i]);
+        mica__walk_add(reduced ? &p.reduced : &p.kept, in->shape[i], strides[i]);
     }
     int status = run(&p);
     if (copy) mica__memory_give(copy, copy_bytes);
     return status;
 }
 
-int mica__kernel_sum(mica__launch *l) { return reduce(l, MICA_REDUCE_SUM); }
-int mica__kernel_prod(mica__launch *l) { return reduce(l, MICA_REDUCE_PROD); }
-int mica__kernel_max(mica__launch *l) { return reduce(l, MICA_REDUCE_MAX); }
-int mica__kernel_min(mica__launch *l) { return reduce(l, MICA_REDUCE_MIN); }
-int mica__kernel_all(mica__launch *l) { return reduce(l, MICA_REDUCE_ALL); }
-int mica__kernel_any(mica__launch *l) { return reduce(l, MICA_REDUCE_ANY); }
+int mica__kernel_sum(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_SUM);
+}
+int mica__kernel_prod(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_PROD);
+}
+int mica__kernel_max(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_MAX);
+}
+int mica__kernel_min(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_MIN);
+}
+int mica__kernel_all(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_ALL);
+}
+int mica__kernel_any(mica__launch *l)
+{
+    return reduce(l, MICA_REDUCE_ANY);
+}

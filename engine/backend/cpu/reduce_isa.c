@@ -25,7 +25,7 @@ typedef double double_block BLOCK(double);
         type lanes[2 * per_block];                                                                 \
         if (n <= 4) { /* what the fold comes to when the other lanes are idle */                   \
             for (size_t j = 0; j < 4; j++) lanes[j] = j < n ? identity op x[j] : identity;         \
-            return (lanes[0] op lanes[2]) op (lanes[1] op lanes[3]);                               \
+            return (lanes[0] op lanes[2])op(lanes[1] op lanes[3]);                                 \
         }                                                                                          \
         for (int j = 0; j < 2 * per_block; j++) lanes[j] = identity;                               \
         size_t i = 0;                                                                              \
@@ -34,8 +34,8 @@ typedef double double_block BLOCK(double);
             memcpy(&a, lanes, sizeof a);                                                           \
             b = a;                                                                                 \
             for (; i + 2 * per_block <= n; i += 2 * per_block) {                                   \
-                a = a op *(const block *)(const void *)(x + i);                                    \
-                b = b op *(const block *)(const void *)(x + i + per_block);                        \
+                a = a op * (const block *)(const void *)(x + i);                                   \
+                b = b op * (const block *)(const void *)(x + i + per_block);                       \
             }                                                                                      \
             memcpy(lanes, &a, sizeof a);                                                           \
             memcpy(lanes + per_block, &b, sizeof b);                                               \
@@ -59,7 +59,7 @@ typedef double double_block BLOCK(double);
     {                                                                                              \
         double *restrict to = wide;                                                                \
         const type *restrict from = x;                                                             \
-        for (size_t i = 0; i < n; i++) to[i] = to[i] op (double)from[i];                           \
+        for (size_t i = 0; i < n; i++) to[i] = to[i] op(double) from[i];                           \
     }
 
 LANED(sum_f32, float, float_block, 16, +, 0.0f)
@@ -68,10 +68,17 @@ LANED(sum_f64, double, double_block, 8, +, 0.0)
 LANED(prod_f64, double, double_block, 8, *, 1.0)
 #undef LANED
 
-static void merge_sum_f64(void *wide, const void *other, size_t n) { into_sum_f64(wide, other, n); }
-static void merge_prod_f64(void *wide, const void *other, size_t n) { into_prod_f64(wide, other, n); }
+static void merge_sum_f64(void *wide, const void *other, size_t n)
+{
+    into_sum_f64(wide, other, n);
+}
+static void merge_prod_f64(void *wide, const void *other, size_t n)
+{
+    into_prod_f64(wide, other, n);
+}
 
-/* A complex sum has 16 lanes of two floats, which fold as 32 floats do while the halves are whole numbers of elements. */
+/* A complex sum has 16 lanes of two floats, which fold as 32 floats do while the halves are whole
+ * numbers of elements. */
 static void rows_sum_c64(const void *x, size_t count, ptrdiff_t stride, size_t n, void *wide)
 {
     const mica_complex64 *at = x;
@@ -89,9 +96,18 @@ static void rows_sum_c64(const void *x, size_t count, ptrdiff_t stride, size_t n
         out[2 * r + 1] = lanes[1];
     }
 }
-static void into_sum_c64(void *a, const void *x, size_t n) { into_sum_f32(a, x, 2 * n); }
-static void widen_sum_c64(void *wide, const void *x, size_t n) { widen_sum_f32(wide, x, 2 * n); }
-static void merge_sum_c64(void *wide, const void *other, size_t n) { into_sum_f64(wide, other, 2 * n); }
+static void into_sum_c64(void *a, const void *x, size_t n)
+{
+    into_sum_f32(a, x, 2 * n);
+}
+static void widen_sum_c64(void *wide, const void *x, size_t n)
+{
+    widen_sum_f32(wide, x, 2 * n);
+}
+static void merge_sum_c64(void *wide, const void *other, size_t n)
+{
+    into_sum_f64(wide, other, 2 * n);
+}
 
 MICA_BODY mica_complex64 product(mica_complex64 a, mica_complex64 b)
 {
@@ -164,8 +180,8 @@ static void merge_prod_c64(void *wide, const void *other, size_t n)
 
 FREE(sum_i32, uint32_t, a + b, 0)
 FREE(sum_i64, uint64_t, a + b, 0)
-FREE(prod_i32, uint32_t, a * b, 1)
-FREE(prod_i64, uint64_t, a * b, 1)
+FREE(prod_i32, uint32_t, a *b, 1)
+FREE(prod_i64, uint64_t, a *b, 1)
 FREE(max_u8, uint8_t, b > a ? b : a, 0)
 FREE(max_u16, uint16_t, b > a ? b : a, 0)
 FREE(max_u32, uint32_t, b > a ? b : a, 0)
@@ -182,12 +198,16 @@ FREE(min_i8, int8_t, b < a ? b : a, INT8_MAX)
 FREE(min_i16, int16_t, b < a ? b : a, INT16_MAX)
 FREE(min_i32, int32_t, b < a ? b : a, INT32_MAX)
 FREE(min_i64, int64_t, b < a ? b : a, INT64_MAX)
-FREE(all_u8, uint8_t, (uint8_t)(a & b), 1)
+FREE(all_u8, uint8_t, (uint8_t)(a &b), 1)
 FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
 
-/* Extrema of floats: NaN wins. Compilers do not split such an accumulator, so it is a block here. */
+/* Extrema of floats: NaN wins. Compilers do not split such an accumulator, so it is a block here.
+ */
 #define EXTREMUM(name, type, bits, block, bit_block, per_block, better, identity)                  \
-    MICA_BODY type pick_##name(type a, type b) { return b better a || b != b ? b : a; }            \
+    MICA_BODY type pick_##name(type a, type b)                                                     \
+    {                                                                                              \
+        return b better a || b != b ? b : a;                                                       \
+    }                                                                                              \
     static void rows_##name(const void *x, size_t count, ptrdiff_t stride, size_t n, void *wide)   \
     {                                                                                              \
         const type *at = x;                                                                        \
@@ -255,7 +275,8 @@ EXTREMUM_COMPLEX(min_c64, <, +)
 
 /* ---- the table ---- */
 
-static void set(mica__reducer *r, mica__reducer loops, const void *identity, size_t size, const void *wide, size_t wide_size)
+static void set(mica__reducer *r, mica__reducer loops, const void *identity, size_t size,
+                const void *wide, size_t wide_size)
 {
     *r = loops;
     memcpy(r->identity, identity, size);
@@ -265,19 +286,32 @@ static void set(mica__reducer *r, mica__reducer loops, const void *identity, siz
 
 #define SET_FREE(op, dtype, name, type, start)                                                     \
     set(&table[op][dtype],                                                                         \
-        (mica__reducer){ .rows = rows_##name, .into = into_##name, .widen = into_##name,           \
-                         .merge = into_##name, .lanes = 1, .wide_dtype = dtype },                  \
+        (mica__reducer){ .rows = rows_##name,                                                      \
+                         .into = into_##name,                                                      \
+                         .widen = into_##name,                                                     \
+                         .merge = into_##name,                                                     \
+                         .lanes = 1,                                                               \
+                         .wide_dtype = dtype },                                                    \
         &(type){ start }, sizeof(type), &(type){ start }, sizeof(type))
 #define SET_LANED(op, dtype, name, merger, count, type, start)                                     \
     set(&table[op][dtype],                                                                         \
-        (mica__reducer){ .rows = rows_##name, .into = into_##name, .widen = widen_##name,          \
-                         .merge = merge_##merger, .lanes = count, .wide_dtype = MICA_FLOAT64 },    \
+        (mica__reducer){ .rows = rows_##name,                                                      \
+                         .into = into_##name,                                                      \
+                         .widen = widen_##name,                                                    \
+                         .merge = merge_##merger,                                                  \
+                         .lanes = count,                                                           \
+                         .wide_dtype = MICA_FLOAT64 },                                             \
         &(type){ start }, sizeof(type), &(double){ start }, sizeof(double))
 #define SET_COMPLEX(op, name, start)                                                               \
     set(&table[op][MICA_COMPLEX64],                                                                \
-        (mica__reducer){ .rows = rows_##name, .into = into_##name, .widen = widen_##name,          \
-                         .merge = merge_##name, .lanes = 16, .wide_dtype = MICA_FLOAT64 },         \
-        &(mica_complex64){ start, 0 }, sizeof(mica_complex64), (double[2]){ start, 0 }, 2 * sizeof(double))
+        (mica__reducer){ .rows = rows_##name,                                                      \
+                         .into = into_##name,                                                      \
+                         .widen = widen_##name,                                                    \
+                         .merge = merge_##name,                                                    \
+                         .lanes = 16,                                                              \
+                         .wide_dtype = MICA_FLOAT64 },                                             \
+        &(mica_complex64){ start, 0 }, sizeof(mica_complex64), (double[2]){ start, 0 },            \
+        2 * sizeof(double))
 
 void MICA_ISA_FUNCTION(mica__reducers_)(mica__reducer_table table)
 {
@@ -318,11 +352,22 @@ void MICA_ISA_FUNCTION(mica__reducers_)(mica__reducer_table table)
     SET_FREE(MICA_REDUCE_MIN, MICA_FLOAT32, min_f32, float, k_infinity_f32());
     SET_FREE(MICA_REDUCE_MAX, MICA_FLOAT64, max_f64, double, -k_infinity_f64());
     SET_FREE(MICA_REDUCE_MIN, MICA_FLOAT64, min_f64, double, k_infinity_f64());
-    mica_complex64 least = { -k_infinity_f32(), -k_infinity_f32() }, most = { k_infinity_f32(), k_infinity_f32() };
+    mica_complex64 least = { -k_infinity_f32(), -k_infinity_f32() },
+                   most = { k_infinity_f32(), k_infinity_f32() };
     set(&table[MICA_REDUCE_MAX][MICA_COMPLEX64],
-        (mica__reducer){ .rows = rows_max_c64, .into = into_max_c64, .widen = into_max_c64, .merge = into_max_c64, .lanes = 1, .wide_dtype = MICA_COMPLEX64 },
+        (mica__reducer){ .rows = rows_max_c64,
+                         .into = into_max_c64,
+                         .widen = into_max_c64,
+                         .merge = into_max_c64,
+                         .lanes = 1,
+                         .wide_dtype = MICA_COMPLEX64 },
         &least, sizeof least, &least, sizeof least);
     set(&table[MICA_REDUCE_MIN][MICA_COMPLEX64],
-        (mica__reducer){ .rows = rows_min_c64, .into = into_min_c64, .widen = into_min_c64, .merge = into_min_c64, .lanes = 1, .wide_dtype = MICA_COMPLEX64 },
+        (mica__reducer){ .rows = rows_min_c64,
+                         .into = into_min_c64,
+                         .widen = into_min_c64,
+                         .merge = into_min_c64,
+                         .lanes = 1,
+                         .wide_dtype = MICA_COMPLEX64 },
         &most, sizeof most, &most, sizeof most);
 }

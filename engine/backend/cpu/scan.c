@@ -1,15 +1,19 @@
-/* Kernels of cumsum, cumprod, cummax, cummin and logcumsumexp. Floats run in double where that keeps digits, and round once an element. */
+/* Kernels of cumsum, cumprod, cummax, cummin and logcumsumexp. Floats run in double where that
+ * keeps digits, and round once an element. */
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
 #include "kernel/scalar.h"
 
 enum { COLUMNS = 64, WORK = 16 * 1024 };
 
-/* Scans m columns of n rows side by side; rows are `row` elements apart (negative: from the end). */
-typedef void scan_loop(const void *in, void *out, int64_t n, int64_t row, int64_t m, bool inclusive);
+/* Scans m columns of n rows side by side; rows are `row` elements apart (negative: from the end).
+ */
+typedef void scan_loop(const void *in, void *out, int64_t n, int64_t row, int64_t m,
+                       bool inclusive);
 
 #define SCAN(name, type, wide, start, expression)                                                  \
-    static void scan_##name(const void *in, void *out, int64_t n, int64_t row, int64_t m, bool inclusive) \
+    static void scan_##name(const void *in, void *out, int64_t n, int64_t row, int64_t m,          \
+                            bool inclusive)                                                        \
     {                                                                                              \
         const type *x = in;                                                                        \
         type *y = out;                                                                             \
@@ -56,21 +60,25 @@ static inline double log_add(double a, double b)
 
 #define SCAN_FLOAT(suffix, type)                                                                   \
     SCAN(sum_##suffix, type, double, 0, a + b)                                                     \
-    SCAN(prod_##suffix, type, double, 1, a * b)                                                    \
+    SCAN(prod_##suffix, type, double, 1, a *b)                                                     \
     SCAN(max_##suffix, type, type, -(type)INFINITY, b > a || b != b ? b : a)                       \
     SCAN(min_##suffix, type, type, (type)INFINITY, b < a || b != b ? b : a)                        \
     SCAN(log_##suffix, type, double, -INFINITY, log_add(a, b))
 SCAN_FLOAT(f32, float)
 SCAN_FLOAT(f64, double)
 
-static inline mica_complex64 add(mica_complex64 a, mica_complex64 b) { return (mica_complex64){ a.re + b.re, a.im + b.im }; }
+static inline mica_complex64 add(mica_complex64 a, mica_complex64 b)
+{
+    return (mica_complex64){ a.re + b.re, a.im + b.im };
+}
 static inline mica_complex64 multiply(mica_complex64 a, mica_complex64 b)
 {
     return (mica_complex64){ a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re };
 }
 
 #define SCAN_COMPLEX(name, re, im, operation)                                                      \
-    static void scan_##name##_c64(const void *in, void *out, int64_t n, int64_t row, int64_t m, bool inclusive) \
+    static void scan_##name##_c64(const void *in, void *out, int64_t n, int64_t row, int64_t m,    \
+                                  bool inclusive)                                                  \
     {                                                                                              \
         const mica_complex64 *x = in;                                                              \
         mica_complex64 *y = out;                                                                   \
@@ -90,14 +98,24 @@ SCAN_COMPLEX(min, INFINITY, INFINITY, k_minimum_c64)
 SCAN_COMPLEX(log, -INFINITY, 0, k_logaddexp_c64)
 
 #define ROW(name)                                                                                  \
-    { [MICA_BOOL] = scan_##name##_u8, [MICA_UINT8] = scan_##name##_u8, [MICA_UINT16] = scan_##name##_u16, [MICA_UINT32] = scan_##name##_u32, \
-      [MICA_UINT64] = scan_##name##_u64, [MICA_INT8] = scan_##name##_i8, [MICA_INT16] = scan_##name##_i16, [MICA_INT32] = scan_##name##_i32, \
-      [MICA_INT64] = scan_##name##_i64, [MICA_FLOAT32] = scan_##name##_f32, [MICA_FLOAT64] = scan_##name##_f64, [MICA_COMPLEX64] = scan_##name##_c64 }
+    {                                                                                              \
+        [MICA_BOOL] = scan_##name##_u8, [MICA_UINT8] = scan_##name##_u8,                           \
+        [MICA_UINT16] = scan_##name##_u16, [MICA_UINT32] = scan_##name##_u32,                      \
+        [MICA_UINT64] = scan_##name##_u64, [MICA_INT8] = scan_##name##_i8,                         \
+        [MICA_INT16] = scan_##name##_i16, [MICA_INT32] = scan_##name##_i32,                        \
+        [MICA_INT64] = scan_##name##_i64, [MICA_FLOAT32] = scan_##name##_f32,                      \
+        [MICA_FLOAT64] = scan_##name##_f64, [MICA_COMPLEX64] = scan_##name##_c64                   \
+    }
 
 enum { SUM, PROD, MAX, MIN, LOG };
 static scan_loop *const loops[][MICA_DTYPE_COUNT] = {
-    [SUM] = ROW(sum), [PROD] = ROW(prod), [MAX] = ROW(max), [MIN] = ROW(min),
-    [LOG] = { [MICA_FLOAT32] = scan_log_f32, [MICA_FLOAT64] = scan_log_f64, [MICA_COMPLEX64] = scan_log_c64 },
+    [SUM] = ROW(sum),
+    [PROD] = ROW(prod),
+    [MAX] = ROW(max),
+    [MIN] = ROW(min),
+    [LOG] = { [MICA_FLOAT32] = scan_log_f32,
+              [MICA_FLOAT64] = scan_log_f64,
+              [MICA_COMPLEX64] = scan_log_c64 },
 };
 
 typedef struct scanning {
@@ -115,23 +133,35 @@ static void scan_task(void *context, size_t task)
     int64_t first = (int64_t)task * q->a_task, last = first + q->a_task, all = q->outer * q->tiles;
     if (last > all) last = all;
     for (int64_t i = first; i < last; i++) {
-        int64_t column = i % q->tiles * q->tile, m = q->inner - column < q->tile ? q->inner - column : q->tile;
+        int64_t column = i % q->tiles * q->tile,
+                m = q->inner - column < q->tile ? q->inner - column : q->tile;
         int64_t start = i / q->tiles * q->n * q->inner + column;
         if (q->reverse) start += (q->n - 1) * q->inner;
-        q->loop(q->in + (size_t)start * q->item, q->out + (size_t)start * q->item, q->n, q->reverse ? -q->inner : q->inner, m, q->inclusive);
+        q->loop(q->in + (size_t)start * q->item, q->out + (size_t)start * q->item, q->n,
+                q->reverse ? -q->inner : q->inner, m, q->inclusive);
     }
 }
 
 static int scan(mica__launch *l, int operation)
 {
-    const struct mica__cumsum_params *p = MICA_PARAMS(l->node, cumsum); /* all scans have these fields */
+    const struct mica__cumsum_params *p =
+        MICA_PARAMS(l->node, cumsum); /* all scans have these fields */
     const mica_array *in = l->in[0];
     if (in->size == 0) return MICA_OK;
     mica_dtype given = (mica_dtype)in->dtype, d = mica__is_half(given) ? MICA_FLOAT32 : given;
-    scanning q = { .loop = loops[operation][d], .in = in->data, .out = l->out[0].data, .outer = 1, .inner = 1, .n = in->shape[p->axis],
-                   .item = mica__dtype_sizes[d], .reverse = p->reverse, .inclusive = p->inclusive };
+    scanning q = { .loop = loops[operation][d],
+                   .in = in->data,
+                   .out = l->out[0].data,
+                   .outer = 1,
+                   .inner = 1,
+                   .n = in->shape[p->axis],
+                   .item = mica__dtype_sizes[d],
+                   .reverse = p->reverse,
+                   .inclusive = p->inclusive };
     if (operation == MIN && d == MICA_BOOL) q.loop = scan_min_b8;
-    if (!q.loop) return mica__fail(MICA_EVALUE, "[%s] %s is not accepted", mica__prims[l->node->prim].name, mica_dtype_name(given));
+    if (!q.loop)
+        return mica__fail(MICA_EVALUE, "[%s] %s is not accepted", mica__prims[l->node->prim].name,
+                          mica_dtype_name(given));
     for (int i = 0; i < in->ndim; i++) {
         if (i < p->axis) q.outer *= in->shape[i];
         if (i > p->axis) q.inner *= in->shape[i];
@@ -154,8 +184,23 @@ static int scan(mica__launch *l, int operation)
     return MICA_OK;
 }
 
-int mica__kernel_cumsum(mica__launch *l) { return scan(l, SUM); }
-int mica__kernel_cumprod(mica__launch *l) { return scan(l, PROD); }
-int mica__kernel_cummax(mica__launch *l) { return scan(l, MAX); }
-int mica__kernel_cummin(mica__launch *l) { return scan(l, MIN); }
-int mica__kernel_logcumsumexp(mica__launch *l) { return scan(l, LOG); }
+int mica__kernel_cumsum(mica__launch *l)
+{
+    return scan(l, SUM);
+}
+int mica__kernel_cumprod(mica__launch *l)
+{
+    return scan(l, PROD);
+}
+int mica__kernel_cummax(mica__launch *l)
+{
+    return scan(l, MAX);
+}
+int mica__kernel_cummin(mica__launch *l)
+{
+    return scan(l, MIN);
+}
+int mica__kernel_logcumsumexp(mica__launch *l)
+{
+    return scan(l, LOG);
+}

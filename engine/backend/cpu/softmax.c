@@ -11,7 +11,10 @@
 enum { CHUNK = MICA_REDUCE_CHUNK, WORK = 32 * 1024 };
 
 #if defined(__x86_64__)
-#define CHOOSE(name) (mica__isa_level() == MICA_ISA_V4 ? &name##v4 : mica__isa_level() == MICA_ISA_V3 ? &name##v3 : &name##portable)
+#define CHOOSE(name)                                                                               \
+    (mica__isa_level() == MICA_ISA_V4   ? &name##v4                                                \
+     : mica__isa_level() == MICA_ISA_V3 ? &name##v3                                                \
+                                        : &name##portable)
 #else
 #define CHOOSE(name) (&name##portable)
 #endif
@@ -38,7 +41,10 @@ typedef struct rows {
     bool sum_only;         /* logsumexp */
 } rows;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* A chunk of a row as float32. */
 static const float *read_f32(const rows *r, const char *row, int64_t at, int64_t m, float *buffer)
@@ -51,16 +57,20 @@ static const float *read_f32(const rows *r, const char *row, int64_t at, int64_t
 static void row_f32(const rows *r, const char *in, char *out)
 {
     float buffer[CHUNK], max = -INFINITY;
-    float *e = r->up || r->sum_only ? NULL : (float *)(void *)out; /* where exponentials stay until they are scaled */
+    float *e = r->up || r->sum_only
+                   ? NULL
+                   : (float *)(void *)out; /* where exponentials stay until they are scaled */
     double total = 0;
     for (int64_t i = 0; i < r->n; i += CHUNK) {
-        float m = r->loops->max_f32(read_f32(r, in, i, least(CHUNK, r->n - i), buffer), (size_t)least(CHUNK, r->n - i));
+        float m = r->loops->max_f32(read_f32(r, in, i, least(CHUNK, r->n - i), buffer),
+                                    (size_t)least(CHUNK, r->n - i));
         if (m > max || m != m) max = m;
         if (m != m) break;
     }
     for (int64_t i = 0; i < r->n; i += CHUNK) {
         int64_t m = least(CHUNK, r->n - i);
-        total += (double)r->loops->exp_f32(read_f32(r, in, i, m, buffer), (size_t)m, max, e ? e + i : buffer);
+        total += (double)r->loops->exp_f32(read_f32(r, in, i, m, buffer), (size_t)m, max,
+                                           e ? e + i : buffer);
     }
     if (r->sum_only) {
         float result = isinf(max) ? max : (float)(log(total) + (double)max);
@@ -75,7 +85,9 @@ static void row_f32(const rows *r, const char *in, char *out)
             r->loops->scale_f32(e + i, (size_t)m, factor);
             continue;
         }
-        if (r->n > CHUNK) r->loops->exp_f32(read_f32(r, in, i, m, buffer), (size_t)m, max, buffer); /* else it is still there */
+        if (r->n > CHUNK)
+            r->loops->exp_f32(read_f32(r, in, i, m, buffer), (size_t)m, max,
+                              buffer); /* else it is still there */
         r->loops->scale_f32(buffer, (size_t)m, factor);
         r->down((size_t)m, (const void *const[]){ buffer }, 0, out + i * 2);
     }
@@ -85,7 +97,8 @@ static void row_f64(const rows *r, const double *in, double *out)
 {
     double buffer[CHUNK], max = r->loops->max_f64(in, (size_t)r->n), total = 0;
     for (int64_t i = 0; i < r->n; i += CHUNK)
-        total += r->loops->exp_f64(in + i, (size_t)least(CHUNK, r->n - i), max, r->sum_only ? buffer : out + i);
+        total += r->loops->exp_f64(in + i, (size_t)least(CHUNK, r->n - i), max,
+                                   r->sum_only ? buffer : out + i);
     if (r->sum_only) *out = isinf(max) ? max : log(total) + max;
     else r->loops->scale_f64(out, (size_t)r->n, 1 / total);
 }
@@ -93,11 +106,13 @@ static void row_f64(const rows *r, const double *in, double *out)
 static void rows_task(void *context, size_t task)
 {
     const rows *r = context;
-    int64_t first = (int64_t)task * r->a_task, last = least(first + r->a_task, r->count), item = mica__dtype_sizes[r->dtype];
+    int64_t first = (int64_t)task * r->a_task, last = least(first + r->a_task, r->count),
+            item = mica__dtype_sizes[r->dtype];
     for (int64_t i = first; i < last; i++) {
         const char *in = r->in + i * r->n * item;
         char *out = r->out + i * (r->sum_only ? 1 : r->n) * item;
-        if (r->dtype == MICA_FLOAT64) row_f64(r, (const double *)(const void *)in, (double *)(void *)out);
+        if (r->dtype == MICA_FLOAT64)
+            row_f64(r, (const double *)(const void *)in, (double *)(void *)out);
         else row_f32(r, in, out);
     }
 }
@@ -105,7 +120,11 @@ static void rows_task(void *context, size_t task)
 static int run_rows(mica__launch *l, bool sum_only)
 {
     const mica_array *in = l->in[0];
-    rows r = { .loops = CHOOSE(mica__softmax_), .in = in->data, .out = l->out[0].data, .dtype = (mica_dtype)in->dtype, .sum_only = sum_only };
+    rows r = { .loops = CHOOSE(mica__softmax_),
+               .in = in->data,
+               .out = l->out[0].data,
+               .dtype = (mica_dtype)in->dtype,
+               .sum_only = sum_only };
     r.n = in->ndim ? in->shape[in->ndim - 1] : 1;
     if (in->size == 0) return MICA_OK;
     if (mica__is_half(r.dtype)) {
@@ -118,8 +137,14 @@ static int run_rows(mica__launch *l, bool sum_only)
     return MICA_OK;
 }
 
-int mica__kernel_softmax(mica__launch *l) { return run_rows(l, false); }
-int mica__kernel_logsumexp(mica__launch *l) { return run_rows(l, true); }
+int mica__kernel_softmax(mica__launch *l)
+{
+    return run_rows(l, false);
+}
+int mica__kernel_logsumexp(mica__launch *l)
+{
+    return run_rows(l, true);
+}
 
 /* ---- argmax and argmin ---- */
 
@@ -163,8 +188,11 @@ static uint32_t search_row(const search *q, const char *row)
             x = buffer;
         }
         if (i == 0) { /* a NaN that comes first is never beaten */
-            double first = q->work == MICA_FLOAT32 ? *(const float *)x : q->work == MICA_FLOAT64 ? *(const double *)x : 0;
-            if (q->work == MICA_COMPLEX64) first = ((const mica_complex64 *)x)->re + ((const mica_complex64 *)x)->im;
+            double first = q->work == MICA_FLOAT32   ? *(const float *)x
+                           : q->work == MICA_FLOAT64 ? *(const double *)x
+                                                     : 0;
+            if (q->work == MICA_COMPLEX64)
+                first = ((const mica_complex64 *)x)->re + ((const mica_complex64 *)x)->im;
             if (isnan(first)) return 0;
         }
         int64_t found = q->row(x, (size_t)m, part);
@@ -181,12 +209,14 @@ static void search_task(void *context, size_t task)
     const search *q = context;
     if (q->inner == 1) {
         int64_t first = (int64_t)task * q->a_task, last = least(first + q->a_task, q->outer);
-        for (int64_t i = first; i < last; i++) q->out[i] = search_row(q, q->in + i * q->n * (int64_t)q->item);
+        for (int64_t i = first; i < last; i++)
+            q->out[i] = search_row(q, q->in + i * q->n * (int64_t)q->item);
         return;
     }
-    int64_t outer = (int64_t)task / q->blocks, start = (int64_t)task % q->blocks * q->block, m = least(q->block, q->inner - start);
-    q->columns(q->in + (outer * q->n * q->inner + start) * (int64_t)q->item, (size_t)q->n, (ptrdiff_t)q->inner, (size_t)m,
-               q->out + outer * q->inner + start);
+    int64_t outer = (int64_t)task / q->blocks, start = (int64_t)task % q->blocks * q->block,
+            m = least(q->block, q->inner - start);
+    q->columns(q->in + (outer * q->n * q->inner + start) * (int64_t)q->item, (size_t)q->n,
+               (ptrdiff_t)q->inner, (size_t)m, q->out + outer * q->inner + start);
 }
 
 static int run_search(mica__launch *l, bool minimum)
@@ -194,7 +224,12 @@ static int run_search(mica__launch *l, bool minimum)
     mica_array *in = l->in[0];
     int64_t axis = MICA_PARAMS(l->node, argmax)->axis; /* argmin has the same field */
     const mica__arg_loops *loops = CHOOSE(mica__arg_);
-    search q = { .in = in->data, .out = (uint32_t *)(void *)l->out[0].data, .outer = 1, .inner = 1, .n = in->shape[axis], .minimum = minimum };
+    search q = { .in = in->data,
+                 .out = (uint32_t *)(void *)l->out[0].data,
+                 .outer = 1,
+                 .inner = 1,
+                 .n = in->shape[axis],
+                 .minimum = minimum };
     q.work = mica__is_half((mica_dtype)in->dtype) ? MICA_FLOAT32 : (mica_dtype)in->dtype;
     q.item = mica__dtype_sizes[in->dtype];
     for (int i = 0; i < in->ndim; i++) {
@@ -218,10 +253,17 @@ static int run_search(mica__launch *l, bool minimum)
     q.block = least(q.inner, MICA_ARG_COLUMNS);
     q.blocks = (q.inner + q.block - 1) / q.block;
     q.a_task = q.n < WORK ? WORK / q.n : 1;
-    spread(q.inner == 1 ? (q.outer + q.a_task - 1) / q.a_task : q.outer * q.blocks, search_task, &q, in->size);
+    spread(q.inner == 1 ? (q.outer + q.a_task - 1) / q.a_task : q.outer * q.blocks, search_task, &q,
+           in->size);
     if (wide) mica__memory_give(wide, bytes);
     return MICA_OK;
 }
 
-int mica__kernel_argmax(mica__launch *l) { return run_search(l, false); }
-int mica__kernel_argmin(mica__launch *l) { return run_search(l, true); }
+int mica__kernel_argmax(mica__launch *l)
+{
+    return run_search(l, false);
+}
+int mica__kernel_argmin(mica__launch *l)
+{
+    return run_search(l, true);
+}

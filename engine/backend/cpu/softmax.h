@@ -7,7 +7,8 @@
 /* Chunks of a row are summed as reduce.h says. */
 typedef struct mica__softmax_loops {
     float (*max_f32)(const float *x, size_t n); /* NaN wins; -inf for none */
-    /* e[i] = exp(x[i] - max), at most MICA_REDUCE_CHUNK of them; returns their sum. In place allowed. */
+    /* e[i] = exp(x[i] - max), at most MICA_REDUCE_CHUNK of them; returns their sum. In place
+     * allowed. */
     float (*exp_f32)(const float *x, size_t n, float max, float *e);
     void (*scale_f32)(float *x, size_t n, float factor);
     double (*max_f64)(const double *x, size_t n);
@@ -17,10 +18,13 @@ typedef struct mica__softmax_loops {
 
 extern const mica__softmax_loops mica__softmax_portable, mica__softmax_v3, mica__softmax_v4;
 
-/* Index of the first extremum of n contiguous elements, NaN left out; -1 when all are NaN. *best receives its value. */
+/* Index of the first extremum of n contiguous elements, NaN left out; -1 when all are NaN. *best
+ * receives its value. */
 typedef int64_t mica__arg_row(const void *x, size_t n, void *best);
-/* The same down n rows, `stride` elements apart, of at most MICA_ARG_COLUMNS columns; 0 where the first element is NaN. */
-typedef void mica__arg_columns(const void *x, size_t n, ptrdiff_t stride, size_t columns, uint32_t *index);
+/* The same down n rows, `stride` elements apart, of at most MICA_ARG_COLUMNS columns; 0 where the
+ * first element is NaN. */
+typedef void mica__arg_columns(const void *x, size_t n, ptrdiff_t stride, size_t columns,
+                               uint32_t *index);
 enum { MICA_ARG_COLUMNS = 256 };
 
 typedef struct mica__arg_loops {

@@ -27,7 +27,8 @@ typedef int64_t long_block BLOCK(int64_t);
                 }                                                                                  \
             type lanes[2 * per_block];                                                             \
             memcpy(lanes, a, sizeof lanes);                                                        \
-            for (int j = 0; j < 2 * per_block; j++) m = lanes[j] > m || lanes[j] != lanes[j] ? lanes[j] : m; \
+            for (int j = 0; j < 2 * per_block; j++)                                                \
+                m = lanes[j] > m || lanes[j] != lanes[j] ? lanes[j] : m;                           \
         }                                                                                          \
         for (; i < n; i++) m = x[i] > m || x[i] != x[i] ? x[i] : m;                                \
         return m;                                                                                  \
@@ -58,6 +59,9 @@ typedef int64_t long_block BLOCK(int64_t);
 ROWS(f32, float, float_block, int_block, 16)
 ROWS(f64, double, double_block, long_block, 8)
 
-const mica__softmax_loops MICA_ISA_FUNCTION(mica__softmax_) = {
-    .max_f32 = max_f32, .exp_f32 = exp_f32, .scale_f32 = scale_f32, .max_f64 = max_f64, .exp_f64 = exp_f64, .scale_f64 = scale_f64
-};
+const mica__softmax_loops MICA_ISA_FUNCTION(mica__softmax_) = { .max_f32 = max_f32,
+                                                                .exp_f32 = exp_f32,
+                                                                .scale_f32 = scale_f32,
+                                                                .max_f64 = max_f64,
+                                                                .exp_f64 = exp_f64,
+                                                                .scale_f64 = scale_f64 };

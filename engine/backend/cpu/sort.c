@@ -1,138 +1,16 @@
-/* Kernels of sort, argsort, partition, argpartition and searchsorted. Elements become unsigned keys in the same order, with NaN last; keys are sorted by
-   their digits, which is stable and takes a few passes over memory whatever the values. */
+/* Kernels of sort, argsort, partition, argpartition and searchsorted. Elements become unsigned keys
+   in the same order, with NaN last; keys are sorted by their digits, which is stable and takes a
+   few passes over memory whatever the values. */
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/sort_keys.h"
 
 enum { TILE = 16, SHORT = 48, WORK = 16 * 1024 };
 
-/* ---- keys ---- */
-
-/* Bits of a float, as sign and magnitude, to a number in the same order. -0 comes before 0 (`signed_zero`), or is the same. */
-static inline uint32_t key_f32(uint32_t u, bool signed_zero)
-{
-    if ((u & 0x7fffffffu) > 0x7f800000u) return UINT32_MAX;
-    if (!signed_zero && u == 0x80000000u) u = 0;
-    return u >> 31 ? ~u : u | 0x80000000u;
-}
-static inline uint64_t key_f64(uint64_t u, bool signed_zero)
-{
-    if ((u & INT64_MAX) > 0x7ff0000000000000u) return UINT64_MAX;
-    if (!signed_zero && u == 0x8000000000000000u) u = 0;
-    return u >> 63 ? ~u : u | 0x8000000000000000u;
-}
-static inline uint32_t key_half(uint32_t u, uint32_t infinity, bool signed_zero)
-{
-    if ((u & 0x7fffu) > infinity) return UINT16_MAX;
-    if (!signed_zero && u == 0x8000u) u = 0;
-    return u >> 15 ? ~u & 0xffffu : u | 0x8000u;
-}
-
-static inline uint32_t value_f32(uint32_t k) { return k == UINT32_MAX ? 0x7fc00000u : k >> 31 ? k & 0x7fffffffu : ~k; }
-static inline uint64_t value_f64(uint64_t k) { return k == UINT64_MAX ? 0x7ff8000000000000u : k >> 63 ? k & INT64_MAX : ~k; }
-static inline uint16_t value_half(uint32_t k, uint32_t nan) { return (uint16_t)(k == UINT16_MAX ? nan : k >> 15 ? k & 0x7fffu : ~k); }
-
-/* Bytes of a key that matter: passes of the sort. */
-static int key_bytes(mica_dtype d) { return d == MICA_COMPLEX64 ? 8 : mica__dtype_sizes[d]; }
-static bool is_wide(mica_dtype d) { return mica__dtype_sizes[d] == 8; }
-
-static inline uint32_t key32(mica_dtype d, const void *x, int64_t i, bool signed_zero)
-{
-    switch (d) {
-    case MICA_BOOL:
-    case MICA_UINT8: return ((const uint8_t *)x)[i];
-    case MICA_INT8: return ((const uint8_t *)x)[i] ^ 0x80u;
-    case MICA_UINT16: return ((const uint16_t *)x)[i];
-    case MICA_INT16: return ((const uint16_t *)x)[i] ^ 0x8000u;
-    case MICA_FLOAT16: return key_half(((const uint16_t *)x)[i], 0x7c00u, signed_zero);
-    case MICA_BFLOAT16: return key_half(((const uint16_t *)x)[i], 0x7f80u, signed_zero);
-    case MICA_UINT32: return ((const uint32_t *)x)[i];
-    case MICA_INT32: return ((const uint32_t *)x)[i] ^ 0x80000000u;
-    default: return key_f32(((const uint32_t *)x)[i], signed_zero);
-    }
-}
-
-static inline uint64_t key64(mica_dtype d, const void *x, int64_t i, bool signed_zero)
-{
-    switch (d) {
-    case MICA_UINT64: return ((const uint64_t *)x)[i];
-    case MICA_INT64: return ((const uint64_t *)x)[i] ^ 0x8000000000000000u;
-    case MICA_FLOAT64: return key_f64(((const uint64_t *)x)[i], signed_zero);
-    default: { /* complex64: real part first; a NaN in either part sends it to the end */
-        uint32_t re = key_f32(((const uint32_t *)x)[2 * i], false), im = key_f32(((const uint32_t *)x)[2 * i + 1], false);
-        return re == UINT32_MAX || im == UINT32_MAX ? UINT64_MAX : (uint64_t)re << 32 | im;
-    }
-    }
-}
-
-/* The switch stands outside of the loop: the calls are inlined with a constant type. */
-#define EACH_TYPE(d, M)                                                                            \
-    switch (d) {                                                                                   \
-    case MICA_BOOL:                                                                                \
-    case MICA_UINT8: M(MICA_UINT8); break;                                                         \
-    case MICA_INT8: M(MICA_INT8); break;                                                           \
-    case MICA_UINT16: M(MICA_UINT16); break;                                                       \
-    case MICA_INT16: M(MICA_INT16); break;                                                         \
-    case MICA_FLOAT16: M(MICA_FLOAT16); break;                                                     \
-    case MICA_BFLOAT16: M(MICA_BFLOAT16); break;                                                   \
-    case MICA_UINT32: M(MICA_UINT32); break;                                                       \
-    case MICA_INT32: M(MICA_INT32); break;                                                         \
-    default: M(MICA_FLOAT32); break;                                                               \
-    }
-#define EACH_WIDE_TYPE(d, M)                                                                       \
-    switch (d) {                                                                                   \
-    case MICA_UINT64: M(MICA_UINT64); break;                                                       \
-    case MICA_INT64: M(MICA_INT64); break;                                                         \
-    case MICA_FLOAT64: M(MICA_FLOAT64); break;                                                     \
-    default: M(MICA_COMPLEX64); break;                                                             \
-    }
-
-/* Keys of columns [0, m) that stand `inner` apart in rows, column after column. */
-static void load_keys(mica_dtype d, const void *x, int64_t n, int64_t inner, int64_t m, bool signed_zero, void *keys)
-{
-#define LOAD(type)                                                                                 \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++) ((uint32_t *)keys)[c * n + k] = key32(type, x, k * inner + c, signed_zero)
-#define LOAD_WIDE(type)                                                                            \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++) ((uint64_t *)keys)[c * n + k] = key64(type, x, k * inner + c, signed_zero)
-    if (is_wide(d)) EACH_WIDE_TYPE(d, LOAD_WIDE)
-    else EACH_TYPE(d, LOAD)
-}
-
-/* The element that a key came from; complex numbers are not stored this way. */
-static inline void value_of(mica_dtype d, uint64_t k, void *out, int64_t i)
-{
-    switch (d) {
-    case MICA_UINT8: ((uint8_t *)out)[i] = (uint8_t)k; break;
-    case MICA_INT8: ((uint8_t *)out)[i] = (uint8_t)(k ^ 0x80u); break;
-    case MICA_UINT16: ((uint16_t *)out)[i] = (uint16_t)k; break;
-    case MICA_INT16: ((uint16_t *)out)[i] = (uint16_t)(k ^ 0x8000u); break;
-    case MICA_FLOAT16: ((uint16_t *)out)[i] = value_half((uint32_t)k, 0x7e00u); break;
-    case MICA_BFLOAT16: ((uint16_t *)out)[i] = value_half((uint32_t)k, 0x7fc0u); break;
-    case MICA_UINT32: ((uint32_t *)out)[i] = (uint32_t)k; break;
-    case MICA_INT32: ((uint32_t *)out)[i] = (uint32_t)k ^ 0x80000000u; break;
-    case MICA_FLOAT32: ((uint32_t *)out)[i] = value_f32((uint32_t)k); break;
-    case MICA_UINT64: ((uint64_t *)out)[i] = k; break;
-    case MICA_INT64: ((uint64_t *)out)[i] = k ^ 0x8000000000000000u; break;
-    default: ((uint64_t *)out)[i] = value_f64(k); break;
-    }
-}
-
-static void store_values(mica_dtype d, const void *keys, int64_t n, int64_t inner, int64_t m, void *out)
-{
-#define STORE(type)                                                                                \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++) value_of(type, ((const uint32_t *)keys)[c * n + k], out, k * inner + c)
-#define STORE_WIDE(type)                                                                           \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++) value_of(type, ((const uint64_t *)keys)[c * n + k], out, k * inner + c)
-    if (is_wide(d)) EACH_WIDE_TYPE(d, STORE_WIDE)
-    else EACH_TYPE(d, STORE)
-}
-
 /* ---- sorting keys, and the indices that go with them ---- */
 
-/* Each pass moves keys from one memory to the other by one digit, lowest first; digits that all keys share are skipped.
-   Returns where the sorted keys are: `a` or `b`; indices (or NULL) are in the memory of the same letter. */
+/* Each pass moves keys from one memory to the other by one digit, lowest first; digits that all
+   keys share are skipped. Returns where the sorted keys are: `a` or `b`; indices (or NULL) are in
+   the memory of the same letter. */
 #define SORT(name, key)                                                                            \
     static bool short_##name(key *a, uint32_t *ia, int64_t n)                                      \
     {                                                                                              \
@@ -184,10 +62,13 @@ static void store_values(mica_dtype d, const void *keys, int64_t n, int64_t inne
         }                                                                                          \
         return in_b;                                                                               \
     }                                                                                              \
-    /* Into b: keys less than the kth smallest, those equal to it, those greater, each in their order. */ \
-    static void select_##name(const key *a, key *b, const uint32_t *ia, uint32_t *ib, int64_t n, int bytes, int64_t kth) \
+    /* Into b: keys less than the kth smallest, those equal to it, those greater, each in their    \
+     * order. */                                                                                   \
+    static void select_##name(const key *a, key *b, const uint32_t *ia, uint32_t *ib, int64_t n,   \
+                              int bytes, int64_t kth)                                              \
     {                                                                                              \
-        const key *from = a; /* what still may be the kth: all, then what shares its first digits */ \
+        const key *from =                                                                          \
+            a; /* what still may be the kth: all, then what shares its first digits */             \
         key value = 0;                                                                             \
         int64_t left = n;                                                                          \
         for (int d = bytes - 1; d >= 0; d--) {                                                     \
@@ -226,33 +107,45 @@ typedef struct sorting {
     atomic_int status;
 } sorting;
 
-/* Sorts m sequences that begin at element `start`, inner apart. `memory` holds keys and indices twice. */
+/* Sorts m sequences that begin at element `start`, inner apart. `memory` holds keys and indices
+ * twice. */
 static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
 {
     mica_dtype d = (mica_dtype)q->in->dtype;
-    size_t key = is_wide(d) ? 8 : 4, item = mica__dtype_sizes[d], count = (size_t)(m * q->n);
-    bool by_index = q->indices || d == MICA_COMPLEX64; /* complex values are fetched: their keys do not hold them */
+    size_t key = mica__key_is_wide(d) ? 8 : 4, item = mica__dtype_sizes[d],
+           count = (size_t)(m * q->n);
+    bool by_index =
+        q->indices ||
+        d == MICA_COMPLEX64; /* complex values are fetched: their keys do not hold them */
     char *a = memory, *b = a + count * key;
-    uint32_t *ia = by_index ? (uint32_t *)(void *)(b + count * key) : NULL, *ib = by_index ? ia + count : NULL;
+    uint32_t *ia = by_index ? (uint32_t *)(void *)(b + count * key) : NULL,
+             *ib = by_index ? ia + count : NULL;
     const char *from = q->in->data + (size_t)start * item;
-    load_keys(d, from, q->n, q->inner, m, !q->indices, a);
+    mica__load_keys(d, from, q->n, q->inner, m, !q->indices, a);
     for (int64_t c = 0; c < m; c++) {
         size_t at = (size_t)(c * q->n);
         uint32_t *pa = by_index ? ia + at : NULL, *pb = by_index ? ib + at : NULL;
         for (int64_t i = 0; by_index && i < q->n; i++) pa[i] = (uint32_t)i;
         char *ka = a + at * key, *kb = b + at * key;
         if (q->kth >= 0) {
-            if (key == 8) select_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n, key_bytes(d), q->kth);
-            else select_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n, key_bytes(d), q->kth);
+            if (key == 8)
+                select_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n,
+                            mica__key_bytes(d), q->kth);
+            else
+                select_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n,
+                              mica__key_bytes(d), q->kth);
         }
-        bool in_b = q->kth >= 0 || (key == 8 ? sort_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa, pb, q->n, key_bytes(d))
-                             : sort_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb, pa, pb, q->n, key_bytes(d)));
+        bool in_b =
+            q->kth >= 0 || (key == 8 ? sort_wide((uint64_t *)(void *)ka, (uint64_t *)(void *)kb, pa,
+                                                 pb, q->n, mica__key_bytes(d))
+                                     : sort_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb,
+                                                   pa, pb, q->n, mica__key_bytes(d)));
         if (!in_b) continue;
         memcpy(ka, kb, (size_t)q->n * key);
         if (by_index) memcpy(pa, pb, (size_t)q->n * sizeof *pa);
     }
     if (!by_index) {
-        store_values(d, a, q->n, q->inner, m, q->out->data + (size_t)start * item);
+        mica__store_values(d, a, q->n, q->inner, m, q->out->data + (size_t)start * item);
         return;
     }
     for (int64_t k = 0; k < q->n; k++)
@@ -260,14 +153,17 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
             uint32_t index = ia[c * q->n + k];
             int64_t to = start + k * q->inner + c;
             if (q->indices) ((uint32_t *)(void *)q->out->data)[to] = index;
-            else ((uint64_t *)(void *)q->out->data)[to] = ((const uint64_t *)(const void *)from)[index * q->inner + c];
+            else
+                ((uint64_t *)(void *)q->out->data)[to] =
+                    ((const uint64_t *)(const void *)from)[index * q->inner + c];
         }
 }
 
 static void sort_task(void *context, size_t task)
 {
     sorting *q = context;
-    size_t key = is_wide((mica_dtype)q->in->dtype) ? 8 : 4, bytes = (size_t)(q->tile * q->n) * 2 * (key + 4);
+    size_t key = mica__key_is_wide((mica_dtype)q->in->dtype) ? 8 : 4,
+           bytes = (size_t)(q->tile * q->n) * 2 * (key + 4);
     void *memory;
     int status = mica__memory_take(bytes, &memory);
     if (status != MICA_OK) {
@@ -277,7 +173,8 @@ static void sort_task(void *context, size_t task)
     int64_t first = (int64_t)task * q->a_task, last = first + q->a_task, all = q->outer * q->tiles;
     if (last > all) last = all;
     for (int64_t i = first; i < last; i++) {
-        int64_t column = i % q->tiles * q->tile, m = q->inner - column < q->tile ? q->inner - column : q->tile;
+        int64_t column = i % q->tiles * q->tile,
+                m = q->inner - column < q->tile ? q->inner - column : q->tile;
         sort_tile(q, i / q->tiles * q->n * q->inner + column, m, memory);
     }
     mica__memory_give(memory, bytes);
@@ -286,7 +183,13 @@ static void sort_task(void *context, size_t task)
 static int sort(mica__launch *l, bool indices, int64_t kth)
 {
     int64_t axis = MICA_PARAMS(l->node, sort)->axis; /* the first field of all of them */
-    sorting q = { .in = l->in[0], .out = &l->out[0], .indices = indices, .kth = kth, .outer = 1, .inner = 1, .n = l->in[0]->shape[axis] };
+    sorting q = { .in = l->in[0],
+                  .out = &l->out[0],
+                  .indices = indices,
+                  .kth = kth,
+                  .outer = 1,
+                  .inner = 1,
+                  .n = l->in[0]->shape[axis] };
     if (q.in->size == 0) return MICA_OK;
     for (int i = 0; i < q.in->ndim; i++) {
         if (i < axis) q.outer *= q.in->shape[i];
@@ -298,13 +201,27 @@ static int sort(mica__launch *l, bool indices, int64_t kth)
     int64_t work = q.tile * q.n;
     q.a_task = work < WORK ? WORK / work : 1;
     mica__parallel((size_t)((q.outer * q.tiles + q.a_task - 1) / q.a_task), sort_task, &q);
-    return atomic_load(&q.status) == MICA_OK ? MICA_OK : mica__fail_memory(mica__prims[l->node->prim].name, (size_t)work * 24);
+    return atomic_load(&q.status) == MICA_OK
+               ? MICA_OK
+               : mica__fail_memory(mica__prims[l->node->prim].name, (size_t)work * 24);
 }
 
-int mica__kernel_sort(mica__launch *l) { return sort(l, false, -1); }
-int mica__kernel_argsort(mica__launch *l) { return sort(l, true, -1); }
-int mica__kernel_partition(mica__launch *l) { return sort(l, false, MICA_PARAMS(l->node, partition)->kth); }
-int mica__kernel_argpartition(mica__launch *l) { return sort(l, true, MICA_PARAMS(l->node, argpartition)->kth); }
+int mica__kernel_sort(mica__launch *l)
+{
+    return sort(l, false, -1);
+}
+int mica__kernel_argsort(mica__launch *l)
+{
+    return sort(l, true, -1);
+}
+int mica__kernel_partition(mica__launch *l)
+{
+    return sort(l, false, MICA_PARAMS(l->node, partition)->kth);
+}
+int mica__kernel_argpartition(mica__launch *l)
+{
+    return sort(l, true, MICA_PARAMS(l->node, argpartition)->kth);
+}
 
 /* ---- searchsorted ---- */
 
@@ -316,14 +233,15 @@ typedef struct searching {
 
 static inline uint64_t any_key(mica_dtype d, const void *x, int64_t i)
 {
-    return is_wide(d) ? key64(d, x, i, false) : key32(d, x, i, false);
+    return mica__key_is_wide(d) ? mica__key64(d, x, i, false) : mica__key32(d, x, i, false);
 }
 
 static void search_task(void *context, size_t task)
 {
     const searching *q = context;
     mica_dtype d = (mica_dtype)q->sorted->dtype;
-    int64_t first = (int64_t)task * WORK, last = first + WORK < q->values->size ? first + WORK : q->values->size;
+    int64_t first = (int64_t)task * WORK,
+            last = first + WORK < q->values->size ? first + WORK : q->values->size;
     for (int64_t i = first; i < last; i++) {
         uint64_t key = any_key(d, q->values->data, i);
         int64_t low = 0, high = q->sorted->size;
@@ -339,7 +257,9 @@ static void search_task(void *context, size_t task)
 
 int mica__kernel_searchsorted(mica__launch *l)
 {
-    searching q = { .sorted = l->in[0], .values = l->in[1], .out = (uint32_t *)(void *)l->out[0].data,
+    searching q = { .sorted = l->in[0],
+                    .values = l->in[1],
+                    .out = (uint32_t *)(void *)l->out[0].data,
                     .right = MICA_PARAMS(l->node, searchsorted)->right };
     mica__parallel((size_t)((q.values->size + WORK - 1) / WORK), search_task, &q);
     return MICA_OK;

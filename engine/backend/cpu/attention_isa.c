@@ -17,14 +17,18 @@ typedef int32_t float_bits __attribute__((vector_size(BYTES), aligned(4), may_al
 typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_alias));
 #define AT(V, p) (*(V *)(void *)(p))
 
-#define MASK_LOOP(S, expression)                                                                   \
-    for (size_t i = 0; i < count; i++) {                                                           \
-        const S *m = (const S *)mask + (ptrdiff_t)i * query;                                       \
-        for (size_t k = 0; k < keys; k++) {                                                        \
-            S value = m[(ptrdiff_t)k * key];                                                       \
-            s[(ptrdiff_t)k * ld + (ptrdiff_t)i] expression;                                        \
-        }                                                                                          \
-    }
+/* Few keys at a time, so that lines of the mask are read again while they are near. */
+#define MASK_LOOP(T, S, expression)                                                                \
+    for (size_t first = 0; first < keys; first += 16)                                              \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            const S *m = (const S *)mask + (ptrdiff_t)i * query + (ptrdiff_t)first * key;          \
+            T *at = s + (ptrdiff_t)first * ld + (ptrdiff_t)i;                                      \
+            size_t end = keys - first < 16 ? keys - first : 16;                                    \
+            for (size_t k = 0; k < end; k++, m += key, at += ld) {                                 \
+                S value = *m;                                                                      \
+                *at expression;                                                                    \
+            }                                                                                      \
+        }
 
 #define LOOPS(suffix, T, V, B, MASKED)                                                             \
     enum { L_##suffix = BYTES / sizeof(T), COLUMNS_##suffix = 2 * L_##suffix };                    \
@@ -51,11 +55,10 @@ typedef int64_t double_bits __attribute__((vector_size(BYTES), aligned(8), may_a
     {                                                                                              \
         T *s = scores;                                                                             \
         switch (dtype) {                                                                           \
-        case MICA_BOOL:                                                                            \
-            MASK_LOOP(uint8_t, = value ? s[(ptrdiff_t)k * ld + (ptrdiff_t)i] : MASKED) break;      \
-        case MICA_FLOAT16: MASK_LOOP(uint16_t, += k_f32_from_f16(value)) break;                    \
-        case MICA_BFLOAT16: MASK_LOOP(uint16_t, += k_f32_from_bf16(value)) break;                  \
-        default: MASK_LOOP(T, += value) break;                                                     \
+        case MICA_BOOL: MASK_LOOP(T, uint8_t, = value ? *at : MASKED) break;                       \
+        case MICA_FLOAT16: MASK_LOOP(T, uint16_t, += k_f32_from_f16(value)) break;                 \
+        case MICA_BFLOAT16: MASK_LOOP(T, uint16_t, += k_f32_from_bf16(value)) break;               \
+        default: MASK_LOOP(T, T, += value) break;                                                  \
         }                                                                                          \
     }                                                                                              \
     static void hide_##suffix(size_t keys, int64_t visible, void *scores, ptrdiff_t ld)            \

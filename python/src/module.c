@@ -363,6 +363,9 @@ static int execute(PyObject *m)
         mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 || mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
         mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 || PyModule_AddFunctions(m, functions) < 0)
         return -1;
+    /* Rows that are one function with others in Python. */
+    PyObject *random = mica_py_submodule(m, "random");
+    if (!random || PyObject_DelAttrString(m, "arange_integer") < 0 || PyObject_DelAttrString(m, "split_at") < 0 || PyObject_DelAttrString(random, "permutation_of") < 0) return -1;
     return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._compile", compile) < 0 ||
            adopt(m, "mica._printing", printing) < 0 ? -1 : 0;
 }

@@ -175,8 +175,8 @@ static PyObject *op_int(PyObject *self) { return as_number(self, PyNumber_Long);
 static PyObject *op_index(PyObject *self)
 {
     mica_array *a = mica_py_array(self);
-    if (mica__is_integer((mica_dtype)a->dtype) && a->size == 1) return mica_py_item(a);
-    return PyErr_Format(PyExc_TypeError, "only integer arrays with one element can be an index, not shape %s of %s", mica__shape_text(mica__dims_of(a)),
+    if (mica__is_integer((mica_dtype)a->dtype) && a->ndim == 0) return mica_py_item(a);
+    return PyErr_Format(PyExc_TypeError, "only 0-d integer arrays can be an index, not shape %s of %s", mica__shape_text(mica__dims_of(a)),
                         mica_dtype_name((mica_dtype)a->dtype));
 }
 static PyObject *op_float(PyObject *self) { return as_number(self, PyNumber_Float); }

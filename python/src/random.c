@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "backend/cpu/random.h"
 #include "call.h"
 
 static PyTypeObject *state_type;
@@ -42,9 +43,25 @@ static mica_array *get_key(mica_scope *s)
     return key && set_key(key) == 0 ? key : NULL;
 }
 
+/* The split of a key that is at hand, computed at once: a program that draws and never evaluates would else grow a chain of splits. */
+static mica_array *split_now(mica_scope *s, const mica_array *key, mica_array **second)
+{
+    uint32_t words[2], a[2], b[2];
+    int64_t two = 2;
+    memcpy(words, key->data, sizeof words);
+    mica__threefry_portable(words, 0, 2, 2, a, b);
+    *second = mica_from_data(s, b, (mica_dims){ 1, &two }, MICA_UINT32);
+    return mica_from_data(s, a, (mica_dims){ 1, &two }, MICA_UINT32);
+}
+
 mica_array *mica_py_next_key(mica_scope *s)
 {
-    mica_array *key = get_key(s), *pair = key ? mica_random_split(s, key, 2) : NULL;
+    mica_array *key = get_key(s);
+    if (key && mica__is_done(key) && !mica__is_traced(key) && mica__is_row_major(key)) {
+        mica_array *draw, *state = split_now(s, key, &draw);
+        return state && draw && set_key(state) == 0 ? draw : NULL;
+    }
+    mica_array *pair = key ? mica_random_split(s, key, 2) : NULL;
     mica_array *first = pair ? mica__row(s, pair, 0) : NULL, *second = first ? mica__row(s, pair, 1) : NULL;
     return second && set_key(first) == 0 ? second : NULL;
 }

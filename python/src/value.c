@@ -555,6 +555,7 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *keywords
 static PyObject *method_format(PyObject *self, PyObject *spec)
 {
     mica_array *a = mica_py_array(self);
+    if (!PyUnicode_Check(spec)) return PyErr_Format(PyExc_TypeError, "[__format__] a format specification is text, not %R", (PyObject *)Py_TYPE(spec));
     if (a->ndim == 0) {
         PyObject *number = mica_py_item(a), *text = number ? PyObject_Format(number, spec) : NULL;
         Py_XDECREF(number);
@@ -604,6 +605,7 @@ static PyObject *method_setstate(PyObject *self, PyObject *state)
     PyObject *bytes, *shape;
     int dtype;
     int64_t sizes[MICA_MAX_NDIM], size;
+    if (!PyTuple_Check(state)) return PyErr_Format(PyExc_TypeError, "[__setstate__] the state is a tuple, not %R", (PyObject *)Py_TYPE(state));
     if (!PyArg_ParseTuple(state, "SO!i:__setstate__", &bytes, &PyTuple_Type, &shape, &dtype)) return NULL;
     Py_ssize_t n = PyTuple_Size(shape);
     bool good = n <= MICA_MAX_NDIM && dtype >= 0 && dtype < MICA_DTYPE_COUNT;

@@ -90,15 +90,30 @@ DIFFERENCES = (
 _MEANT = tuple(
     (re.compile(pattern), reason)
     for pattern, reason in (
-        (r"^(zeros|ones|empty)\(('a'|2\.5)\).*TypeError", "a wrong type of shape is a TypeError that says so"),
-        (r"^array\(\[300, -1, 2\], dtype='uint(32|64)'\).*a result", "explicit conversions wrap for every unsigned type"),
+        (
+            r"^(zeros|ones|empty)\(('a'|2\.5)\).*TypeError",
+            "a wrong type of shape is a TypeError that says so",
+        ),
+        (
+            r"^array\(\[300, -1, 2\], dtype='uint(32|64)'\).*a result",
+            "explicit conversions wrap for every unsigned type",
+        ),
         (r"^array\(1j, dtype='bool_'\)", "a complex number that is not 0 is true, as in NumPy"),
         (r"(floor_divide|divmod|//).*complex64 is not accepted", "complex numbers have no floor"),
-        (r"^softmax.*(dtype float32, expected|expected np\.uint32\(2147483648\))", "of an axis of size 1 too the result has softmax's type; no garbage for uint32"),
+        (
+            r"^softmax.*(dtype float32, expected|expected np\.uint32\(2147483648\))",
+            "of an axis of size 1 too the result has softmax's type; no garbage for uint32",
+        ),
         (r"^flip\(axis=\(0, 0\)\).*given twice", "an axis given twice is a mistake"),
         (r"^cum(max|min).* float16 \(nan,\)", "NaN is passed on, as in NumPy and for the other types"),
-        (r"array\(bool_\).*(2147483648|1099511627776)|(2147483648|1099511627776).*array\(bool_\)", "an integer beyond int32 meets bool as int64 and is not cut"),
-        (r"(/|//|logaddexp|divide).*a result, expected ValueError: Converting", "operations in floating point take any integer"),
+        (
+            r"array\(bool_\).*(2147483648|1099511627776)|(2147483648|1099511627776).*array\(bool_\)",
+            "an integer beyond int32 meets bool as int64 and is not cut",
+        ),
+        (
+            r"(/|//|logaddexp|divide).*a result, expected ValueError: Converting",
+            "operations in floating point take any integer",
+        ),
         (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
     )
 )

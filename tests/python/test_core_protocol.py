@@ -10,7 +10,7 @@ import pickle
 import numpy as np
 import pytest
 
-from tests.ops import values
+from tests.ops import target, values
 from tests.ops.target import mx
 
 A = mx.array([1, 2, 3])
@@ -459,8 +459,8 @@ def test_dtypes() -> None:
         assert d.size == mx.zeros((1,), dtype=d).itemsize
     with pytest.raises(TypeError):
         mx.zeros((1,), dtype="float32")
-    with pytest.raises((TypeError, pickle.PicklingError)):
-        pickle.dumps(mx.float32)
+    if target.IS_MICA:  # the wheel's do not pickle
+        assert pickle.loads(pickle.dumps(mx.float32)) == mx.float32
 
 
 def test_categories() -> None:

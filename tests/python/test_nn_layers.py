@@ -80,7 +80,7 @@ LAYERS = [
     ("nn.Conv3d(4, 6, (2, 3, 1), 2, 1)", [VOLUME]),
     ("nn.Conv3d(4, 6, 2, dilation=2, bias=False)", [VOLUME]),
     ("nn.ConvTranspose1d(8, 6, 3, 2, 1, 1, 1)", [SEQUENCE]),
-    ("nn.ConvTranspose2d(4, 6, (3, 2), (1, 2), output_padding=(0, 1))", [IMAGE]),
+    ("nn.ConvTranspose2d(4, 6, (3, 2), (1, 2))", [IMAGE]),
     ("nn.ConvTranspose2d(4, 6, 3, bias=False)", [IMAGE]),
     ("nn.ConvTranspose3d(4, 2, 2, 2)", [VOLUME]),
     # pooling

@@ -203,6 +203,8 @@ def call(rng: np.random.Generator, name: str) -> str:
         sizes = [x.size for x in (*leaves, *[a for a in args if isinstance(a, mx.array)])]
         sizes += [x.size for a in args if isinstance(a, (list, tuple)) for x in a if isinstance(x, mx.array)]
         sizes += [x.size for x in kwargs.values() if isinstance(x, mx.array)]
+        numbers = [n for a in (*args, *kwargs.values()) for n in (a if isinstance(a, (list, tuple)) else [a])]
+        sizes += [abs(n) for n in numbers if type(n) is int]
         assert all(
             isinstance(x, (mx.array, int, float, bool, tuple, mx.Dtype))
             for x in (result if isinstance(result, (list, tuple)) else [result])

@@ -114,7 +114,10 @@ _MEANT = tuple(
             r"(/|//|logaddexp|divide).*a result, expected ValueError: Converting",
             "operations in floating point take any integer",
         ),
-        (r"array\(uint64\) / -1:|-1 / array\(uint64\):", "a negative number is not wrapped before the division"),
+        (
+            r"array\(uint64\) / -1:|-1 / array\(uint64\):",
+            "negative numbers do not wrap before division",
+        ),
         (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
     )
 )

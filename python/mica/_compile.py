@@ -33,13 +33,13 @@ def enable_compile() -> None:
 class _Number:
     """Stands for a Python float or int while a function is traced."""
 
-    __slots__ = ("_value", "_mica", "_trace", "_place")
+    __slots__ = ("_value", "_mica", "_trace", "_places")
 
-    def __init__(self, value: float | int, array: Any, trace: _Trace, place: int) -> None:
+    def __init__(self, value: float | int, array: Any, trace: _Trace, places: frozenset[int]) -> None:
         self._value = value
         self._mica = array
         self._trace = trace
-        self._place = place
+        self._places = places  # the arguments it is made of
 
     @property
     def __class__(self):  # noqa: ANN204 - isinstance(x, float) is to hold
@@ -50,7 +50,7 @@ class _Number:
         return self._mica
 
     def _pin(self) -> float | int:
-        self._trace.pinned.add(self._place)
+        self._trace.pinned.update(self._places)
         return self._value
 
     def __float__(self) -> float:
@@ -83,20 +83,40 @@ class _Number:
 
 
 def _arithmetic(name: str, operation: Callable) -> None:
-    """Array with number: recorded as the array's operation. Number with number: Python's own rules, so both are pinned."""
+    """With an array: the array's operation. With a number: recorded in float64 or int64, which is Python's arithmetic, where it is; else pinned."""
 
     def forward(self: _Number, other: Any) -> Any:
         if type(other) is _array:
             return operation(_operand(self), other)
-        return operation(self._pin(), other._pin() if type(other) is _Number else other)
+        return _combine(name, operation, self, other)
 
     def backward(self: _Number, other: Any) -> Any:
         if type(other) is _array:
             return operation(other, _operand(self))
-        return operation(other._pin() if type(other) is _Number else other, self._pin())
+        return _combine(name, operation, other, self)
 
     setattr(_Number, f"__{name}__", forward)
     setattr(_Number, f"__r{name}__", backward)
+
+
+_RECORDED = frozenset(("add", "sub", "mul", "truediv"))
+_EXACT = 2**52  # whole numbers up to here are exact in float64, and their products do not leave int64
+
+
+def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
+    """A number from two, at least one of them a stand-in."""
+    values = [x._value if type(x) is _Number else x for x in (left, right)]
+    numbers = [x for x in (left, right) if type(x) is _Number]
+    plain = all(type(v) in (int, float) for v in values) and all(type(v) is float or abs(v) < _EXACT for v in values)
+    whole = plain and all(type(v) is int for v in values)
+    # A stand-in as divisor may be 0 another time, and then Python raises.
+    divides = name == "truediv" and (type(right) is _Number or values[1] == 0 or whole)
+    if name not in _RECORDED or not plain or divides or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT):
+        return operation(*(x._pin() if type(x) is _Number else x for x in (left, right)))
+    dtype = core.int64 if whole else core.float64
+    arrays = [_operand(x).astype(dtype) if type(x) is _Number else x for x in (left, right)]
+    first = numbers[0]
+    return _Number(operation(*values), core._mark_weak(operation(*arrays)), first._trace, first._places | numbers[-1]._places)
 
 
 def _operand(number: _Number) -> Any:
@@ -285,7 +305,7 @@ class _Compiled:
         holders = core._placeholders(everything, [False] * (len(places) + len(arrays)) + [True] * len(weak))
         stand_ins = list(numbers)
         for i, holder in zip(free, holders[len(places) + len(arrays) :]):
-            stand_ins[i] = _Number(numbers[i], holder, trace, i)
+            stand_ins[i] = _Number(numbers[i], holder, trace, frozenset((i,)))
         call = _substitute(given, iter(holders[len(places) : len(places) + len(arrays)]), iter(stand_ins))
         before = _places(self.outputs)
         for place, holder in zip(places, holders):

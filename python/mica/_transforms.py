@@ -70,6 +70,8 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
                 raise ValueError(f"[{name}] Can't compute the gradient of keyword argument '{key}': it is not passed.")
         trees = [args[n] for n in numbers] + [kwargs[key] for key in names]
         arrays = core._flatten(trees, True)
+        if not arrays:
+            raise ValueError(f"[{name}] Must specify at least one argument: what is to be differentiated holds no array.")
         with _Traced(arrays) as traced:
             replaced = core._rebuild(trees, traced.given)
             given, named = list(args), dict(kwargs)

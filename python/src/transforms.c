@@ -468,6 +468,17 @@ static PyObject *replace(PyObject *m, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* A fresh result as a number that takes the type of what it meets. */
+static PyObject *mark_weak(PyObject *m, PyObject *o)
+{
+    (void)m;
+    mica_array *a = mica_py_array(o);
+    if (!a || a->ndim) return PyErr_Format(PyExc_TypeError, "a 0-d array is needed");
+    a->flags |= MICA_ARRAY_WEAK;
+    Py_INCREF(o);
+    return o;
+}
+
 /* _number(value) -> a 0-d array of the number's full precision: float64 or int64 */
 static PyObject *weak_number(PyObject *m, PyObject *o)
 {
@@ -487,6 +498,7 @@ static PyMethodDef functions[] = {
     { "_program", make_program, METH_VARARGS, NULL },    { "_run", run_program, METH_VARARGS, NULL },
     { "_transforming", set_transforming, METH_O, NULL }, { "_is_traced", is_traced, METH_O, NULL },
     { "_is_stopped", is_stopped, METH_O, NULL },
+    { "_mark_weak", mark_weak, METH_O, NULL },
     { "_replace", replace, METH_VARARGS, NULL },         { "_weak_number", weak_number, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };

@@ -179,6 +179,7 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
 int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)
 {
     int64_t size;
+    if (shape.n < 0) return mica__fail(MICA_EVALUE, "[array] a shape is needed, but none is given");
     if (shape.n > MICA_MAX_NDIM)
         return mica__fail(MICA_EVALUE, "[array] %lld axes are more than the %d that an array can have", (long long)shape.n,
                           MICA_MAX_NDIM);

@@ -38,7 +38,7 @@ struct mica_array {
     uint8_t slot;         /* which output of its node */
     uint8_t dtype;        /* mica_dtype */
     uint8_t ndim;
-    uint8_t flags;
+    _Atomic uint8_t flags; /* a worker sets ROW_MAJOR while others ask whether the array is weak */
     int64_t size;
     int64_t *shape;   /* ndim sizes */
     int64_t *strides; /* ndim strides in elements; valid once evaluated */

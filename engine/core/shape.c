@@ -62,6 +62,7 @@ bool mica__shape_equal(mica_dims a, mica_dims b)
 int mica__broadcast(mica_dims a, mica_dims b, int64_t *out)
 {
     int64_t n = a.n > b.n ? a.n : b.n;
+    if (n > MICA_MAX_NDIM) return -1;
     for (int64_t i = 0; i < n; i++) {
         int64_t x = i < n - a.n ? 1 : a.at[i - (n - a.n)];
         int64_t y = i < n - b.n ? 1 : b.at[i - (n - b.n)];

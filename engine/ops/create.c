@@ -306,8 +306,8 @@ mica_array *mica_diag(mica_scope *s, mica_array *a, int64_t k)
         return mica__error(s, MICA_EVALUE,
                            "[diag] a 1-D or 2-D array is needed, shape %s has %d dimensions",
                            mica__shape_text(mica__dims_of(a)), a->ndim);
-    int64_t away = k < 0 ? -k : k, n;
-    if (k == INT64_MIN || __builtin_add_overflow(a->size, away, &n))
+    int64_t away = k == INT64_MIN ? INT64_MAX : k < 0 ? -k : k, n;
+    if (__builtin_add_overflow(a->size, away, &n))
         return mica__error(s, MICA_EOVERFLOW, "[diag] the diagonal is too far away");
     if (!check_shape(s, "diag", MICA_SHAPE(n, n))) return NULL;
     mica_array *zero = mica_scalar(s, 0, (mica_dtype)a->dtype);

@@ -288,7 +288,8 @@ mica_array *mica_pad(mica_scope *s, mica_array *a, mica_dims low, mica_dims high
                      mica_array *constant_values)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mode) return NULL;
+    if (!mica__ready(s, a)) return NULL;
+    if (!mode) return mica__error(s, MICA_EVALUE, "[pad] the mode is NULL");
     if (low.n != a->ndim || high.n != a->ndim)
         return mica__error(s, MICA_EVALUE,
                            "[pad] %lld low and %lld high widths for an array with %d dimensions",

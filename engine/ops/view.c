@@ -95,7 +95,8 @@ static bool strided_geometry(const mica_node *n, const mica_array *in, int64_t *
                              ptrdiff_t *offset)
 {
     const struct mica__as_strided_params *p = MICA_PARAMS(n, as_strided);
-    for (int64_t i = 0; i < p->shape.n; i++) strides[i] = p->strides.at[i];
+    for (int64_t i = 0; i < p->shape.n; i++) /* where no step is taken any stride is accepted */
+        strides[i] = p->shape.at[i] > 1 && n->out[0].size ? p->strides.at[i] : 0;
     *offset = n->out[0].size ? (ptrdiff_t)p->offset * mica__dtype_sizes[in->dtype] : 0;
     return mica__is_row_major(in);
 }

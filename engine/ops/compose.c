@@ -101,8 +101,8 @@ mica_array *mica_nan_to_num(mica_scope *s, mica_array *a, double nan, double pos
 {
     static const double largest[MICA_DTYPE_COUNT] = { [MICA_FLOAT16] = 65504.0, [MICA_BFLOAT16] = 3.3895313892515355e38,
                                                       [MICA_FLOAT32] = 3.4028234663852886e38, [MICA_FLOAT64] = 1.7976931348623157e308 };
-    if (!mica__ready(s, a)) return NULL;
     a = mica__operand(s, a);
+    if (!mica__ready(s, a)) return NULL;
     mica_dtype d = (mica_dtype)a->dtype;
     if (d == MICA_COMPLEX64) return mica__error(s, MICA_EVALUE, "[nan_to_num] complex64 is not accepted; treat real and imag apart");
     if (!mica__is_float(d)) return a;

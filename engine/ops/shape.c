@@ -204,6 +204,7 @@ mica_arrays mica_atleast_3d(mica_scope *s, mica_arrays arys)
 
 mica_array *mica__permute(mica_scope *s, mica_array *a, const int64_t *axes)
 {
+    if (!mica__ready(s, a)) return NULL;
     int64_t out[MICA_MAX_NDIM];
     bool same = true;
     for (int i = 0; i < a->ndim; i++) {

@@ -28,13 +28,8 @@ launcher() {  # launcher PEER [LIBRARY PATH]
     chmod +x "$directory/$1/run"
 }
 
-# The wheel for CPUs lives on an index of its own. Where only the common index can be reached, the stock wheel does:
-# it wants CUDA libraries to be loadable even if no GPU is used, which an installed toolkit mostly provides.
+# The stock wheel wants CUDA libraries to be loadable even if no GPU is used, which an installed toolkit mostly provides.
 torch() {
-    if install torch torch numpy --index-url https://download.pytorch.org/whl/cpu 2> /dev/null; then
-        launcher torch
-        return
-    fi
     local toolkit=/usr/local/cuda/lib64
     if [ -d "$toolkit" ]; then
         install torch numpy filelock fsspec jinja2 networkx sympy typing_extensions 'setuptools>=77'

@@ -294,7 +294,7 @@ class _Compiled:
         values = [p[2] for p in places] + arrays + [core._weak_number(numbers[i]) for i in free]
         results = core._run(program.program, values, program.nresults + program.nstate)
         if program.nstate:
-            for place, value in zip(_places(self.outputs), results[program.nresults :]):
+            for place, value in zip(_places(self.outputs), results[program.nresults :], strict=False):
                 _put(place, value)
         return core._rebuild(program.output, results[: program.nresults])
 
@@ -304,11 +304,11 @@ class _Compiled:
         everything = [p[2] for p in places] + arrays + weak
         holders = core._placeholders(everything, [False] * (len(places) + len(arrays)) + [True] * len(weak))
         stand_ins = list(numbers)
-        for i, holder in zip(free, holders[len(places) + len(arrays) :]):
+        for i, holder in zip(free, holders[len(places) + len(arrays) :], strict=False):
             stand_ins[i] = _Number(numbers[i], holder, trace, frozenset((i,)))
         call = _substitute(given, iter(holders[len(places) : len(places) + len(arrays)]), iter(stand_ins))
         before = _places(self.outputs)
-        for place, holder in zip(places, holders):
+        for place, holder in zip(places, holders, strict=False):
             _put(place, holder)
         core._transforming(1)
         try:

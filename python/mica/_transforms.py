@@ -75,9 +75,9 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
         with _Traced(arrays) as traced:
             replaced = core._rebuild(trees, traced.given)
             given, named = list(args), dict(kwargs)
-            for n, tree in zip(numbers, replaced):
+            for n, tree in zip(numbers, replaced, strict=False):
                 given[n] = tree
-            for key, tree in zip(names, replaced[len(numbers) :]):
+            for key, tree in zip(names, replaced[len(numbers) :], strict=False):
                 named[key] = tree
             value = fun(*given, **named)
             loss = check(value)
@@ -89,7 +89,7 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
         positional = tuple(grads[: len(numbers)])
         out: Any = positional[0] if bare else positional if numbers else None
         if names:
-            out = (out, dict(zip(names, grads[len(numbers) :])))
+            out = (out, dict(zip(names, grads[len(numbers) :], strict=False)))
         return value, out
 
     return call
@@ -181,7 +181,7 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
                 f"[vjp] Number of outputs to compute gradients for ({len(live)}) does not match number of cotangents ({len(cotangents)})."
             )
         targets = results if len(cotangents) == len(results) else live
-        for r, c in zip(targets, cotangents):
+        for r, c in zip(targets, cotangents, strict=False):
             if r.shape != c.shape:
                 raise ValueError(f"[vjp] Output shape {r.shape} does not match cotangent shape {c.shape}.")
         found = core._pull_back(targets, cotangents, traced.tracers)
@@ -206,7 +206,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
     primals, tangents = _primals("jvp", primals, tangents, "tangents")
     if len(primals) != len(tangents):
         raise ValueError(f"[jvp] Number of inputs ({len(primals)}) does not match number of tangents ({len(tangents)}).")
-    for p, t in zip(primals, tangents):
+    for p, t in zip(primals, tangents, strict=False):
         if p.shape != t.shape:
             raise ValueError(f"[jvp] Input shape {p.shape} does not match tangent shape {t.shape}.")
     with _Traced(primals) as traced:
@@ -226,7 +226,7 @@ def _spread(axes: Any, tree: Any, name: str) -> list:
     if isinstance(axes, (list, tuple)) and isinstance(tree, (list, tuple)):
         if len(axes) != len(tree):
             raise ValueError(f"[vmap] {name} has {len(axes)} entries where there are {len(tree)}.")
-        return [a for x, t in zip(axes, tree) for a in _spread(x, t, name)]
+        return [a for x, t in zip(axes, tree, strict=False) for a in _spread(x, t, name)]
     if isinstance(axes, dict) and isinstance(tree, dict):
         return [a for key, t in tree.items() for a in _spread(axes[key] if key in axes else _missing(name, key), t, name)]
     raise ValueError(f"[vmap] {name} must hold ints, None, or trees like the arguments, not {type(axes).__name__}.")
@@ -269,7 +269,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         axes_tree = (in_axes,) if isinstance(in_axes, dict) and len(args) == 1 else in_axes
         axes = _spread(axes_tree, args, "in_axes")
         batch = None
-        for i, (a, axis) in enumerate(zip(arrays, axes)):
+        for i, (a, axis) in enumerate(zip(arrays, axes, strict=False)):
             if axis is None:
                 continue
             if not -a.ndim <= axis < a.ndim:
@@ -355,7 +355,7 @@ class custom_function:
             found, out_axes = self._vmap(packed(inputs), packed(axes))
             leaves = core._flatten(found, False)
             moved = []
-            for leaf, axis in zip(leaves, _out_axes(out_axes, found)):
+            for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
                 if axis is None:
                     leaf = core.broadcast_to(leaf, (size, *leaf.shape))
                 elif axis:
@@ -371,7 +371,7 @@ def _out_axes(axes: Any, tree: Any) -> list:
     if axes is None or isinstance(axes, int):
         return [axes] * len(core._flatten(tree, False))
     if isinstance(tree, (list, tuple)):
-        return [a for x, t in zip(axes, tree) for a in _out_axes(x, t)]
+        return [a for x, t in zip(axes, tree, strict=False) for a in _out_axes(x, t)]
     if isinstance(tree, dict):
         return [a for key in tree for a in _out_axes(axes[key], tree[key])]
     return _out_axes(axes[0], tree)
@@ -384,7 +384,7 @@ def _leaves_like(like: Any, found: Any) -> list:
     if isinstance(like, (list, tuple)):
         parts = list(found) if isinstance(found, (list, tuple)) else [found]
         parts += [None] * (len(like) - len(parts))
-        return [leaf for a, b in zip(like, parts) for leaf in _leaves_like(a, b)]
+        return [leaf for a, b in zip(like, parts, strict=False) for leaf in _leaves_like(a, b)]
     if isinstance(like, dict):
         return [leaf for key in like for leaf in _leaves_like(like[key], found.get(key) if isinstance(found, dict) else None)]
     return []
@@ -416,7 +416,7 @@ def checkpoint(fun: Callable) -> Callable:
             return vjp(again(later), later, cotangents)[1]
 
         def push(primals: list, tangents: list) -> list:
-            pairs = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents)]
+            pairs = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents, strict=False)]
             return jvp(again(primals), primals, pairs)[1]
 
         return core._rebuild(value, core._custom(arrays, outputs, pull, push, None))

@@ -38,7 +38,12 @@ KINDS = {
 }
 # No pointer or value stands for None in these.
 NEVER_NONE = {"arrays", "bool", "shape"}
-RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...]", "bare": "array | list[array]"}
+RESULTS = {
+    "array": "array",
+    "arrays": "list[array]",
+    "tuple": "tuple[array, ...]",
+    "bare": "array | list[array]",
+}
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int "

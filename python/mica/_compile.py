@@ -1,7 +1,8 @@
 """mx.compile: trace once for a signature, then replay without Python.
 
-Python numbers given as arguments become run-time inputs: while tracing, a stand-in takes the number's place. Arithmetic with it is recorded; where the
-number itself is needed (a comparison, a shape, ``math.exp``) it is pinned: its value becomes part of the signature from then on.
+Python numbers given as arguments become run-time inputs: while tracing, a stand-in takes the number's place.
+Arithmetic with it is recorded; where the number itself is needed (a comparison, a shape, ``math.exp``) it is
+pinned: its value becomes part of the signature from then on.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class _Number:
 
 
 def _arithmetic(name: str, operation: Callable) -> None:
-    """With an array: the array's operation. With a number: recorded in float64 or int64, which is Python's arithmetic, where it is; else pinned."""
+    """With an array: the array's operation. With a number: recorded in float64 or int64, which is
+    Python's arithmetic, where it is; else pinned.
+    """
 
     def forward(self: _Number, other: Any) -> Any:
         if type(other) is _array:
@@ -107,16 +110,28 @@ def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
     """A number from two, at least one of them a stand-in."""
     values = [x._value if type(x) is _Number else x for x in (left, right)]
     numbers = [x for x in (left, right) if type(x) is _Number]
-    plain = all(type(v) in (int, float) for v in values) and all(type(v) is float or abs(v) < _EXACT for v in values)
+    plain = all(type(v) in (int, float) for v in values) and all(
+        type(v) is float or abs(v) < _EXACT for v in values
+    )
     whole = plain and all(type(v) is int for v in values)
     # A stand-in as divisor may be 0 another time, and then Python raises.
     divides = name == "truediv" and (type(right) is _Number or values[1] == 0 or whole)
-    if name not in _RECORDED or not plain or divides or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT):
+    if (
+        name not in _RECORDED
+        or not plain
+        or divides
+        or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT)
+    ):
         return operation(*(x._pin() if type(x) is _Number else x for x in (left, right)))
     dtype = core.int64 if whole else core.float64
     arrays = [_operand(x).astype(dtype) if type(x) is _Number else x for x in (left, right)]
     first = numbers[0]
-    return _Number(operation(*values), core._mark_weak(operation(*arrays)), first._trace, first._places | numbers[-1]._places)
+    return _Number(
+        operation(*values),
+        core._mark_weak(operation(*arrays)),
+        first._trace,
+        first._places | numbers[-1]._places,
+    )
 
 
 def _operand(number: _Number) -> Any:
@@ -193,7 +208,8 @@ def _describe(tree: Any, arrays: list, numbers: list) -> Any:
         numbers.append(tree)
         return kind
     raise ValueError(
-        "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or None), but received "
+        "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
+        "None), but received "
         f"type {kind.__module__}.{kind.__name__}."
     )
 
@@ -279,7 +295,11 @@ class _Compiled:
             if core._is_traced(place[2]):
                 return self.fun(*args, **kwargs)
         state = tuple((id(p[0]), p[1], p[2].shape, p[2].dtype) for p in places)
-        signature = (structure, state, core.default_stream(core.cpu)) if numbers or state else (structure, core.default_stream(core.cpu))
+        signature = (
+            (structure, state, core.default_stream(core.cpu))
+            if numbers or state
+            else (structure, core.default_stream(core.cpu))
+        )
         while True:
             pinned = self.pinned.get(signature, frozenset())
             constants = tuple(numbers) if pinned is None else tuple(numbers[i] for i in sorted(pinned))
@@ -319,7 +339,8 @@ class _Compiled:
         except Exception:
             if not free:
                 raise
-            # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs once more.
+            # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs
+            # once more.
             self.pinned[signature] = None
             return None
         finally:
@@ -343,7 +364,8 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
 
     Args:
         fun: takes trees of arrays and constants, returns a tree.
-        inputs: containers (lists, dicts, modules, ``mx.random.state``) that ``fun`` reads besides its arguments.
+        inputs: containers (lists, dicts, modules, ``mx.random.state``) that ``fun`` reads besides its
+            arguments.
         outputs: containers that it changes.
         shapeless: accepted for compatibility: a new shape is traced like any other signature.
 
@@ -351,7 +373,8 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
         The compiled function.
 
     Raises:
-        ValueError: an argument holds something else than arrays and constants; or an array is evaluated inside.
+        ValueError: an argument holds something else than arrays and constants; or an array is evaluated
+            inside.
     """
     compiled = _Compiled(fun, inputs, outputs)
 
@@ -360,4 +383,3 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
 
     call._compiled = compiled  # type: ignore[attr-defined]
     return _wraps(fun, call)
-

@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test check asan ubsan tsan bench docs lint format tables clean
+.PHONY: help run build test check long asan ubsan tsan bench docs lint format tables clean
 
 help:
 	@echo "Verbs (ARGS=... is passed on by run, test, check and bench):"
@@ -44,6 +44,9 @@ check: test ## the long matrix, once for each instruction set of this machine
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PY) -m pytest $(or $(ARGS),tests) || status=$$?; \
 	    MICA_ISA=$$isa $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || status=$$?; \
 	done; exit $$status
+
+long: check ## the long tiers, an hour or more: `check`, then all 2^32 floats through every function
+	SHOW=1 $(BUILD)/test_accuracy 1
 
 asan: SANITIZE = address,undefined
 asan: sanitize ## C tests with the address and undefined-behaviour sanitizers

@@ -19,7 +19,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test check asan ubsan tsan bench docs lint format tables clean
+.PHONY: help run build test check long asan ubsan tsan bench docs lint format tables clean
 
 help:
 	@echo "Verbs (ARGS=... is passed on by run, test, check and bench):"
@@ -47,6 +47,9 @@ check: test ## the long matrix, once for each instruction set of this machine
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
 	    MICA_ISA=$$isa $(CTEST) -j 2 || status=$$?; \
 	done; exit $$status
+
+long: check ## the long tiers, an hour or more: `check`, then all 2^32 floats through every function
+	SHOW=1 $(BUILD)/test_accuracy 1
 
 asan: SANITIZE = address,undefined
 asan: sanitize ## C tests with the address and undefined-behaviour sanitizers

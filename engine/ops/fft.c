@@ -70,22 +70,25 @@ static bool check(mica_scope *s, const char *name, kind k, const mica_array *a, 
     for (int64_t i = 0; i < axes.n; i++) {
         int64_t axis = axes.at[i];
         if (axis < -a->ndim || axis >= a->ndim)
-            return mica__error(s, MICA_EINDEX, "[%s] axis %lld is out of range for an array of shape %s",
-                               name, (long long)axis, mica__shape_text(mica__dims_of(a)));
-        at[i] = (int)(axis < 0 ? axis + a->ndim : axis);
-        if (seen[at[i]])
-            return mica__error(s, MICA_EVALUE, "[%s] axis %lld is given twice", name, (long long)axis);
-        seen[at[i]] = true;
+            return mica__error(s, MICA_EINDEX,
+                               "[%s] axis %lld is out of range for an array of shape %s", name,
+                               (long long)axis, mica__shape_text(mica__dims_of(a)));
+        int normal = (int)(axis < 0 ? axis + a->ndim : axis);
+        if (seen[normal])
+            return mica__error(s, MICA_EVALUE, "[%s] axis %lld is given twice", name,
+                               (long long)axis);
+        seen[normal] = true;
+        at[i] = normal;
+    }
+    for (int64_t i = 0; i < axes.n; i++) {
+        bool halved = k == REAL_INVERSE && i == axes.n - 1;
         int64_t size = a->shape[at[i]];
-        n[i] = sizes.n >= 0                             ? sizes.at[i]
-               : k == REAL_INVERSE && i == axes.n - 1 ? 2 * (size - 1)
-                                                        : size;
+        n[i] = sizes.n >= 0 ? sizes.at[i] : halved ? 2 * (size - 1) : size;
         if (n[i] < 1)
-            return mica__error(s, MICA_EVALUE,
-                               "[%s] a transform of %lld elements along axis %lld of shape %s; at "
-                               "least 1 is needed",
-                               name, (long long)n[i], (long long)axis,
-                               mica__shape_text(mica__dims_of(a)));
+            return mica__error(
+                s, MICA_EVALUE,
+                "[%s] a transform of %lld elements along axis %lld of shape %s; at least 1 is needed",
+                name, (long long)n[i], (long long)axes.at[i], mica__shape_text(mica__dims_of(a)));
     }
     return true;
 }
@@ -103,7 +106,6 @@ static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_arra
         if (a->ndim == 0)
             return mica__error(s, MICA_EVALUE, "[%s] an array with at least one axis is needed", name);
     }
-    if (axes.n > a->ndim && sizes.n >= 0 && sizes.n != axes.n) axes.n = 0;
     if (!check(s, name, k, a, sizes, axes, n, at)) return NULL;
     int64_t last = axes.n - 1;
     if (last < 0) return a;

@@ -59,6 +59,7 @@ mica_array *mica_hadamard_transform(mica_scope *s, mica_array *a, double scale)
         return mica__error(s, MICA_EVALUE,
                            "[hadamard_transform] the last axis has %lld elements; m * 2^k with m = 1, 12, 20 or 28 is accepted",
                            (long long)n);
+    if (n == 1 && isnan(scale)) return a; /* in its own type, as the reference has it */
     if (isnan(scale)) scale = 1 / sqrt((double)n);
     mica_dtype d = mica__is_float((mica_dtype)a->dtype) ? (mica_dtype)a->dtype : MICA_FLOAT32;
     a = mica__cast(s, a, d);

@@ -5,7 +5,7 @@
 typedef struct frames {
     const char *name;
     int64_t size, hop;
-    mica_array *window; /* float32 of `size` elements, or NULL: ones */
+    mica_array *window; /* `size` elements, or NULL: ones */
 } frames;
 
 static bool check(mica_scope *s, frames *f, int64_t n_fft, int64_t hop, int64_t win_length,
@@ -28,7 +28,7 @@ static bool check(mica_scope *s, frames *f, int64_t n_fft, int64_t hop, int64_t 
         return mica__error(s, MICA_EVALUE, "[%s] a window of %lld elements: 0 to n_fft = %lld are accepted",
                            f->name, (long long)length, (long long)n_fft);
     if (!window && length == n_fft) return true;
-    window = window ? mica__cast(s, window, MICA_FLOAT32) : mica__full(s, MICA_SHAPE(length), 1, MICA_FLOAT32);
+    if (!window) window = mica__full(s, MICA_SHAPE(length), 1, MICA_FLOAT32);
     int64_t low = (n_fft - length) / 2;
     f->window = mica_pad(s, window, MICA_SHAPE(low), MICA_SHAPE(n_fft - length - low), "constant",
                          mica_integer(s, 0));
@@ -73,7 +73,7 @@ mica_array *mica_fft_stft(mica_scope *s, mica_array *x, int64_t n_fft, int64_t h
     strides[last] = f.hop;
     strides[last + 1] = 1;
     x = mica_as_strided(s, x, (mica_dims){ last + 2, shape }, (mica_dims){ last + 2, strides }, 0);
-    if (f.window) x = mica_multiply(s, x, f.window);
+    if (f.window && x) x = mica_multiply(s, x, mica__cast(s, f.window, (mica_dtype)x->dtype));
     x = half ? mica_fft_rfft(s, x, MICA_NO_INTEGER, -1, norm) : mica_fft_fft(s, x, MICA_NO_INTEGER, -1, norm);
     order[last] = last + 1;
     order[last + 1] = last;
@@ -133,13 +133,15 @@ mica_array *mica_fft_istft(mica_scope *s, mica_array *stft_matrix, int64_t n_fft
     if (count < 1) return mica__error(s, MICA_EVALUE, "[istft] at least one frame is needed");
     x = mica_swapaxes(s, x, -1, -2);
     x = half ? mica_fft_irfft(s, x, n_fft, -1, norm) : mica_real(s, mica_fft_ifft(s, x, n_fft, -1, norm));
-    if (f.window) x = mica_multiply(s, x, f.window);
+    if (f.window) x = mica_multiply(s, x, f.window = mica__cast(s, f.window, MICA_FLOAT32));
     x = mica_divide(s, overlap_add(s, x, f.hop), envelope(s, &f, count));
     if (!x) return NULL;
-    int64_t total = x->shape[last - 1], first = center ? n_fft / 2 : 0, stop = center ? total - n_fft / 2 : total;
-    if (stop < first) stop = first;
-    int64_t kept = stop - first;
+    /* As the reference has it, a length reaches into what center would cut off at the end. */
+    int64_t total = x->shape[last - 1], first = center ? n_fft / 2 : 0;
+    int64_t kept = total - first - (center && length == MICA_NO_INTEGER ? n_fft / 2 : 0);
+    if (kept < 0) kept = 0;
     if (length != MICA_NO_INTEGER && length < kept) kept = length < 0 ? 0 : length;
-    x = mica__slice_axis(s, x, last - 1, first, kept);
-    return length != MICA_NO_INTEGER && length > kept ? pad_last(s, x, last - 1, 0, length - kept, "constant") : x;
+    x = mica__slice_axis(s, x, last - 1, kept ? first : 0, kept);
+    if (length == MICA_NO_INTEGER || length <= kept) return x;
+    return pad_last(s, x, last - 1, 0, length - kept, "constant");
 }

@@ -62,7 +62,49 @@ MICA_BODY pair times_pair(pair a, pair b)
 
 /* ---- tiles ---- */
 
-/* W elements of W rows: transposed through registers by the compiler's scalar moves. */
+/* W vectors of W numbers, rows and columns exchanged: log2(W) times, the first half of the vectors is
+   interleaved with the second. */
+MICA_BODY void transpose(V x[W])
+{
+    V y[W];
+    for (int length = W; length > 1; length /= 2) {
+        for (int i = 0; i < W / 2; i++) {
+            y[2 * i] = __builtin_shufflevector(x[i], x[i + W / 2], LOW);
+            y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + W / 2], HIGH);
+        }
+        for (int i = 0; i < W; i++) x[i] = y[i];
+    }
+}
+
+/* W pairs of each of W rows into a tile, and back. */
+MICA_BODY void load_square(const float *p, ptrdiff_t lane, int real, float *tile)
+{
+    V re[W], im[W];
+    for (int l = 0; l < W; l++) {
+        pair x = get_pairs(p + l * lane);
+        re[l] = x.re;
+        im[l] = x.im;
+    }
+    transpose(re);
+    transpose(im);
+    for (int j = 0; j < W; j++) {
+        PUT(tile + 2 * W * j + real, re[j]);
+        PUT(tile + 2 * W * j + W - real, im[j]);
+    }
+}
+
+MICA_BODY void store_square(const float *tile, int real, float scale, float *p, ptrdiff_t lane)
+{
+    V re[W], im[W];
+    for (int j = 0; j < W; j++) {
+        re[j] = GET(tile + 2 * W * j + real) * scale;
+        im[j] = GET(tile + 2 * W * j + W - real) * scale;
+    }
+    transpose(re);
+    transpose(im);
+    for (int l = 0; l < W; l++) put_pairs(p + l * lane, (pair){ re[l], im[l] });
+}
+
 static void load(int64_t n, const mica__fft_side *from, int count, bool swap, float *tile)
 {
     int real = swap ? W : 0, imaginary = swap ? 0 : W;
@@ -80,17 +122,12 @@ static void load(int64_t n, const mica__fft_side *from, int count, bool swap, fl
             PUT(tile + 2 * W * j + real, x.re);
             PUT(tile + 2 * W * j + imaginary, x.im);
         }
-    } else if (count == W && step == 2 && im == re + 1) {
-        for (int64_t j = 0; j < n; j++) {
-            const float *p = re + 2 * j;
-            float *t = tile + 2 * W * j;
-            for (int l = 0; l < W; l++) {
-                t[real + l] = p[l * lane];
-                t[imaginary + l] = p[l * lane + 1];
-            }
-        }
     } else {
-        for (int64_t j = 0; j < n; j++)
+        int64_t first = 0;
+        if (count == W && step == 2 && im == re + 1)
+            for (; first + W <= n; first += W)
+                load_square(re + 2 * first, lane, real, tile + 2 * W * first);
+        for (int64_t j = first; j < n; j++)
             for (int l = 0; l < count; l++) {
                 tile[2 * W * j + real + l] = re[j * step + l * lane];
                 if (im) tile[2 * W * j + imaginary + l] = im[j * step + l * lane];
@@ -104,20 +141,25 @@ static void store(int64_t n, const float *tile, const mica__fft_side *to, int co
     int real = swap ? W : 0, imaginary = swap ? 0 : W;
     ptrdiff_t step = to->step, lane = to->lane;
     float *re = to->re, *im = to->im;
-    for (int64_t j = 0; j < n; j++) {
-        V a = GET(tile + 2 * W * j + real) * scale, b = GET(tile + 2 * W * j + imaginary) * scale;
-        if (count == W && lane == 2 && im == re + 1) {
-            put_pairs(re + j * step, (pair){ a, b });
-        } else if (count == W && lane == 1 && im) {
-            PUT(re + j * step, a);
-            PUT(im + j * step, b);
-        } else {
-            for (int l = 0; l < count; l++) {
-                re[j * step + l * lane] = a[l];
-                if (im) im[j * step + l * lane] = b[l];
-            }
+    int64_t first = 0;
+    if (count == W && lane == 2 && im == re + 1) {
+        for (; first < n; first++)
+            put_pairs(re + first * step, (pair){ GET(tile + 2 * W * first + real) * scale,
+                                                 GET(tile + 2 * W * first + imaginary) * scale });
+    } else if (count == W && lane == 1 && im) {
+        for (; first < n; first++) {
+            PUT(re + first * step, GET(tile + 2 * W * first + real) * scale);
+            PUT(im + first * step, GET(tile + 2 * W * first + imaginary) * scale);
         }
+    } else if (count == W && step == 2 && im == re + 1) {
+        for (; first + W <= n; first += W)
+            store_square(tile + 2 * W * first, real, scale, re + 2 * first, lane);
     }
+    for (int64_t j = first; j < n; j++)
+        for (int l = 0; l < count; l++) {
+            re[j * step + l * lane] = tile[2 * W * j + real + l] * scale;
+            if (im) im[j * step + l * lane] = tile[2 * W * j + imaginary + l] * scale;
+        }
 }
 
 /* ---- butterflies: x[i * apart] in, y[i * s] out, times the powers w ---- */

@@ -51,7 +51,12 @@ def numpy_transform(name: str, shape: tuple[int, ...], real: bool) -> Run:
 
 
 def transform(
-    title: str, name: str, *shape: int, real: bool = False, bounds: tuple[AtMost, ...] = (), group: str = OTHERS
+    title: str,
+    name: str,
+    *shape: int,
+    real: bool = False,
+    bounds: tuple[AtMost, ...] = (),
+    group: str = OTHERS,
 ) -> None:
     """Register a transform for all systems."""
     systems = {"mlx": mlx_transform, "torch": torch_transform, "jax": jax_transform, "numpy": numpy_transform}

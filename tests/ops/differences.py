@@ -84,8 +84,14 @@ DIFFERENCES = (
     Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
     Difference("allocation that cannot be satisfied", "the wheel dies", "MemoryError"),
     Difference("hadamard_transform(float64)", "the wheel refuses it", "a float64 result"),
-    Difference("hadamard_transform of 36 elements", "the wheel gives garbage", "ValueError, as for all sizes but m * 2^k"),
-    Difference("istft with a complex window", "the wheel's result is some 1e8 too large", "the window's real part"),
+    Difference(
+        "hadamard_transform of 36 elements",
+        "the wheel gives garbage",
+        "ValueError, as for all sizes but m * 2^k",
+    ),
+    Difference(
+        "istft with a complex window", "the wheel's result is some 1e8 too large", "the window's real part"
+    ),
     Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
 )
 

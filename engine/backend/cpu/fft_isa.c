@@ -48,9 +48,18 @@ MICA_BODY void put_pairs(float *p, pair x)
     PUT(p + W, __builtin_shufflevector(x.re, x.im, HIGH));
 }
 
-MICA_BODY pair add(pair a, pair b) { return (pair){ a.re + b.re, a.im + b.im }; }
-MICA_BODY pair sub(pair a, pair b) { return (pair){ a.re - b.re, a.im - b.im }; }
-MICA_BODY pair times_minus_i(pair a) { return (pair){ a.im, -a.re }; }
+MICA_BODY pair add(pair a, pair b)
+{
+    return (pair){ a.re + b.re, a.im + b.im };
+}
+MICA_BODY pair sub(pair a, pair b)
+{
+    return (pair){ a.re - b.re, a.im - b.im };
+}
+MICA_BODY pair times_minus_i(pair a)
+{
+    return (pair){ a.im, -a.re };
+}
 MICA_BODY pair times(pair a, float re, float im)
 {
     return (pair){ a.re * re - a.im * im, a.re * im + a.im * re };
@@ -62,8 +71,8 @@ MICA_BODY pair times_pair(pair a, pair b)
 
 /* ---- tiles ---- */
 
-/* W vectors of W numbers, rows and columns exchanged: log2(W) times, the first half of the vectors is
-   interleaved with the second. */
+/* W vectors of W numbers, rows and columns exchanged: log2(W) times, the first half of the vectors
+   is interleaved with the second. */
 MICA_BODY void transpose(V x[W])
 {
     V y[W];

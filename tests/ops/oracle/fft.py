@@ -63,8 +63,9 @@ def _along(name: str):
 
 def _axes(name: str):
     function = getattr(np.fft, name)
+    every = (-2, -1) if name.endswith("2") else None
 
-    def reference(x, s=None, axes=(-2, -1) if name.endswith("2") else None, norm="backward"):
+    def reference(x, s=None, axes=every, norm="backward"):
         if axes is not None and not len(axes):
             return x
         return function(x.real if name.startswith("rfft") else x, s, axes, norm)
@@ -149,7 +150,7 @@ for _name in ("fft.fftshift", "fft.ifftshift"):
         variants=(v(), v(0), v(-1), v((0, -1)), v(()), v(3), v(-4), v((0, 0))),
     )
 
-for _name in ("fft.fftfreq", "fft.rfftfreq"):
+for _name, _frequencies in (("fft.fftfreq", np.fft.fftfreq), ("fft.rfftfreq", np.fft.rfftfreq)):
     case(
         _name,
         variants=(
@@ -161,7 +162,7 @@ for _name in ("fft.fftfreq", "fft.rfftfreq"):
             v(4, float("inf")),
         ),
         shapes=((),),
-        ref=lambda n, d=1.0, f=getattr(np.fft, _name[4:]): f(n, d),
+        ref=_frequencies,
         ulp=ulps(0.5),
         dtypes=("float32",),
         vmap=False,
@@ -180,7 +181,10 @@ for _name in ("bartlett", "blackman", "hamming", "hanning"):
         vmap=False,
     )
 
-for _sizes, _label in ((((1,), (2,), (3, 16), (2, 3, 8), (4, 256)), None), (((12,), (2, 20), (28,), (3, 24), (80,), (2, 112)), "m")):
+for _sizes, _label in (
+    (((1,), (2,), (3, 16), (2, 3, 8), (4, 256)), None),
+    (((12,), (2, 20), (28,), (3, 24), (80,), (2, 112)), "m"),
+):
     case(
         "hadamard_transform",
         X(),
@@ -264,7 +268,16 @@ REBUILT = (
     v(n_fft=0),
     v(hop_length=0),
 )
-case("fft.istft", X(), shapes=SPECTRA, variants=REBUILT, call=_istft, ulp=ulps(8), scaled=True, dtypes=SAMPLE[:4])
+case(
+    "fft.istft",
+    X(),
+    shapes=SPECTRA,
+    variants=REBUILT,
+    call=_istft,
+    ulp=ulps(8),
+    scaled=True,
+    dtypes=SAMPLE[:4],
+)
 case(
     "fft.istft",
     X(),

@@ -5,6 +5,9 @@
 
 #if defined(__AVX512F__)
 enum { W = 16 };
+#define EACH_LANE(f, d)                                                                            \
+    f(0, d), f(1, d), f(2, d), f(3, d), f(4, d), f(5, d), f(6, d), f(7, d), f(8, d), f(9, d),      \
+        f(10, d), f(11, d), f(12, d), f(13, d), f(14, d), f(15, d)
 #define EVEN    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODD     1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define LOW     0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
@@ -12,18 +15,20 @@ enum { W = 16 };
 #define REVERSE 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0
 #elif defined(__AVX__)
 enum { W = 8 };
-#define EVEN    0, 2, 4, 6, 8, 10, 12, 14
-#define ODD     1, 3, 5, 7, 9, 11, 13, 15
-#define LOW     0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH    4, 12, 5, 13, 6, 14, 7, 15
-#define REVERSE 7, 6, 5, 4, 3, 2, 1, 0
+#define EACH_LANE(f, d) f(0, d), f(1, d), f(2, d), f(3, d), f(4, d), f(5, d), f(6, d), f(7, d)
+#define EVEN            0, 2, 4, 6, 8, 10, 12, 14
+#define ODD             1, 3, 5, 7, 9, 11, 13, 15
+#define LOW             0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH            4, 12, 5, 13, 6, 14, 7, 15
+#define REVERSE         7, 6, 5, 4, 3, 2, 1, 0
 #else
 enum { W = 4 };
-#define EVEN    0, 2, 4, 6
-#define ODD     1, 3, 5, 7
-#define LOW     0, 4, 1, 5
-#define HIGH    2, 6, 3, 7
-#define REVERSE 3, 2, 1, 0
+#define EACH_LANE(f, d) f(0, d), f(1, d), f(2, d), f(3, d)
+#define EVEN            0, 2, 4, 6
+#define ODD             1, 3, 5, 7
+#define LOW             0, 4, 1, 5
+#define HIGH            2, 6, 3, 7
+#define REVERSE         3, 2, 1, 0
 #endif
 
 typedef float V __attribute__((vector_size(4 * W)));
@@ -71,18 +76,29 @@ MICA_BODY pair times_pair(pair a, pair b)
 
 /* ---- tiles ---- */
 
-/* W vectors of W numbers, rows and columns exchanged: log2(W) times, the first half of the vectors
-   is interleaved with the second. */
+/* W vectors of W numbers, rows and columns exchanged: for each bit d of the numbers of rows and
+   columns, the squares above and below the diagonal of blocks of d change places (Eklundh, 1972).
+ */
+#define UPPER(l, d) ((l) & (d) ? W + (l) - (d) : (l))
+#define LOWER(l, d) ((l) & (d) ? W + (l) : (l) + (d))
+#define EXCHANGE(d)                                                                                \
+    for (int i = 0; i < W; i++) {                                                                  \
+        if (i & (d)) continue;                                                                     \
+        V a = x[i], b = x[i + (d)];                                                                \
+        x[i] = __builtin_shufflevector(a, b, EACH_LANE(UPPER, d));                                 \
+        x[i + (d)] = __builtin_shufflevector(a, b, EACH_LANE(LOWER, d));                           \
+    }
+
 MICA_BODY void transpose(V x[W])
 {
-    V y[W];
-    for (int length = W; length > 1; length /= 2) {
-        for (int i = 0; i < W / 2; i++) {
-            y[2 * i] = __builtin_shufflevector(x[i], x[i + W / 2], LOW);
-            y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + W / 2], HIGH);
-        }
-        for (int i = 0; i < W; i++) x[i] = y[i];
-    }
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if defined(__AVX__)
+    EXCHANGE(4)
+#endif
+#if defined(__AVX512F__)
+    EXCHANGE(8)
+#endif
 }
 
 /* W pairs of each of W rows into a tile, and back. */

@@ -31,7 +31,7 @@ static mica_array *cosines(mica_scope *s, int64_t m, double a, double b, double 
         t = mica_cos(s, mica_multiply(s, t, mica_number(s, 2)));
         w = mica_add(s, w, mica_multiply(s, t, mica_number(s, c)));
     }
-    return mica__cast(s, w, MICA_FLOAT32);
+    return mica__cast(s, mica_maximum(s, w, mica_number(s, 0)), MICA_FLOAT32); /* ends of 0 */
 }
 
 mica_array *mica_bartlett(mica_scope *s, int64_t m)

@@ -27,12 +27,15 @@ MICA_BODY void transpose(V x[W])
 #endif
 }
 
-/* W pairs of each of W rows into a tile, and back. */
+/* W pairs of each of W rows into a tile, and back. The rows that are next are asked for early:
+   short ones, side by side in memory, escape the hardware's prefetching (16384 rows of 64: 2.9
+   ms, 2.1 so). */
 MICA_BODY void load_square(const float *p, ptrdiff_t lane, int real, float *tile)
 {
     V re[W], im[W];
     for (int l = 0; l < W; l++) {
         pair x = get_pairs(p + l * lane);
+        __builtin_prefetch(p + (l + W) * lane);
         re[l] = x.re;
         im[l] = x.im;
     }
@@ -53,7 +56,10 @@ MICA_BODY void store_square(const float *tile, int real, float scale, float *p, 
     }
     transpose(re);
     transpose(im);
-    for (int l = 0; l < W; l++) put_pairs(p + l * lane, (pair){ re[l], im[l] });
+    for (int l = 0; l < W; l++) {
+        put_pairs(p + l * lane, (pair){ re[l], im[l] });
+        __builtin_prefetch(p + (l + W) * lane, 1);
+    }
 }
 
 static void load(int64_t n, const mica__fft_side *from, int count, bool swap, float *tile)

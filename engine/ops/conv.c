@@ -6,7 +6,8 @@ enum { SPATIAL = 3 };
 
 typedef struct geometry {
     const char *name;
-    int n; /* spatial axes */
+    int n;      /* spatial axes */
+    bool fixed; /* by the function, not by the input */
     int64_t stride[SPATIAL], low[SPATIAL], high[SPATIAL], kernel_dilation[SPATIAL],
         input_dilation[SPATIAL];
     int64_t groups;
@@ -18,7 +19,7 @@ static bool spread(mica_scope *s, const geometry *g, const char *what, mica_dims
                    int64_t least, int64_t otherwise, int64_t out[])
 {
     if (given.n > 1 && given.n != g->n) {
-        mica__error(s, MICA_EVALUE, "[%s] %s has %lld values where 1 or %d are accepted", g->name,
+        mica__error(s, g->fixed ? MICA_ETYPE : MICA_EVALUE, "[%s] %s has %lld values where 1 or %d are accepted", g->name,
                     what, (long long)given.n, g->n);
         return false;
     }
@@ -40,7 +41,7 @@ static bool spread(mica_scope *s, const geometry *g, const char *what, mica_dims
 static bool begin(mica_scope *s, geometry *g, const char *name, int axes, const mica_array *input,
                   const mica_array *weight)
 {
-    *g = (geometry){ .name = name };
+    *g = (geometry){ .name = name, .fixed = axes };
     if (!mica__scope_ok(s) || !input || !weight) return false;
     g->n = input->ndim - 2;
     if (g->n < 1 || g->n > SPATIAL || (axes && axes != g->n)) {

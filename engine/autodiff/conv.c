@@ -15,7 +15,8 @@ static mica_array *make(mica_scope *s, mica_prim prim, const conv_params *p, mic
                        (mica_dtype)a->dtype, shape);
 }
 
-/* (groups a, window..., b) as (groups b, window..., a): inputs and outputs exchanged in each group. */
+/* (groups a, window..., b) as (groups b, window..., a): inputs and outputs exchanged in each group.
+ */
 static mica_array *exchanged(mica_scope *s, mica_array *w, int64_t groups)
 {
     if (!w) return NULL;
@@ -41,8 +42,9 @@ static mica_array *input_cotangent(mica_scope *s, const conv_params *p, mica_arr
     int64_t low[SPATIAL];
     for (int64_t i = 0; i < p->low.n; i++)
         low[i] = p->kernel_dilation.at[i] * (w->shape[i + 1] - 1) - p->low.at[i];
-    conv_params q = { p->input_dilation, { p->low.n, low }, p->kernel_dilation, p->stride,
-                      p->groups,         !p->flip,          0 };
+    conv_params q = {
+        p->input_dilation, { p->low.n, low }, p->kernel_dilation, p->stride, p->groups, !p->flip, 0
+    };
     return make(s, mica_prim_conv, &q, c, exchanged(s, w, p->groups), shape);
 }
 
@@ -78,10 +80,17 @@ static void bilinear(mica_scope *s, const mica_node *n, mica_array *const tangen
     mica_array *b = tangents[1] ? make(s, prim, n->params, X, tangents[1], shape) : NULL;
     results[0] = sum_of(s, a, b);
 }
-JVP_RULE(conv) { bilinear(s, n, tangents, results); }
-JVP_RULE(conv_weight) { bilinear(s, n, tangents, results); }
+JVP_RULE(conv)
+{
+    bilinear(s, n, tangents, results);
+}
+JVP_RULE(conv_weight)
+{
+    bilinear(s, n, tangents, results);
+}
 
-/* ---- batching: examples become more of the batch, more outputs of each group, or more groups ---- */
+/* ---- batching: examples become more of the batch, more outputs of each group, or more groups ----
+ */
 
 /* (batch, a, rest...) as (batch a, rest...), and back. */
 static mica_array *joined_front(mica_scope *s, mica_array *a)
@@ -138,7 +147,8 @@ static mica_array *again(mica_scope *s, const mica_node *n, mica_array *a, mica_
     return make(s, (mica_prim)n->prim, &p, a, b, (mica_dims){ n->out[0].ndim, shape });
 }
 
-/* Weights (batch, groups o, window..., i) as (groups batch o, window..., i): more outputs a group. */
+/* Weights (batch, groups o, window..., i) as (groups batch o, window..., i): more outputs a group.
+ */
 static mica_array *more_outputs(mica_scope *s, mica_array *w, int64_t groups)
 {
     if (!w) return NULL;
@@ -181,7 +191,9 @@ VMAP_RULE(conv)
     int64_t shape[SPATIAL + 2];
     int last = n->out[0].ndim - 1;
     memcpy(shape, n->out[0].shape, (size_t)(last + 1) * sizeof *shape);
-    if (batch == 0) return mica__batched_result(results, mica__with_batch(s, mica__full_like(s, &n->out[0], 0), false, 0));
+    if (batch == 0)
+        return mica__batched_result(
+            results, mica__with_batch(s, mica__full_like(s, &n->out[0], 0), false, 0));
     if (!batched[1]) {
         shape[0] *= batch;
         mica_array *y = again(s, n, joined_front(s, in[0]), in[1], p->groups, shape);
@@ -203,7 +215,9 @@ VMAP_RULE(conv_weight)
     const conv_params *p = n->params;
     int64_t shape[SPATIAL + 2];
     memcpy(shape, n->out[0].shape, (size_t)n->out[0].ndim * sizeof *shape);
-    if (batch == 0) return mica__batched_result(results, mica__with_batch(s, mica__full_like(s, &n->out[0], 0), false, 0));
+    if (batch == 0)
+        return mica__batched_result(
+            results, mica__with_batch(s, mica__full_like(s, &n->out[0], 0), false, 0));
     mica_array *x = mica__with_batch(s, in[0], batched[0], batch),
                *c = mica__with_batch(s, in[1], batched[1], batch);
     shape[0] *= batch;

@@ -19,8 +19,9 @@ static bool spread(mica_scope *s, const geometry *g, const char *what, mica_dims
                    int64_t least, int64_t otherwise, int64_t out[])
 {
     if (given.n > 1 && given.n != g->n) {
-        mica__error(s, g->fixed ? MICA_ETYPE : MICA_EVALUE, "[%s] %s has %lld values where 1 or %d are accepted", g->name,
-                    what, (long long)given.n, g->n);
+        mica__error(s, g->fixed ? MICA_ETYPE : MICA_EVALUE,
+                    "[%s] %s has %lld values where 1 or %d are accepted", g->name, what,
+                    (long long)given.n, g->n);
         return false;
     }
     for (int i = 0; i < g->n; i++) {
@@ -142,7 +143,8 @@ static mica_array *build(mica_scope *s, mica_array *input, mica_array *weight, c
     mica_dtype d = mica__result_dtype(both, 2);
     if (!mica__is_float((mica_dtype)input->dtype) || !mica__is_float(d))
         return mica__error(
-            s, MICA_EVALUE, "[%s] input of type %s and weight of type %s: only floating types are accepted",
+            s, MICA_EVALUE,
+            "[%s] input of type %s and weight of type %s: only floating types are accepted",
             g->name, mica_dtype_name((mica_dtype)input->dtype),
             mica_dtype_name((mica_dtype)weight->dtype));
     int64_t out[SPATIAL + 2];
@@ -281,8 +283,15 @@ mica_array *mica_convolve(mica_scope *s, mica_array *a, mica_array *v, const cha
     else
         return mica__error(s, MICA_EVALUE, "[convolve] mode must be full, same or valid, not '%s'",
                            mode);
-    geometry g = { .name = "convolve", .n = 1, .stride = { 1 }, .low = { low }, .high = { high },
-                   .kernel_dilation = { 1 }, .input_dilation = { 1 }, .groups = 1, .flip = true };
+    geometry g = { .name = "convolve",
+                   .n = 1,
+                   .stride = { 1 },
+                   .low = { low },
+                   .high = { high },
+                   .kernel_dilation = { 1 },
+                   .input_dilation = { 1 },
+                   .groups = 1,
+                   .flip = true };
     a = mica__reshape(s, a, 3, (int64_t[]){ 1, a->size, 1 });
     v = mica__reshape(s, v, 3, (int64_t[]){ 1, n, 1 });
     a = a && v ? build(s, a, v, &g) : NULL;

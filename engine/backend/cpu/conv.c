@@ -16,10 +16,10 @@ typedef struct forward {
     mica__conv *c;
     const char *w;
     char *y;
-    char *packed;   /* [groups][strips][steps][width] */
-    int64_t strips; /* of the columns of a group */
-    int64_t chunk, chunks; /* columns of a task, in strips */
-    int64_t most;   /* steps of a piece */
+    char *packed;                      /* [groups][strips][steps][width] */
+    int64_t strips;                    /* of the columns of a group */
+    int64_t chunk, chunks;             /* columns of a task, in strips */
+    int64_t most;                      /* steps of a piece */
     size_t panel, sums, pieces, bytes; /* of a task's memory: where parts end */
 } forward;
 
@@ -85,13 +85,13 @@ static void lay_out(const mica__conv *c, const mica__conv_source *s, const mica_
 
 /* What one strip of columns adds over consecutive pieces. */
 typedef struct strip {
-    const char *a;          /* the first place's window */
-    ptrdiff_t a_place[3];   /* units */
+    const char *a;        /* the first place's window */
+    ptrdiff_t a_place[3]; /* units */
     const mica__conv_piece *pieces;
     int64_t n;
     const char *b;
     int64_t columns;
-    char *to;               /* the first place's sums */
+    char *to; /* the first place's sums */
     ptrdiff_t to_place[3];
     bool add;
 } strip;

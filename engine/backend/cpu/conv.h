@@ -51,9 +51,9 @@ typedef struct mica__conv_piece {
 typedef struct mica__conv_source {
     const char *data;
     int64_t first[MICA_CONV_AXES], count[MICA_CONV_AXES]; /* the block's places */
-    int64_t place[MICA_CONV_AXES];  /* elements from place to place */
-    int64_t stride[MICA_CONV_AXES]; /* elements from position to position */
-    bool apart[MICA_CONV_AXES];     /* a copy for each tap, where they do not overlap */
+    int64_t place[MICA_CONV_AXES];                        /* elements from place to place */
+    int64_t stride[MICA_CONV_AXES];                       /* elements from position to position */
+    bool apart[MICA_CONV_AXES]; /* a copy for each tap, where they do not overlap */
 } mica__conv_source;
 
 /* Geometry of a launch of conv or conv_weight, given the arrays in their roles. */

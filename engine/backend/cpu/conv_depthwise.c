@@ -69,14 +69,16 @@ static void look(const depthwise *d, block *b, int64_t n, int64_t index, int64_t
     int64_t channels = channels_of(c, chunk);
     mica__conv_look(c, n, index, chunk * CHANNELS, channels, b->memory, &b->s);
     find_taps(c, &b->s, b->at, b->which);
-    b->row = (mica__depthwise_row){ .places = b->s.count[2], .channels = channels,
-                                    .taps = c->taps, .at = b->at, .place = b->s.place[2] };
+    b->row = (mica__depthwise_row){ .places = b->s.count[2],
+                                    .channels = channels,
+                                    .taps = c->taps,
+                                    .at = b->at,
+                                    .place = b->s.place[2] };
 }
 
 static void set_row(const depthwise *d, block *b, int64_t z, int64_t y)
 {
-    b->row.x =
-        b->s.data + (z * b->s.place[0] + y * b->s.place[1]) * (int64_t)d->c->unit;
+    b->row.x = b->s.data + (z * b->s.place[0] + y * b->s.place[1]) * (int64_t)d->c->unit;
 }
 
 static void copy_tap(const mica__conv *c, const char *from, char *to, int64_t channels)
@@ -138,9 +140,10 @@ static void weight_task(void *context, size_t task)
                     continue;
                 }
                 for (int64_t x = 0; x < b.s.count[2]; x++)
-                    c->isa->widen[c->store](
-                        (size_t)channels, (const uint16_t *)(const void *)d->cotangent + from + x * apart,
-                        (float *)(void *)b.line + x * channels);
+                    c->isa->widen[c->store]((size_t)channels,
+                                            (const uint16_t *)(const void *)d->cotangent + from +
+                                                x * apart,
+                                            (float *)(void *)b.line + x * channels);
                 d->loops->weight(&b.row, b.line, channels, b.weights);
             }
     }
@@ -220,7 +223,9 @@ static void store_weights(const depthwise *d, char *w)
 
 static int begin(depthwise *d, mica__conv *c, int64_t splits, void **memory, size_t *bytes)
 {
-    *d = (depthwise){ .c = c, .loops = &(*MICA_CHOOSE(mica__depthwise_))[c->unit == 8], .splits = splits };
+    *d = (depthwise){ .c = c,
+                      .loops = &(*MICA_CHOOSE(mica__depthwise_))[c->unit == 8],
+                      .splits = splits };
     d->all = c->window[0] * c->window[1] * c->window[2];
     d->chunks = (c->groups + CHANNELS - 1) / CHANNELS;
     if (mica__mul_overflow((size_t)(splits * d->chunks * d->all), CHANNELS * c->unit, bytes))

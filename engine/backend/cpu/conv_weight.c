@@ -102,8 +102,8 @@ static void split_task(void *context, size_t task)
         atomic_store(&c->status, MICA_EMEMORY);
         return;
     }
-    char *sums = b->sums + (split * c->groups + group) * b->all * c->inputs * c->outputs *
-                               (int64_t)c->unit;
+    char *sums =
+        b->sums + (split * c->groups + group) * b->all * c->inputs * c->outputs * (int64_t)c->unit;
     int64_t blocks = c->batch * c->blocks;
     for (int64_t i = blocks * split / b->splits; i < blocks * (split + 1) / b->splits; i++)
         add_block(b, i / c->blocks, i % c->blocks, group, chunk, sums, memory);
@@ -133,8 +133,8 @@ static int run_phase(mica__conv *c, void *context)
 /* ---- the end: sums of the splits in their order, turned to [outputs][taps][inputs] ---- */
 
 #define COMBINE(T)                                                                                 \
-    static void combine_##T(const backward *b, int64_t group, int64_t line, int64_t lines,         \
-                            T *to, int64_t to_row)                                                 \
+    static void combine_##T(const backward *b, int64_t group, int64_t line, int64_t lines, T *to,  \
+                            int64_t to_row)                                                        \
     {                                                                                              \
         const mica__conv *c = b->c;                                                                \
         int64_t one = b->all * c->inputs * c->outputs, rest = c->groups * one;                     \
@@ -166,7 +166,8 @@ static void combine_task(void *context, size_t task)
         combine_float(b, group, line, lines, (float *)(void *)b->w + start, all);
         return;
     }
-    /* In place of the first split's sums nothing else reads any more: not needed, rows are short. */
+    /* In place of the first split's sums nothing else reads any more: not needed, rows are short.
+     */
     float sum[LINES];
     int64_t one = all * c->outputs, rest = c->groups * one;
     const float *from = (const float *)(const void *)b->sums + group * one + line * c->outputs;

@@ -1971,7 +1971,7 @@ const mica__function mica__functions[] = {
     { "conv_transpose3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
       "Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d.", call_conv_transpose3d },
     { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None",
-      "Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before alone where padding_high says how many after; negative numbers cut.", call_conv_general },
+      "Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after).", call_conv_general },
     { "convolve", "a: array, v: array, /, mode: string = 'full'",
       "Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding.", call_convolve },
     { "fft_fft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",

@@ -836,8 +836,9 @@ MICA_API mica_array *mica_conv_transpose3d(mica_scope *scope, mica_array *input,
 
 /** Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C /
     groups). input_dilation puts zeros between the elements, flip turns the window round, which
-    makes it a convolution. padding: zeros before and after each axis, or before alone where
-    padding_high says how many after; negative numbers cut.
+    makes it a convolution. padding: zeros before and after each axis, or before it where
+    padding_high says how many after; negative numbers cut. Python also takes both as
+    padding=(before, after).
     conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None) */
 MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mica_array *weight,
                                        mica_dims stride, mica_dims padding,

@@ -685,7 +685,7 @@ def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int]
     """Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
 def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, padding_high: None | Sequence[int] = None, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before alone where padding_high says how many after; negative numbers cut."""
+    """Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after)."""
 
 def convolve(a: array, v: array, /, mode: str = 'full', *, stream: StreamOrDevice = None) -> array:
     """Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding."""

@@ -25,13 +25,20 @@ static int paddings(mica_scope *s, PyObject *o, mica_dims *low, mica_dims *high)
 PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
-    static char *names[] = {
-        "",       "",     "stride", "padding", "kernel_dilation", "input_dilation",
-        "groups", "flip", "stream", NULL
-    };
+    static char *names[] = { "",
+                             "",
+                             "stride",
+                             "padding",
+                             "kernel_dilation",
+                             "input_dilation",
+                             "groups",
+                             "flip",
+                             "padding_high",
+                             "stream",
+                             NULL };
     PyObject *x, *w, *stride = NULL, *padding = NULL, *dilation = NULL, *spread = NULL,
-                     *groups = NULL, *stream = Py_None, *flip = Py_False;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOOOOO$O:conv_general", names, &x, &w,
+                     *groups = NULL, *stream = Py_None, *flip = Py_False, *after = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOOOOO$OO:conv_general", names, &x, &w,
                                      &stride, &padding, &dilation, &spread, &groups, &flip,
                                      &stream))
         return NULL;
@@ -51,6 +58,8 @@ PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
     bool bad =
         (stride && mica_py_dims("[conv_general] argument 'stride'", &s, stride, true, &step)) ||
         (padding && paddings(&s, padding, &low, &high)) ||
+        (after != Py_None &&
+         mica_py_dims("[conv_general] argument 'padding_high'", &s, after, false, &high)) ||
         (dilation &&
          mica_py_dims("[conv_general] argument 'kernel_dilation'", &s, dilation, true, &apart)) ||
         (spread &&

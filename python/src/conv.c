@@ -40,7 +40,7 @@ PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
                      *groups = NULL, *stream = Py_None, *flip = Py_False, *after = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOOOOO$OO:conv_general", names, &x, &w,
                                      &stride, &padding, &dilation, &spread, &groups, &flip,
-                                     &stream))
+                                     &after, &stream))
         return NULL;
     mica_array *input = mica_py_array(x), *weight = mica_py_array(w);
     if (!input || !weight)

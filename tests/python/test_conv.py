@@ -187,6 +187,7 @@ BAD = [
     (lambda: mx.conv_general(X2, W2, [1, 1, 1]), ValueError, "stride has 3 values where 1 or 2"),
     (lambda: mx.conv_general(X2, W2, padding="a"), TypeError, "'padding' is of type str"),
     (lambda: mx.conv_general(X2, W2, padding=([1, 1, 1], 2)), TypeError, "padding"),
+    (lambda: mx.conv_general(X2, W2, padding=1, padding_high=[1, 1, 1]), ValueError, "padding has 3"),
     (lambda: mx.conv_general(X2, W2, flip=1), TypeError, "flip"),
     (lambda: mx.conv2d(X2, mx.zeros((6, 3, 4))), ValueError, "as many axes"),
     (lambda: mx.conv_general(mx.zeros((1, 2)), mx.zeros((1, 2))), ValueError, "1 to 3 spatial axes"),

@@ -1452,7 +1452,13 @@ static mica_array *call_conv_general(mica_scope *scope, const mica__value *v, mi
 {
     (void)many;
     return mica_conv_general(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
-                             v[5].dims, v[6].integer, v[7].boolean);
+                             v[5].dims, v[6].integer, v[7].boolean, v[8].dims);
+}
+
+static mica_array *call_convolve(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_convolve(scope, v[0].array, v[1].array, v[2].string);
 }
 
 static mica_array *call_fft_fft(mica_scope *scope, const mica__value *v, mica_arrays *many)
@@ -1953,19 +1959,21 @@ const mica__function mica__functions[] = {
     { "matrix_transpose", "a: array, /",
       "Exchanges the last two axes.", call_matrix_transpose },
     { "conv1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1",
-      "Cross-correlation along one axis: input (N, L, C).", call_conv1d },
+      "Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2 padding - dilation (K - 1) - 1) / stride + 1, O).", call_conv1d },
     { "conv2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
-      "Cross-correlation over two axes: input (N, H, W, C).", call_conv2d },
+      "Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride, padding and dilation for both axes or one each.", call_conv2d },
     { "conv3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
-      "Cross-correlation over three axes: input (N, D, H, W, C).", call_conv3d },
+      "Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); stride, padding and dilation for all axes or one each.", call_conv3d },
     { "conv_transpose1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1",
-      "The adjoint of conv1d in its input.", call_conv_transpose1d },
+      "Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O).", call_conv_transpose1d },
     { "conv_transpose2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
-      "The adjoint of conv2d in its input.", call_conv_transpose2d },
+      "Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes as for conv_transpose1d.", call_conv_transpose2d },
     { "conv_transpose3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
-      "The adjoint of conv3d in its input.", call_conv_transpose3d },
-    { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False",
-      "Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution.", call_conv_general },
+      "Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d.", call_conv_transpose3d },
+    { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None",
+      "Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after).", call_conv_general },
+    { "convolve", "a: array, v: array, /, mode: string = 'full'",
+      "Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding.", call_convolve },
     { "fft_fft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
       "Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its root.", call_fft_fft },
     { "fft_ifft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",

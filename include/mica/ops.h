@@ -793,48 +793,63 @@ MICA_API mica_array *mica_fast_scaled_dot_product_attention(mica_scope *scope, m
     matrix_transpose(a: array, /) */
 MICA_API mica_array *mica_matrix_transpose(mica_scope *scope, mica_array *a);
 
-/** Cross-correlation along one axis: input (N, L, C).
+/** Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2
+    padding - dilation (K - 1) - 1) / stride + 1, O).
     conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv1d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  int64_t stride, int64_t padding, int64_t dilation, int64_t groups);
 
-/** Cross-correlation over two axes: input (N, H, W, C).
+/** Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride,
+    padding and dilation for both axes or one each.
     conv2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv2d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  mica_dims stride, mica_dims padding, mica_dims dilation,
                                  int64_t groups);
 
-/** Cross-correlation over three axes: input (N, D, H, W, C).
+/** Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups);
+    stride, padding and dilation for all axes or one each.
     conv3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv3d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  mica_dims stride, mica_dims padding, mica_dims dilation,
                                  int64_t groups);
 
-/** The adjoint of conv1d in its input.
+/** Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L
+    - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O).
     conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose1d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            int64_t stride, int64_t padding, int64_t dilation,
                                            int64_t output_padding, int64_t groups);
 
-/** The adjoint of conv2d in its input.
+/** Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes
+    as for conv_transpose1d.
     conv_transpose2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose2d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            mica_dims stride, mica_dims padding, mica_dims dilation,
                                            mica_dims output_padding, int64_t groups);
 
-/** The adjoint of conv3d in its input.
+/** Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C /
+    groups); sizes as for conv_transpose1d.
     conv_transpose3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose3d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            mica_dims stride, mica_dims padding, mica_dims dilation,
                                            mica_dims output_padding, int64_t groups);
 
-/** Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip
-    makes it a convolution.
-    conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False) */
+/** Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C /
+    groups). input_dilation puts zeros between the elements, flip turns the window round, which
+    makes it a convolution. padding: zeros before and after each axis, or before it where
+    padding_high says how many after; negative numbers cut. Python also takes both as
+    padding=(before, after).
+    conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None) */
 MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mica_array *weight,
                                        mica_dims stride, mica_dims padding,
                                        mica_dims kernel_dilation, mica_dims input_dilation,
-                                       int64_t groups, bool flip);
+                                       int64_t groups, bool flip, mica_dims padding_high);
+
+/** Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them,
+    same the middle ones, as many as the longer has elements, valid those without padding.
+    convolve(a: array, v: array, /, mode: string = 'full') */
+MICA_API mica_array *mica_convolve(mica_scope *scope, mica_array *a, mica_array *v,
+                                   const char *mode);
 
 /** Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64.
     norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its

@@ -667,25 +667,28 @@ def matrix_transpose(a: array, /, *, stream: StreamOrDevice = None) -> array:
     """Exchanges the last two axes."""
 
 def conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation along one axis: input (N, L, C)."""
+    """Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2 padding - dilation (K - 1) - 1) / stride + 1, O)."""
 
 def conv2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over two axes: input (N, H, W, C)."""
+    """Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride, padding and dilation for both axes or one each."""
 
 def conv3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over three axes: input (N, D, H, W, C)."""
+    """Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); stride, padding and dilation for all axes or one each."""
 
 def conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv1d in its input."""
+    """Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O)."""
 
 def conv_transpose2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv2d in its input."""
+    """Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
 def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv3d in its input."""
+    """Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
-def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution."""
+def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, padding_high: None | Sequence[int] = None, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after)."""
+
+def convolve(a: array, v: array, /, mode: str = 'full', *, stream: StreamOrDevice = None) -> array:
+    """Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding."""
 
 def bartlett(M: int, *, stream: StreamOrDevice = None) -> array:
     """Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""

@@ -26,6 +26,8 @@ ELSEWHERE = {
 
 # Primitives without a name of their own in Python, and the case that runs them.
 PRIMITIVES = {
+    "conv": "conv_general",
+    "conv_weight": "conv_general",
     "rint": "round",
     "constant": "array",
     "placeholder": "vmap",

@@ -56,6 +56,13 @@ DIFFERENCES = (
         "the wheel takes the arrays for adjacent",
         "as NumPy: the common axes come first",
     ),
+    Difference("conv1d of input with more spatial axes", "the wheel convolves over them", "ValueError"),
+    Difference(
+        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the window)",
+        "the wheel cuts the input before it puts zeros between its elements: wrong sizes",
+        "cuts afterwards: what the documented size of the result says",
+    ),
+    Difference("conv with groups=0", "the wheel dies", "ValueError"),
     Difference(
         "vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax, conv; "
         "jvp of addmm; vjp of minmax, conv_general",
@@ -127,6 +134,11 @@ _MEANT = tuple(
             r"array\(uint64\) / -1:|-1 / array\(uint64\):",
             "negative numbers do not wrap before division",
         ),
+        (
+            r"^conv.* float64 .*got unsupported data type",
+            "float64 is convolved with every geometry, not with some alone",
+        ),
+        (r"^conv3d.*Can only handle groups != 1 in 1D or 2D", "three axes have groups too"),
         (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
         (r"^hadamard_transform.* float64 .*a result", "float64 is transformed in float64"),
     )

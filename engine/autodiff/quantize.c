@@ -10,10 +10,9 @@
 static mica_array *codes_of(mica_scope *s, const mica__quant_format *f, mica_array *w,
                             const mica_array *scales)
 {
-    struct mica__dequantize_params p = { .mode = MICA_QUANT_AFFINE,
-                                         .group = f->group,
-                                         .bits = f->bits,
-                                         .dtype = scales->dtype };
+    struct mica__dequantize_params p = {
+        .mode = MICA_QUANT_AFFINE, .group = f->group, .bits = f->bits, .dtype = scales->dtype
+    };
     int64_t shape[MICA_MAX_NDIM];
     for (int i = 0; i < w->ndim; i++) shape[i] = w->shape[i];
     shape[w->ndim - 1] = mica__quant_elements(f, w->shape[w->ndim - 1]);
@@ -35,26 +34,13 @@ static mica_array *group_sums(mica_scope *s, const mica__quant_format *f, mica_a
     return mica_sum(s, mica__reshape(s, a, a->ndim + 1, shape), (mica_dims){ 1, &last }, false);
 }
 
-static bool refuse(mica_scope *s, const char *name, bool affine, const bool needed[])
-{
-    if (needed[0])
-        mica__error(s, MICA_ERUNTIME,
-                    "[%s::vjp] no gradient wrt the quantized weights; differentiate by x, scales "
-                    "and biases, or by the weights before quantize with qqmm.",
-                    name);
-    else if (!affine && needed[1])
-        mica__error(s, MICA_EVALUE, "[%s::vjp] no gradient wrt the scales of this mode.", name);
-    return mica__scope_ok(s);
-}
-
 VJP_RULE(dequantize)
 {
     const struct mica__dequantize_params *p = MICA_PARAMS(n, dequantize);
     mica__quant_format f = { (mica__quant_mode)p->mode, p->group, p->bits };
     bool affine = f.mode == MICA_QUANT_AFFINE;
-    if (!refuse(s, "dequantize", affine, needed) || !affine || !C) return;
-    if (needed[1])
-        gradients[1] = group_sums(s, &f, mica_multiply(s, C, codes_of(s, &f, X, Y)));
+    if (!affine || !C) return;
+    if (needed[1]) gradients[1] = group_sums(s, &f, mica_multiply(s, C, codes_of(s, &f, X, Y)));
     if (needed[2]) gradients[2] = group_sums(s, &f, C);
 }
 
@@ -69,6 +55,17 @@ JVP_RULE(dequantize)
     mica__rebuild(s, n, in, NULL, results);
 }
 
+/* ---- quantize: steps; zero wherever there is a derivative ---- */
+
+VJP_RULE(quantize)
+{
+    (void)cotangents, (void)needed, (void)gradients;
+}
+JVP_RULE(quantize)
+{
+    (void)tangents, (void)results;
+}
+
 /* ---- quantize_through: as if it were not there ---- */
 
 VJP_RULE(quantize_through)
@@ -81,6 +78,18 @@ JVP_RULE(quantize_through)
 }
 
 /* ---- products ---- */
+
+static bool refuse(mica_scope *s, const char *name, bool affine, const bool needed[])
+{
+    if (needed[0])
+        mica__error(s, MICA_ERUNTIME,
+                    "[%s::vjp] no gradient wrt the quantized weights; differentiate by x, scales "
+                    "and biases, or by the weights before quantize with qqmm.",
+                    name);
+    else if (!affine && needed[1])
+        mica__error(s, MICA_EVALUE, "[%s::vjp] no gradient wrt the scales of this mode.", name);
+    return mica__scope_ok(s);
+}
 
 /* A node taken apart; batches of several axes are not differentiated in place: vmap comes after. */
 typedef struct parts {
@@ -145,8 +154,7 @@ static mica_array *weight_gradient(mica_scope *s, const parts *p, mica_array *c)
     mica_array *turn = mica_arange_integer(s, 0, count, 1, MICA_UINT32);
     turn = mica__broadcast_to(s, turn, mica__dims_of(p->lhs));
     mica_array *g;
-    if (p->transposed)
-        g = mica__gather_mm(s, mica_swapaxes(s, c, -1, -2), x, turn, p->lhs);
+    if (p->transposed) g = mica__gather_mm(s, mica_swapaxes(s, c, -1, -2), x, turn, p->lhs);
     else g = mica__gather_mm(s, mica_swapaxes(s, x, -1, -2), c, p->lhs, turn);
     return mica__scatter_matrices(s, g, p->rhs, p->w->shape[each]);
 }
@@ -222,8 +230,8 @@ VMAP_RULE(quantized_matmul)
     }
     int64_t m = X->shape[1], flat[3] = { 1, batch * m, X->shape[2] };
     mica_array *x = mica__reshape(s, in[0], 3, flat);
-    mica_array *y = mica__quantized_matmul(s, &p.f, x, p.w, p.scales, p.biases, NULL, NULL,
-                                           p.transposed, (mica_dtype)n->out[0].dtype);
+    mica_array *y = mica__quantized_matmul(s, &p.f, x, in[1], in[2], p.affine ? in[3] : NULL, NULL,
+                                           NULL, p.transposed, (mica_dtype)n->out[0].dtype);
     int64_t shape[4] = { batch, 1, m, y ? y->shape[2] : 0 };
     results[0] = y ? mica__reshape(s, y, 4, shape) : NULL;
     return results[0] != NULL;

@@ -201,6 +201,8 @@ mica_array *mica_gather_qmm(mica_scope *s, mica_array *x, mica_array *w, mica_ar
                             mica_array *global_scale, bool sorted_indices)
 {
     (void)sorted_indices; /* the kernel sorts for itself */
+    if (x && x->ndim == 1 && !lhs_indices && !rhs_indices && !global_scale)
+        return mica_quantized_matmul(s, x, w, scales, biases, transpose, group_size, bits, mode);
     request r = { .name = "gather_qmm",
                   .x = mica__operand(s, x),
                   .w = w,

@@ -39,6 +39,11 @@ DIFFERENCES = (
         "the wheel is off by up to 4e-7",
         "within the tolerance of the case",
     ),
+    Difference(
+        "truncated_normal float32",
+        "the wheel's erf of the bounds is off by some units, which erfinv stretches",
+        "the same words, through functions within 2 ulp",
+    ),
     Difference("mean", "the wheel sums in the result dtype, which overflows", "sums wide, rounds once"),
     Difference("sum, var, std, cumsum of halves", "the wheel sums in halves", "sums in float32, rounds once"),
     Difference(

@@ -65,8 +65,8 @@ sanitize: $(STAMPS)/build
 bench: build $(STAMPS)/test ## the measured table; peers that are installed run beside
 	$(PY) bench $(ARGS)
 
-docs: $(STAMPS)/venv ## the reference of all functions, from the tables, to build/docs
-	$(PY) tools/docs.py build/docs
+docs: build $(STAMPS)/test ## the reference of all functions (docs/reference) from tables, oracle, docs/examples
+	$(PY) tools/docs.py
 
 lint: $(STAMPS)/lint ## stale tables, layer order, file sizes, ruff
 	$(PY) tools/gen.py --check

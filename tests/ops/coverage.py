@@ -21,6 +21,7 @@ ELSEWHERE = {
     "random_seed": "tests/python/test_core_random.py",
     "random_bits": "tests/ops/oracle/random.py: every distribution",
     "random_multivariate_normal": "tests/python/test_core_random.py",
+    "gather_qqmm": "tests/python/test_core_beside_matrix.py",
     "broadcast_shapes": "tests/python/test_core_protocol.py",
 }
 
@@ -43,6 +44,7 @@ PRIMITIVES = {
     "layer_norm_vjp": "fast.layer_norm",
     "attention": "fast.scaled_dot_product_attention",
     "attention_vjp": "fast.scaled_dot_product_attention",
+    "quantize_through": "qqmm",
     "custom": "custom_function",
     "fft": "fft.fft",
     "rfft": "fft.rfft",
@@ -104,8 +106,10 @@ NOT_DIFFERENTIATED = {"view": "bytes under another type have no derivative"}
 # Functions that the matrix does not batch, differentiate or compile, and why.
 NOT_IN_MODE = {
     ("vmap", "as_strided"): "strides count over the memory of the whole argument",
-    ("vmap", "view"): "proven in tests/python/test_core_transforms.py",
+    ("vmap", "view"): "proven in tests/python/test_core_beside_matrix.py",
     ("vmap", "array.view"): "the method of view",
+    ("vmap", "qqmm"): "proven in tests/python/test_core_beside_matrix.py",
+    ("derivative", "qqmm"): "it rounds its argument: a difference quotient says nothing",
     ("derivative", "argpartition"): "its result is an index",
 }
 

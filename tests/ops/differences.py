@@ -66,6 +66,13 @@ DIFFERENCES = (
         "the wheel takes the arrays for adjacent",
         "as NumPy: the common axes come first",
     ),
+    Difference("conv1d of input with more spatial axes", "the wheel convolves over them", "ValueError"),
+    Difference(
+        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the window)",
+        "the wheel cuts the input before it puts zeros between its elements: wrong sizes",
+        "cuts afterwards: what the documented size of the result says",
+    ),
+    Difference("conv with groups=0", "the wheel dies", "ValueError"),
     Difference(
         "vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax, conv; "
         "jvp of addmm; vjp of minmax, conv_general",
@@ -93,6 +100,15 @@ DIFFERENCES = (
     Difference("as_strided of views", "the wheel fails at eval", "strides over the row-major elements"),
     Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
     Difference("allocation that cannot be satisfied", "the wheel dies", "MemoryError"),
+    Difference("hadamard_transform(float64)", "the wheel refuses it", "a float64 result"),
+    Difference(
+        "hadamard_transform of 36 elements",
+        "the wheel gives garbage",
+        "ValueError, as for all sizes but m * 2^k",
+    ),
+    Difference(
+        "istft with a complex window", "the wheel's result is some 1e8 too large", "the window's real part"
+    ),
     Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
 )
 
@@ -128,7 +144,13 @@ _MEANT = tuple(
             r"array\(uint64\) / -1:|-1 / array\(uint64\):",
             "negative numbers do not wrap before division",
         ),
+        (
+            r"^conv.* float64 .*got unsupported data type",
+            "float64 is convolved with every geometry, not with some alone",
+        ),
+        (r"^conv3d.*Can only handle groups != 1 in 1D or 2D", "three axes have groups too"),
         (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
+        (r"^hadamard_transform.* float64 .*a result", "float64 is transformed in float64"),
     )
 )
 

@@ -24,7 +24,8 @@ static li cholesky_one(const mica__matrices *b, int64_t i, char *work)
     char *out = mica__matrix_at(&b->l->out[0], i, (int64_t)b->n * b->n);
     li info = 0;
     copy_in(b, i, out);
-    if (b->n) b->f->potrf(b->upper ? "L" : "U", &b->n, out, &b->n, &info, 1);
+    if (!mica__triangle_finite(out, b->n, b->upper, b->dtype)) mica__fill_nan(out, (int64_t)b->n * b->n, b->dtype); /* NaN is passed on */
+    else if (b->n) b->f->potrf(b->upper ? "L" : "U", &b->n, out, &b->n, &info, 1);
     mica__clear_triangle(out, b->n, b->item, !b->upper);
     return info;
 }
@@ -46,6 +47,10 @@ static li inv_one(const mica__matrices *b, int64_t i, char *work)
     li info = 0, *pivots = (li *)(void *)work;
     copy_in(b, i, out);
     if (!b->n) return 0;
+    if (!mica__all_finite(out, (int64_t)b->n * b->n, b->dtype)) { /* OpenBLAS passes NaN on to some elements alone */
+        mica__fill_nan(out, (int64_t)b->n * b->n, b->dtype);
+        return 0;
+    }
     b->f->getrf(&b->n, &b->n, out, &b->n, pivots, &info);
     if (info == 0) b->f->getri(&b->n, out, &b->n, pivots, work + mica__lines((size_t)b->n * sizeof(li)), &b->lwork, &info);
     return info;
@@ -106,6 +111,10 @@ static li solve_one(const mica__matrices *b, int64_t i, char *work)
     li *pivots = (li *)(void *)(rhs + mica__lines((size_t)b->n * (size_t)b->columns * b->item)), info = 0;
     if (!b->n || !b->columns) return 0;
     copy_in(b, i, work);
+    if (!mica__all_finite(work, (int64_t)b->n * b->n, b->dtype)) {
+        mica__fill_nan(out, (int64_t)b->n * b->columns, b->dtype);
+        return 0;
+    }
     char *x = columns_in(b, i, rhs, out);
     b->f->getrf(&b->n, &b->n, work, &b->n, pivots, &info);
     if (info == 0) b->f->getrs("T", &b->n, &b->columns, work, &b->n, pivots, x, &b->n, &info, 1);

@@ -57,8 +57,12 @@ void mica__transpose_in_place(void *a, int64_t n, mica_dtype dtype);
 void mica__clear_triangle(void *a, int64_t n, size_t item, bool above);
 /* Ones on the diagonal, zeros elsewhere. */
 void mica__fill_identity(void *a, int64_t n, mica_dtype dtype);
+/* NaN everywhere. */
+void mica__fill_nan(void *a, int64_t count, mica_dtype dtype);
 /* Whether no element is NaN or infinite. */
 bool mica__all_finite(const void *a, int64_t count, mica_dtype dtype);
+/* The same for one triangle of a row-major n x n matrix. */
+bool mica__triangle_finite(const void *a, int64_t n, bool upper, mica_dtype dtype);
 /* The real part of element i. */
 static inline double mica__real_at(const void *a, int64_t i, mica_dtype dtype)
 {

@@ -132,6 +132,12 @@ void mica__fill_identity(void *a, int64_t n, mica_dtype dtype)
     for (int64_t i = 0; i < n; i++) mica__store_number(dtype, (char *)a + (size_t)(i * (n + 1)) * item, true, 1, 0, 0);
 }
 
+void mica__fill_nan(void *a, int64_t count, mica_dtype dtype)
+{
+    size_t item = mica__dtype_sizes[dtype];
+    for (int64_t i = 0; i < count; i++) mica__store_number(dtype, (char *)a + (size_t)i * item, false, 0, (double)NAN, (double)NAN);
+}
+
 bool mica__all_finite(const void *a, int64_t count, mica_dtype dtype)
 {
     double sum = 0; /* 0 times anything finite is 0, else NaN */
@@ -145,4 +151,14 @@ bool mica__all_finite(const void *a, int64_t count, mica_dtype dtype)
         sum = part;
     }
     return sum == 0;
+}
+
+bool mica__triangle_finite(const void *a, int64_t n, bool upper, mica_dtype dtype)
+{
+    for (int64_t r = 0; r < n; r++) {
+        int64_t from = upper ? r : 0, to = upper ? n : r + 1;
+        const char *row = (const char *)a + (size_t)(r * n + from) * mica__dtype_sizes[dtype];
+        if (!mica__all_finite(row, to - from, dtype)) return false;
+    }
+    return true;
 }

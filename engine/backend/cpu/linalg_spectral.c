@@ -1,8 +1,6 @@
 /* Kernels of orthogonal factors, singular values and eigenvalues. */
 #include "backend/cpu/linalg.h"
 
-#include <math.h>
-
 /* ---- QR ---- */
 
 /* Work: A's columns, tau, LAPACK's workspace. */
@@ -123,23 +121,6 @@ static sizes eigh_sizes(const mica__matrices *b)
     return (sizes){ b->lwork, b->complex ? (li)(r > INT32_MAX ? INT32_MAX : r) : 0, b->mode ? 3 + 5 * n : 1 };
 }
 
-static void fill_nan(const mica__matrices *b, void *to, int64_t count, size_t item)
-{
-    size_t numbers = (size_t)count * item / b->real;
-    for (size_t k = 0; k < numbers; k++)
-        mica__store_number(b->real == 8 ? MICA_FLOAT64 : MICA_FLOAT32, (char *)to + k * b->real, false, 0, (double)NAN, 0);
-}
-
-/* The triangle that counts, and nothing else, decides whether there is NaN. */
-static bool triangle_finite(const mica__matrices *b, const char *a)
-{
-    for (int64_t r = 0; r < b->n; r++) {
-        int64_t from = b->upper ? r : 0, to = b->upper ? b->n : r + 1;
-        if (!mica__all_finite(a + (size_t)(r * b->n + from) * b->item, to - from, b->dtype)) return false;
-    }
-    return true;
-}
-
 /* Work: integers, real workspace, workspace, a copy of A where no vectors are wanted. */
 static li eigh_one(const mica__matrices *b, int64_t i, char *work)
 {
@@ -151,9 +132,9 @@ static li eigh_one(const mica__matrices *b, int64_t i, char *work)
     li info = 0;
     if (!b->n) return 0;
     memcpy(a, mica__matrix_at(b->l->in[0], i, size), (size_t)size * b->item);
-    if (!triangle_finite(b, a)) { /* NaN is passed on */
-        fill_nan(b, w, b->n, b->real);
-        if (b->mode) fill_nan(b, a, size, b->item);
+    if (!mica__triangle_finite(a, b->n, b->upper, b->dtype)) { /* NaN is passed on */
+        mica__fill_nan(w, b->n, b->real == 8 ? MICA_FLOAT64 : MICA_FLOAT32);
+        if (b->mode) mica__fill_nan(a, size, b->dtype);
         return 0;
     }
     syevd(b, a, w, rest, s, rwork, (li *)(void *)work, &info);

@@ -316,6 +316,8 @@ case("linalg.cross", X(-4, 4), X(-4, 4), shapes=(((3, 4), (3, 4)), ((2, 4), (3, 
 
 # ---- random numbers that depend on each other ----
 
+family("random")
+
 case(
     "random.multivariate_normal",
     X(-2, 2),

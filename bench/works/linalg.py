@@ -1,4 +1,4 @@
-"""Linear algebra: one large matrix, and many small ones. The peers use all threads where their libraries do."""
+"""Linear algebra: one large matrix, and many small ones. Peers use all threads where their libraries do."""
 
 from collections.abc import Callable
 from functools import partial

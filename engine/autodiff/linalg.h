@@ -10,14 +10,23 @@ static inline mica_array *mica__adjoint(mica_scope *s, mica_array *a)
 {
     return a ? mica__conjugated(s, mica_swapaxes(s, a, -1, -2)) : NULL;
 }
-static inline mica_array *mica__times(mica_scope *s, mica_array *a, mica_array *b) { return a && b ? mica_matmul(s, a, b) : NULL; }
+static inline mica_array *mica__times(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return a && b ? mica_matmul(s, a, b) : NULL;
+}
 static inline mica_array *mica__times3(mica_scope *s, mica_array *a, mica_array *b, mica_array *c)
 {
     return mica__times(s, a, mica__times(s, b, c));
 }
 /* a + b, where NULL stands for 0. */
-static inline mica_array *mica__plus(mica_scope *s, mica_array *a, mica_array *b) { return a && b ? mica_add(s, a, b) : a ? a : b; }
-static inline mica_array *mica__minus(mica_scope *s, mica_array *a) { return a ? mica_negative(s, a) : NULL; }
+static inline mica_array *mica__plus(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return a && b ? mica_add(s, a, b) : a ? a : b;
+}
+static inline mica_array *mica__minus(mica_scope *s, mica_array *a)
+{
+    return a ? mica_negative(s, a) : NULL;
+}
 /* (a + a^H) / 2 */
 static inline mica_array *mica__hermitian(mica_scope *s, mica_array *a)
 {
@@ -28,7 +37,10 @@ static inline mica_array *mica__triangle(mica_scope *s, mica_array *a, bool uppe
 {
     return a ? upper ? mica_triu(s, a, k) : mica_tril(s, a, k) : NULL;
 }
-static inline mica_array *mica__diagonal(mica_scope *s, mica_array *a) { return a ? mica_diagonal(s, a, 0, -2, -1) : NULL; }
+static inline mica_array *mica__diagonal(mica_scope *s, mica_array *a)
+{
+    return a ? mica_diagonal(s, a, 0, -2, -1) : NULL;
+}
 /* Columns, or rows, of a multiplied by the numbers of v. */
 static inline mica_array *mica__scale_columns(mica_scope *s, mica_array *a, mica_array *v)
 {
@@ -41,7 +53,10 @@ static inline mica_array *mica__scale_rows(mica_scope *s, mica_array *a, mica_ar
 /* The matrix with v on its diagonal. */
 static inline mica_array *mica__diagonal_matrix(mica_scope *s, mica_array *v)
 {
-    return v ? mica__scale_columns(s, mica_eye(s, v->shape[v->ndim - 1], MICA_NO_INTEGER, 0, (mica_dtype)v->dtype), v) : NULL;
+    return v ? mica__scale_columns(
+                   s, mica_eye(s, v->shape[v->ndim - 1], MICA_NO_INTEGER, 0, (mica_dtype)v->dtype),
+                   v)
+             : NULL;
 }
 /* 1 / a, 0 where a is 0. */
 mica_array *mica__safe_reciprocal(mica_scope *s, mica_array *a);

@@ -1,47 +1,58 @@
-/* Builders of linear algebra on the last two axes: checks and nodes. What needs LAPACK is known where it runs. */
+/* Builders of linear algebra on the last two axes: checks and nodes. What needs LAPACK is known
+ * where it runs. */
 #include "ops/linalg.h"
 
 /* ---- checks ---- */
 
 /* Types that LAPACK computes in; complex64 where `complex`. */
-static bool check_type(mica_scope *s, const char *name, mica_dtype d, bool complex)
+bool mica__check_lapack_type(mica_scope *s, const char *name, mica_dtype d, bool complex)
 {
     if (d == MICA_FLOAT32 || d == MICA_FLOAT64 || (complex && d == MICA_COMPLEX64)) return true;
-    mica__error(s, MICA_EVALUE, "[linalg.%s] Arrays must have type float32%s. Received array with type %s; convert it with astype.", name,
-                complex ? ", float64 or complex64" : " or float64", mica_dtype_name(d));
+    mica__error(s, MICA_EVALUE,
+                "[linalg.%s] Arrays must have type float32%s. Received array with type %s; convert "
+                "it with astype.",
+                name, complex ? ", float64 or complex64" : " or float64", mica_dtype_name(d));
     return false;
 }
 
 /* At least two axes, of sizes that LAPACK can count. */
-static bool check_matrix(mica_scope *s, const char *name, const mica_array *a)
+bool mica__check_matrix(mica_scope *s, const char *name, const mica_array *a)
 {
     if (a->ndim < 2)
-        mica__error(s, MICA_EVALUE, "[linalg.%s] Arrays must have >= 2 dimensions. Received array with %d dimensions.", name, a->ndim);
+        mica__error(
+            s, MICA_EVALUE,
+            "[linalg.%s] Arrays must have >= 2 dimensions. Received array with %d dimensions.",
+            name, a->ndim);
     else if (a->shape[a->ndim - 1] > INT32_MAX || a->shape[a->ndim - 2] > INT32_MAX)
-        mica__error(s, MICA_EOVERFLOW, "[linalg.%s] matrices of shape %s have more than 2147483647 rows or columns", name,
-                    mica__shape_text(mica__dims_of(a)));
+        mica__error(s, MICA_EOVERFLOW,
+                    "[linalg.%s] matrices of shape %s have more than 2147483647 rows or columns",
+                    name, mica__shape_text(mica__dims_of(a)));
     return mica__scope_ok(s);
 }
 
-static bool check_square(mica_scope *s, const char *name, const mica_array *a)
+static bool mica__check_square(mica_scope *s, const char *name, const mica_array *a)
 {
-    if (!check_matrix(s, name, a)) return false;
+    if (!mica__check_matrix(s, name, a)) return false;
     if (a->shape[a->ndim - 1] != a->shape[a->ndim - 2])
-        mica__error(s, MICA_EVALUE, "[linalg.%s] Only defined for square matrices. Received array with shape %s.", name,
-                    mica__shape_text(mica__dims_of(a)));
+        mica__error(s, MICA_EVALUE,
+                    "[linalg.%s] Only defined for square matrices. Received array with shape %s.",
+                    name, mica__shape_text(mica__dims_of(a)));
     return mica__scope_ok(s);
 }
 
 /* A square matrix of a type that LAPACK has. */
-static mica_array *square(mica_scope *s, const char *name, mica_array *a, bool complex)
+mica_array *mica__square_matrix(mica_scope *s, const char *name, mica_array *a, bool complex)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !check_type(s, name, (mica_dtype)a->dtype, complex) || !check_square(s, name, a)) return NULL;
+    if (!mica__ready(s, a) || !mica__check_lapack_type(s, name, (mica_dtype)a->dtype, complex) ||
+        !mica__check_square(s, name, a))
+        return NULL;
     return a;
 }
 
 /* The leading axes of a, then `n` sizes. */
-static mica_dims batch_and(const mica_array *a, int n, int64_t first, int64_t second, int64_t room[MICA_MAX_NDIM])
+mica_dims mica__batch_and(const mica_array *a, int n, int64_t first, int64_t second,
+                          int64_t room[MICA_MAX_NDIM])
 {
     int lead = a->ndim - 2;
     for (int i = 0; i < lead; i++) room[i] = a->shape[i];
@@ -50,17 +61,13 @@ static mica_dims batch_and(const mica_array *a, int n, int64_t first, int64_t se
     return (mica_dims){ lead + n, room };
 }
 
-static mica_dtype real_of(mica_dtype d) { return d == MICA_COMPLEX64 ? MICA_FLOAT32 : d; }
-
-static mica_arrays none(void) { return (mica_arrays){ 0, NULL }; }
-
 /* The list of results, none when one failed. */
-static mica_arrays several(mica_scope *s, size_t n, mica_array *const arrays[])
+mica_arrays mica__several(mica_scope *s, size_t n, mica_array *const arrays[])
 {
     mica_array **at = mica__scope_alloc(s, n * sizeof *at);
     for (size_t i = 0; i < n && at; i++)
-        if (!(at[i] = arrays[i])) return none();
-    return at ? (mica_arrays){ n, at } : none();
+        if (!(at[i] = arrays[i])) return (mica_arrays){ 0, NULL };
+    return at ? (mica_arrays){ n, at } : (mica_arrays){ 0, NULL };
 }
 
 /* ---- factors and inverses of square matrices ---- */
@@ -73,18 +80,18 @@ static mica_array *same_shape(mica_scope *s, mica_prim prim, const void *params,
 mica_array *mica_linalg_cholesky(mica_scope *s, mica_array *a, bool upper)
 {
     struct mica__cholesky_params p = { .upper = upper };
-    return same_shape(s, mica_prim_cholesky, &p, square(s, "cholesky", a, false));
+    return same_shape(s, mica_prim_cholesky, &p, mica__square_matrix(s, "cholesky", a, false));
 }
 
 mica_array *mica_linalg_inv(mica_scope *s, mica_array *a)
 {
-    return same_shape(s, mica_prim_inv, NULL, square(s, "inv", a, false));
+    return same_shape(s, mica_prim_inv, NULL, mica__square_matrix(s, "inv", a, false));
 }
 
 static mica_array *tri_inv(mica_scope *s, const char *name, mica_array *a, bool upper)
 {
     struct mica__tri_inv_params p = { .upper = upper };
-    return same_shape(s, mica_prim_tri_inv, &p, square(s, name, a, false));
+    return same_shape(s, mica_prim_tri_inv, &p, mica__square_matrix(s, name, a, false));
 }
 
 mica_array *mica_linalg_tri_inv(mica_scope *s, mica_array *a, bool upper)
@@ -104,20 +111,24 @@ mica_array *mica_linalg_pinv(mica_scope *s, mica_array *a)
 {
     int64_t room[MICA_MAX_NDIM];
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !check_type(s, "pinv", (mica_dtype)a->dtype, false) || !check_matrix(s, "pinv", a)) return NULL;
-    mica_dims shape = batch_and(a, 2, a->shape[a->ndim - 1], a->shape[a->ndim - 2], room);
+    if (!mica__ready(s, a) || !mica__check_lapack_type(s, "pinv", (mica_dtype)a->dtype, false) ||
+        !mica__check_matrix(s, "pinv", a))
+        return NULL;
+    mica_dims shape = mica__batch_and(a, 2, a->shape[a->ndim - 1], a->shape[a->ndim - 2], room);
     return mica__build(s, mica_prim_pinv, NULL, 1, &a, (mica_dtype)a->dtype, shape);
 }
 
 /* ---- determinants ---- */
 
 /* In float32 where the type has no LAPACK; `dtype`: of the result. */
-static mica_array *for_determinant(mica_scope *s, const char *name, mica_array *a, mica_dtype *dtype)
+static mica_array *for_determinant(mica_scope *s, const char *name, mica_array *a,
+                                   mica_dtype *dtype)
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    if (a->dtype == MICA_COMPLEX64) return mica__error(s, MICA_EVALUE, "[linalg.%s] Complex inputs are not supported.", name);
-    if (!check_square(s, name, a)) return NULL;
+    if (a->dtype == MICA_COMPLEX64)
+        return mica__error(s, MICA_EVALUE, "[linalg.%s] Complex inputs are not supported.", name);
+    if (!mica__check_square(s, name, a)) return NULL;
     *dtype = mica__float_dtype((mica_dtype)a->dtype);
     return mica__cast(s, a, *dtype == MICA_FLOAT64 ? MICA_FLOAT64 : MICA_FLOAT32);
 }
@@ -128,7 +139,10 @@ mica_array *mica_linalg_det(mica_scope *s, mica_array *a)
     int64_t room[MICA_MAX_NDIM];
     a = for_determinant(s, "det", a, &dtype);
     if (!a) return NULL;
-    return mica__cast(s, mica__build(s, mica_prim_det, NULL, 1, &a, (mica_dtype)a->dtype, batch_and(a, 0, 0, 0, room)), dtype);
+    return mica__cast(s,
+                      mica__build(s, mica_prim_det, NULL, 1, &a, (mica_dtype)a->dtype,
+                                  mica__batch_and(a, 0, 0, 0, room)),
+                      dtype);
 }
 
 mica_arrays mica_linalg_slogdet(mica_scope *s, mica_array *a)
@@ -136,49 +150,69 @@ mica_arrays mica_linalg_slogdet(mica_scope *s, mica_array *a)
     mica_dtype dtype;
     int64_t room[MICA_MAX_NDIM];
     a = for_determinant(s, "slogdet", a, &dtype);
-    if (!a) return none();
-    mica_dims shape = batch_and(a, 0, 0, 0, room);
+    if (!a) return (mica_arrays){ 0, NULL };
+    mica_dims shape = mica__batch_and(a, 0, 0, 0, room);
     const mica_dtype dtypes[2] = { (mica_dtype)a->dtype, (mica_dtype)a->dtype };
     const mica_dims shapes[2] = { shape, shape };
     mica_array *out[2];
-    if (!mica__build_many(s, mica_prim_slogdet, NULL, 1, &a, 2, dtypes, shapes, out)) return none();
+    if (!mica__build_many(s, mica_prim_slogdet, NULL, 1, &a, 2, dtypes, shapes, out))
+        return (mica_arrays){ 0, NULL };
     for (int i = 0; i < 2; i++) out[i] = mica__cast(s, out[i], dtype);
-    return several(s, 2, out);
+    return mica__several(s, 2, out);
 }
 
 /* ---- systems ---- */
 
 /* Operands in their common type; b as a matrix; `vector`: b was one. */
-static bool check_system(mica_scope *s, const char *name, mica_array **a, mica_array **b, bool *vector)
+static bool check_system(mica_scope *s, const char *name, mica_array **a, mica_array **b,
+                         bool *vector)
 {
     *a = mica__operand(s, *a);
     *b = mica__operand(s, *b);
     if (!mica__ready(s, *a) || !*b) return false;
     mica_array *in[2] = { *a, *b };
     mica_dtype d = mica__result_dtype(in, 2);
-    const char *shapes[2] = { mica__shape_text(mica__dims_of(*a)), mica__shape_text(mica__dims_of(*b)) };
+    const char *shapes[2] = { mica__shape_text(mica__dims_of(*a)),
+                              mica__shape_text(mica__dims_of(*b)) };
     *vector = (*b)->ndim == 1;
     if ((*a)->ndim < 2)
-        mica__error(s, MICA_EVALUE, "[linalg.%s] First input must have >= 2 dimensions. Received array with %d dimensions.", name, (*a)->ndim);
+        mica__error(
+            s, MICA_EVALUE,
+            "[linalg.%s] First input must have >= 2 dimensions. Received array with %d dimensions.",
+            name, (*a)->ndim);
     else if ((*b)->ndim < 1)
-        mica__error(s, MICA_EVALUE, "[linalg.%s] Second input must have >= 1 dimensions. Received array with 0 dimensions.", name);
+        mica__error(
+            s, MICA_EVALUE,
+            "[linalg.%s] Second input must have >= 1 dimensions. Received array with 0 dimensions.",
+            name);
     else if ((*a)->shape[(*a)->ndim - 1] != (*a)->shape[(*a)->ndim - 2])
-        mica__error(s, MICA_EVALUE, "[linalg.%s] First input must be a square matrix. Received array with shape %s.", name, shapes[0]);
+        mica__error(
+            s, MICA_EVALUE,
+            "[linalg.%s] First input must be a square matrix. Received array with shape %s.", name,
+            shapes[0]);
     else if ((*b)->shape[(*b)->ndim - (*vector ? 1 : 2)] != (*a)->shape[(*a)->ndim - 1])
-        mica__error(s, MICA_EVALUE, "[linalg.%s] Last dimension of first input with shape %s must match second to last dimension of second "
-                                    "input with shape %s.", name, shapes[0], shapes[1]);
+        mica__error(s, MICA_EVALUE,
+                    "[linalg.%s] Last dimension of first input with shape %s must match second to "
+                    "last dimension of second "
+                    "input with shape %s.",
+                    name, shapes[0], shapes[1]);
     else if (d != MICA_FLOAT32 && d != MICA_FLOAT64)
-        mica__error(s, MICA_EVALUE, "[linalg.%s] Input arrays must promote to float32 or float64. Received arrays with type %s and %s.", name,
-                    mica_dtype_name((mica_dtype)(*a)->dtype), mica_dtype_name((mica_dtype)(*b)->dtype));
-    if (!mica__scope_ok(s) || !check_matrix(s, name, *a)) return false;
+        mica__error(s, MICA_EVALUE,
+                    "[linalg.%s] Input arrays must promote to float32 or float64. Received arrays "
+                    "with type %s and %s.",
+                    name, mica_dtype_name((mica_dtype)(*a)->dtype),
+                    mica_dtype_name((mica_dtype)(*b)->dtype));
+    if (!mica__scope_ok(s) || !mica__check_matrix(s, name, *a)) return false;
     *a = mica__cast(s, *a, d);
     *b = mica__cast(s, *b, d);
     if (*b && *vector) *b = mica_expand_dims(s, *b, MICA_AXES(1));
-    return *a && *b && check_matrix(s, name, *b);
+    return *a && *b && mica__check_matrix(s, name, *b);
 }
 
-/* One matrix, many right-hand sides: their columns side by side, so that it is factorized once. `order` takes b's axes there. */
-static mica_array *solve_side_by_side(mica_scope *s, mica_prim prim, const void *params, mica_array *a, mica_array *b)
+/* One matrix, many right-hand sides: their columns side by side, so that it is factorized once.
+ * `order` takes b's axes there. */
+static mica_array *solve_side_by_side(mica_scope *s, mica_prim prim, const void *params,
+                                      mica_array *a, mica_array *b)
 {
     int64_t order[MICA_MAX_NDIM], back[MICA_MAX_NDIM], moved[MICA_MAX_NDIM];
     int n = b->ndim;
@@ -193,11 +227,14 @@ static mica_array *solve_side_by_side(mica_scope *s, mica_prim prim, const void 
     for (int i = 1; i < n && !rows; i++) flat[1] = i == 1 ? moved[1] : flat[1] * moved[i];
     if (flat[1] > INT32_MAX) return NULL;
     mica_array *in[2] = { a, mica__reshape(s, mica__permute(s, b, order), 2, flat) };
-    mica_array *x = in[1] ? mica__build(s, prim, params, 2, in, (mica_dtype)a->dtype, (mica_dims){ 2, flat }) : NULL;
+    mica_array *x =
+        in[1] ? mica__build(s, prim, params, 2, in, (mica_dtype)a->dtype, (mica_dims){ 2, flat })
+              : NULL;
     return x ? mica__permute(s, mica__reshape(s, x, n, moved), back) : NULL;
 }
 
-static mica_array *system_of(mica_scope *s, mica_prim prim, const void *params, mica_array *a, mica_array *b)
+static mica_array *system_of(mica_scope *s, mica_prim prim, const void *params, mica_array *a,
+                             mica_array *b)
 {
     const char *name = mica__prims[prim].name;
     bool vector;
@@ -205,15 +242,19 @@ static mica_array *system_of(mica_scope *s, mica_prim prim, const void *params, 
     mica_array *x = a->ndim == 2 && b->ndim > 2 ? solve_side_by_side(s, prim, params, a, b) : NULL;
     if (!x && mica__scope_ok(s)) {
         int64_t both[MICA_MAX_NDIM], n = a->shape[a->ndim - 1], columns = b->shape[b->ndim - 1];
-        int lead = mica__broadcast((mica_dims){ a->ndim - 2, a->shape }, (mica_dims){ b->ndim - 2, b->shape }, both);
+        int lead = mica__broadcast((mica_dims){ a->ndim - 2, a->shape },
+                                   (mica_dims){ b->ndim - 2, b->shape }, both);
         if (lead < 0)
-            return mica__error(s, MICA_EVALUE, "[linalg.%s] leading axes of shapes %s and %s cannot be broadcast", name,
-                               mica__shape_text(mica__dims_of(a)), mica__shape_text(mica__dims_of(b)));
+            return mica__error(
+                s, MICA_EVALUE, "[linalg.%s] leading axes of shapes %s and %s cannot be broadcast",
+                name, mica__shape_text(mica__dims_of(a)), mica__shape_text(mica__dims_of(b)));
         both[lead] = both[lead + 1] = n;
         mica_array *in[2] = { mica__broadcast_to(s, a, (mica_dims){ lead + 2, both }), NULL };
         both[lead + 1] = columns;
         in[1] = mica__broadcast_to(s, b, (mica_dims){ lead + 2, both });
-        x = in[0] && in[1] ? mica__build(s, prim, params, 2, in, (mica_dtype)a->dtype, (mica_dims){ lead + 2, both }) : NULL;
+        x = in[0] && in[1] ? mica__build(s, prim, params, 2, in, (mica_dtype)a->dtype,
+                                         (mica_dims){ lead + 2, both })
+                           : NULL;
     }
     return x && vector ? mica_squeeze(s, x, MICA_AXES(-1)) : x;
 }
@@ -235,120 +276,32 @@ static bool lu(mica_scope *s, const char *name, mica_array *a, mica_array *out[3
 {
     int64_t room[3][MICA_MAX_NDIM];
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !check_type(s, name, (mica_dtype)a->dtype, false) || !check_matrix(s, name, a)) return false;
+    if (!mica__ready(s, a) || !mica__check_lapack_type(s, name, (mica_dtype)a->dtype, false) ||
+        !mica__check_matrix(s, name, a))
+        return false;
     int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1];
     const mica_dtype dtypes[3] = { (mica_dtype)a->dtype, MICA_UINT32, MICA_UINT32 };
-    const mica_dims shapes[3] = { batch_and(a, 2, m, n, room[0]), batch_and(a, 1, m < n ? m : n, 0, room[1]), batch_and(a, 1, m, 0, room[2]) };
+    const mica_dims shapes[3] = { mica__batch_and(a, 2, m, n, room[0]),
+                                  mica__batch_and(a, 1, m < n ? m : n, 0, room[1]),
+                                  mica__batch_and(a, 1, m, 0, room[2]) };
     return mica__build_many(s, mica_prim_lu, NULL, 1, &a, 3, dtypes, shapes, out);
 }
 
 mica_arrays mica_linalg_lu_factor(mica_scope *s, mica_array *a)
 {
     mica_array *out[3];
-    return lu(s, "lu_factor", a, out) ? several(s, 2, out) : none();
+    return lu(s, "lu_factor", a, out) ? mica__several(s, 2, out) : (mica_arrays){ 0, NULL };
 }
 
 mica_arrays mica_linalg_lu(mica_scope *s, mica_array *a)
 {
     mica_array *out[3];
-    if (!lu(s, "lu", a, out)) return none();
+    if (!lu(s, "lu", a, out)) return (mica_arrays){ 0, NULL };
     mica_array *both = out[0];
     int64_t m = both->shape[both->ndim - 2], n = both->shape[both->ndim - 1], k = m < n ? m : n;
-    mica_array *lower = mica__slice_axis(s, both, both->ndim - 1, 0, k), *upper = mica__slice_axis(s, both, both->ndim - 2, 0, k);
+    mica_array *lower = mica__slice_axis(s, both, both->ndim - 1, 0, k),
+               *upper = mica__slice_axis(s, both, both->ndim - 2, 0, k);
     lower = mica_add(s, mica_tril(s, lower, -1), mica_eye(s, m, k, 0, (mica_dtype)both->dtype));
     mica_array *parts[3] = { out[2], lower, mica_triu(s, upper, 0) };
-    return several(s, 3, parts);
-}
-
-/* ---- orthogonal factors, singular values, eigenvalues ---- */
-
-mica_arrays mica_linalg_qr(mica_scope *s, mica_array *a)
-{
-    int64_t room[2][MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !check_type(s, "qr", (mica_dtype)a->dtype, false) || !check_matrix(s, "qr", a)) return none();
-    int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
-    const mica_dtype dtypes[2] = { (mica_dtype)a->dtype, (mica_dtype)a->dtype };
-    const mica_dims shapes[2] = { batch_and(a, 2, m, k, room[0]), batch_and(a, 2, k, n, room[1]) };
-    mica_array *out[2];
-    return mica__build_many(s, mica_prim_qr, NULL, 1, &a, 2, dtypes, shapes, out) ? several(s, 2, out) : none();
-}
-
-/* As mode says (prim.def): fills out[0 .. 2], or out[0] alone. */
-bool mica__svd(mica_scope *s, const char *name, mica_array *a, int64_t mode, mica_array *out[3])
-{
-    int64_t room[3][MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !check_type(s, name, (mica_dtype)a->dtype, true) || !check_matrix(s, name, a)) return false;
-    struct mica__svd_params p = { .mode = mode };
-    int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
-    mica_dtype d = (mica_dtype)a->dtype;
-    const mica_dtype dtypes[3] = { d, real_of(d), d };
-    const mica_dims shapes[3] = { batch_and(a, 2, m, mode == 1 ? m : k, room[0]), batch_and(a, 1, k, 0, room[1]),
-                                  batch_and(a, 2, mode == 1 ? n : k, n, room[2]) };
-    return mode ? mica__build_many(s, mica_prim_svd, &p, 1, &a, 3, dtypes, shapes, out)
-                : mica__build_many(s, mica_prim_svd, &p, 1, &a, 1, dtypes + 1, shapes + 1, out);
-}
-
-mica_arrays mica_linalg_svd(mica_scope *s, mica_array *a, bool compute_uv)
-{
-    mica_array *out[3];
-    return mica__svd(s, "svd", a, compute_uv, out) ? several(s, compute_uv ? 3 : 1, out) : none();
-}
-
-bool mica__eigh(mica_scope *s, const char *name, mica_array *a, bool upper, bool vectors, mica_array *out[2])
-{
-    int64_t room[MICA_MAX_NDIM];
-    a = square(s, name, a, true);
-    if (!a) return false;
-    struct mica__eigh_params p = { .upper = upper, .vectors = vectors };
-    const mica_dtype dtypes[2] = { real_of((mica_dtype)a->dtype), (mica_dtype)a->dtype };
-    const mica_dims shapes[2] = { batch_and(a, 1, a->shape[a->ndim - 1], 0, room), mica__dims_of(a) };
-    return mica__build_many(s, mica_prim_eigh, &p, 1, &a, vectors ? 2 : 1, dtypes, shapes, out);
-}
-
-static bool hermitian(mica_scope *s, const char *name, mica_array *a, const char *uplo, bool vectors, mica_array *out[2])
-{
-    if (!mica__ready(s, a)) return false;
-    if (!uplo || (strcmp(uplo, "L") != 0 && strcmp(uplo, "U") != 0)) {
-        mica__error(s, MICA_EVALUE, "[linalg.%s] UPLO is '%s'; it may be 'L' (the lower triangle is read) or 'U' (the upper one)", name,
-                    uplo ? uplo : "");
-        return false;
-    }
-    return mica__eigh(s, name, a, *uplo == 'U', vectors, out);
-}
-
-mica_arrays mica_linalg_eigh(mica_scope *s, mica_array *a, const char *UPLO)
-{
-    mica_array *out[2];
-    return hermitian(s, "eigh", a, UPLO, true, out) ? several(s, 2, out) : none();
-}
-
-mica_array *mica_linalg_eigvalsh(mica_scope *s, mica_array *a, const char *UPLO)
-{
-    mica_array *out[2];
-    return hermitian(s, "eigvalsh", a, UPLO, false, out) ? out[0] : NULL;
-}
-
-static bool eig(mica_scope *s, const char *name, mica_array *a, bool vectors, mica_array *out[2])
-{
-    int64_t room[MICA_MAX_NDIM];
-    a = square(s, name, a, true);
-    if (!a) return false;
-    struct mica__eig_params p = { .vectors = vectors };
-    const mica_dtype dtypes[2] = { MICA_COMPLEX64, MICA_COMPLEX64 };
-    const mica_dims shapes[2] = { batch_and(a, 1, a->shape[a->ndim - 1], 0, room), mica__dims_of(a) };
-    return mica__build_many(s, mica_prim_eig, &p, 1, &a, vectors ? 2 : 1, dtypes, shapes, out);
-}
-
-mica_arrays mica_linalg_eig(mica_scope *s, mica_array *a)
-{
-    mica_array *out[2];
-    return eig(s, "eig", a, true, out) ? several(s, 2, out) : none();
-}
-
-mica_array *mica_linalg_eigvals(mica_scope *s, mica_array *a)
-{
-    mica_array *out[2];
-    return eig(s, "eigvals", a, false, out) ? out[0] : NULL;
+    return mica__several(s, 3, parts);
 }

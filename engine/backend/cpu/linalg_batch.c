@@ -10,7 +10,11 @@
 int mica__matrices_init(mica__matrices *b, mica__launch *l, const char *name)
 {
     const mica_array *a = l->in[0];
-    *b = (mica__matrices){ .l = l, .name = name, .dtype = (mica_dtype)a->dtype, .complex = a->dtype == MICA_COMPLEX64, .failed = -1 };
+    *b = (mica__matrices){ .l = l,
+                           .name = name,
+                           .dtype = (mica_dtype)a->dtype,
+                           .complex = a->dtype == MICA_COMPLEX64,
+                           .failed = -1 };
     b->item = mica__dtype_sizes[a->dtype];
     b->real = b->complex ? b->item / 2 : b->item;
     b->m = (li)a->shape[a->ndim - 2];
@@ -42,7 +46,8 @@ static void task(void *context, size_t index)
         fail(b, 0, 0, status);
         return;
     }
-    int64_t from = (int64_t)index * b->a_task, to = from + b->a_task < b->count ? from + b->a_task : b->count;
+    int64_t from = (int64_t)index * b->a_task,
+            to = from + b->a_task < b->count ? from + b->a_task : b->count;
     for (int64_t i = from; i < to; i++) {
         li info = b->body(b, i, work);
         if (info != 0) fail(b, i, info, MICA_OK);
@@ -61,11 +66,14 @@ int mica__matrices_run(mica__matrices *b, mica__matrix_body *body, const char *w
         return b->status == MICA_EMEMORY ? mica__fail_memory(b->name, b->work_bytes) : b->status;
     if (b->failed < 0 || (b->info > 0 && !what)) return MICA_OK;
     char which[64] = "the matrix", reason[160];
-    if (b->count > 1) snprintf(which, sizeof which, "matrix %lld of %lld", (long long)b->failed, (long long)b->count);
+    if (b->count > 1)
+        snprintf(which, sizeof which, "matrix %lld of %lld", (long long)b->failed,
+                 (long long)b->count);
     if (b->info == MICA_NOT_FINITE)
         return mica__fail(MICA_ERUNTIME, "[linalg.%s] %s holds NaN or infinity", b->name, which);
     if (b->info < 0)
-        return mica__fail(MICA_ERUNTIME, "[linalg.%s] LAPACK refused argument %d for %s", b->name, -b->info, which);
+        return mica__fail(MICA_ERUNTIME, "[linalg.%s] LAPACK refused argument %d for %s", b->name,
+                          -b->info, which);
     snprintf(reason, sizeof reason, what, b->info);
     return mica__fail(MICA_ERUNTIME, "[linalg.%s] %s %s", b->name, which, reason);
 }
@@ -129,13 +137,15 @@ void mica__fill_identity(void *a, int64_t n, mica_dtype dtype)
 {
     size_t item = mica__dtype_sizes[dtype];
     memset(a, 0, (size_t)(n * n) * item);
-    for (int64_t i = 0; i < n; i++) mica__store_number(dtype, (char *)a + (size_t)(i * (n + 1)) * item, true, 1, 0, 0);
+    for (int64_t i = 0; i < n; i++)
+        mica__store_number(dtype, (char *)a + (size_t)(i * (n + 1)) * item, true, 1, 0, 0);
 }
 
 void mica__fill_nan(void *a, int64_t count, mica_dtype dtype)
 {
     size_t item = mica__dtype_sizes[dtype];
-    for (int64_t i = 0; i < count; i++) mica__store_number(dtype, (char *)a + (size_t)i * item, false, 0, (double)NAN, (double)NAN);
+    for (int64_t i = 0; i < count; i++)
+        mica__store_number(dtype, (char *)a + (size_t)i * item, false, 0, (double)NAN, (double)NAN);
 }
 
 bool mica__all_finite(const void *a, int64_t count, mica_dtype dtype)
@@ -147,7 +157,8 @@ bool mica__all_finite(const void *a, int64_t count, mica_dtype dtype)
     } else {
         const float *x = a;
         float part = 0;
-        for (int64_t i = 0; i < (dtype == MICA_COMPLEX64 ? 2 * count : count); i++) part += x[i] * 0.0f;
+        for (int64_t i = 0; i < (dtype == MICA_COMPLEX64 ? 2 * count : count); i++)
+            part += x[i] * 0.0f;
         sum = part;
     }
     return sum == 0;

@@ -1,47 +1,8 @@
-/* Kernels of orthogonal factors, singular values and eigenvalues. */
+/* Kernels of singular values and eigenvalues. */
 #include "backend/cpu/linalg.h"
 
-/* ---- QR ---- */
-
-/* Work: A's columns, tau, LAPACK's workspace. */
-static li qr_one(const mica__matrices *b, int64_t i, char *work)
-{
-    int64_t size = (int64_t)b->m * b->n;
-    char *q = mica__matrix_at(&b->l->out[0], i, (int64_t)b->m * b->k), *r = mica__matrix_at(&b->l->out[1], i, (int64_t)b->k * b->n);
-    char *tau = work + mica__lines((size_t)size * b->item), *rest = tau + mica__lines((size_t)b->k * b->item);
-    li info = 0;
-    if (!b->k) return 0;
-    mica__transpose(mica__matrix_at(b->l->in[0], i, size), work, b->m, b->n, b->item);
-    b->f->geqrf(&b->m, &b->n, work, &b->m, tau, rest, &b->lwork, &info);
-    if (info) return info;
-    for (li row = 0; row < b->k; row++) {
-        char *to = r + (int64_t)row * b->n * (int64_t)b->item;
-        memset(to, 0, (size_t)row * b->item);
-        for (li c = row; c < b->n; c++)
-            memcpy(to + (size_t)c * b->item, work + ((size_t)c * (size_t)b->m + (size_t)row) * b->item, b->item);
-    }
-    b->f->orgqr(&b->m, &b->k, &b->k, work, &b->m, tau, rest, &b->lwork, &info);
-    mica__transpose(work, q, b->k, b->m, b->item);
-    return info;
-}
-
-int mica__kernel_qr(mica__launch *l)
-{
-    mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "qr"));
-    if (b.k) {
-        double first[2] = { 1, 0 }, second[2] = { 1, 0 };
-        li ask = -1, info = 0;
-        b.f->geqrf(&b.m, &b.n, first, &b.m, first, first, &ask, &info);
-        b.f->orgqr(&b.m, &b.k, &b.k, second, &b.m, second, second, &ask, &info);
-        li x = mica__queried(first, b.dtype), y = mica__queried(second, b.dtype);
-        b.lwork = x > y ? x : y;
-    }
-    b.work_bytes = mica__lines((size_t)b.m * (size_t)b.n * b.item) + mica__lines((size_t)b.k * b.item) + (size_t)b.lwork * b.item + 64;
-    return mica__matrices_run(&b, qr_one, NULL);
-}
-
-/* ---- singular values: of the transpose, whose factors are ours exchanged; no matrix is transposed ---- */
+/* ---- singular values: of the transpose, whose factors are ours exchanged; no matrix is transposed
+ * ---- */
 
 enum { VALUES, FULL, THIN };
 
@@ -50,36 +11,46 @@ static size_t svd_rwork(const mica__matrices *b)
     size_t small = (size_t)b->k, large = (size_t)(b->m > b->n ? b->m : b->n);
     if (!b->complex) return 0;
     if (b->mode == VALUES) return 7 * small + 1;
-    size_t one = 5 * small * small + 5 * small, other = 2 * large * small + 2 * small * small + small;
+    size_t one = 5 * small * small + 5 * small,
+           other = 2 * large * small + 2 * small * small + small;
     return one > other ? one : other;
 }
 
-static void gesdd(const mica__matrices *b, char *a, void *s, void *u, void *vt, void *work, const li *lwork, void *rwork, li *iwork, li *info)
+static void gesdd(const mica__matrices *b, char *a, void *s, void *u, void *vt, void *work,
+                  const li *lwork, void *rwork, li *iwork, li *info)
 {
     const char *job = b->mode == VALUES ? "N" : b->mode == FULL ? "A" : "S";
     li columns = b->mode == THIN ? b->k : b->m;
-    if (b->complex) b->f->gesdd_complex(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork, rwork, iwork, info, 1);
-    else b->f->gesdd(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork, iwork, info, 1);
+    if (b->complex)
+        b->f->gesdd_complex(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork,
+                            rwork, iwork, info, 1);
+    else
+        b->f->gesdd(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork, iwork,
+                    info, 1);
 }
 
 /* Work: a copy of A, integers, real workspace, workspace. */
 static li svd_one(const mica__matrices *b, int64_t i, char *work)
 {
-    int64_t size = (int64_t)b->m * b->n, columns = b->mode == THIN ? b->k : b->m, rows = b->mode == THIN ? b->k : b->n;
+    int64_t size = (int64_t)b->m * b->n, columns = b->mode == THIN ? b->k : b->m,
+            rows = b->mode == THIN ? b->k : b->n;
     mica_array *out = b->l->out;
     size_t values = b->mode == VALUES ? 0 : 1;
     char *u = values ? mica__matrix_at(&out[0], i, (int64_t)b->m * columns) : work;
     char *vt = values ? mica__matrix_at(&out[2], i, rows * b->n) : work;
-    char *iwork = work + mica__lines((size_t)size * b->item), *rwork = iwork + mica__lines(8 * (size_t)b->k * sizeof(li));
+    char *iwork = work + mica__lines((size_t)size * b->item),
+         *rwork = iwork + mica__lines(8 * (size_t)b->k * sizeof(li));
     char *rest = rwork + mica__lines(svd_rwork(b) * b->real);
     li info = 0;
     if (!b->k) {
-        if (b->mode == FULL) mica__fill_identity(u, b->m, b->dtype), mica__fill_identity(vt, b->n, b->dtype);
+        if (b->mode == FULL)
+            mica__fill_identity(u, b->m, b->dtype), mica__fill_identity(vt, b->n, b->dtype);
         return 0;
     }
     memcpy(work, mica__matrix_at(b->l->in[0], i, size), (size_t)size * b->item);
     if (!mica__all_finite(work, size, b->dtype)) return MICA_NOT_FINITE;
-    gesdd(b, work, mica__matrix_at(&out[values], i, b->k), vt, u, rest, &b->lwork, rwork, (li *)(void *)iwork, &info);
+    gesdd(b, work, mica__matrix_at(&out[values], i, b->k), vt, u, rest, &b->lwork, rwork,
+          (li *)(void *)iwork, &info);
     return info;
 }
 
@@ -94,8 +65,9 @@ int mica__kernel_svd(mica__launch *l)
         gesdd(&b, (char *)answer, answer, answer, answer, answer, &ask, answer, none, &info);
         b.lwork = mica__queried(answer, b.dtype);
     }
-    b.work_bytes = mica__lines((size_t)b.m * (size_t)b.n * b.item) + mica__lines(8 * (size_t)b.k * sizeof(li)) +
-                   mica__lines(svd_rwork(&b) * b.real) + (size_t)b.lwork * b.item + 64;
+    b.work_bytes = mica__lines((size_t)b.m * (size_t)b.n * b.item) +
+                   mica__lines(8 * (size_t)b.k * sizeof(li)) + mica__lines(svd_rwork(&b) * b.real) +
+                   (size_t)b.lwork * b.item + 64;
     return mica__matrices_run(&b, svd_one, "has singular values that do not converge");
 }
 
@@ -105,11 +77,14 @@ typedef struct sizes {
     li work, rwork, iwork;
 } sizes;
 
-static void syevd(const mica__matrices *b, void *a, void *w, void *work, sizes s, void *rwork, li *iwork, li *info)
+static void syevd(const mica__matrices *b, void *a, void *w, void *work, sizes s, void *rwork,
+                  li *iwork, li *info)
 {
     const char *job = b->mode ? "V" : "N", *uplo = b->upper ? "L" : "U"; /* of the transpose */
     li leading = b->n ? b->n : 1;
-    if (b->complex) b->f->heevd(job, uplo, &b->n, a, &leading, w, work, &s.work, rwork, &s.rwork, iwork, &s.iwork, info, 1, 1);
+    if (b->complex)
+        b->f->heevd(job, uplo, &b->n, a, &leading, w, work, &s.work, rwork, &s.rwork, iwork,
+                    &s.iwork, info, 1, 1);
     else b->f->syevd(job, uplo, &b->n, a, &leading, w, work, &s.work, iwork, &s.iwork, info, 1, 1);
 }
 
@@ -118,7 +93,8 @@ static sizes eigh_sizes(const mica__matrices *b)
 {
     li n = b->n;
     int64_t r = b->mode ? 1 + 5 * (int64_t)n + 2 * (int64_t)n * n : n;
-    return (sizes){ b->lwork, b->complex ? (li)(r > INT32_MAX ? INT32_MAX : r) : 0, b->mode ? 3 + 5 * n : 1 };
+    return (sizes){ b->lwork, b->complex ? (li)(r > INT32_MAX ? INT32_MAX : r) : 0,
+                    b->mode ? 3 + 5 * n : 1 };
 }
 
 /* Work: integers, real workspace, workspace, a copy of A where no vectors are wanted. */
@@ -126,8 +102,10 @@ static li eigh_one(const mica__matrices *b, int64_t i, char *work)
 {
     sizes s = eigh_sizes(b);
     int64_t size = (int64_t)b->n * b->n;
-    char *rwork = work + mica__lines((size_t)s.iwork * sizeof(li)), *rest = rwork + mica__lines((size_t)s.rwork * b->real);
-    char *a = b->mode ? mica__matrix_at(&b->l->out[1], i, size) : rest + mica__lines((size_t)s.work * b->item);
+    char *rwork = work + mica__lines((size_t)s.iwork * sizeof(li)),
+         *rest = rwork + mica__lines((size_t)s.rwork * b->real);
+    char *a = b->mode ? mica__matrix_at(&b->l->out[1], i, size)
+                      : rest + mica__lines((size_t)s.work * b->item);
     char *w = mica__matrix_at(&b->l->out[0], i, b->n);
     li info = 0;
     if (!b->n) return 0;
@@ -155,35 +133,42 @@ int mica__kernel_eigh(mica__launch *l)
     b.lwork = mica__queried(answer, b.dtype);
     sizes s = eigh_sizes(&b);
     size_t copy = b.mode ? 0 : (size_t)b.n * (size_t)b.n;
-    b.work_bytes = mica__lines((size_t)s.iwork * sizeof(li)) + mica__lines((size_t)s.rwork * b.real) + mica__lines((size_t)s.work * b.item) +
+    b.work_bytes = mica__lines((size_t)s.iwork * sizeof(li)) +
+                   mica__lines((size_t)s.rwork * b.real) + mica__lines((size_t)s.work * b.item) +
                    mica__lines(copy * b.item) + 64;
     return mica__matrices_run(&b, eigh_one, "has eigenvalues that do not converge");
 }
 
 /* ---- eigenvalues of general matrices: complex64, computed in the type of the matrix ---- */
 
-static void geev(const mica__matrices *b, void *a, void *w, void *v, void *work, const li *lwork, void *rwork, li *info)
+static void geev(const mica__matrices *b, void *a, void *w, void *v, void *work, const li *lwork,
+                 void *rwork, li *info)
 {
     const char *job = b->mode ? "V" : "N";
     li one = 1;
     if (b->complex) {
-        b->f->geev_complex("N", job, &b->n, a, &b->n, w, v, &one, v, &b->n, work, lwork, rwork, info, 1, 1);
+        b->f->geev_complex("N", job, &b->n, a, &b->n, w, v, &one, v, &b->n, work, lwork, rwork,
+                           info, 1, 1);
         return;
     }
     char *imaginary = (char *)w + (size_t)b->n * b->item;
     b->f->geev("N", job, &b->n, a, &b->n, w, imaginary, v, &one, v, &b->n, work, lwork, info, 1, 1);
 }
 
-/* Columns of real numbers; a conjugate pair of values has the real and imaginary part of the first vector. */
-static void unpack(const mica__matrices *b, const char *w, const char *v, mica_complex64 *values, mica_complex64 *vectors)
+/* Columns of real numbers; a conjugate pair of values has the real and imaginary part of the first
+ * vector. */
+static void unpack(const mica__matrices *b, const char *w, const char *v, mica_complex64 *values,
+                   mica_complex64 *vectors)
 {
     int64_t n = b->n;
     for (int64_t c = 0; c < n; c++)
-        values[c] = (mica_complex64){ (float)mica__real_at(w, c, b->dtype), (float)mica__real_at(w, n + c, b->dtype) };
+        values[c] = (mica_complex64){ (float)mica__real_at(w, c, b->dtype),
+                                      (float)mica__real_at(w, n + c, b->dtype) };
     for (int64_t c = 0; c < n && vectors; c++) {
         bool pair = mica__real_at(w, n + c, b->dtype) != 0 && c + 1 < n;
         for (int64_t r = 0; r < n; r++) {
-            float re = (float)mica__real_at(v, c * n + r, b->dtype), im = pair ? (float)mica__real_at(v, (c + 1) * n + r, b->dtype) : 0;
+            float re = (float)mica__real_at(v, c * n + r, b->dtype),
+                  im = pair ? (float)mica__real_at(v, (c + 1) * n + r, b->dtype) : 0;
             vectors[r * n + c] = (mica_complex64){ re, im };
             if (pair) vectors[r * n + c + 1] = (mica_complex64){ re, -im };
         }
@@ -196,9 +181,11 @@ static li eig_one(const mica__matrices *b, int64_t i, char *work)
 {
     int64_t size = (int64_t)b->n * b->n;
     size_t bytes = mica__lines((size_t)size * b->item);
-    char *v = work + bytes, *w = v + (b->mode ? bytes : 0), *rwork = w + mica__lines(2 * (size_t)b->n * b->item);
+    char *v = work + bytes, *w = v + (b->mode ? bytes : 0),
+         *rwork = w + mica__lines(2 * (size_t)b->n * b->item);
     char *rest = rwork + mica__lines(2 * (size_t)b->n * b->real);
-    mica_complex64 *values = (mica_complex64 *)(void *)mica__matrix_at(&b->l->out[0], i, b->n), *vectors = NULL;
+    mica_complex64 *values = (mica_complex64 *)(void *)mica__matrix_at(&b->l->out[0], i, b->n),
+                   *vectors = NULL;
     if (b->mode) vectors = (mica_complex64 *)(void *)mica__matrix_at(&b->l->out[1], i, size);
     li info = 0;
     if (!b->n) return 0;
@@ -227,7 +214,7 @@ int mica__kernel_eig(mica__launch *l)
         b.lwork = mica__queried(answer, b.dtype);
     }
     size_t n = (size_t)b.n;
-    b.work_bytes = (b.mode ? 2 : 1) * mica__lines(n * n * b.item) + mica__lines(2 * n * b.item) + mica__lines(2 * n * b.real) +
-                   (size_t)b.lwork * b.item + 64;
+    b.work_bytes = (b.mode ? 2 : 1) * mica__lines(n * n * b.item) + mica__lines(2 * n * b.item) +
+                   mica__lines(2 * n * b.real) + (size_t)b.lwork * b.item + 64;
     return mica__matrices_run(&b, eig_one, "has eigenvalues that do not converge");
 }

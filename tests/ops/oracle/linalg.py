@@ -1,6 +1,8 @@
-"""Linear algebra. Factors are not unique: where signs or phases are free, what does not depend on them is compared.
+"""Linear algebra. Factors are not unique: where signs or phases are free, what does not depend on them is
+compared.
 
-The wheel divides by zero for matrices without rows in some functions; those stand in tests/python/test_core_linalg.py.
+The wheel divides by zero for matrices without rows in some functions; those stand in
+tests/python/test_core_linalg.py.
 """
 
 from __future__ import annotations
@@ -13,7 +15,17 @@ from tests.ops.values import ALL, FLOATS
 family("linalg")
 
 M = X(-1, 1)
-SQUARE = (((3, 3),), ((2, 4, 4),), ((1, 1),), ((6, 6),), ((0, 3, 3),), ((3,),), ((),), ((2, 3),), ((2, 3, 4),))
+SQUARE = (
+    ((3, 3),),
+    ((2, 4, 4),),
+    ((1, 1),),
+    ((6, 6),),
+    ((0, 3, 3),),
+    ((3,),),
+    ((),),
+    ((2, 3),),
+    ((2, 3, 4),),
+)
 ANY = (((4, 3),), ((3, 4),), ((2, 3, 3),), ((1, 1),), ((5, 2),), ((0, 3, 2),), ((3,),), ((),))
 LOOSE = ulps(64, 256, pair=512)
 # Layouts whose matrices have all rows equal make sense for batches alone.
@@ -30,19 +42,24 @@ def eye_like(m, a):
     return np.eye(a.shape[-1]) if m is np else m.eye(a.shape[-1]).astype(a.dtype)
 
 
+def is_square(a):
+    """Whether the last two axes are."""
+    return a.ndim > 1 and a.shape[-1] == a.shape[-2]
+
+
 def regular(m, a):
     """A well-conditioned matrix made of any with elements up to 1."""
-    return a + (a.shape[-1] + 2 if a.ndim else 1) * eye_like(m, a) if a.ndim > 1 and a.shape[-1] == a.shape[-2] else a
+    return a + (a.shape[-1] + 2) * eye_like(m, a) if is_square(a) else a
 
 
 def symmetric(m, a):
     """A symmetric matrix."""
-    return a + transposed(a) if a.ndim > 1 and a.shape[-1] == a.shape[-2] else a
+    return a + transposed(a) if is_square(a) else a
 
 
 def positive(m, a):
     """A symmetric positive definite matrix."""
-    return symmetric(m, a) + 8 * eye_like(m, a) if a.ndim > 1 and a.shape[-1] == a.shape[-2] else a
+    return symmetric(m, a) + 8 * eye_like(m, a) if is_square(a) else a
 
 
 def through(name, prepare, *, ref=None):
@@ -191,8 +208,17 @@ case(
     call=svd_invariants,
     ref=lambda a: svd_invariants(np, a),
 )
-case("linalg.svd", M, shapes=ANY, ulp=LOOSE, scaled=True, variants=(v(False), v(compute_uv=False)), layouts=DENSE,
-     ref=lambda a, compute_uv: np.linalg.svd(a, compute_uv=False), label="values")  # fmt: skip
+case(
+    "linalg.svd",
+    M,
+    shapes=ANY,
+    ulp=LOOSE,
+    scaled=True,
+    variants=(v(False), v(compute_uv=False)),
+    layouts=DENSE,
+    ref=lambda a, compute_uv: np.linalg.svd(a, compute_uv=False),
+    label="values",
+)
 
 
 def eigh_invariants(m, a, uplo="L"):
@@ -213,8 +239,13 @@ case(
     call=lambda m, a, *uplo: eigh_invariants(m, symmetric(m, a), *uplo),
     ref=lambda a, *uplo: eigh_invariants(np, symmetric(np, a), *uplo),
 )
-matrix_case("eigvalsh", symmetric, ref=lambda a, *u, **k: np.linalg.eigvalsh(a), variants=(v(), v("U"), v(UPLO="L")),
-            dtypes=[name for name in ALL if name != "complex64"])  # fmt: skip
+matrix_case(
+    "eigvalsh",
+    symmetric,
+    ref=lambda a, *u, **k: np.linalg.eigvalsh(a),
+    variants=(v(), v("U"), v(UPLO="L")),
+    dtypes=[name for name in ALL if name != "complex64"],
+)
 
 
 def eig_invariants(m, a, vectors=True):
@@ -238,8 +269,16 @@ for name, vectors in (("eig", True), ("eigvals", False)):
         call=lambda m, a, vectors=vectors: eig_invariants(m, a, vectors),
         ref=lambda a, vectors=vectors: eig_invariants(np, a, vectors),
     )
-    case(f"linalg.{name}", M, shapes=(((1, 1),), ((0, 3, 3),)), dtypes=ALL, layouts=("contiguous",), diff=(),
-         ulp=LOOSE, label="types")  # fmt: skip
+    case(
+        f"linalg.{name}",
+        M,
+        shapes=(((1, 1),), ((0, 3, 3),)),
+        dtypes=ALL,
+        layouts=("contiguous",),
+        diff=(),
+        ulp=LOOSE,
+        label="types",
+    )
 
 # ---- norms and products of vectors ----
 
@@ -258,23 +297,33 @@ case(
     "linalg.norm",
     X(-4, 4),
     shapes=(((5,),), ((3, 4),), ((2, 3, 4),), ((),), ((0,),)),
-    variants=(v(), v(axis=-1), v(axis=(0, 1)), v(keepdims=True), v(axis=[1, 0], keepdims=True), v(axis=()), v(axis=(0, 1, 2)), v(axis=5)),
+    variants=(
+        v(),
+        v(axis=-1),
+        v(axis=(0, 1)),
+        v(keepdims=True),
+        v(axis=[1, 0], keepdims=True),
+        v(axis=()),
+        v(axis=(0, 1, 2)),
+        v(axis=5),
+    ),
     ref=norm,
     ulp=ulps(8, 8, half=2),
     scaled=True,
     dtypes=ALL,
-)  # fmt: skip
+)
 case(
     "linalg.norm",
     X(-4.1, 5.3, distinct=True),
     shapes=(((5,),), ((2, 3, 4),), ((),), ((0,),)),
-    variants=tuple(v(p, -1) for p in (1, -1, 2, 3, -3.5, 0.5, INF, -INF, 0, "fro", "x")) + (v(3, axis=[1], keepdims=True), v(2), v(1, ())),
+    variants=tuple(v(p, -1) for p in (1, -1, 2, 3, -3.5, 0.5, INF, -INF, 0, "fro", "x"))
+    + (v(3, axis=[1], keepdims=True), v(2), v(1, ())),
     ref=norm,
     ulp=ulps(32, 64, half=2),
     scaled=True,
     dtypes=("float32", "float64", "float16", "bfloat16", "int32"),
     label="vectors",
-)  # fmt: skip
+)
 case(
     "linalg.norm",
     X(-4, 4),
@@ -290,15 +339,24 @@ case(
     "linalg.norm",
     X(-4.1, 5.3, distinct=True),
     shapes=(((3, 4),), ((2, 3, 4),)),
-    variants=tuple(v(p, (-2, -1)) for p in (1, -1, 2, -2, INF, -INF, "fro", "nuc", 0, 3, "x")) + (v(1, (1, 0)), v("nuc", (-1, 0), keepdims=True), v(INF, [0, 1], True)),
+    variants=tuple(v(p, (-2, -1)) for p in (1, -1, 2, -2, INF, -INF, "fro", "nuc", 0, 3, "x"))
+    + (v(1, (1, 0)), v("nuc", (-1, 0), keepdims=True), v(INF, [0, 1], True)),
     ref=norm,
     ulp=ulps(64, 128, half=2, pair=64),
     scaled=True,
     dtypes=("float32", "float64", "float16", "int32", "complex64"),
     layouts=DENSE,
     label="matrices",
-)  # fmt: skip
-case("matrix_norm", X(-4, 4), shapes=(((3, 4),),), variants=(v(), v(1)), ref=norm, ulp=ulps(8, 8, half=2), scaled=True)
+)
+case(
+    "matrix_norm",
+    X(-4, 4),
+    shapes=(((3, 4),),),
+    variants=(v(), v(1)),
+    ref=norm,
+    ulp=ulps(8, 8, half=2),
+    scaled=True,
+)
 
 
 def cross(a, b, axis=-1):
@@ -309,10 +367,30 @@ def cross(a, b, axis=-1):
     return np.stack(out, axis)
 
 
-CROSS = (((3,), (3,)), ((4, 3), (3,)), ((2,), (2,)), ((2,), (3,)), ((4, 2), (3,)), ((5, 4, 3), (4, 3)), ((4, 3), (5, 3)), ((4,), (4,)), ((), (3,)), ((0, 3), (3,)))
+CROSS = (
+    ((3,), (3,)),
+    ((4, 3), (3,)),
+    ((2,), (2,)),
+    ((2,), (3,)),
+    ((4, 2), (3,)),
+    ((5, 4, 3), (4, 3)),
+    ((4, 3), (5, 3)),
+    ((4,), (4,)),
+    ((), (3,)),
+    ((0, 3), (3,)),
+)
 case("linalg.cross", X(-4, 4), X(-4, 4), shapes=CROSS, ref=cross, ulp=ulps(2, 2, half=2, pair=8), scaled=True)
-case("linalg.cross", X(-4, 4), X(-4, 4), shapes=(((3, 4), (3, 4)), ((2, 4), (3, 4)), ((5, 4), (5, 4))), variants=(v(0), v(axis=-2), v(3)),
-     ref=cross, ulp=ulps(2, 2, half=2, pair=8), scaled=True, label="axis")  # fmt: skip
+case(
+    "linalg.cross",
+    X(-4, 4),
+    X(-4, 4),
+    shapes=(((3, 4), (3, 4)), ((2, 4), (3, 4)), ((5, 4), (5, 4))),
+    variants=(v(0), v(axis=-2), v(3)),
+    ref=cross,
+    ulp=ulps(2, 2, half=2, pair=8),
+    scaled=True,
+    label="axis",
+)
 
 # ---- random numbers that depend on each other ----
 
@@ -322,12 +400,22 @@ case(
     "random.multivariate_normal",
     X(-2, 2),
     M,
-    shapes=(((3,), (3, 3)), ((2, 3), (3, 3)), ((3,), (2, 3, 3)), ((3,), (3, 2)), ((2,), (3, 3)), ((), (3, 3)), ((3,), (3,))),
+    shapes=(
+        ((3,), (3, 3)),
+        ((2, 3), (3, 3)),
+        ((3,), (2, 3, 3)),
+        ((3,), (3, 2)),
+        ((2,), (3, 3)),
+        ((), (3, 3)),
+        ((3,), (3,)),
+    ),
     variants=(v(), v((4, 2)), v(shape=(5,)), v(dtype="float16")),
     dtypes=("float32", "float16", "int32"),
-    call=lambda m, mean, cov, *a, **k: m.random.multivariate_normal(mean, positive(m, cov), *a, **k, key=m.random.key(5)),
+    call=lambda m, mean, cov, *a, **k: m.random.multivariate_normal(
+        mean, positive(m, cov), *a, **k, key=m.random.key(5)
+    ),
     ulp=ulps(64),
     scaled=True,
     diff=(),
     layouts=("contiguous", "strided"),
-)  # fmt: skip
+)

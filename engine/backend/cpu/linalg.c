@@ -19,7 +19,7 @@ static li cholesky_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_cholesky(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "cholesky"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.cholesky"));
     b.upper = MICA_PARAMS(l->node, cholesky)->upper != 0;
     return mica__matrices_run(
         &b, cholesky_one,
@@ -50,7 +50,7 @@ static li inv_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_inv(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "inv"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.inv"));
     double answer[2] = { 1, 0 };
     li ask = -1, info = 0, none = 0, leading = b.n ? b.n : 1;
     b.f->getri(&b.n, answer, &leading, &none, answer, &ask, &info);
@@ -73,7 +73,7 @@ static li tri_inv_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_tri_inv(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "tri_inv"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.tri_inv"));
     b.upper = MICA_PARAMS(l->node, tri_inv)->upper != 0;
     return mica__matrices_run(&b, tri_inv_one,
                               "is singular: element %d of its diagonal, counted from 1, is 0");
@@ -125,7 +125,7 @@ static int solve_init(mica__matrices *b, mica__launch *l, const char *name)
 int mica__kernel_solve(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(solve_init(&b, l, "solve"));
+    MICA_TRY(solve_init(&b, l, "linalg.solve"));
     size_t n = (size_t)b.n, columns = (size_t)b.columns;
     b.work_bytes = mica__lines(n * n * b.item) + mica__lines(n * columns * b.item) +
                    mica__lines(n * sizeof(li));
@@ -148,7 +148,7 @@ static li solve_triangular_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_solve_triangular(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(solve_init(&b, l, "solve_triangular"));
+    MICA_TRY(solve_init(&b, l, "linalg.solve_triangular"));
     b.upper = MICA_PARAMS(l->node, solve_triangular)->upper != 0;
     b.work_bytes = mica__lines((size_t)b.n * (size_t)b.columns * b.item);
     return mica__matrices_run(&b, solve_triangular_one,
@@ -182,7 +182,7 @@ static li lu_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_lu(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "lu"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.lu"));
     b.work_bytes =
         mica__lines((size_t)b.m * (size_t)b.n * b.item) + (size_t)(b.k + b.m) * sizeof(li) + 64;
     return mica__matrices_run(&b, lu_one, NULL);

@@ -70,12 +70,12 @@ int mica__matrices_run(mica__matrices *b, mica__matrix_body *body, const char *w
         snprintf(which, sizeof which, "matrix %lld of %lld", (long long)b->failed,
                  (long long)b->count);
     if (b->info == MICA_NOT_FINITE)
-        return mica__fail(MICA_ERUNTIME, "[linalg.%s] %s holds NaN or infinity", b->name, which);
+        return mica__fail(MICA_ERUNTIME, "[%s] %s holds NaN or infinity", b->name, which);
     if (b->info < 0)
-        return mica__fail(MICA_ERUNTIME, "[linalg.%s] LAPACK refused argument %d for %s", b->name,
+        return mica__fail(MICA_ERUNTIME, "[%s] LAPACK refused argument %d for %s", b->name,
                           -b->info, which);
     snprintf(reason, sizeof reason, what, b->info);
-    return mica__fail(MICA_ERUNTIME, "[linalg.%s] %s %s", b->name, which, reason);
+    return mica__fail(MICA_ERUNTIME, "[%s] %s %s", b->name, which, reason);
 }
 
 /* ---- helpers ---- */

@@ -86,11 +86,11 @@ static int run_determinant(mica__launch *l, const char *name, mica__matrix_body 
 
 int mica__kernel_det(mica__launch *l)
 {
-    return run_determinant(l, "det", det_one);
+    return run_determinant(l, "linalg.det", det_one);
 }
 int mica__kernel_slogdet(mica__launch *l)
 {
-    return run_determinant(l, "slogdet", slogdet_one);
+    return run_determinant(l, "linalg.slogdet", slogdet_one);
 }
 
 /* ---- what singular values give: pseudo-inverses and cofactors ---- */
@@ -177,7 +177,7 @@ static li pinv_one(const mica__matrices *b, int64_t i, char *work)
 
 int mica__kernel_pinv(mica__launch *l)
 {
-    return run_by_svd(l, "pinv", pinv_one);
+    return run_by_svd(l, "linalg.pinv", pinv_one);
 }
 
 /* The sign of the product of the two orthogonal factors' determinants; both are destroyed. */
@@ -219,5 +219,5 @@ static li cofactor_one(const mica__matrices *b, int64_t i, char *work)
 
 int mica__kernel_cofactor(mica__launch *l)
 {
-    return run_by_svd(l, "det", cofactor_one);
+    return run_by_svd(l, "linalg.det", cofactor_one);
 }

@@ -89,7 +89,7 @@ static li qr_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_qr(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "qr"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.qr"));
     if (b.k) {
         double first[2] = { 1, 0 }, second[2] = { 1, 0 };
         li ask = -1, info = 0;

@@ -57,7 +57,7 @@ static li svd_one(const mica__matrices *b, int64_t i, char *work)
 int mica__kernel_svd(mica__launch *l)
 {
     mica__matrices b;
-    MICA_TRY(mica__matrices_init(&b, l, "svd"));
+    MICA_TRY(mica__matrices_init(&b, l, "linalg.svd"));
     b.mode = (int)MICA_PARAMS(l->node, svd)->mode;
     if (b.k) {
         double answer[2] = { 1, 0 };
@@ -124,7 +124,7 @@ int mica__kernel_eigh(mica__launch *l)
 {
     mica__matrices b;
     const struct mica__eigh_params *p = l->node->params;
-    MICA_TRY(mica__matrices_init(&b, l, p->vectors ? "eigh" : "eigvalsh"));
+    MICA_TRY(mica__matrices_init(&b, l, p->vectors ? "linalg.eigh" : "linalg.eigvalsh"));
     b.upper = p->upper != 0;
     b.mode = p->vectors != 0;
     double answer[2] = { 1, 0 }, real[2];
@@ -205,7 +205,7 @@ int mica__kernel_eig(mica__launch *l)
 {
     mica__matrices b;
     const struct mica__eig_params *p = l->node->params;
-    MICA_TRY(mica__matrices_init(&b, l, p->vectors ? "eig" : "eigvals"));
+    MICA_TRY(mica__matrices_init(&b, l, p->vectors ? "linalg.eig" : "linalg.eigvals"));
     b.mode = p->vectors != 0;
     if (b.n) {
         double answer[2] = { 1, 0 };

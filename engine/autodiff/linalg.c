@@ -11,11 +11,15 @@ mica_array *mica__safe_reciprocal(mica_scope *s, mica_array *a)
                       mica_reciprocal(s, mica__replaced(s, zero, 1, a)));
 }
 
-mica_array *mica__gaps(mica_scope *s, mica_array *w)
+mica_array *mica__over_gaps(mica_scope *s, mica_array *x, mica_array *w)
 {
-    if (!w) return NULL;
-    return mica__safe_reciprocal(s, mica_subtract(s, mica_expand_dims(s, w, MICA_AXES(-2)),
-                                                  mica_expand_dims(s, w, MICA_AXES(-1))));
+    if (!x || !w) return NULL;
+    mica_array *diagonal = mica_eye(s, w->shape[w->ndim - 1], MICA_NO_INTEGER, 0, MICA_BOOL);
+    mica_array *gap = mica_subtract(s, mica_expand_dims(s, w, MICA_AXES(-2)),
+                                    mica_expand_dims(s, w, MICA_AXES(-1)));
+    mica_array *nothing = mica_logical_and(s, mica_equal(s, x, NUM(0)), mica_equal(s, gap, NUM(0)));
+    gap = mica__replaced(s, mica_logical_or(s, diagonal, nothing), 1, gap);
+    return mica_divide(s, mica__kept(s, mica_logical_not(s, diagonal), x), gap);
 }
 
 mica_array *mica__solve(mica_scope *s, mica_array *a, mica_array *b)
@@ -207,7 +211,7 @@ static lu lu_parts(mica_scope *s, const mica_node *node)
     if (f.l) f.l = mica_add(s, f.l, mica_eye(s, f.k, MICA_NO_INTEGER, 0, (mica_dtype)f.l->dtype));
     if (f.m > f.k) f.below = columns(s, rows(s, both, f.k, f.m - f.k), 0, f.k);
     if (f.n > f.k) f.beside = columns(s, top, f.k, f.n - f.k);
-    f.order = mica_expand_dims(s, mica__output(s, node, 2), MICA_AXES(-1));
+    f.order = mica_expand_dims(s, mica_stop_gradient(s, mica__output(s, node, 2)), MICA_AXES(-1));
     return f;
 }
 

@@ -60,8 +60,9 @@ static inline mica_array *mica__diagonal_matrix(mica_scope *s, mica_array *v)
 }
 /* 1 / a, 0 where a is 0. */
 mica_array *mica__safe_reciprocal(mica_scope *s, mica_array *a);
-/* 1 / (w_j - w_i) in row i, column j; 0 where both are equal. */
-mica_array *mica__gaps(mica_scope *s, mica_array *w);
+/* x / (w_j - w_i) in row i, column j, 0 on the diagonal. Where two values are equal the vectors,
+   and derivatives through them, are not determined: infinity, unless x is 0 there. */
+mica_array *mica__over_gaps(mica_scope *s, mica_array *x, mica_array *w);
 
 /* X of A X = B for matrices of equal leading axes, of any type LAPACK has; of one triangle. */
 mica_array *mica__solve(mica_scope *s, mica_array *a, mica_array *b);

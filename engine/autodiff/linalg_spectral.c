@@ -99,7 +99,7 @@ JVP_RULE(qr)
 typedef struct svd {
     mica_array *u, *v;   /* columns with values */
     mica_array *u2, *v2; /* the others, NULL when there are none */
-    mica_array *values, *inverse, *gaps;
+    mica_array *values, *inverse, *squares;
     int64_t k;
 } svd;
 
@@ -116,7 +116,7 @@ static svd svd_parts(mica_scope *s, const mica_node *n)
     if (more_u) f.u2 = columns(s, u, f.k, more_u);
     if (more_v) f.v2 = columns(s, v, f.k, more_v);
     f.inverse = mica__safe_reciprocal(s, f.values);
-    f.gaps = mica__gaps(s, mica_square(s, f.values));
+    f.squares = mica_square(s, f.values);
     return f;
 }
 
@@ -152,7 +152,7 @@ VJP_RULE(svd)
             mica__diagonal_matrix(s, mica__cast(s, cotangents[1], (mica_dtype)f.values->dtype));
     if (cu) {
         mica_array *c1 = columns(s, cu, 0, f.k), *g = mica__times(s, mica__adjoint(s, f.u), c1),
-                   *k = product(s, f.gaps, g);
+                   *k = mica__over_gaps(s, g, f.squares);
         middle = mica__plus(
             s, middle, mica__scale_columns(s, mica__plus(s, k, mica__adjoint(s, k)), f.values));
         middle = mica__plus(s, middle, phases(s, &f, g));
@@ -164,7 +164,8 @@ VJP_RULE(svd)
         sum = mica__times(s, mica__scale_columns(s, rest, f.inverse), vh);
     }
     if (cv) {
-        mica_array *c1 = columns(s, cv, 0, f.k), *k = product(s, f.gaps, mica__times(s, vh, c1));
+        mica_array *c1 = columns(s, cv, 0, f.k),
+                   *k = mica__over_gaps(s, mica__times(s, vh, c1), f.squares);
         middle = mica__plus(s, middle,
                             mica__scale_rows(s, mica__plus(s, k, mica__adjoint(s, k)), f.values));
         mica_array *rest = mica__adjoint(s, outside(s, f.v, c1));
@@ -198,12 +199,12 @@ JVP_RULE(svd)
     if (!p) return;
     mica_array *diagonal = mica__diagonal(s, p);
     results[1] = diagonal && diagonal->dtype == MICA_COMPLEX64 ? mica_real(s, diagonal) : diagonal;
-    mica_array *turn_u = product(
-        s, f.gaps,
-        mica__plus(s, mica__scale_columns(s, p, f.values), mica__scale_rows(s, h, f.values)));
-    mica_array *turn_v = product(
-        s, f.gaps,
-        mica__plus(s, mica__scale_rows(s, p, f.values), mica__scale_columns(s, h, f.values)));
+    mica_array *turn_u = mica__over_gaps(
+        s, mica__plus(s, mica__scale_columns(s, p, f.values), mica__scale_rows(s, h, f.values)),
+        f.squares);
+    mica_array *turn_v = mica__over_gaps(
+        s, mica__plus(s, mica__scale_rows(s, p, f.values), mica__scale_columns(s, h, f.values)),
+        f.squares);
     turn_u = mica__plus(s, turn_u, phases(s, &f, p));
     mica_array *du = mica__plus(s, mica__times(s, f.u, turn_u),
                                 mica__scale_columns(s, outside(s, f.u, tv), f.inverse));
@@ -238,7 +239,7 @@ VJP_RULE(eigh)
     mica_array *f[2], *cv = n->noutputs > 1 ? cotangents[1] : NULL;
     if (!needed[0] || (!C && !cv) || !eigh_parts(s, n, f)) return;
     mica_array *vh = mica__adjoint(s, f[1]),
-               *middle = cv ? product(s, mica__gaps(s, f[0]), mica__times(s, vh, cv)) : NULL;
+               *middle = cv ? mica__over_gaps(s, mica__times(s, vh, cv), f[0]) : NULL;
     if (C) middle = mica__plus(s, middle, mica__diagonal_matrix(s, C));
     middle = middle ? mica__cast(s, middle, (mica_dtype)X->dtype) : NULL;
     gradients[0] = mica__hermitian(s, mica__times3(s, f[1], middle, vh));
@@ -251,7 +252,7 @@ JVP_RULE(eigh)
     mica_array *p = mica__times3(s, mica__adjoint(s, f[1]), mica__hermitian(s, T), f[1]),
                *d = mica__diagonal(s, p);
     results[0] = d && d->dtype == MICA_COMPLEX64 ? mica_real(s, d) : d;
-    if (n->noutputs > 1) results[1] = mica__times(s, f[1], product(s, mica__gaps(s, f[0]), p));
+    if (n->noutputs > 1) results[1] = mica__times(s, f[1], mica__over_gaps(s, p, f[0]));
 }
 
 /* ---- eigenvalues of general matrices: C. Boeddeker et al., On the computation of complex-valued
@@ -278,7 +279,7 @@ VJP_RULE(eig)
         mica_array *g = mica__times(s, vh, cv),
                    *length = g ? mica_real(s, mica__diagonal(s, g)) : NULL;
         g = difference(s, g, mica__scale_columns(s, mica__times(s, vh, f[1]), length));
-        middle = product(s, mica__conjugated(s, mica__gaps(s, f[0])), g);
+        middle = mica__over_gaps(s, g, mica__conjugated(s, f[0]));
     }
     if (C) middle = mica__plus(s, middle, mica__diagonal_matrix(s, C));
     mica_array *g = mica__solve(s, vh, mica__times(s, middle, vh));
@@ -293,7 +294,7 @@ JVP_RULE(eig)
     mica_array *p = mica__solve(s, f[1], mica__times(s, mica__cast(s, T, MICA_COMPLEX64), f[1]));
     results[0] = mica__diagonal(s, p);
     if (n->noutputs < 2) return;
-    mica_array *d = mica__times(s, f[1], product(s, mica__gaps(s, f[0]), p));
+    mica_array *d = mica__times(s, f[1], mica__over_gaps(s, p, f[0]));
     mica_array *along = product(s, mica__conjugated(s, f[1]), d);
     along = along ? mica_real(s, mica_sum(s, along, MICA_AXES(-2), false)) : NULL;
     results[1] = difference(s, d, mica__scale_columns(s, f[1], along));

@@ -284,7 +284,10 @@ static bool lu(mica_scope *s, const char *name, mica_array *a, mica_array *out[3
     const mica_dims shapes[3] = { mica__batch_and(a, 2, m, n, room[0]),
                                   mica__batch_and(a, 1, m < n ? m : n, 0, room[1]),
                                   mica__batch_and(a, 1, m, 0, room[2]) };
-    return mica__build_many(s, mica_prim_lu, NULL, 1, &a, 3, dtypes, shapes, out);
+    if (!mica__build_many(s, mica_prim_lu, NULL, 1, &a, 3, dtypes, shapes, out)) return false;
+    for (int i = 1; i < 3; i++)
+        out[i] = mica_stop_gradient(s, out[i]); /* indices have no derivative */
+    return out[1] && out[2];
 }
 
 mica_arrays mica_linalg_lu_factor(mica_scope *s, mica_array *a)

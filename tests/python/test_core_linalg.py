@@ -245,6 +245,66 @@ def test_complex_derivatives(f: Callable, shape: tuple[int, int]) -> None:
         assert abs(forward.item() - want) < 1e-4 * size
 
 
+def second_derivatives() -> dict[str, Callable]:
+    """Functions of a 4 x 4 matrix whose first derivative is differentiated once more."""
+
+    def even(z: mx.array) -> mx.array:
+        return (z + z.T) / 2
+
+    def of_lu(z: mx.array) -> mx.array:
+        p, low, up = linalg.lu(z)
+        return mx.sum(low[p] ** 3) + mx.sum(up**3) + mx.sum(linalg.lu_factor(z)[0] ** 2)
+
+    def of_vectors(z: mx.array) -> mx.array:
+        u, s, vt = linalg.svd(z[:, :3])
+        return mx.sum(s**3) + mx.sum((u[:, :1] @ vt[:1]) ** 3) + mx.sum(linalg.eigh(even(z))[1][:, 0] ** 4)
+
+    return {
+        "cholesky": lambda z: mx.sum(linalg.cholesky(z @ z.T + 4 * mx.eye(4).astype(mx.float64)) ** 3),
+        "inv": lambda z: mx.sum(linalg.inv(z) ** 3),
+        "pinv": lambda z: mx.sum(linalg.pinv(z[:3]) ** 3),
+        "solve": lambda z: mx.sum(linalg.solve(z, z[:, :2]) ** 3),
+        "solve_triangular": lambda z: mx.sum(linalg.solve_triangular(z, z[:, :2] * z[:, :2]) ** 2),
+        "qr": lambda z: mx.sum(linalg.qr(z[:3])[0] ** 3) + mx.sum(linalg.qr(z)[1] ** 3),
+        "lu": of_lu,
+        "vectors": of_vectors,
+        "values": lambda z: (
+            mx.sum(linalg.svd(z, compute_uv=False) ** 3) + mx.sum(linalg.eigvalsh(even(z)) ** 3)
+        ),
+        "slogdet": lambda z: linalg.slogdet(z)[1] ** 2,
+    }
+
+
+@pytest.mark.parametrize("name", second_derivatives())
+def test_second_derivatives(name: str) -> None:
+    """The gradient's gradient against differences of the gradient."""
+    f = second_derivatives()[name]
+    rng = np.random.default_rng(9)
+    x, weights, direction = (rng.standard_normal((4, 4)) for _ in range(3))
+    x = x + 2 * np.eye(4)
+
+    def slope(z: mx.array) -> mx.array:
+        return mx.sum(mx.grad(f)(z) * double(weights))
+
+    got = np.sum(np.array(mx.grad(slope)(double(x))) * direction)
+    step = 1e-5
+    above, below = (slope(double(x + sign * step * direction)).item() for sign in (1, -1))
+    assert np.isclose(got, (above - below) / (2 * step), rtol=1e-5, atol=1e-5)
+
+
+def test_equal_values() -> None:
+    """Derivatives of equal values exist; those through their vectors are not determined, and say so."""
+    one = double(np.eye(3))
+    assert np.allclose(np.array(mx.grad(lambda z: mx.sum(linalg.eigh(z)[0]))(one)), np.eye(3))
+    assert np.allclose(np.array(mx.grad(lambda z: linalg.norm(z, "nuc"))(one)), np.eye(3))
+
+    def root(z: mx.array) -> mx.array:
+        w, v = linalg.eigh(z)
+        return mx.sum((v * mx.sqrt(w)) @ v.T)
+
+    assert not np.isfinite(np.array(mx.grad(root)(one))).all()
+
+
 def test_derivatives_batch() -> None:
     """grad under vmap is grad of each."""
     a = np.random.default_rng(3).standard_normal((3, 4, 4))
@@ -282,7 +342,7 @@ def test_large() -> None:
 
 
 def test_small_factors_are_lapacks() -> None:
-    """Small matrices have a path of their own: the same signs, NaN passed on, no overflow, zeros left alone."""
+    """Small matrices have a path of their own: the same signs, NaN passed on, no overflow, zeros stay."""
     rng = np.random.default_rng(8)
     for shape in ((1, 1), (16, 16), (16, 3), (3, 16), (17, 5), (2, 2)):
         a = rng.standard_normal(shape)

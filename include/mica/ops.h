@@ -997,7 +997,8 @@ MICA_API mica_array *mica_linalg_cross(mica_scope *scope, mica_array *a, mica_ar
 MICA_API mica_array *mica_linalg_det(mica_scope *scope, mica_array *a);
 
 /** Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square
-    matrices; complex64 also for real matrices. Also takes complex64.
+    matrices; complex64 also for real matrices. Derivatives through the vectors need values that
+    differ. Also takes complex64.
     linalg_eig(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_eig(mica_scope *scope, mica_array *a);
 
@@ -1007,8 +1008,8 @@ MICA_API mica_arrays mica_linalg_eig(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_linalg_eigvals(mica_scope *scope, mica_array *a);
 
 /** Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of
-    symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes
-    complex64.
+    symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives
+    through the vectors need values that differ. Also takes complex64.
     linalg_eigh(a: array, UPLO: string = 'L' -> tuple) */
 MICA_API mica_arrays mica_linalg_eigh(mica_scope *scope, mica_array *a, const char *UPLO);
 
@@ -1069,7 +1070,7 @@ MICA_API mica_array *mica_linalg_solve_triangular(mica_scope *scope, mica_array 
 
 /** Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k),
     descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless
-    compute_uv. Also takes complex64.
+    compute_uv. Derivatives through U and V need values that differ. Also takes complex64.
     linalg_svd(a: array, compute_uv: bool = True -> bare_tuple) */
 MICA_API mica_arrays mica_linalg_svd(mica_scope *scope, mica_array *a, bool compute_uv);
 

@@ -794,13 +794,13 @@ class _linalg(_linalg_head):
         """Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded."""
 
     def eig(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Also takes complex64."""
+        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64."""
 
     def eigvals(self, a: array, *, stream: StreamOrDevice = None) -> array:
         """Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64."""
 
     def eigh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64."""
+        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64."""
 
     def eigvalsh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> array:
         """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64."""
@@ -833,7 +833,7 @@ class _linalg(_linalg_head):
         """X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0."""
 
     def svd(self, a: array, compute_uv: bool = True, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
-        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Also takes complex64."""
+        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64."""
 
     def tri_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
         """Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read."""

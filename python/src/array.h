@@ -37,6 +37,7 @@ extern PyMethodDef mica_py_value_methods[];
 extern PyType_Slot mica_py_buffer_slots[];
 
 PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords);
+PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords);
 
 /* ---- indexing (index.c) ---- */
 PyObject *mica_py_getitem(PyObject *self, PyObject *key);

@@ -309,6 +309,7 @@ static PyMethodDef functions[] = {
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS, "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below stop. Also arange(stop, step=None)." },
     { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, /, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },
+    { "conv_general", KEYWORDS(mica_py_conv_general), METH_VARARGS | METH_KEYWORDS, "conv_general(input, weight, /, stride=1, padding=0, kernel_dilation=1, input_dilation=1, groups=1, flip=False, *, stream=None)\n\nCross-correlation over one to three axes. padding: int, one an axis, or (before, after), each with one an axis." },
     { "broadcast_shapes", broadcast_shapes, METH_VARARGS, "broadcast_shapes(*shapes) -> tuple of int" },
     { "set_printoptions", KEYWORDS(set_printoptions), METH_VARARGS | METH_KEYWORDS, "set_printoptions(precision=-1)\n--\n\nDigits after the point; -1: six significant digits." },
     { "_print_precision", print_precision, METH_NOARGS, NULL },

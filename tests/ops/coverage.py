@@ -25,6 +25,8 @@ ELSEWHERE = {
 
 # Primitives without a name of their own in Python, and the case that runs them.
 PRIMITIVES = {
+    "conv": "conv_general",
+    "conv_weight": "conv_general",
     "rint": "round",
     "constant": "array",
     "placeholder": "vmap",
@@ -42,6 +44,10 @@ PRIMITIVES = {
     "attention_vjp": "fast.scaled_dot_product_attention",
     "custom": "custom_function",
     "cofactor": "linalg.det",
+    "fft": "fft.fft",
+    "rfft": "fft.rfft",
+    "irfft": "fft.irfft",
+    "hadamard": "hadamard_transform",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "random_seed": "tests/python/test_core_random.py",
     "random_bits": "tests/ops/oracle/random.py: every distribution",
     "random_multivariate_normal": "tests/python/test_core_random.py",
+    "gather_qqmm": "tests/python/test_core_quantize.py: the wheel has it on the GPU alone",
     "broadcast_shapes": "tests/python/test_core_protocol.py",
 }
 
@@ -42,6 +43,7 @@ PRIMITIVES = {
     "attention": "fast.scaled_dot_product_attention",
     "attention_vjp": "fast.scaled_dot_product_attention",
     "custom": "custom_function",
+    "quantize_through": "qqmm",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

@@ -20,6 +20,8 @@ ELSEWHERE = {
     "depends": "tests/python/test_core_eval.py",
     "random_seed": "tests/python/test_core_random.py",
     "random_bits": "tests/ops/oracle/random.py: every distribution",
+    "random_multivariate_normal": "tests/python/test_core_random.py",
+    "gather_qqmm": "tests/python/test_core_quantize.py: the wheel has it on the GPU alone",
     "broadcast_shapes": "tests/python/test_core_protocol.py",
 }
 
@@ -48,6 +50,7 @@ PRIMITIVES = {
     "rfft": "fft.rfft",
     "irfft": "fft.irfft",
     "hadamard": "hadamard_transform",
+    "quantize_through": "qqmm",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

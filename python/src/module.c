@@ -351,7 +351,8 @@ static int adopt(PyObject *m, const char *module, const char *const names[])
 
 static int execute(PyObject *m)
 {
-    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", "custom_function", "checkpoint", "depends", NULL };
+    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", NULL };
+    static const char *const custom[] = { "custom_function", "checkpoint", "depends", NULL };
     static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
     static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", NULL };
     static bool loaded;
@@ -367,8 +368,8 @@ static int execute(PyObject *m)
     /* Rows that are one function with others in Python. */
     PyObject *random = mica_py_submodule(m, "random");
     if (!random || PyObject_DelAttrString(m, "arange_integer") < 0 || PyObject_DelAttrString(m, "split_at") < 0 || PyObject_DelAttrString(random, "permutation_of") < 0) return -1;
-    return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._compile", compile) < 0 ||
-           adopt(m, "mica._printing", printing) < 0 ? -1 : 0;
+    return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._custom", custom) < 0 ||
+           adopt(m, "mica._compile", compile) < 0 || adopt(m, "mica._printing", printing) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = { { Py_mod_exec, execute }, { 0, NULL } };

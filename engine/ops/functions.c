@@ -1455,6 +1455,74 @@ static mica_array *call_conv_general(mica_scope *scope, const mica__value *v, mi
                              v[5].dims, v[6].integer, v[7].boolean);
 }
 
+static mica_array *call_einsum(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_einsum(scope, v[0].string, v[1].arrays);
+}
+
+static mica_array *call_tensordot(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tensordot(scope, v[0].array, v[1].array, v[2].integer);
+}
+
+static mica_array *call_tensordot_axes(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tensordot_axes(scope, v[0].array, v[1].array, v[2].dims, v[3].dims);
+}
+
+static mica_array *call_inner(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_inner(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_outer(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_outer(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_kron(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_kron(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_vecdot(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_vecdot(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_diff(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_diff(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_unique(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_unique(scope, v[0].array, v[1].integer, v[2].boolean, v[3].boolean, v[4].boolean,
+                        v[5].array);
+    return NULL;
+}
+
+static mica_array *call_fast_cross_entropy(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_cross_entropy(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_fast_gated_delta_update(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_fast_gated_delta_update(scope, v[0].array, v[1].array, v[2].array, v[3].array,
+                                         v[4].array, v[5].array, v[6].array);
+    return NULL;
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1826,6 +1894,28 @@ const mica__function mica__functions[] = {
       "The adjoint of conv3d in its input.", call_conv_transpose3d },
     { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False",
       "Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution.", call_conv_general },
+    { "einsum", "subscripts: string, *operands: arrays",
+      "Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters, separated by commas, then -> and the labels of the result. Labels that the result lacks are summed over; a label that an operand repeats takes its diagonal; ... stands for any further axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur once, in alphabetical order. Sums of products are matrix products and take inexact types; operands are contracted in the order that einsum_path tells.", call_einsum },
+    { "tensordot", "a: array, b: array, /, axes: int = 2",
+      "Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of lists, over the axes of a in the first list and those of b in the second. The result has the other axes of a, then those of b. Inexact types.", call_tensordot },
+    { "tensordot_axes", "a: array, b: array, /, a_axes: dims, b_axes: dims",
+      "Sum of products over the given axes of a and of b.", call_tensordot_axes },
+    { "inner", "a: array, b: array, /",
+      "Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact types.", call_inner },
+    { "outer", "a: array, b: array, /",
+      "Products of all elements of a with all of b: a matrix with a row for each element of the flattened a.", call_outer },
+    { "kron", "a: array, b: array",
+      "Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes gets axes of size 1 in front.", call_kron },
+    { "vecdot", "a: array, b: array, /, *, axis: axis = -1",
+      "Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small integers add up in 32 bits, halves in float32.", call_vecdot },
+    { "diff", "a: array, /, n: int = 1, axis: axis = -1",
+      "Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool: whether they differ.", call_diff },
+    { "unique", "a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: operand? = None -> bare_tuple",
+      "The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise.", call_unique },
+    { "fast_cross_entropy", "logits: array, targets: array",
+      "Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape.", call_fast_cross_entropy },
+    { "fast_gated_delta_update", "q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays",
+      "The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.", call_fast_gated_delta_update },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -836,4 +836,78 @@ MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mic
                                        mica_dims kernel_dilation, mica_dims input_dilation,
                                        int64_t groups, bool flip);
 
+/** Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters,
+    separated by commas, then -> and the labels of the result. Labels that the result lacks are
+    summed over; a label that an operand repeats takes its diagonal; ... stands for any further
+    axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur
+    once, in alphabetical order. Sums of products are matrix products and take inexact types;
+    operands are contracted in the order that einsum_path tells.
+    einsum(subscripts: string, *operands: arrays) */
+MICA_API mica_array *mica_einsum(mica_scope *scope, const char *subscripts, mica_arrays operands);
+
+/** Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of
+    lists, over the axes of a in the first list and those of b in the second. The result has the
+    other axes of a, then those of b. Inexact types.
+    tensordot(a: array, b: array, /, axes: int = 2) */
+MICA_API mica_array *mica_tensordot(mica_scope *scope, mica_array *a, mica_array *b, int64_t axes);
+
+/** Sum of products over the given axes of a and of b.
+    tensordot_axes(a: array, b: array, /, a_axes: dims, b_axes: dims) */
+MICA_API mica_array *mica_tensordot_axes(mica_scope *scope, mica_array *a, mica_array *b,
+                                         mica_dims a_axes, mica_dims b_axes);
+
+/** Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact
+    types.
+    inner(a: array, b: array, /) */
+MICA_API mica_array *mica_inner(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Products of all elements of a with all of b: a matrix with a row for each element of the
+    flattened a.
+    outer(a: array, b: array, /) */
+MICA_API mica_array *mica_outer(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes
+    gets axes of size 1 in front.
+    kron(a: array, b: array) */
+MICA_API mica_array *mica_kron(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small
+    integers add up in 32 bits, halves in float32.
+    vecdot(a: array, b: array, /, *, axis: axis = -1) */
+MICA_API mica_array *mica_vecdot(mica_scope *scope, mica_array *a, mica_array *b, int axis);
+
+/** Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool:
+    whether they differ.
+    diff(a: array, /, n: int = 1, axis: axis = -1) */
+MICA_API mica_array *mica_diff(mica_scope *scope, mica_array *a, int64_t n, int axis);
+
+/** The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with
+    fill_value (the smallest element by default). On request also, in this order: the index where
+    each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape;
+    how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing
+    else is asked for, a tuple otherwise.
+    unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: operand? = None -> bare_tuple) */
+MICA_API mica_arrays mica_unique(mica_scope *scope, mica_array *a, int64_t size, bool return_index,
+                                 bool return_inverse, bool return_counts, mica_array *fill_value);
+
+/** Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in
+    one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers
+    (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets'
+    shape.
+    fast_cross_entropy(logits: array, targets: array) */
+MICA_API mica_array *mica_fast_cross_entropy(mica_scope *scope, mica_array *logits,
+                                             mica_array *targets);
+
+/** The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v
+    - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time,
+    heads of v, values), the latter a multiple of q's heads, each of which serves as many
+    neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values,
+    keys), zeros by default. mask: (batch, time); where it is false the state stays and the result
+    is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.
+    fast_gated_delta_update(q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays) */
+MICA_API mica_arrays mica_fast_gated_delta_update(mica_scope *scope, mica_array *q, mica_array *k,
+                                                  mica_array *v, mica_array *gamma,
+                                                  mica_array *beta, mica_array *initial_state,
+                                                  mica_array *mask);
+
 #endif

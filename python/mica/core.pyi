@@ -687,6 +687,33 @@ def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int]
 def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array:
     """Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution."""
 
+def einsum(subscripts: str, *operands: array, stream: StreamOrDevice = None) -> array:
+    """Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters, separated by commas, then -> and the labels of the result. Labels that the result lacks are summed over; a label that an operand repeats takes its diagonal; ... stands for any further axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur once, in alphabetical order. Sums of products are matrix products and take inexact types; operands are contracted in the order that einsum_path tells."""
+
+def tensordot(a: array, b: array, /, axes: int = 2, *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of lists, over the axes of a in the first list and those of b in the second. The result has the other axes of a, then those of b. Inexact types."""
+
+def tensordot_axes(a: array, b: array, /, a_axes: Sequence[int], b_axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the given axes of a and of b."""
+
+def inner(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact types."""
+
+def outer(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Products of all elements of a with all of b: a matrix with a row for each element of the flattened a."""
+
+def kron(a: array, b: array, *, stream: StreamOrDevice = None) -> array:
+    """Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes gets axes of size 1 in front."""
+
+def vecdot(a: array, b: array, /, *, axis: int = -1, stream: StreamOrDevice = None) -> array:
+    """Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small integers add up in 32 bits, halves in float32."""
+
+def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool: whether they differ."""
+
+def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: None | scalar | array = None, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
+    """The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin
@@ -758,5 +785,11 @@ class _fast(_fast_head):
 
     def scaled_dot_product_attention(self, q: array, k: array, v: array, *, scale: float, mask: None | str | array = None, sinks: None | array = None, force_fused: bool = False, stream: StreamOrDevice = None) -> array:
         """softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes."""
+
+    def cross_entropy(self, logits: array, targets: array, *, stream: StreamOrDevice = None) -> array:
+        """Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape."""
+
+    def gated_delta_update(self, q: array, k: array, v: array, gamma: array, beta: array, initial_state: None | array = None, mask: None | array = None, *, stream: StreamOrDevice = None) -> list[array]:
+        """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
 
 fast: _fast

@@ -66,7 +66,7 @@ static void name_argument(const mica_row *row, const mica_parameter *p)
 static bool place_keywords(const mica_row *row, PyObject *const *values, PyObject *kwnames, PyObject *given[])
 {
     Py_ssize_t count = PyTuple_Size(kwnames);
-    int first_named = row->variadic ? 1 : row->positional_only;
+    int first_named = row->variadic ? row->spread + 1 : row->positional_only;
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *name = PyTuple_GetItem(kwnames, k);
         int i = first_named;
@@ -99,6 +99,7 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     int n = 0;
     if (first) given[n++] = first;
     if (row->variadic) {
+        for (Py_ssize_t i = 0; i < row->spread; i++) given[n++] = i < nargs ? args[i] : NULL;
         given[n++] = NULL;
     } else {
         if (nargs > row->positional - n) {
@@ -140,7 +141,8 @@ static bool convert_all(const mica_row *row, mica_context *c, PyObject *const gi
 {
     mica_array *peer = NULL;
     unsigned waiting = 0;
-    for (int i = row->variadic; i < row->n; i++) {
+    for (int i = 0; i < row->n; i++) {
+        if (row->variadic && i == row->spread) continue;
         const mica_parameter *p = &row->at[i];
         PyObject *o = given[i];
         if (p->kind == MICA_KIND_OPERAND) {
@@ -222,8 +224,9 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     c.n = 0;
     bool ready = convert_all(row, &c, given, values);
     if (ready && row->variadic) {
-        mica_outcome taken = mica_py_arrays(&c, args, NULL, (size_t)nargs, &values[0].arrays);
-        if (taken == MICA_WRONG_TYPE) fail_type(row, &row->at[0], args[0], c.element);
+        size_t n = nargs > row->spread ? (size_t)(nargs - row->spread) : 0;
+        mica_outcome taken = mica_py_arrays(&c, args + row->spread, NULL, n, &values[row->spread].arrays);
+        if (taken == MICA_WRONG_TYPE) fail_type(row, &row->at[row->spread], args[row->spread], c.element);
         ready = taken == MICA_TAKEN;
     }
     Py_XDECREF(c.element);

@@ -42,9 +42,15 @@ PRIMITIVES = {
     "attention": "fast.scaled_dot_product_attention",
     "attention_vjp": "fast.scaled_dot_product_attention",
     "custom": "custom_function",
+    "run_starts": "unique",
+    "run_ranks": "unique",
+    "cross_entropy_vjp": "fast.cross_entropy",
+    "gated_delta": "fast.gated_delta_update",
+    "gated_delta_vjp": "fast.gated_delta_update",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",
+    "tensordot_axes": "tensordot",
     "random_permutation_of": "random_permutation",
 }
 

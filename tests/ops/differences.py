@@ -118,6 +118,10 @@ _MEANT = tuple(
             r"array\(uint64\) / -1:|-1 / array\(uint64\):",
             "negative numbers do not wrap before division",
         ),
+        (
+            r"^vecdot.*a result, expected ValueError: \[vecdot\] axis is out of bounds",
+            "leading axes broadcast, as the array API standard asks",
+        ),
         (r"^vjp divmod", "the derivative of the remainder is that of remainder"),
     )
 )

@@ -141,11 +141,11 @@ MICA_API mica_array *mica_sigmoid(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_logical_not(mica_scope *scope, mica_array *a);
 
 /** Element-wise bitwise not; logical not of bool.
-    bitwise_invert(a: operand, /) */
+    bitwise_invert(a: operand) */
 MICA_API mica_array *mica_bitwise_invert(mica_scope *scope, mica_array *a);
 
 /** Element-wise complex conjugate; real numbers pass.
-    conjugate(a: operand, /) */
+    conjugate(a: operand) */
 MICA_API mica_array *mica_conjugate(mica_scope *scope, mica_array *a);
 
 /** Element-wise real part.
@@ -157,47 +157,47 @@ MICA_API mica_array *mica_real(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_imag(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for NaN.
-    isnan(a: operand, /) */
+    isnan(a: operand) */
 MICA_API mica_array *mica_isnan(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for positive or negative infinity.
-    isinf(a: operand, /) */
+    isinf(a: operand) */
 MICA_API mica_array *mica_isinf(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for finite numbers.
-    isfinite(a: operand, /) */
+    isfinite(a: operand) */
 MICA_API mica_array *mica_isfinite(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for positive infinity.
-    isposinf(a: operand, /) */
+    isposinf(a: operand) */
 MICA_API mica_array *mica_isposinf(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for negative infinity.
-    isneginf(a: operand, /) */
+    isneginf(a: operand) */
 MICA_API mica_array *mica_isneginf(mica_scope *scope, mica_array *a);
 
 /** Element-wise sum.
-    add(a: operand, b: operand, /) */
+    add(a: operand, b: operand) */
 MICA_API mica_array *mica_add(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise difference.
-    subtract(a: operand, b: operand, /) */
+    subtract(a: operand, b: operand) */
 MICA_API mica_array *mica_subtract(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise product.
-    multiply(a: operand, b: operand, /) */
+    multiply(a: operand, b: operand) */
 MICA_API mica_array *mica_multiply(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise quotient, in floating point.
-    divide(a: operand, b: operand, /) */
+    divide(a: operand, b: operand) */
 MICA_API mica_array *mica_divide(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise quotient rounded down; integer division by 0 gives 0.
-    floor_divide(a: operand, b: operand, /) */
+    floor_divide(a: operand, b: operand) */
 MICA_API mica_array *mica_floor_divide(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise remainder with the sign of the divisor; integer remainder by 0 gives the dividend.
-    remainder(a: operand, b: operand, /) */
+    remainder(a: operand, b: operand) */
 MICA_API mica_array *mica_remainder(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise power; a negative integer exponent gives 0.
@@ -221,27 +221,27 @@ MICA_API mica_array *mica_logaddexp(mica_scope *scope, mica_array *a, mica_array
 MICA_API mica_array *mica_arctan2(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise equality.
-    equal(a: operand, b: operand, /) */
+    equal(a: operand, b: operand) */
 MICA_API mica_array *mica_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise inequality.
-    not_equal(a: operand, b: operand, /) */
+    not_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_not_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a < b.
-    less(a: operand, b: operand, /) */
+    less(a: operand, b: operand) */
 MICA_API mica_array *mica_less(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a <= b.
-    less_equal(a: operand, b: operand, /) */
+    less_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_less_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a > b.
-    greater(a: operand, b: operand, /) */
+    greater(a: operand, b: operand) */
 MICA_API mica_array *mica_greater(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a >= b.
-    greater_equal(a: operand, b: operand, /) */
+    greater_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_greater_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise logical and.
@@ -253,23 +253,23 @@ MICA_API mica_array *mica_logical_and(mica_scope *scope, mica_array *a, mica_arr
 MICA_API mica_array *mica_logical_or(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise and; logical and of bool.
-    bitwise_and(a: operand, b: operand, /) */
+    bitwise_and(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_and(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise or; logical or of bool.
-    bitwise_or(a: operand, b: operand, /) */
+    bitwise_or(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_or(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise exclusive or.
-    bitwise_xor(a: operand, b: operand, /) */
+    bitwise_xor(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_xor(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise shift of bits to the left.
-    left_shift(a: operand, b: operand, /) */
+    left_shift(a: operand, b: operand) */
 MICA_API mica_array *mica_left_shift(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise shift of bits to the right.
-    right_shift(a: operand, b: operand, /) */
+    right_shift(a: operand, b: operand) */
 MICA_API mica_array *mica_right_shift(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Takes elements of x where condition is true, of y elsewhere.
@@ -343,7 +343,7 @@ MICA_API mica_array *mica_as_strided(mica_scope *scope, mica_array *a, mica_dims
                                      mica_dims strides, int64_t offset);
 
 /** The same bytes as elements of another type.
-    view(a: operand, /, dtype: dtype) */
+    view(a: operand, dtype: dtype) */
 MICA_API mica_array *mica_view(mica_scope *scope, mica_array *a, mica_dtype dtype);
 
 /** The same values in row-major memory; column-major is left alone if allowed.
@@ -367,15 +367,15 @@ MICA_API mica_arrays mica_split_at(mica_scope *scope, mica_array *a, mica_dims i
 MICA_API mica_arrays mica_unstack(mica_scope *scope, mica_array *x, int axis);
 
 /** Joins arrays along an axis; None joins the flattened arrays.
-    concatenate(arrays: arrays, /, axis: axis? = 0) */
+    concatenate(arrays: arrays, axis: axis? = 0) */
 MICA_API mica_array *mica_concatenate(mica_scope *scope, mica_arrays arrays, int axis);
 
 /** Joins arrays along a new axis.
-    stack(arrays: arrays, /, axis: axis? = 0) */
+    stack(arrays: arrays, axis: axis? = 0) */
 MICA_API mica_array *mica_stack(mica_scope *scope, mica_arrays arrays, int axis);
 
 /** Repeats each element along an axis; None repeats those of the flattened array.
-    repeat(array: array, /, repeats: int, axis: axis? = None) */
+    repeat(array: array, repeats: int, axis: axis? = None) */
 MICA_API mica_array *mica_repeat(mica_scope *scope, mica_array *array, int64_t repeats, int axis);
 
 /** Repeats the whole array along axes.
@@ -389,7 +389,7 @@ MICA_API mica_array *mica_roll(mica_scope *scope, mica_array *a, mica_dims shift
 
 /** Pads each axis with low values before and high after it; mode: constant, edge, reflect or
     symmetric.
-    pad(a: array, /, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0) */
+    pad(a: array, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0) */
 MICA_API mica_array *mica_pad(mica_scope *scope, mica_array *a, mica_dims low, mica_dims high,
                               const char *mode, mica_array *constant_values);
 
@@ -439,7 +439,7 @@ MICA_API mica_array *mica_ones_like(mica_scope *scope, mica_array *a, mica_dtype
 MICA_API mica_array *mica_empty_like(mica_scope *scope, mica_array *a, mica_dtype dtype);
 
 /** Values broadcast to the shape, and unless given the type, of an array.
-    full_like(a: array, /, vals: operand, dtype: dtype? = None) */
+    full_like(a: array, vals: operand, dtype: dtype? = None) */
 MICA_API mica_array *mica_full_like(mica_scope *scope, mica_array *a, mica_array *vals,
                                     mica_dtype dtype);
 
@@ -594,12 +594,12 @@ MICA_API mica_array *mica_put_along_axis(mica_scope *scope, mica_array *a, mica_
                                          mica_array *values, int axis);
 
 /** A slice of slice_size whose start along axes is given by an array.
-    slice(a: array, /, start_indices: array, axes: dims, slice_size: dims) */
+    slice(a: array, start_indices: array, axes: dims, slice_size: dims) */
 MICA_API mica_array *mica_slice(mica_scope *scope, mica_array *a, mica_array *start_indices,
                                 mica_dims axes, mica_dims slice_size);
 
 /** A copy where a slice whose start along axes is given by an array is replaced by update.
-    slice_update(a: array, /, update: array, start_indices: array, axes: dims) */
+    slice_update(a: array, update: array, start_indices: array, axes: dims) */
 MICA_API mica_array *mica_slice_update(mica_scope *scope, mica_array *a, mica_array *update,
                                        mica_array *start_indices, mica_dims axes);
 
@@ -637,7 +637,7 @@ MICA_API mica_array *mica_positive(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_logical_xor(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Floored quotient and remainder.
-    divmod(a: operand, b: operand, / -> arrays) */
+    divmod(a: operand, b: operand -> arrays) */
 MICA_API mica_arrays mica_divmod(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max.
@@ -656,13 +656,13 @@ MICA_API mica_array *mica_allclose(mica_scope *scope, mica_array *a, mica_array 
                                    double atol, bool equal_nan);
 
 /** Whether shapes and all elements are equal.
-    array_equal(a: operand, b: operand, /, *, equal_nan: bool = False) */
+    array_equal(a: operand, b: operand, equal_nan: bool = False) */
 MICA_API mica_array *mica_array_equal(mica_scope *scope, mica_array *a, mica_array *b,
                                       bool equal_nan);
 
 /** Replaces NaN and infinities; infinities become the largest finite numbers of the type by
     default.
-    nan_to_num(a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None) */
+    nan_to_num(a: operand, nan: float = 0.0, posinf: float? = None, neginf: float? = None) */
 MICA_API mica_array *mica_nan_to_num(mica_scope *scope, mica_array *a, double nan, double posinf,
                                      double neginf);
 

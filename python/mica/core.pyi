@@ -279,10 +279,10 @@ def sigmoid(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
 def logical_not(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise logical not."""
 
-def bitwise_invert(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_invert(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise not; logical not of bool."""
 
-def conjugate(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def conjugate(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise complex conjugate; real numbers pass."""
 
 def real(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -291,37 +291,37 @@ def real(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
 def imag(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise imaginary part: zeros for real numbers."""
 
-def isnan(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isnan(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for NaN."""
 
-def isinf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isinf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for positive or negative infinity."""
 
-def isfinite(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isfinite(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for finite numbers."""
 
-def isposinf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isposinf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for positive infinity."""
 
-def isneginf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isneginf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for negative infinity."""
 
-def add(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def add(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise sum."""
 
-def subtract(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def subtract(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise difference."""
 
-def multiply(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def multiply(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise product."""
 
-def divide(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def divide(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise quotient, in floating point."""
 
-def floor_divide(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def floor_divide(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise quotient rounded down; integer division by 0 gives 0."""
 
-def remainder(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def remainder(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise remainder with the sign of the divisor; integer remainder by 0 gives the dividend."""
 
 def power(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -339,22 +339,22 @@ def logaddexp(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice
 def arctan2(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise angle of the point (b, a), in radians."""
 
-def equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise equality."""
 
-def not_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def not_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise inequality."""
 
-def less(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def less(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a < b."""
 
-def less_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def less_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a <= b."""
 
-def greater(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def greater(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a > b."""
 
-def greater_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def greater_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a >= b."""
 
 def logical_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -363,19 +363,19 @@ def logical_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevi
 def logical_or(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise logical or."""
 
-def bitwise_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_and(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise and; logical and of bool."""
 
-def bitwise_or(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_or(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise or; logical or of bool."""
 
-def bitwise_xor(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_xor(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise exclusive or."""
 
-def left_shift(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def left_shift(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise shift of bits to the left."""
 
-def right_shift(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def right_shift(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise shift of bits to the right."""
 
 def where(condition: scalar | array, x: scalar | array, y: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -429,7 +429,7 @@ def flip(a: array, /, axis: None | int | Sequence[int] = None, *, stream: Stream
 def as_strided(a: array, /, shape: None | Sequence[int] = None, strides: None | Sequence[int] = None, offset: int = 0, *, stream: StreamOrDevice = None) -> array:
     """Any strides (in elements) over the row-major elements of an array."""
 
-def view(a: scalar | array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
+def view(a: scalar | array, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
     """The same bytes as elements of another type."""
 
 def contiguous(a: array, /, allow_col_major: bool = False, *, stream: StreamOrDevice = None) -> array:
@@ -447,13 +447,13 @@ def split_at(a: array, /, indices: Sequence[int], axis: int = 0, *, stream: Stre
 def unstack(x: array, /, *, axis: int = 0, stream: StreamOrDevice = None) -> tuple[array, ...]:
     """The slices of an axis, without it."""
 
-def concatenate(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+def concatenate(arrays: Sequence[array], axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
     """Joins arrays along an axis; None joins the flattened arrays."""
 
-def stack(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+def stack(arrays: Sequence[array], axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
     """Joins arrays along a new axis."""
 
-def repeat(array: array, /, repeats: int, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+def repeat(array: array, repeats: int, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
     """Repeats each element along an axis; None repeats those of the flattened array."""
 
 def tile(a: array, reps: int | Sequence[int], /, *, stream: StreamOrDevice = None) -> array:
@@ -462,7 +462,7 @@ def tile(a: array, reps: int | Sequence[int], /, *, stream: StreamOrDevice = Non
 def roll(a: array, /, shift: int | Sequence[int], axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
     """Shifts elements along axes; those that leave at one end enter at the other. None rolls the flattened array by the sum of the shifts."""
 
-def pad(a: array, /, low: Sequence[int], high: Sequence[int], mode: str = 'constant', constant_values: scalar | array = 0, *, stream: StreamOrDevice = None) -> array:
+def pad(a: array, low: Sequence[int], high: Sequence[int], mode: str = 'constant', constant_values: scalar | array = 0, *, stream: StreamOrDevice = None) -> array:
     """Pads each axis with low values before and high after it; mode: constant, edge, reflect or symmetric."""
 
 def arange(start: float, stop: float, step: float, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
@@ -495,7 +495,7 @@ def ones_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice
 def empty_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
     """Zeros of the shape, and unless given the type, of an array."""
 
-def full_like(a: array, /, vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+def full_like(a: array, vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
     """Values broadcast to the shape, and unless given the type, of an array."""
 
 def eye(n: int, m: None | int = None, k: int = 0, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
@@ -600,10 +600,10 @@ def take_along_axis(a: array, /, indices: array, axis: None | int = -1, *, strea
 def put_along_axis(a: array, /, indices: array, values: array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
     """A copy where values are put at one index for each place along an axis; the other axes broadcast."""
 
-def slice(a: array, /, start_indices: array, axes: Sequence[int], slice_size: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+def slice(a: array, start_indices: array, axes: Sequence[int], slice_size: Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """A slice of slice_size whose start along axes is given by an array."""
 
-def slice_update(a: array, /, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+def slice_update(a: array, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """A copy where a slice whose start along axes is given by an array is replaced by update."""
 
 def astype(a: array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
@@ -630,7 +630,7 @@ def positive(a: array, /, *, stream: StreamOrDevice = None) -> array:
 def logical_xor(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise exclusive or of truth values."""
 
-def divmod(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> list[array]:
+def divmod(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> list[array]:
     """Floored quotient and remainder."""
 
 def clip(a: array, /, a_min: None | scalar | array, a_max: None | scalar | array, *, stream: StreamOrDevice = None) -> array:
@@ -642,10 +642,10 @@ def isclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, 
 def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
     """Whether all elements are close (isclose)."""
 
-def array_equal(a: scalar | array, b: scalar | array, /, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
+def array_equal(a: scalar | array, b: scalar | array, equal_nan: bool = False, *, stream: StreamOrDevice = None) -> array:
     """Whether shapes and all elements are equal."""
 
-def nan_to_num(a: scalar | array, /, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
+def nan_to_num(a: scalar | array, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
     """Replaces NaN and infinities; infinities become the largest finite numbers of the type by default."""
 
 def cumsum(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, dtype: None | Dtype = None, stream: StreamOrDevice = None) -> array:

@@ -92,16 +92,27 @@ static bool place_keywords(const mica_row *row, PyObject *const *values, PyObjec
     return true;
 }
 
+static bool is_stream(PyObject *o)
+{
+    mica_stream *stream;
+    bool yes = o != Py_None && mica_py_stream(o, &stream) == 0;
+    PyErr_Clear();
+    return yes;
+}
+
 /* Fills given[0 .. n] (stream last) with what was passed; NULL where nothing was. False and an exception on a wrong call. */
 static bool place(const mica_row *row, PyObject *first, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                   PyObject *given[])
 {
     int n = 0;
+    PyObject *where = NULL, *const *names = args + nargs; /* the stream; what is given by name */
     if (first) given[n++] = first;
     if (row->variadic) {
         for (Py_ssize_t i = 0; i < row->spread; i++) given[n++] = i < nargs ? args[i] : NULL;
         given[n++] = NULL;
     } else {
+        /* A stream may follow the last positional argument without its name, as in many functions of the reference. */
+        if (nargs == row->positional - n + 1 && is_stream(args[nargs - 1])) where = args[--nargs];
         if (nargs > row->positional - n) {
             fail_call(row, "%zd positional arguments are too many", NULL, nargs + n);
             return false;
@@ -109,7 +120,8 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
         for (Py_ssize_t i = 0; i < nargs; i++) given[n++] = args[i];
     }
     while (n <= row->n) given[n++] = NULL;
-    return !kwnames || place_keywords(row, args + nargs, kwnames, given);
+    given[row->n] = where;
+    return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
 /* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and keys that were not given, once nothing

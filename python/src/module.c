@@ -75,7 +75,7 @@ static PyObject *async_eval(PyObject *m, PyObject *args)
 static PyObject *asarray(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
-    static char *names[] = { "", "dtype", "copy", NULL };
+    static char *names[] = { "a", "dtype", "copy", NULL };
     PyObject *o, *dtype = Py_None, *copy = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:asarray", names, &o, &dtype, &copy)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
@@ -189,7 +189,7 @@ static int pad_widths(PyObject *o, int ndim, int64_t low[], int64_t high[])
 static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
-    static char *names[] = { "", "pad_width", "mode", "constant_values", "stream", NULL };
+    static char *names[] = { "a", "pad_width", "mode", "constant_values", "stream", NULL };
     PyObject *o, *width, *value = NULL, *stream = Py_None;
     const char *mode = "constant";
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|sO$O:pad", names, &o, &width, &mode, &value, &stream)) return NULL;
@@ -313,10 +313,10 @@ static PyMethodDef for_random[] = { { "__getattr__", missing_name, METH_O, NULL 
 static PyMethodDef functions[] = {
     { "eval", eval, METH_VARARGS, "eval(*args)\n--\n\nEvaluate arrays, or trees (list, tuple, dict) of them." },
     { "async_eval", async_eval, METH_VARARGS, "async_eval(*args)\n--\n\nStart the evaluation of arrays or trees of them and return." },
-    { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, /, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
+    { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
     { "from_dlpack", KEYWORDS(from_dlpack), METH_VARARGS | METH_KEYWORDS, "from_dlpack(x, /, *, copy=None)\n--\n\nAn array of the values of a DLPack tensor." },
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS, "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below stop. Also arange(stop, step=None)." },
-    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, /, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
+    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },
     { "tensordot", KEYWORDS(mica_py_tensordot), METH_VARARGS | METH_KEYWORDS, "tensordot(a, b, /, axes=2, *, stream=None)\n\nSum of products over the last axes of a and the first of b (axes: their number), or over the axes in a pair of lists." },
     { "einsum_path", mica_py_einsum_path, METH_VARARGS, "einsum_path(subscripts, *operands) -> (list of tuples, str)\n\nThe order in which einsum contracts, and what it costs." },
@@ -369,7 +369,7 @@ static int execute(PyObject *m)
 {
     static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", "custom_function", "checkpoint", "depends", NULL };
     static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
-    static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", NULL };
+    static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", "_PrintOptionsContext", NULL };
     static const char *const array_api[] = { "ArrayLike", "__array_namespace_info__", NULL };
     static const char *const kernels[] = { "metal_kernel", "cuda_kernel", "precompiled_cuda_kernel", NULL };
     static const char *const metal[] = { "clear_cache", "device_info", "get_active_memory", "get_cache_memory", "get_peak_memory", "reset_peak_memory", "set_cache_limit", "set_memory_limit", "set_wired_limit", NULL };

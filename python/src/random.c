@@ -111,7 +111,7 @@ static PyMethodDef state_methods[] = {
 };
 static PyType_Slot state_slots[] = {
     { Py_tp_doc, "The calling thread's random key, as a list of one." }, { Py_sq_length, state_length }, { Py_sq_item, state_item },
-    { Py_sq_ass_item, state_assign }, { Py_tp_methods, state_methods }, { 0, NULL },
+    { Py_sq_ass_item, state_assign }, { Py_tp_iter, PySeqIter_New }, { Py_tp_methods, state_methods }, { 0, NULL },
 };
 static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
 

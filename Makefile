@@ -16,7 +16,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test check asan ubsan tsan bench docs lint format tables clean
+.PHONY: help run build test check long asan ubsan tsan bench docs lint format tables clean
 
 help:
 	@echo "Verbs (ARGS=... is passed on by run, test, check and bench):"
@@ -45,6 +45,9 @@ check: test ## the long matrix, once for each instruction set of this machine
 	    MICA_ISA=$$isa $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || status=$$?; \
 	done; exit $$status
 
+long: check ## the long tiers, an hour or more: `check`, then all 2^32 floats through every function
+	SHOW=1 $(BUILD)/test_accuracy 1
+
 asan: SANITIZE = address,undefined
 asan: sanitize ## C tests with the address and undefined-behaviour sanitizers
 ubsan: SANITIZE = undefined
@@ -62,8 +65,8 @@ sanitize: $(STAMPS)/build
 bench: build $(STAMPS)/test ## the measured table; peers that are installed run beside
 	$(PY) bench $(ARGS)
 
-docs: $(STAMPS)/venv ## the reference of all functions, from the tables, to build/docs
-	$(PY) tools/docs.py build/docs
+docs: build $(STAMPS)/test ## the reference of all functions (docs/reference) from tables, oracle, docs/examples
+	$(PY) tools/docs.py
 
 lint: $(STAMPS)/lint ## stale tables, layer order, file sizes, ruff
 	$(PY) tools/gen.py --check

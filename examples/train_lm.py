@@ -26,12 +26,11 @@ from types import FrameType, SimpleNamespace
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
-from mlx.utils import tree_flatten
-
 from lm import checkpoint, data, options, rivals, sample
 from lm.model import GPT, Shape
 from lm.plot import Rule, Series, line_chart
 from lm.progress import Bar
+from mlx.utils import tree_flatten
 
 NATS_TO_BITS = 1 / math.log(2)
 

@@ -16,11 +16,14 @@ MODULES = {"mica": "mica.core", "mlx": "mlx.core", "torch": "torch", "jax": "jax
 
 
 def import_time(system: System) -> float:
-    """Seconds for the import alone, after the interpreter has started."""
+    """Seconds for the import alone, after the interpreter has started; its byte code may be cached, as an installer does it."""
     program = (
         f"import time; t = time.perf_counter(); import {MODULES[system.name]}; print(time.perf_counter() - t)"
     )
-    done = subprocess.run([*system.python, "-c", program], capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [*system.python, "-c", program], capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode:
         raise ValueError((done.stderr.strip().splitlines() or ["no message"])[-1])
     return float(done.stdout)

@@ -142,23 +142,39 @@ void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t in
     }
 }
 
-double mica__load_number(mica_dtype dtype, const void *p)
+/* The element may lie anywhere. */
+double mica__load_number(mica_dtype dtype, const void *element)
 {
+    union {
+        uint8_t u8;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        int64_t i64;
+        float f32;
+        double f64;
+        mica_complex64 c64;
+    } v;
+    if ((unsigned)dtype >= MICA_DTYPE_COUNT) return NAN;
+    memcpy(&v, element, mica__dtype_sizes[dtype]);
     switch (dtype) {
-    case MICA_BOOL: return *(const uint8_t *)p != 0;
-    case MICA_UINT8: return *(const uint8_t *)p;
-    case MICA_UINT16: return *(const uint16_t *)p;
-    case MICA_UINT32: return *(const uint32_t *)p;
-    case MICA_UINT64: return (double)*(const uint64_t *)p;
-    case MICA_INT8: return *(const int8_t *)p;
-    case MICA_INT16: return *(const int16_t *)p;
-    case MICA_INT32: return *(const int32_t *)p;
-    case MICA_INT64: return (double)*(const int64_t *)p;
-    case MICA_FLOAT16: return mica__float16_to(*(const uint16_t *)p);
-    case MICA_BFLOAT16: return mica__bfloat16_to(*(const uint16_t *)p);
-    case MICA_FLOAT32: return *(const float *)p;
-    case MICA_FLOAT64: return *(const double *)p;
-    case MICA_COMPLEX64: return ((const mica_complex64 *)p)->re;
+    case MICA_BOOL: return v.u8 != 0;
+    case MICA_UINT8: return v.u8;
+    case MICA_UINT16: return v.u16;
+    case MICA_UINT32: return v.u32;
+    case MICA_UINT64: return (double)v.u64;
+    case MICA_INT8: return v.i8;
+    case MICA_INT16: return v.i16;
+    case MICA_INT32: return v.i32;
+    case MICA_INT64: return (double)v.i64;
+    case MICA_FLOAT16: return mica__float16_to(v.u16);
+    case MICA_BFLOAT16: return mica__bfloat16_to(v.u16);
+    case MICA_FLOAT32: return v.f32;
+    case MICA_FLOAT64: return v.f64;
+    case MICA_COMPLEX64: return v.c64.re;
     default: return NAN;
     }
 }

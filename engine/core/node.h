@@ -7,6 +7,8 @@
 
 typedef struct mica_node mica_node;
 
+extern const uint8_t mica__dtype_sizes[MICA_DTYPE_COUNT];
+
 /* Memory behind evaluated arrays. */
 typedef struct mica__buffer {
     _Atomic int32_t references;
@@ -101,6 +103,13 @@ static inline int mica__state(const mica_node *n) { return atomic_load_explicit(
 static inline bool mica__is_done(const mica_array *a) { return mica__state(mica__node_of(a)) == MICA_NODE_DONE; }
 static inline bool mica__is_traced(const mica_array *a) { return (mica__node_of(a)->flags & MICA_NODE_TRACED) != 0; }
 
+/* Whether an evaluated array lies where elements of its type may lie. Tensors of files, and views of bytes, need not: they are
+   read element by element (mica__load_number, copies, tapes), and kernels are given a copy. */
+static inline bool mica__is_aligned(const mica_array *a)
+{
+    return (uintptr_t)a->data % mica__dtype_sizes[a->dtype] == 0;
+}
+
 /* mica__buffer_check of an evaluated array. */
 static inline int mica__check_values(const mica_array *a) { return mica__buffer_check(a->buffer); }
 
@@ -133,7 +142,6 @@ bool mica__shape_equal(mica_dims a, mica_dims b);
 int mica__broadcast(mica_dims a, mica_dims b, int64_t *out);
 
 /* ---- element types ---- */
-extern const uint8_t mica__dtype_sizes[MICA_DTYPE_COUNT];
 mica_dtype mica__promote(mica_dtype a, mica_dtype b);
 bool mica__is_integer(mica_dtype d); /* without bool */
 bool mica__is_unsigned(mica_dtype d);

@@ -4,27 +4,90 @@
 
 #include "kernel/body.h"
 
-MICA_BODY double k_exp_f64(double x) { return exp(x); }
-MICA_BODY double k_expm1_f64(double x) { return expm1(x); }
-MICA_BODY double k_log_f64(double x) { return log(x); }
-MICA_BODY double k_log2_f64(double x) { return log2(x); }
-MICA_BODY double k_log10_f64(double x) { return log10(x); }
-MICA_BODY double k_log1p_f64(double x) { return log1p(x); }
-MICA_BODY double k_sin_f64(double x) { return sin(x); }
-MICA_BODY double k_cos_f64(double x) { return cos(x); }
-MICA_BODY double k_tan_f64(double x) { return tan(x); }
-MICA_BODY double k_sinh_f64(double x) { return sinh(x); }
-MICA_BODY double k_cosh_f64(double x) { return cosh(x); }
-MICA_BODY double k_tanh_f64(double x) { return tanh(x); }
-MICA_BODY double k_arcsin_f64(double x) { return asin(x); }
-MICA_BODY double k_arccos_f64(double x) { return acos(x); }
-MICA_BODY double k_arctan_f64(double x) { return atan(x); }
-MICA_BODY double k_arcsinh_f64(double x) { return asinh(x); }
-MICA_BODY double k_arccosh_f64(double x) { return acosh(x); }
-MICA_BODY double k_arctanh_f64(double x) { return atanh(x); }
-MICA_BODY double k_erf_f64(double x) { return erf(x); }
-MICA_BODY double k_power_f64(double x, double y) { return pow(x, y); }
-MICA_BODY double k_arctan2_f64(double y, double x) { return atan2(y, x); }
+MICA_BODY double k_exp_f64(double x)
+{
+    return exp(x);
+}
+MICA_BODY double k_expm1_f64(double x)
+{
+    return expm1(x);
+}
+MICA_BODY double k_log_f64(double x)
+{
+    return log(x);
+}
+MICA_BODY double k_log2_f64(double x)
+{
+    return log2(x);
+}
+MICA_BODY double k_log10_f64(double x)
+{
+    return log10(x);
+}
+MICA_BODY double k_log1p_f64(double x)
+{
+    return log1p(x);
+}
+MICA_BODY double k_sin_f64(double x)
+{
+    return sin(x);
+}
+MICA_BODY double k_cos_f64(double x)
+{
+    return cos(x);
+}
+MICA_BODY double k_tan_f64(double x)
+{
+    return tan(x);
+}
+MICA_BODY double k_sinh_f64(double x)
+{
+    return sinh(x);
+}
+MICA_BODY double k_cosh_f64(double x)
+{
+    return cosh(x);
+}
+MICA_BODY double k_tanh_f64(double x)
+{
+    return tanh(x);
+}
+MICA_BODY double k_arcsin_f64(double x)
+{
+    return asin(x);
+}
+MICA_BODY double k_arccos_f64(double x)
+{
+    return acos(x);
+}
+MICA_BODY double k_arctan_f64(double x)
+{
+    return atan(x);
+}
+MICA_BODY double k_arcsinh_f64(double x)
+{
+    return asinh(x);
+}
+MICA_BODY double k_arccosh_f64(double x)
+{
+    return acosh(x);
+}
+MICA_BODY double k_arctanh_f64(double x)
+{
+    return atanh(x);
+}
+MICA_BODY double k_erf_f64(double x)
+{
+    return erf(x);
+}
+MICA_BODY double k_power_f64(double x, double y)
+{
+    return pow(x, y);
+}
+MICA_BODY double k_arctan2_f64(double y, double x)
+{
+    return atan2(y, x);
+}
 
 MICA_BODY double k_sigmoid_f64(double x)
 {
@@ -45,8 +108,8 @@ MICA_BODY double k_remainder_f64(double x, double y)
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
-/* Giles' single-precision start, then two steps of Halley's method on erf, or on erfc where erf
-   would cancel. */
+/* Giles' single-precision start (in the far tails, which it does not know, erfc's asymptote), then
+   two steps of Halley's method on erf, or on erfc where erf would cancel. */
 MICA_BODY double k_erfinv_f64(double x)
 {
     double a = k_abs_f64(x), t = log((1 - a) * (1 + a));
@@ -63,6 +126,9 @@ MICA_BODY double k_erfinv_f64(double x)
         y = -0.00417768164 + w * y;
         y = 0.246640727 + w * y;
         y = 1.50140941 + w * y;
+    } else if (w > 15) {
+        w += 0.69314718055994531; /* -log(1 - a) */
+        y = sqrt(w - log(1.7724538509055160 * sqrt(w)));
     } else {
         w = sqrt(w) - 3;
         y = -0.000200214257;

@@ -1523,6 +1523,146 @@ static mica_array *call_fast_gated_delta_update(mica_scope *scope, const mica__v
     return NULL;
 }
 
+static mica_array *call_fft_fft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_fft(scope, v[0].array, v[1].integer, v[2].axis, v[3].string);
+}
+
+static mica_array *call_fft_ifft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_ifft(scope, v[0].array, v[1].integer, v[2].axis, v[3].string);
+}
+
+static mica_array *call_fft_rfft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_rfft(scope, v[0].array, v[1].integer, v[2].axis, v[3].string);
+}
+
+static mica_array *call_fft_irfft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_irfft(scope, v[0].array, v[1].integer, v[2].axis, v[3].string);
+}
+
+static mica_array *call_fft_fft2(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_fft2(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_ifft2(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_ifft2(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_rfft2(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_rfft2(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_irfft2(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_irfft2(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_fftn(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_fftn(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_ifftn(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_ifftn(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_rfftn(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_rfftn(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_irfftn(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_irfftn(scope, v[0].array, v[1].dims, v[2].dims, v[3].string);
+}
+
+static mica_array *call_fft_fftshift(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_fftshift(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_fft_ifftshift(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_ifftshift(scope, v[0].array, v[1].dims);
+}
+
+static mica_array *call_fft_fftfreq(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_fftfreq(scope, v[0].integer, v[1].real);
+}
+
+static mica_array *call_fft_rfftfreq(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_rfftfreq(scope, v[0].integer, v[1].real);
+}
+
+static mica_array *call_fft_stft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_stft(scope, v[0].array, v[1].integer, v[2].integer, v[3].integer, v[4].array,
+                         v[5].boolean, v[6].string, v[7].string, v[8].integer);
+}
+
+static mica_array *call_fft_istft(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fft_istft(scope, v[0].array, v[1].integer, v[2].integer, v[3].integer, v[4].array,
+                          v[5].boolean, v[6].string, v[7].integer, v[8].integer);
+}
+
+static mica_array *call_bartlett(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_bartlett(scope, v[0].integer);
+}
+
+static mica_array *call_blackman(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_blackman(scope, v[0].integer);
+}
+
+static mica_array *call_hamming(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_hamming(scope, v[0].integer);
+}
+
+static mica_array *call_hanning(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_hanning(scope, v[0].integer);
+}
+
+static mica_array *call_hadamard_transform(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_hadamard_transform(scope, v[0].array, v[1].real);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1916,6 +2056,52 @@ const mica__function mica__functions[] = {
       "Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape.", call_fast_cross_entropy },
     { "fast_gated_delta_update", "q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays",
       "The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.", call_fast_gated_delta_update },
+    { "fft_fft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
+      "Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its root.", call_fft_fft },
+    { "fft_ifft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
+      "Inverse discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: as for fft.", call_fft_ifft },
+    { "fft_rfft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
+      "Discrete Fourier transform of real numbers (imaginary parts are dropped) along an axis, cut or padded with zeros to n elements: the first n / 2 + 1 elements, complex64; the others are their conjugates. norm: as for fft.", call_fft_rfft },
+    { "fft_irfft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
+      "Inverse of rfft along an axis: n real numbers, float32, from n / 2 + 1 elements, to which the axis is cut or padded with zeros; n: 2 (size - 1). norm: as for fft.", call_fft_irfft },
+    { "fft_fft2", "a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward'",
+      "Discrete Fourier transform over axes, each cut or padded with zeros to its size in s; complex64. norm: as for fft.", call_fft_fft2 },
+    { "fft_ifft2", "a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward'",
+      "Inverse discrete Fourier transform over axes, each cut or padded with zeros to its size in s; complex64. norm: as for fft.", call_fft_ifft2 },
+    { "fft_rfft2", "a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward'",
+      "Discrete Fourier transform of real numbers over axes, sizes s: rfft along the last of them, fft along the others; complex64. norm: as for fft.", call_fft_rfft2 },
+    { "fft_irfft2", "a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward'",
+      "Inverse of rfft2: ifft along all but the last of the axes, irfft along the last; sizes s of the result; float32. norm: as for fft.", call_fft_irfft2 },
+    { "fft_fftn", "a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward'",
+      "Discrete Fourier transform over axes (all unless given), each cut or padded with zeros to its size in s, which needs axes; complex64. norm: as for fft.", call_fft_fftn },
+    { "fft_ifftn", "a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward'",
+      "Inverse discrete Fourier transform over axes (all unless given), each cut or padded with zeros to its size in s, which needs axes; complex64. norm: as for fft.", call_fft_ifftn },
+    { "fft_rfftn", "a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward'",
+      "Discrete Fourier transform of real numbers over axes (all unless given), sizes s, which need axes: rfft along the last, fft along the others; complex64. norm: as for fft.", call_fft_rfftn },
+    { "fft_irfftn", "a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward'",
+      "Inverse of rfftn: ifft along all but the last of the axes (all unless given), irfft along the last; sizes s of the result, which need axes; float32. norm: as for fft.", call_fft_irfftn },
+    { "fft_fftshift", "a: array, axes: axes = None",
+      "Moves frequency 0 to the middle of axes (all unless given).", call_fft_fftshift },
+    { "fft_ifftshift", "a: array, axes: axes = None",
+      "Undoes fftshift: moves the middle of axes (all unless given) to the front.", call_fft_ifftshift },
+    { "fft_fftfreq", "n: int, d: float = 1.0",
+      "Frequencies of the elements of fft, in cycles per unit of the sample spacing d: k / (n d), k = 0 ... (n - 1) / 2, then -(n / 2) ... -1; float32.", call_fft_fftfreq },
+    { "fft_rfftfreq", "n: int, d: float = 1.0",
+      "Frequencies of the elements of rfft, in cycles per unit of the sample spacing d: k / (n d), k = 0 ... n / 2; float32.", call_fft_rfftfreq },
+    { "fft_stft", "x: array, n_fft: int = 2048, hop_length: int? = None, win_length: int? = None, window: array? = None, center: bool = True, pad_mode: string = 'reflect', norm: string = 'backward', onesided: int? = None",
+      "Short-time Fourier transform of the last axis: frames of n_fft elements, hop_length (n_fft / 4) apart, times window (1-D, zeros around it; else win_length ones), each transformed; (..., frequencies, frames), complex64. center pads n_fft / 2 elements at both ends as pad_mode says (reflect, constant, edge, symmetric). onesided: n_fft / 2 + 1 frequencies, the default for real numbers.", call_fft_stft },
+    { "fft_istft", "stft_matrix: array, n_fft: int? = None, hop_length: int? = None, win_length: int? = None, window: array? = None, center: bool = True, norm: string = 'backward', onesided: int? = None, length: int? = None",
+      "Signal, float32, from its short-time Fourier transform (..., frequencies, frames): inverse transforms times window, added where they overlap, divided by the sum of squared windows. Arguments as for stft; n_fft unless given: 2 (frequencies - 1), or their number if onesided is False (the default is True). length: cut or padded with zeros to that many elements.", call_fft_istft },
+    { "bartlett", "M: int",
+      "Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_bartlett },
+    { "blackman", "M: int",
+      "Blackman window: 0.42 - 0.5 cos(2 pi n / (M - 1)) + 0.08 cos(4 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_blackman },
+    { "hamming", "M: int",
+      "Hamming window: 0.54 - 0.46 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_hamming },
+    { "hanning", "M: int",
+      "Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_hanning },
+    { "hadamard_transform", "a: array, scale: float? = None",
+      "Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28, times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others become float32; halves add up in float32.", call_hadamard_transform },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -102,7 +102,7 @@ static bool strided_geometry(const mica_node *n, const mica_array *in, int64_t *
 }
 
 /* Another type of the same size keeps the strides; of another size it needs a dense last axis and
- * aligned rows. */
+ * rows that are whole elements apart. */
 static bool type_geometry(const mica_array *out, const mica_array *in, int64_t *strides)
 {
     int64_t from = mica__dtype_sizes[in->dtype], to = mica__dtype_sizes[out->dtype];
@@ -110,7 +110,6 @@ static bool type_geometry(const mica_array *out, const mica_array *in, int64_t *
     for (int i = 0; i <= last; i++) strides[i] = in->strides[i];
     if (from == to) return true;
     if (in->shape[last] != 1 && in->strides[last] != 1) return false;
-    if (to > from && (uintptr_t)in->data % (uintptr_t)to != 0 && out->size) return false;
     for (int i = 0; i < last; i++) {
         if (in->shape[i] == 1) {
             strides[i] = 0;

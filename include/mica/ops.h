@@ -910,4 +910,143 @@ MICA_API mica_arrays mica_fast_gated_delta_update(mica_scope *scope, mica_array 
                                                   mica_array *beta, mica_array *initial_state,
                                                   mica_array *mask);
 
+/** Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64.
+    norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its
+    root.
+    fft_fft(a: array, n: int? = None, axis: axis = -1, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_fft(mica_scope *scope, mica_array *a, int64_t n, int axis,
+                                  const char *norm);
+
+/** Inverse discrete Fourier transform along an axis, cut or padded with zeros to n elements;
+    complex64. norm: as for fft.
+    fft_ifft(a: array, n: int? = None, axis: axis = -1, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_ifft(mica_scope *scope, mica_array *a, int64_t n, int axis,
+                                   const char *norm);
+
+/** Discrete Fourier transform of real numbers (imaginary parts are dropped) along an axis, cut or
+    padded with zeros to n elements: the first n / 2 + 1 elements, complex64; the others are their
+    conjugates. norm: as for fft.
+    fft_rfft(a: array, n: int? = None, axis: axis = -1, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_rfft(mica_scope *scope, mica_array *a, int64_t n, int axis,
+                                   const char *norm);
+
+/** Inverse of rfft along an axis: n real numbers, float32, from n / 2 + 1 elements, to which the
+    axis is cut or padded with zeros; n: 2 (size - 1). norm: as for fft.
+    fft_irfft(a: array, n: int? = None, axis: axis = -1, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_irfft(mica_scope *scope, mica_array *a, int64_t n, int axis,
+                                    const char *norm);
+
+/** Discrete Fourier transform over axes, each cut or padded with zeros to its size in s; complex64.
+    norm: as for fft.
+    fft_fft2(a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward') */
+MICA_API mica_array *mica_fft_fft2(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                   const char *norm);
+
+/** Inverse discrete Fourier transform over axes, each cut or padded with zeros to its size in s;
+    complex64. norm: as for fft.
+    fft_ifft2(a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward') */
+MICA_API mica_array *mica_fft_ifft2(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                    const char *norm);
+
+/** Discrete Fourier transform of real numbers over axes, sizes s: rfft along the last of them, fft
+    along the others; complex64. norm: as for fft.
+    fft_rfft2(a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward') */
+MICA_API mica_array *mica_fft_rfft2(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                    const char *norm);
+
+/** Inverse of rfft2: ifft along all but the last of the axes, irfft along the last; sizes s of the
+    result; float32. norm: as for fft.
+    fft_irfft2(a: array, s: dims? = None, axes: dims? = (-2, -1), norm: string = 'backward') */
+MICA_API mica_array *mica_fft_irfft2(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                     const char *norm);
+
+/** Discrete Fourier transform over axes (all unless given), each cut or padded with zeros to its
+    size in s, which needs axes; complex64. norm: as for fft.
+    fft_fftn(a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_fftn(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                   const char *norm);
+
+/** Inverse discrete Fourier transform over axes (all unless given), each cut or padded with zeros
+    to its size in s, which needs axes; complex64. norm: as for fft.
+    fft_ifftn(a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_ifftn(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                    const char *norm);
+
+/** Discrete Fourier transform of real numbers over axes (all unless given), sizes s, which need
+    axes: rfft along the last, fft along the others; complex64. norm: as for fft.
+    fft_rfftn(a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_rfftn(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                    const char *norm);
+
+/** Inverse of rfftn: ifft along all but the last of the axes (all unless given), irfft along the
+    last; sizes s of the result, which need axes; float32. norm: as for fft.
+    fft_irfftn(a: array, s: dims? = None, axes: dims? = None, norm: string = 'backward') */
+MICA_API mica_array *mica_fft_irfftn(mica_scope *scope, mica_array *a, mica_dims s, mica_dims axes,
+                                     const char *norm);
+
+/** Moves frequency 0 to the middle of axes (all unless given).
+    fft_fftshift(a: array, axes: axes = None) */
+MICA_API mica_array *mica_fft_fftshift(mica_scope *scope, mica_array *a, mica_dims axes);
+
+/** Undoes fftshift: moves the middle of axes (all unless given) to the front.
+    fft_ifftshift(a: array, axes: axes = None) */
+MICA_API mica_array *mica_fft_ifftshift(mica_scope *scope, mica_array *a, mica_dims axes);
+
+/** Frequencies of the elements of fft, in cycles per unit of the sample spacing d: k / (n d), k = 0
+    ... (n - 1) / 2, then -(n / 2) ... -1; float32.
+    fft_fftfreq(n: int, d: float = 1.0) */
+MICA_API mica_array *mica_fft_fftfreq(mica_scope *scope, int64_t n, double d);
+
+/** Frequencies of the elements of rfft, in cycles per unit of the sample spacing d: k / (n d), k =
+    0 ... n / 2; float32.
+    fft_rfftfreq(n: int, d: float = 1.0) */
+MICA_API mica_array *mica_fft_rfftfreq(mica_scope *scope, int64_t n, double d);
+
+/** Short-time Fourier transform of the last axis: frames of n_fft elements, hop_length (n_fft / 4)
+    apart, times window (1-D, zeros around it; else win_length ones), each transformed; (...,
+    frequencies, frames), complex64. center pads n_fft / 2 elements at both ends as pad_mode says
+    (reflect, constant, edge, symmetric). onesided: n_fft / 2 + 1 frequencies, the default for real
+    numbers.
+    fft_stft(x: array, n_fft: int = 2048, hop_length: int? = None, win_length: int? = None, window: array? = None, center: bool = True, pad_mode: string = 'reflect', norm: string = 'backward', onesided: int? = None) */
+MICA_API mica_array *mica_fft_stft(mica_scope *scope, mica_array *x, int64_t n_fft,
+                                   int64_t hop_length, int64_t win_length, mica_array *window,
+                                   bool center, const char *pad_mode, const char *norm,
+                                   int64_t onesided);
+
+/** Signal, float32, from its short-time Fourier transform (..., frequencies, frames): inverse
+    transforms times window, added where they overlap, divided by the sum of squared windows.
+    Arguments as for stft; n_fft unless given: 2 (frequencies - 1), or their number if onesided is
+    False (the default is True). length: cut or padded with zeros to that many elements.
+    fft_istft(stft_matrix: array, n_fft: int? = None, hop_length: int? = None, win_length: int? = None, window: array? = None, center: bool = True, norm: string = 'backward', onesided: int? = None, length: int? = None) */
+MICA_API mica_array *mica_fft_istft(mica_scope *scope, mica_array *stft_matrix, int64_t n_fft,
+                                    int64_t hop_length, int64_t win_length, mica_array *window,
+                                    bool center, const char *norm, int64_t onesided,
+                                    int64_t length);
+
+/** Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M <
+    1.
+    bartlett(M: int) */
+MICA_API mica_array *mica_bartlett(mica_scope *scope, int64_t M);
+
+/** Blackman window: 0.42 - 0.5 cos(2 pi n / (M - 1)) + 0.08 cos(4 pi n / (M - 1)), n = 0 ... M - 1;
+    float32, [1] for M = 1, empty for M < 1.
+    blackman(M: int) */
+MICA_API mica_array *mica_blackman(mica_scope *scope, int64_t M);
+
+/** Hamming window: 0.54 - 0.46 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1,
+    empty for M < 1.
+    hamming(M: int) */
+MICA_API mica_array *mica_hamming(mica_scope *scope, int64_t M);
+
+/** Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for
+    M < 1.
+    hanning(M: int) */
+MICA_API mica_array *mica_hanning(mica_scope *scope, int64_t M);
+
+/** Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28,
+    times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others
+    become float32; halves add up in float32.
+    hadamard_transform(a: array, scale: float? = None) */
+MICA_API mica_array *mica_hadamard_transform(mica_scope *scope, mica_array *a, double scale);
+
 #endif

@@ -7,7 +7,11 @@ A program written for MLX runs unchanged with ``python -m mica program.py`` or a
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+
+# typing is left out at run time: its import takes longer than the engine's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SUBMODULES = frozenset({"core", "nn", "optimizers", "utils"})
 

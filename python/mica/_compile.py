@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
 
 from mica import core
 from mica._transforms import _wraps
+
+# typing is left out at run time: its import takes longer than the engine's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _array = core.array
 _enabled = True

@@ -9,9 +9,13 @@ import io
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
 
 from mica import core
+
+# typing is left out at run time: its import takes longer than the engine's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NO_GGUF = "[{}] gguf is not supported by this build; use safetensors"
 _METADATA = {"npy": False, "npz": False, "safetensors": True, "gguf": True}

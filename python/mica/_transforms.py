@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mica import core
+
+# typing is left out at run time: its import takes longer than the engine's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _array = core.array
 

@@ -714,6 +714,21 @@ def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = No
 def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: None | scalar | array = None, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
     """The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise."""
 
+def bartlett(M: int, *, stream: StreamOrDevice = None) -> array:
+    """Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
+
+def blackman(M: int, *, stream: StreamOrDevice = None) -> array:
+    """Blackman window: 0.42 - 0.5 cos(2 pi n / (M - 1)) + 0.08 cos(4 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
+
+def hamming(M: int, *, stream: StreamOrDevice = None) -> array:
+    """Hamming window: 0.54 - 0.46 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
+
+def hanning(M: int, *, stream: StreamOrDevice = None) -> array:
+    """Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
+
+def hadamard_transform(a: array, scale: None | float = None, *, stream: StreamOrDevice = None) -> array:
+    """Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28, times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others become float32; halves add up in float32."""
+
 acos = arccos
 acosh = arccosh
 asin = arcsin
@@ -793,3 +808,60 @@ class _fast(_fast_head):
         """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
 
 fast: _fast
+
+class _fft(_fft_head):
+    def fft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its root."""
+
+    def ifft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: as for fft."""
+
+    def rfft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform of real numbers (imaginary parts are dropped) along an axis, cut or padded with zeros to n elements: the first n / 2 + 1 elements, complex64; the others are their conjugates. norm: as for fft."""
+
+    def irfft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse of rfft along an axis: n real numbers, float32, from n / 2 + 1 elements, to which the axis is cut or padded with zeros; n: 2 (size - 1). norm: as for fft."""
+
+    def fft2(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = (-2, -1), norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform over axes, each cut or padded with zeros to its size in s; complex64. norm: as for fft."""
+
+    def ifft2(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = (-2, -1), norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse discrete Fourier transform over axes, each cut or padded with zeros to its size in s; complex64. norm: as for fft."""
+
+    def rfft2(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = (-2, -1), norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform of real numbers over axes, sizes s: rfft along the last of them, fft along the others; complex64. norm: as for fft."""
+
+    def irfft2(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = (-2, -1), norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse of rfft2: ifft along all but the last of the axes, irfft along the last; sizes s of the result; float32. norm: as for fft."""
+
+    def fftn(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = None, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform over axes (all unless given), each cut or padded with zeros to its size in s, which needs axes; complex64. norm: as for fft."""
+
+    def ifftn(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = None, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse discrete Fourier transform over axes (all unless given), each cut or padded with zeros to its size in s, which needs axes; complex64. norm: as for fft."""
+
+    def rfftn(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = None, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Discrete Fourier transform of real numbers over axes (all unless given), sizes s, which need axes: rfft along the last, fft along the others; complex64. norm: as for fft."""
+
+    def irfftn(self, a: array, s: None | Sequence[int] = None, axes: None | Sequence[int] = None, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:
+        """Inverse of rfftn: ifft along all but the last of the axes (all unless given), irfft along the last; sizes s of the result, which need axes; float32. norm: as for fft."""
+
+    def fftshift(self, a: array, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+        """Moves frequency 0 to the middle of axes (all unless given)."""
+
+    def ifftshift(self, a: array, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+        """Undoes fftshift: moves the middle of axes (all unless given) to the front."""
+
+    def fftfreq(self, n: int, d: float = 1.0, *, stream: StreamOrDevice = None) -> array:
+        """Frequencies of the elements of fft, in cycles per unit of the sample spacing d: k / (n d), k = 0 ... (n - 1) / 2, then -(n / 2) ... -1; float32."""
+
+    def rfftfreq(self, n: int, d: float = 1.0, *, stream: StreamOrDevice = None) -> array:
+        """Frequencies of the elements of rfft, in cycles per unit of the sample spacing d: k / (n d), k = 0 ... n / 2; float32."""
+
+    def stft(self, x: array, n_fft: int = 2048, hop_length: None | int = None, win_length: None | int = None, window: None | array = None, center: bool = True, pad_mode: str = 'reflect', norm: str = 'backward', onesided: None | int = None, *, stream: StreamOrDevice = None) -> array:
+        """Short-time Fourier transform of the last axis: frames of n_fft elements, hop_length (n_fft / 4) apart, times window (1-D, zeros around it; else win_length ones), each transformed; (..., frequencies, frames), complex64. center pads n_fft / 2 elements at both ends as pad_mode says (reflect, constant, edge, symmetric). onesided: n_fft / 2 + 1 frequencies, the default for real numbers."""
+
+    def istft(self, stft_matrix: array, n_fft: None | int = None, hop_length: None | int = None, win_length: None | int = None, window: None | array = None, center: bool = True, norm: str = 'backward', onesided: None | int = None, length: None | int = None, *, stream: StreamOrDevice = None) -> array:
+        """Signal, float32, from its short-time Fourier transform (..., frequencies, frames): inverse transforms times window, added where they overlap, divided by the sum of squared windows. Arguments as for stft; n_fft unless given: 2 (frequencies - 1), or their number if onesided is False (the default is True). length: cut or padded with zeros to that many elements."""
+
+fft: _fft

@@ -87,7 +87,7 @@ static PyObject *pull_back(PyObject *m, PyObject *args)
     PyObject *results, *cotangents, *tracers;
     if (!PyArg_ParseTuple(args, "OOO:_pull_back", &results, &cotangents, &tracers)) return NULL;
     mica_scope s;
-    size_t n, k, t;
+    size_t n = 0, k = 0, t = 0;
     mica__scope_begin(&s, NULL);
     mica_array **r = arrays_of(&s, results, false, &n), **c = r ? arrays_of(&s, cotangents, true, &k) : NULL;
     mica_array **x = c ? arrays_of(&s, tracers, false, &t) : NULL, **g = NULL;
@@ -102,7 +102,7 @@ static PyObject *push_forward(PyObject *m, PyObject *args)
     PyObject *results, *tracers, *tangents;
     if (!PyArg_ParseTuple(args, "OOO:_push_forward", &results, &tracers, &tangents)) return NULL;
     mica_scope s;
-    size_t n = 0, t, k;
+    size_t n = 0, t = 0, k = 0;
     mica__scope_begin(&s, NULL);
     mica_array **r = arrays_of(&s, results, false, &n), **x = r ? arrays_of(&s, tracers, false, &t) : NULL;
     mica_array **v = x ? arrays_of(&s, tangents, true, &k) : NULL, **out = NULL;

@@ -386,11 +386,20 @@ PyObject *mica_py_element(mica_dtype d, const void *p)
 {
     switch (d) {
     case MICA_BOOL: return PyBool_FromLong(*(const uint8_t *)p);
-    case MICA_UINT64: return PyLong_FromUnsignedLongLong(*(const uint64_t *)p);
-    case MICA_INT64: return PyLong_FromLongLong(*(const int64_t *)p);
+    case MICA_UINT64: {
+        uint64_t u;
+        memcpy(&u, p, sizeof u);
+        return PyLong_FromUnsignedLongLong(u);
+    }
+    case MICA_INT64: {
+        int64_t i;
+        memcpy(&i, p, sizeof i);
+        return PyLong_FromLongLong(i);
+    }
     case MICA_COMPLEX64: {
-        const mica_complex64 *c = p;
-        return PyComplex_FromDoubles(c->re, c->im);
+        mica_complex64 c;
+        memcpy(&c, p, sizeof c);
+        return PyComplex_FromDoubles(c.re, c.im);
     }
     default: break;
     }
@@ -469,8 +478,9 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
     view->obj = NULL;
     if (mica_py_need(a) < 0) return -1;
     bool strided = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
-    if ((!strided && !mica__is_row_major(a)) || (a->buffer && !a->buffer->writable) || (a->size > 1 && !a->buffer)) {
-        /* A consumer that wants plain rows, a mapped file that must not be written, a repeated number: the object gets memory of its own. */
+    if ((!strided && !mica__is_row_major(a)) || !mica__is_aligned(a) || (a->buffer && !a->buffer->writable) || (a->size > 1 && !a->buffer)) {
+        /* A consumer that wants plain rows, a mapped file that must not be written, elements out of
+           alignment, a repeated number: the object gets memory of its own. */
         mica_scope s;
         mica__scope_begin(&s, NULL);
         mica_array *copy = mica__empty(&s, (mica_dtype)a->dtype, mica__dims_of(a));

@@ -72,7 +72,7 @@ static inline mica_dtype result_type(int prim, mica_dtype t)
 
 /* ---- samples ---- */
 
-static uint64_t random_state = 88172645463325252u;
+static _Thread_local uint64_t random_state = 88172645463325252u;
 static inline uint64_t random_bits(void)
 {
     random_state ^= random_state << 13;

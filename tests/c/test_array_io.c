@@ -187,6 +187,27 @@ static void test_foreign(void)
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 
+/* Elements that are out of alignment stay in the file: evaluation takes no memory, a cast only that of its result. */
+static void test_unaligned_stays_mapped(void)
+{
+    enum { BYTES = 4 << 20 };
+    char *file = malloc(512 + BYTES), *zeros = calloc(1, BYTES);
+    CHECK(file && zeros);
+    mica_scope *s = mica_scope_open(NULL);
+    put("f.npy", file, npy_file(file, "<f4", false, "(1048576,)", 3, zeros, BYTES));
+    mica_array *a = mica_load_npy(s, path_of("f.npy"));
+    size_t before = mica_memory_active();
+    CHECK_EQUAL(mica_eval(s, &a, 1), MICA_OK);
+    CHECK(mica_memory_active() - before < 4096);
+    mica_memory_reset_peak();
+    mica_array *half = mica_astype(s, a, MICA_FLOAT16);
+    CHECK_EQUAL(mica_eval(s, &half, 1), MICA_OK);
+    CHECK(mica_memory_peak() - before < BYTES / 2 + (64 << 10));
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+    free(file);
+    free(zeros);
+}
+
 /* ---- files that change while they are in use ---- */
 
 enum { N = 1 << 16 };
@@ -464,6 +485,7 @@ int main(void)
     test_round_trips();
     test_mapping_costs_nothing();
     test_foreign();
+    test_unaligned_stays_mapped();
     test_truncation();
     test_fault_sticks();
     test_replacement();

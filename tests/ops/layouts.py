@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.ops import values
 
-LAYOUTS = ("contiguous", "transposed", "strided", "negative", "offset", "broadcast")
+LAYOUTS = ("contiguous", "transposed", "strided", "negative", "offset", "broadcast", "unaligned")
 
 
 def arranged(module: ModuleType, x: np.ndarray, name: str, layout: str):
@@ -17,6 +17,8 @@ def arranged(module: ModuleType, x: np.ndarray, name: str, layout: str):
     For ``broadcast``, ``x`` must repeat along its first axis.
     """
     x = np.asarray(x)
+    if layout == "unaligned":
+        return unaligned(module, x, name)
     if layout == "contiguous" or x.ndim == 0:
         return values.to_array(module, x, name)
     if layout == "transposed":
@@ -39,6 +41,15 @@ def arranged(module: ModuleType, x: np.ndarray, name: str, layout: str):
     every = (slice(None, None, 2),) * x.ndim
     big[every] = x
     return values.to_array(module, big, name)[every]
+
+
+def unaligned(module: ModuleType, x: np.ndarray, name: str):
+    """An array whose elements lie one byte beside where their type should, as tensors of files may."""
+    if not x.size:
+        return values.to_array(module, x, name)
+    host = values.bfloat16_bits(x) if name == "bfloat16" else x.astype(values.NUMPY[name])
+    raw = module.array(np.frombuffer(b"\0" + host.tobytes(), np.uint8))
+    return raw[1:].view(getattr(module, name)).reshape(x.shape)
 
 
 def spread(x: np.ndarray) -> np.ndarray:

@@ -107,10 +107,35 @@ void mica__copy_to_row_major(const mica_array *a, void *to)
         mica__gather_init(&g, 1, &n, &one, item, a->data);
     } else {
         mica__gather_init(&g, a->ndim, a->shape, a->strides, item, a->data);
-        if (a->size >= 4096 && copy_tiled(&g, to)) return;
+        if (a->size >= 4096 && mica__is_aligned(a) && copy_tiled(&g, to)) return;
     }
     gathering c = { &g, to, a->size };
     mica__parallel(((size_t)a->size + PART - 1) / PART, gather_part, &c);
+}
+
+int mica__row_major_copy(const mica_array *a, mica_array *copy)
+{
+    mica__buffer *b = mica__buffer_new((size_t)a->size * mica__dtype_sizes[a->dtype]);
+    if (!b) return MICA_EMEMORY;
+    mica__copy_to_row_major(a, b->data);
+    *copy = *a;
+    copy->shape = a->shape;
+    copy->strides = copy->local + 4;
+    if (a->ndim > 4) {
+        copy->strides = mica__alloc((size_t)a->ndim * sizeof(int64_t));
+        if (!copy->strides) {
+            mica__buffer_release(b);
+            return MICA_EMEMORY;
+        }
+    }
+    mica__array_set_data(copy, b, b->data, NULL);
+    return MICA_OK;
+}
+
+void mica__drop_copy(mica_array *copy)
+{
+    mica__buffer_release(copy->buffer);
+    if (copy->ndim > 4) mica__free(copy->strides);
 }
 
 void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const void *from, const int64_t *from_strides, void *to,

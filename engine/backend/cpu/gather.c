@@ -32,15 +32,13 @@ mica__gather *mica__gather_new(mica__arena *arena, int ndim, const int64_t *shap
     return g;
 }
 
+/* memcpy of one element: it may lie anywhere (mica__is_aligned), and becomes one load. */
 #define PICK(type)                                                                                 \
     do {                                                                                           \
-        const type *in = (const void *)from;                                                       \
-        type *to = out;                                                                            \
-        if (stride == 0) {                                                                         \
-            type value = *in;                                                                      \
-            for (size_t i = 0; i < n; i++) to[i] = value;                                          \
-        } else {                                                                                   \
-            for (size_t i = 0; i < n; i++) to[i] = in[(int64_t)i * stride];                        \
+        type *to = out, value;                                                                     \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            memcpy(&value, from + (int64_t)i * stride * (int64_t)sizeof(type), sizeof(type));      \
+            to[i] = value;                                                                         \
         }                                                                                          \
     } while (0)
 

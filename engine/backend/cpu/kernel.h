@@ -6,7 +6,7 @@
 #include "ops/params.h"
 #include "runtime/pool.h"
 
-/* One launch. Inputs are evaluated: dtype, ndim, shape, strides (elements, may be 0 or negative), data. Unless the row has STRIDED, inputs are row-major.
+/* One launch. Inputs are evaluated and aligned: dtype, ndim, shape, strides (elements, may be 0 or negative), data. Unless the row has STRIDED, inputs are row-major.
    Outputs have row-major memory, uninitialised; an output may share the memory of an input only if the kernel asked (mica__launch_donate). */
 typedef struct mica__launch {
     const mica_node *node;      /* parameters: MICA_PARAMS(l->node, sort)->axis */
@@ -33,6 +33,9 @@ void mica__copy_to_row_major(const mica_array *a, void *to);
 /* The same with explicit geometry; strides in elements of `item` bytes. to has strides too. */
 void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const void *from, const int64_t *from_strides, void *to,
                         const int64_t *to_strides);
+/* A row-major copy of an evaluated array, as an array of the caller's own; mica__drop_copy frees its memory. */
+int mica__row_major_copy(const mica_array *a, mica_array *copy);
+void mica__drop_copy(mica_array *copy);
 /* Conversion between types of n contiguous elements. */
 void mica__convert(size_t n, const void *from, mica_dtype from_dtype, void *to, mica_dtype to_dtype);
 

@@ -25,32 +25,6 @@ static void withdraw(mica_node *n)
     }
 }
 
-/* A row-major copy of an evaluated array as an array of its own on the stack; buffer owned by the caller. */
-static int row_major_copy(const mica_array *a, mica_array *copy)
-{
-    mica__buffer *b = mica__buffer_new((size_t)a->size * mica__dtype_sizes[a->dtype]);
-    if (!b) return MICA_EMEMORY;
-    mica__copy_to_row_major(a, b->data);
-    *copy = *a;
-    copy->shape = a->shape;
-    copy->strides = copy->local + 4;
-    if (a->ndim > 4) {
-        copy->strides = mica__alloc((size_t)a->ndim * sizeof(int64_t));
-        if (!copy->strides) {
-            mica__buffer_release(b);
-            return MICA_EMEMORY;
-        }
-    }
-    mica__array_set_data(copy, b, b->data, NULL);
-    return MICA_OK;
-}
-
-static void drop_copy(mica_array *copy)
-{
-    mica__buffer_release(copy->buffer);
-    if (copy->ndim > 4) mica__free(copy->strides);
-}
-
 /* An output that shares its input's memory. */
 static void share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset)
 {
@@ -74,15 +48,21 @@ static int run_view(mica_node *n)
         return MICA_OK;
     }
     mica_array copy;
-    MICA_TRY(row_major_copy(in, &copy));
+    MICA_TRY(mica__row_major_copy(in, &copy));
     int status = mica__check_values(in);
     if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset)) share(out, &copy, strides, offset);
     else if (status == MICA_OK) status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
-    drop_copy(&copy);
+    mica__drop_copy(&copy);
     return status;
 }
 
-/* Gives kernels that want it row-major inputs: copies replace strided ones for the time of the launch. */
+/* Whether a kernel can read an input as it lies. */
+static bool readable(const mica_array *in, bool strided)
+{
+    return (strided || mica__is_row_major(in)) && mica__is_aligned(in);
+}
+
+/* Gives kernels aligned inputs, and row-major ones to those that want them: copies replace others for the time of the launch. */
 static int run_kernel(mica_node *n)
 {
     mica__kernel *kernel = mica__cpu_kernels[n->prim];
@@ -93,27 +73,26 @@ static int run_kernel(mica_node *n)
     mica_array **inputs = NULL;
     uint32_t ncopies = 0;
     int status = MICA_OK;
-    if (!(flags & MICA_PRIM_STRIDED))
-        for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) {
-            if (mica__is_row_major(n->inputs[i])) continue;
-            if (!copies) {
-                copies = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *copies);
-                inputs = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *inputs);
-                if (!copies || !inputs) {
-                    status = MICA_EMEMORY;
-                    break;
-                }
-                memcpy(inputs, n->inputs, n->ninputs * sizeof *inputs);
-                l.in = inputs;
+    for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) {
+        if (readable(n->inputs[i], flags & MICA_PRIM_STRIDED)) continue;
+        if (!copies) {
+            copies = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *copies);
+            inputs = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *inputs);
+            if (!copies || !inputs) {
+                status = MICA_EMEMORY;
+                break;
             }
-            status = row_major_copy(n->inputs[i], &copies[ncopies]);
-            if (status == MICA_OK) inputs[i] = &copies[ncopies++];
+            memcpy(inputs, n->inputs, n->ninputs * sizeof *inputs);
+            l.in = inputs;
         }
+        status = mica__row_major_copy(n->inputs[i], &copies[ncopies]);
+        if (status == MICA_OK) inputs[i] = &copies[ncopies++];
+    }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (i > 0 || !(flags & MICA_PRIM_DONATES)) status = allocate_output(&n->out[i]);
     if (status == MICA_OK) status = kernel(&l);
     for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) status = mica__check_values(n->inputs[i]);
-    for (uint32_t i = 0; i < ncopies; i++) drop_copy(&copies[i]);
+    for (uint32_t i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);
     if (status != MICA_OK) withdraw(n);
     return status;
@@ -127,7 +106,7 @@ int mica__launch_donate(mica__launch *l)
         int32_t edges = 0;
         for (uint32_t i = 0; i < l->node->ninputs; i++) edges += l->node->inputs[i] == in;
         mica__buffer *b = in->buffer;
-        if (edges == 1 && b && b->owned && mica__is_row_major(in) && !mica__is_traced(in) &&
+        if (edges == 1 && b && b->owned && readable(in, false) && !mica__is_traced(in) &&
             atomic_load_explicit(&in->uses, memory_order_acquire) == 1 &&
             atomic_load_explicit(&b->references, memory_order_acquire) == 1) {
             mica__buffer_retain(b);

@@ -2,9 +2,10 @@
    in the same order, with NaN last; keys are sorted by their digits, which is stable and takes a
    few passes over memory whatever the values. */
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/sort.h"
 #include "backend/cpu/sort_keys.h"
 
-enum { TILE = 16, SHORT = 48, WORK = 16 * 1024 };
+enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
 
 /* ---- sorting keys, and the indices that go with them ---- */
 
@@ -180,6 +181,18 @@ static void sort_task(void *context, size_t task)
     mica__memory_give(memory, bytes);
 }
 
+/* Long rows, one after the other, each by all threads. */
+static int sort_rows(const sorting *q)
+{
+    mica_dtype d = (mica_dtype)q->in->dtype;
+    size_t item = mica__dtype_sizes[d], made = q->indices ? sizeof(uint32_t) : item;
+    int status = MICA_OK;
+    for (int64_t i = 0; i < q->outer && status == MICA_OK; i++)
+        status = mica__sort_large(d, q->in->data + (size_t)(i * q->n) * item, q->n, q->indices,
+                                  q->out->data + (size_t)(i * q->n) * made);
+    return status;
+}
+
 static int sort(mica__launch *l, bool indices, int64_t kth)
 {
     int64_t axis = MICA_PARAMS(l->node, sort)->axis; /* the first field of all of them */
@@ -195,6 +208,9 @@ static int sort(mica__launch *l, bool indices, int64_t kth)
         if (i < axis) q.outer *= q.in->shape[i];
         if (i > axis) q.inner *= q.in->shape[i];
     }
+    if (kth < 0 && q.inner == 1 && q.n >= MICA_SORT_LARGE && q.n <= UINT32_MAX &&
+        (q.outer < 4 || q.n >= LARGE_ROW))
+        return sort_rows(&q);
     atomic_init(&q.status, MICA_OK);
     q.tile = q.inner < TILE ? q.inner : TILE;
     q.tiles = (q.inner + q.tile - 1) / q.tile;

@@ -148,12 +148,16 @@ static int load_external(tape *t, uint32_t e)
     place p;
     if (a->size == 1 && t->n != 0) {
         p = (place){ .kind = PLACE_SCALAR, .size = size, .base = a->data };
+        if (half(d) || !mica__is_aligned(a)) {
+            double *own = mica__arena_alloc(t->arena, sizeof *own);
+            if (!own) return MICA_EMEMORY;
+            p.base = memcpy(own, a->data, size);
+        }
         if (half(d)) {
-            float *wide = mica__arena_alloc(t->arena, sizeof *wide);
-            if (!wide) return MICA_EMEMORY;
-            mica__convert(1, a->data, d, wide, MICA_FLOAT32);
-            p.base = (char *)wide;
-            p.size = sizeof *wide;
+            float wide;
+            mica__convert(1, p.base, d, &wide, MICA_FLOAT32);
+            memcpy(p.base, &wide, sizeof wide);
+            p.size = sizeof wide;
         }
         t->loaded[e] = p;
         t->is_loaded[e] = true;
@@ -161,7 +165,7 @@ static int load_external(tape *t, uint32_t e)
     }
     int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM];
     walk_strides(t, a, shape, strides);
-    if (a->size == t->n && dense_walk(t->ndim, shape, strides)) {
+    if (a->size == t->n && mica__is_aligned(a) && dense_walk(t->ndim, shape, strides)) {
         p = (place){ .kind = PLACE_MEMORY, .size = size, .base = a->data };
     } else {
         mica__gather *g = mica__gather_new(t->arena, t->ndim, shape, strides, size, a->data);
@@ -232,7 +236,7 @@ static bool donate(tape *t, uint32_t index, mica_array *out)
             continue;
         int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM];
         walk_strides(t, a, shape, strides);
-        if (!dense_walk(t->ndim, shape, strides)) continue;
+        if (!mica__is_aligned(a) || !dense_walk(t->ndim, shape, strides)) continue;
         mica__buffer_retain(b);
         out->buffer = b;
         out->data = a->data;
@@ -511,7 +515,17 @@ static int execute_product(tape *t)
     run r = { .t = t, .block = block_size(t, widest) };
     t->register_bytes = (r.block * widest + 63) & ~(size_t)63;
     mica_node *p = t->step->product;
-    MICA_TRY(mica__matmul_run(t->arena, p->inputs[0], p->inputs[1], &p->out[0], run_rectangle, &r));
+    mica_array copies[2];
+    const mica_array *in[2] = { p->inputs[0], p->inputs[1] };
+    int ncopies = 0, status = MICA_OK;
+    for (int i = 0; i < 2 && status == MICA_OK; i++) {
+        if (mica__is_aligned(in[i])) continue;
+        status = mica__row_major_copy(in[i], &copies[ncopies]);
+        if (status == MICA_OK) in[i] = &copies[ncopies++];
+    }
+    if (status == MICA_OK) status = mica__matmul_run(t->arena, in[0], in[1], &p->out[0], run_rectangle, &r);
+    for (int i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
+    MICA_TRY(status);
     if (r.status != MICA_OK) return mica__fail_memory("epilogue of a matrix product", t->nregisters * t->register_bytes);
     return MICA_OK;
 }

@@ -1,0 +1,321 @@
+"""The text of docs/reference: what the tables say of a function, and what the built library shows of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import gen
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Families, their pages' titles and what stands below them, in the order of the index.
+FAMILIES = {
+    "elementwise": (
+        "Element-wise functions",
+        "Operands broadcast; chains of these run as one pass over memory.",
+    ),
+    "reduce": ("Reductions", "Functions that combine the elements of axes."),
+    "scan": ("Running sums and the like", "Each element is combined with all before it."),
+    "sort": ("Order", "Sorting, selecting and searching."),
+    "shape": ("Shape, joining and splitting", "Most of these are views: no element is copied."),
+    "index": ("Indexing by arrays", "More is said with `a[...]`, `a[...] = b` and `a.at[...]`."),
+    "create": ("Creation", "Arrays from nothing but numbers."),
+    "matmul": ("Products of matrices", "Leading axes are a batch."),
+    "conv": ("Convolutions", "Channels come last; weights are (outputs, spatial..., channels / groups)."),
+    "random": ("Random numbers", "The numbers follow from the key alone, for any number of threads."),
+    "fast": ("Several operations in one pass", "What layers of neural networks spend their time on."),
+    "linalg": ("Linear algebra", "Factorizations, inverses and norms."),
+    "fft": ("Fourier transforms", "Discrete Fourier transforms over one or several axes."),
+}
+# Functions that Python reaches through another one, and the sentence that says so.
+PART_OF = {
+    "split_at": ("split", "the form with a sequence of indices"),
+    "arange_integer": ("arange", "the form for integers"),
+    "random_permutation_of": ("random_permutation", "the form with an integer"),
+}
+ACCEPTS = {
+    "array": "array",
+    "operand": "array or number",
+    "key": "key, uint32 of shape (2,)",
+    "arrays": "sequence of arrays",
+    "int": "integer",
+    "axis": "axis, -ndim to ndim - 1",
+    "axes": "axis or axes",
+    "dims": "sequence of integers",
+    "shape": "integer or sequence of integers",
+    "bool": "truth value",
+    "float": "number",
+    "dtype": "dtype",
+    "string": "text",
+    "mask": "`'causal'`, or an array of bool or of the scores' type",
+}
+NONE_MEANS = {
+    "axes": "all axes",
+    "axis": "the flattened array",
+    "key": "the next key of the global state",
+}
+
+
+def public_name(f: gen.Function) -> str:
+    """The name in Python, ``random.normal``; that of the function whose form it is."""
+    name = PART_OF.get(f.name, (f.name, ""))[0]
+    for module in gen.MODULES:
+        if name.startswith(module + "_"):
+            return f"{module}.{name[len(module) + 1 :]}"
+    return name
+
+
+def cases_of(f: gen.Function) -> list:
+    """The oracle's cases of a function."""
+    from tests.ops.cases import all_cases
+
+    return [case for case in all_cases() if case.name == public_name(f)]
+
+
+def family_of(f: gen.Function) -> str:
+    """The family of the function's oracle; without one, its module or the file of its builder."""
+    cases = cases_of(f)
+    if cases:
+        return cases[0].family
+    if f.module[0]:
+        return f.module[0]
+    for path in sorted((ROOT / "engine/ops").glob("*.c")):
+        if re.search(rf"\b{f.c_name}\(mica_scope \*\w+[^;{{]*\)\s*{{", path.read_text()):
+            return path.stem
+    return "elementwise"
+
+
+def outside_names() -> set[str]:
+    """Functions of mica.core that no table lists: transformations, files, memory."""
+    import mica.core as mx
+
+    names = {name for name in dir(mx) if not name.startswith("_")}
+    return names | {f"{m}.{n}" for m in gen.MODULES if hasattr(mx, m) for n in dir(getattr(mx, m))}
+
+
+def title(family: str) -> tuple[str, str]:
+    """Title and first sentence of a family's page."""
+    return FAMILIES.get(family, (family.replace("_", " ").capitalize(), ""))
+
+
+# ---- what the library does ----
+
+
+def short(name: str) -> str:
+    """``bool`` for ``bool_``."""
+    return "bool" if name == "bool_" else name
+
+
+def listed(names: list[str]) -> str:
+    """Element types in few words."""
+    from tests.ops import values
+
+    groups = {
+        "every type": values.ALL,
+        "real types": values.REALS,
+        "integers": values.INTEGERS,
+        "unsigned integers": values.UNSIGNED,
+        "signed integers": values.SIGNED,
+        "floats": values.FLOATS,
+    }
+    rest, words = list(names), []
+    for word, members in groups.items():
+        if all(m in rest for m in members):
+            words.append(word)
+            rest = [n for n in rest if n not in members]
+    return ", ".join([*words, *map(short, rest)])
+
+
+def small_shapes(case) -> tuple[tuple[int, ...], ...]:
+    """The smallest shapes with elements that the case knows."""
+    import math
+
+    if case.elementwise:
+        return ((3,),) * len(case.domains)
+    full = [group for group in case.shapes if all(math.prod(s) > 0 for s in group)]
+    return min(full or case.shapes, key=lambda group: sum(math.prod(s) for s in group))
+
+
+def call_case(case, shapes, name: str, variant):
+    """The outcome of one call, with values from the case's domains."""
+    import numpy as np
+
+    from tests.ops import values
+    from tests.ops.check import outcome
+    from tests.ops.target import mx
+
+    rng = np.random.default_rng(0)
+    arrays = [
+        values.to_array(mx, domain.draw(rng, shape, name), domain.dtype or name)
+        for domain, shape in zip(case.domains, shapes, strict=False)
+    ]
+    return outcome(lambda: case.run(mx, arrays, variant))
+
+
+def element_types(cases: list) -> list[str]:
+    """Which types of arguments give which types of results, and which are refused."""
+    from tests.ops import values
+
+    # Cases that take the result apart, or move its type, say nothing of it.
+    cases = [c for c in cases if c.domains and c.call is None and any(d.dtype is None for d in c.domains)]
+    if not cases:
+        return []
+    case, kinds_of, refused = cases[0], {}, {}
+    for name in values.ALL:
+        got = call_case(case, small_shapes(case), name, case.variants[0])
+        if got.error is not None:
+            refused.setdefault(type(got.error).__name__, []).append(name)
+            continue
+        kinds_of[name] = tuple(kind for kind, _ in got.leaves)
+    if not kinds_of:
+        return []
+    # One type of result whatever comes in, or the argument's.
+    always = len(kinds_of) > 1 and all(
+        len(set(kinds)) == 1 and set(kinds) == set(next(iter(kinds_of.values())))
+        for kinds in kinds_of.values()
+    )
+    results: dict[tuple[str, ...], list[str]] = {}
+    for name, kinds in kinds_of.items():
+        same = ("same" if kind == name and not always else kind for kind in kinds)
+        results.setdefault(tuple(dict.fromkeys(same)), []).append(name)
+    lines = []
+    for kinds, names in results.items():
+        to = " and ".join("the same type" if k == "same" else short(k) for k in kinds)
+        lines.append(f"{listed(names)} → {to}")
+    lines += [f"{kind}: {listed(names)}" for kind, names in refused.items()]
+    return lines
+
+
+def transformations(f: gen.Function, cases: list) -> str:
+    """What the matrix proves of derivatives, batching and compiling."""
+    cases = [c for c in cases if c.domains]
+    if not cases:
+        return ""
+    arrays = [p.name for p in f.parameters if p.kind in ("array", "operand", "key")]
+    smooth = [c for c in cases if not c.nondiff and c.diff]
+    if smooth:
+        places = sorted({i for c in smooth for i in c.diff})
+        named = [arrays[i] for i in places if i < len(arrays)]
+        where = " in " + ", ".join(f"`{n}`" for n in named) if named and len(arrays) > 1 else ""
+        words = [f"differentiable{where} (`vjp`, `jvp`)"]
+    else:
+        words = ["no derivative"]
+    if any(c.vmap for c in cases):
+        words.append("`vmap`")
+    if any(c.compiled for c in cases):
+        words.append("`compile`, with the bits of eager calls")
+    return "; ".join(words)
+
+
+def errors(cases: list, limit: int = 3) -> list[str]:
+    """Calls among the oracle's that are refused, with what is raised."""
+    lines: list[str] = []
+    seen = set()
+    for case in [c for c in cases if c.domains or c.variants]:
+        for shapes in [small_shapes(case)] if case.domains else [()]:
+            for variant in case.variants:
+                got = call_case(case, shapes, "float32", variant)
+                if got.error is None:
+                    continue
+                text = str(got.error).split("\n")[0]
+                key = (type(got.error), re.sub(r"-?\d+", "#", text))
+                if key not in seen and len(lines) < limit:
+                    seen.add(key)
+                    lines.append(f"`{type(got.error).__name__}: {text}`")
+    return lines
+
+
+# ---- pages ----
+
+
+def argument_rows(f: gen.Function) -> list[str]:
+    """One row of the table of arguments each."""
+    rows = ["| argument | accepts | default |", "|---|---|---|"]
+    for p in f.parameters:
+        accepts = ("any number of arrays" if p.variadic else ACCEPTS[p.kind]) + (
+            " or None" if p.optional or p.default == "None" else ""
+        )
+        default = "" if p.default is None else f"`{p.default}`"
+        if p.default == "None" and p.kind in NONE_MEANS:
+            default += f": {NONE_MEANS[p.kind]}"
+        rows.append(f"| `{p.name}` | {accepts} | {default} |")
+    return rows
+
+
+def section(f: gen.Function, parts: list[gen.Function], aliases: dict[str, list[str]], example: str) -> str:
+    """All about one function."""
+    name = public_name(f)
+    cases = cases_of(f)
+    lines = [f"## {name}", "", f.doc, ""]
+    signature = f"{name}({gen.python_parameters(f)}) -> {gen.RESULTS[f.result]}"
+    lines += ["```python", signature, "```", "```c", gen.prototype(f, "", ");"), "```", ""]
+    if f.parameters:
+        lines += [*argument_rows(f), ""]
+    if also := aliases.get(name):
+        lines += ["Also called " + ", ".join(f"`{a}`" for a in also) + ".", ""]
+    facts = []
+    if types := element_types(cases):
+        facts.append(f"- **Element types**: {'; '.join(types)}.")
+    if words := transformations(f, cases):
+        facts.append(f"- **Transformations**: {words}.")
+    if raised := errors(cases):
+        facts.append("- **Errors**, for instance: " + "; ".join(raised))
+    if facts:
+        lines += [*facts, ""]
+    for part in parts:
+        lines += [f"In C, {PART_OF[part.name][1]} is a function of its own:", ""]
+        lines += ["```c", gen.prototype(part, "", ");"), "```", ""]
+    if example:
+        lines += ["```python", example.rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def aliases() -> dict[str, list[str]]:
+    """Further names of functions."""
+    found: dict[str, list[str]] = {}
+    if gen.ALIAS.exists():
+        for arguments, _, _ in gen.rows(gen.ALIAS, "ALIAS"):
+            found.setdefault(arguments[1], []).append(arguments[0])
+    return found
+
+
+def anchor(name: str) -> str:
+    """The fragment that a forge gives a heading."""
+    return re.sub(r"[^\w-]", "", name.lower())
+
+
+def pages(functions: list[gen.Function], examples: dict[str, str]) -> dict[str, str]:
+    """File name to text, for every page."""
+    by_family: dict[str, list[gen.Function]] = {}
+    parts: dict[str, list[gen.Function]] = {}
+    names = {f.name for f in functions}
+    for f in functions:
+        if f.name in PART_OF and PART_OF[f.name][0] in names:
+            parts.setdefault(PART_OF[f.name][0], []).append(f)
+        else:
+            by_family.setdefault(family_of(f), []).append(f)
+    order = [f for f in FAMILIES if f in by_family] + sorted(set(by_family) - set(FAMILIES))
+    other = aliases()
+    note = "<!-- Generated by tools/docs.py from the tables, the oracle and docs/examples: change those. -->"
+    index = [note, "", "# Reference", ""]
+    index += [
+        "Every function of the tables, by family: meaning, signatures in Python and C, element types, derivatives, an",
+        "example. `mx` is `mica.core`. In Python each takes `stream=` too; in C each takes the scope that owns the result",
+        "(`include/mica/ops.h`).",
+        "",
+    ]
+    found = {}
+    for family in order:
+        heading, sentence = title(family)
+        members = by_family[family]
+        index += [f"## [{heading}]({family}.md)", ""]
+        index += [
+            " · ".join(f"[{public_name(f)}]({family}.md#{anchor(public_name(f))})" for f in members),
+            "",
+        ]
+        text = [note, "", f"# {heading}", ""] + ([sentence, ""] if sentence else [])
+        text += [section(f, parts.get(f.name, []), other, examples.get(public_name(f), "")) for f in members]
+        found[f"{family}.md"] = "\n".join(text).rstrip() + "\n"
+    found["README.md"] = "\n".join(index).rstrip() + "\n"
+    return found

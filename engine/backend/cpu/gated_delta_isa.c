@@ -4,102 +4,147 @@
 #include "backend/cpu/loops.h"
 #include "kernel/body.h"
 
-#define BLOCK(type) __attribute__((vector_size(64), aligned(_Alignof(type)), may_alias))
-typedef float float_block BLOCK(float);
-typedef double double_block BLOCK(double);
+/* A block is PARTS of the instruction set's vectors: wider ones would live in memory. */
+#if MICA_LEVEL == 2
+#define WIDTH 64
+#elif MICA_LEVEL == 1
+#define WIDTH 32
+#else
+#define WIDTH 16
+#endif
+enum { PARTS = MICA_DELTA_BLOCK / WIDTH };
+typedef float float_part __attribute__((vector_size(WIDTH), aligned(4), may_alias));
+typedef double double_part __attribute__((vector_size(WIDTH), aligned(8), may_alias));
 
-/* T: the type; V, L: a block and its elements. */
-#define AT(V, p)  (*(V *)(void *)(p))
-#define GET(V, p) (*(const V *)(const void *)(p))
+#define EACH for (int j = 0; j < PARTS; j++)
+
+/* T: the type; V: a part of a block; L: a block's elements. Sums over a row go to two blocks in
+ * turn. */
 #define LOOPS(suffix, T, V, L)                                                                     \
-    MICA_BODY T fold_##suffix(V a, V b, const T *rest)                                             \
+    typedef struct block_##suffix {                                                                \
+        V part[PARTS];                                                                             \
+    } block_##suffix;                                                                              \
+    /* The sum of a block, folded in halves. */                                                    \
+    MICA_BODY T total_##suffix(block_##suffix x)                                                   \
     {                                                                                              \
-        T lanes[2 * L];                                                                            \
-        memcpy(lanes, &a, sizeof a);                                                               \
-        memcpy(lanes + L, &b, sizeof b);                                                           \
-        for (int j = 0; j < 2 * L; j++) lanes[j] += rest[j];                                       \
-        for (int half = L; half; half /= 2)                                                        \
-            for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];                            \
-        return lanes[0];                                                                           \
+        T rest[L / PARTS];                                                                         \
+        for (int half = PARTS / 2; half; half /= 2)                                                \
+            for (int j = 0; j < half; j++) x.part[j] += x.part[j + half];                          \
+        memcpy(rest, &x.part[0], sizeof rest);                                                     \
+        for (int half = L / PARTS / 2; half; half /= 2)                                            \
+            for (int j = 0; j < half; j++) rest[j] += rest[j + half];                              \
+        return rest[0];                                                                            \
     }                                                                                              \
-    MICA_BODY T dot_##suffix(size_t n, const T *x, const T *y)                                     \
+    MICA_BODY block_##suffix load_##suffix(const void *numbers)                                    \
     {                                                                                              \
-        V a = { 0 }, b = { 0 };                                                                    \
-        T rest[2 * L] = { 0 };                                                                     \
-        size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L) {                                                       \
-            a += GET(V, x + i) * GET(V, y + i);                                                    \
-            b += GET(V, x + i + L) * GET(V, y + i + L);                                            \
-        }                                                                                          \
-        for (size_t j = 0; i < n; i++, j++) rest[j] = x[i] * y[i];                                 \
-        return fold_##suffix(a, b, rest);                                                          \
+        block_##suffix x;                                                                          \
+        memcpy(&x, numbers, sizeof x);                                                             \
+        return x;                                                                                  \
     }                                                                                              \
-    /* next = gamma * state + delta * k; returns next . q */                                       \
-    MICA_BODY T advance_##suffix(size_t n, const T *state, T gamma, T delta, const T *k,           \
-                                 const T *q, T *next)                                              \
-    {                                                                                              \
-        V a = { 0 }, b = { 0 };                                                                    \
-        T rest[2 * L] = { 0 };                                                                     \
-        size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L) {                                                       \
-            V x = GET(V, state + i) * gamma + GET(V, k + i) * delta;                               \
-            V y = GET(V, state + i + L) * gamma + GET(V, k + i + L) * delta;                       \
-            AT(V, next + i) = x;                                                                   \
-            AT(V, next + i + L) = y;                                                               \
-            a += x * GET(V, q + i);                                                                \
-            b += y * GET(V, q + i + L);                                                            \
-        }                                                                                          \
-        for (size_t j = 0; i < n; i++, j++) {                                                      \
-            next[i] = state[i] * gamma + k[i] * delta;                                             \
-            rest[j] = next[i] * q[i];                                                              \
-        }                                                                                          \
-        return fold_##suffix(a, b, rest);                                                          \
-    }                                                                                              \
+    /* With a = gamma * state, delta = beta (v - a . k), next = a + delta k, out = next . q. */    \
     static void forward_##suffix(const mica__delta_step *p, const void *state, void *next,         \
                                  void *out)                                                        \
     {                                                                                              \
-        const T *k = p->k, *q = p->q, *v = p->v;                                                   \
-        T gamma = (T)p->gamma, beta = (T)p->beta, *o = out;                                        \
-        for (size_t r = 0; r < p->rows; r++) {                                                     \
-            const T *from = (const T *)state + r * p->n;                                           \
-            T delta = beta * (v[r] - gamma * dot_##suffix(p->n, from, k));                         \
-            T y = advance_##suffix(p->n, from, gamma, delta, k, q, (T *)next + r * p->n);          \
-            if (o) o[r] = y;                                                                       \
+        const T *k = p->k, *q = p->q;                                                              \
+        const V *from = state;                                                                     \
+        V *to = next;                                                                              \
+        block_##suffix v = load_##suffix(p->v), delta, a = { { { 0 } } }, b = a;                   \
+        T gamma = (T)p->gamma, beta = (T)p->beta;                                                  \
+        size_t i = 0;                                                                              \
+        for (; i + 2 <= p->n; i += 2) {                                                            \
+            EACH a.part[j] += from[i * PARTS + (size_t)j] * k[i];                                  \
+            EACH b.part[j] += from[(i + 1) * PARTS + (size_t)j] * k[i + 1];                        \
         }                                                                                          \
+        if (i < p->n) EACH a.part[j] += from[i * PARTS + (size_t)j] * k[i];                        \
+        EACH delta.part[j] = (v.part[j] - (a.part[j] + b.part[j]) * gamma) * beta;                 \
+        EACH a.part[j] = b.part[j] = (V){ 0 };                                                     \
+        for (i = 0; i + 2 <= p->n; i += 2) {                                                       \
+            EACH                                                                                   \
+            {                                                                                      \
+                V x = from[i * PARTS + (size_t)j] * gamma + delta.part[j] * k[i];                  \
+                to[i * PARTS + (size_t)j] = x;                                                     \
+                a.part[j] += x * q[i];                                                             \
+            }                                                                                      \
+            EACH                                                                                   \
+            {                                                                                      \
+                V x = from[(i + 1) * PARTS + (size_t)j] * gamma + delta.part[j] * k[i + 1];        \
+                to[(i + 1) * PARTS + (size_t)j] = x;                                               \
+                b.part[j] += x * q[i + 1];                                                         \
+            }                                                                                      \
+        }                                                                                          \
+        if (i < p->n) EACH                                                                         \
+            {                                                                                      \
+                V x = from[i * PARTS + (size_t)j] * gamma + delta.part[j] * k[i];                  \
+                to[i * PARTS + (size_t)j] = x;                                                     \
+                a.part[j] += x * q[i];                                                             \
+            }                                                                                      \
+        EACH a.part[j] += b.part[j];                                                               \
+        memcpy(out, &a, sizeof a);                                                                 \
     }                                                                                              \
-    /* With a = gamma * state, m = a . k, delta = beta (v - m), next = a + delta k, o = next . q.  \
-     */                                                                                            \
     static void backward_##suffix(const mica__delta_step *p, const void *state, const void *next,  \
-                                  const void *d_out, void *cotangents, mica__delta_gradients *out) \
+                                  void *cotangents, mica__delta_gradients *out)                    \
     {                                                                                              \
-        const T *k = p->k, *q = p->q, *v = p->v, *d = d_out;                                       \
-        T gamma = (T)p->gamma, beta = (T)p->beta, *dk = out->dk, *dq = out->dq, *dv = out->dv;     \
-        for (size_t r = 0; r < p->rows; r++) {                                                     \
-            const T *from = (const T *)state + r * p->n, *to = (const T *)next + r * p->n;         \
-            T *g = (T *)cotangents + r * p->n;                                                     \
-            MICA_LOOP                                                                              \
-            for (size_t i = 0; i < p->n; i++) {                                                    \
-                g[i] += d[r] * q[i];                                                               \
-                dq[i] += d[r] * to[i];                                                             \
+        const T *k = p->k, *q = p->q;                                                              \
+        const V *from = state, *to = next;                                                         \
+        T gamma = (T)p->gamma, beta = (T)p->beta, *dk = out->dk, *dq = out->dq;                    \
+        V *g = cotangents;                                                                         \
+        block_##suffix v = load_##suffix(p->v), d = load_##suffix(p->d_out),                       \
+                       by_state = { { { 0 } } };                                                   \
+        block_##suffix by_g = by_state, decay = by_state, delta, dm, scaled, dv, product;          \
+        for (size_t i = 0; i < p->n; i++) {                                                        \
+            EACH                                                                                   \
+            {                                                                                      \
+                V sum = g[i * PARTS + (size_t)j] + d.part[j] * q[i];                               \
+                g[i * PARTS + (size_t)j] = sum;                                                    \
+                by_state.part[j] += from[i * PARTS + (size_t)j] * k[i];                            \
+                by_g.part[j] += sum * k[i];                                                        \
+                product.part[j] = to[i * PARTS + (size_t)j] * d.part[j];                           \
             }                                                                                      \
-            T error = v[r] - gamma * dot_##suffix(p->n, from, k);                                  \
-            T ddelta = dot_##suffix(p->n, g, k), delta = beta * error, dm = -beta * ddelta;        \
-            out->dbeta += (double)(ddelta * error);                                                \
-            dv[r] = beta * ddelta;                                                                 \
-            T scaled = dm * gamma;                                                                 \
-            MICA_LOOP                                                                              \
-            for (size_t i = 0; i < p->n; i++) {                                                    \
-                dk[i] += delta * g[i] + scaled * from[i];                                          \
-                g[i] += dm * k[i];                                                                 \
-            }                                                                                      \
-            out->dgamma += (double)dot_##suffix(p->n, g, from);                                    \
-            MICA_LOOP                                                                              \
-            for (size_t i = 0; i < p->n; i++) g[i] *= gamma;                                       \
+            dq[i] += total_##suffix(product);                                                      \
         }                                                                                          \
+        EACH                                                                                       \
+        {                                                                                          \
+            V error = v.part[j] - by_state.part[j] * gamma;                                        \
+            delta.part[j] = error * beta;                                                          \
+            dv.part[j] = by_g.part[j] * beta;                                                      \
+            dm.part[j] = -dv.part[j];                                                              \
+            scaled.part[j] = dm.part[j] * gamma;                                                   \
+            product.part[j] = by_g.part[j] * error;                                                \
+        }                                                                                          \
+        memcpy(out->dv, &dv, sizeof dv);                                                           \
+        out->dbeta += (double)total_##suffix(product);                                             \
+        for (size_t i = 0; i < p->n; i++) {                                                        \
+            EACH                                                                                   \
+            {                                                                                      \
+                V cotangent = g[i * PARTS + (size_t)j], before = from[i * PARTS + (size_t)j];      \
+                product.part[j] = delta.part[j] * cotangent + scaled.part[j] * before;             \
+                V da = cotangent + dm.part[j] * k[i];                                              \
+                decay.part[j] += da * before;                                                      \
+                g[i * PARTS + (size_t)j] = da * gamma;                                             \
+            }                                                                                      \
+            dk[i] += total_##suffix(product);                                                      \
+        }                                                                                          \
+        out->dgamma += (double)total_##suffix(decay);                                              \
+    }                                                                                              \
+    static void gather_##suffix(size_t rows, size_t n, const void *from, void *block)              \
+    {                                                                                              \
+        const T *x = from;                                                                         \
+        T *to = block;                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            for (size_t r = 0; r < L; r++) to[i * L + r] = r < rows ? x[r * n + i] : 0;            \
+    }                                                                                              \
+    static void scatter_##suffix(size_t rows, size_t n, const void *block, void *to)               \
+    {                                                                                              \
+        const T *x = block;                                                                        \
+        T *y = to;                                                                                 \
+        for (size_t r = 0; r < rows; r++)                                                          \
+            for (size_t i = 0; i < n; i++) y[r * n + i] = x[i * L + r];                            \
     }
 
-LOOPS(f32, float, float_block, 16)
-LOOPS(f64, double, double_block, 8)
+LOOPS(f32, float, float_part, 16)
+LOOPS(f64, double, double_part, 8)
 
-const mica__delta_loops MICA_ISA_FUNCTION(mica__delta_)[2] = { { forward_f32, backward_f32 },
-                                                               { forward_f64, backward_f64 } };
+const mica__delta_loops MICA_ISA_FUNCTION(mica__delta_)[2] = {
+    { forward_f32, backward_f32, gather_f32, scatter_f32 },
+    { forward_f64, backward_f64, gather_f64, scatter_f64 },
+};

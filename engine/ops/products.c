@@ -123,7 +123,7 @@ mica_array *mica_outer(mica_scope *s, mica_array *a, mica_array *b)
 }
 
 /* Axis i of the result joins axis i of a with that of b: both are multiplied with their axes
- * interleaved. */
+ * interleaved. But for the last axis, which is written out in both: rows are long then. */
 mica_array *mica_kron(mica_scope *s, mica_array *a, mica_array *b)
 {
     if (!present(s, "kron", a, b)) return NULL;
@@ -138,6 +138,14 @@ mica_array *mica_kron(mica_scope *s, mica_array *a, mica_array *b)
                 y = i < n - b->ndim ? 1 : b->shape[i - (n - b->ndim)];
         if (__builtin_mul_overflow(x, y, &joined[i]))
             return mica__error(s, MICA_EOVERFLOW, "[kron] axis %d becomes too long", i);
+        if (i == n - 1 && x != 1 && y != 1) {
+            a = mica_repeat(s, a, y, a->ndim - 1);
+            b = mica_tile(s, b, MICA_SHAPE(x));
+            if (!a || !b) return NULL;
+            left[apart] = right[apart] = joined[i];
+            apart++;
+            break;
+        }
         if (x != 1) { /* axes of size 1 need no place of their own */
             left[apart] = x;
             right[apart++] = 1;

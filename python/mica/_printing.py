@@ -37,9 +37,10 @@ class _PrintOptionsContext:
         self._options = options
         self._previous: list[int] = []
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _PrintOptionsContext:
         self._previous.append(core._print_precision())
         core.set_printoptions(precision=self._options.precision)
+        return self
 
     def __exit__(self, *args: object) -> None:
         core.set_printoptions(precision=self._previous.pop())

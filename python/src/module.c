@@ -169,7 +169,7 @@ static int pad_widths(PyObject *o, int ndim, int64_t low[], int64_t high[])
         if (!at) return -1;
         Py_ssize_t m = PySequence_Check(at) ? PySequence_Size(at) : 0;
         if (m > 2 || (m == 0 && !PyLong_Check(at))) {
-            PyErr_SetString(PyExc_ValueError, "[pad] a width is an int, or a pair (before, after)");
+            PyErr_SetString(PyExc_TypeError, "[pad] argument 'pad_width' must be an int, a pair (before, after), or a sequence of pairs");
             Py_DECREF(at);
             return -1;
         }

@@ -667,25 +667,28 @@ def matrix_transpose(a: array, /, *, stream: StreamOrDevice = None) -> array:
     """Exchanges the last two axes."""
 
 def conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation along one axis: input (N, L, C)."""
+    """Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2 padding - dilation (K - 1) - 1) / stride + 1, O)."""
 
 def conv2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over two axes: input (N, H, W, C)."""
+    """Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride, padding and dilation for both axes or one each."""
 
 def conv3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over three axes: input (N, D, H, W, C)."""
+    """Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); stride, padding and dilation for all axes or one each."""
 
 def conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv1d in its input."""
+    """Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O)."""
 
 def conv_transpose2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv2d in its input."""
+    """Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
 def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv3d in its input."""
+    """Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
-def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution."""
+def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, padding_high: None | Sequence[int] = None, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after)."""
+
+def convolve(a: array, v: array, /, mode: str = 'full', *, stream: StreamOrDevice = None) -> array:
+    """Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding."""
 
 def einsum(subscripts: str, *operands: array, stream: StreamOrDevice = None) -> array:
     """Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters, separated by commas, then -> and the labels of the result. Labels that the result lacks are summed over; a label that an operand repeats takes its diagonal; ... stands for any further axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur once, in alphabetical order. Sums of products are matrix products and take inexact types; operands are contracted in the order that einsum_path tells."""
@@ -713,6 +716,39 @@ def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = No
 
 def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: None | scalar | array = None, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
     """The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise."""
+
+def quantize(w: array, /, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, global_scale: None | array = None, stream: StreamOrDevice = None) -> list[array]:
+    """Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer)."""
+
+def dequantize(w: array, /, scales: array, biases: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """The numbers that quantize stored, in the type of scales and biases, or in dtype; modes without biases give bfloat16 by default, float32 with a global scale."""
+
+def quantized_matmul(x: array, w: array, /, scales: array, biases: None | array = None, transpose: bool = True, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, stream: StreamOrDevice = None) -> array:
+    """x (..., m, k) times the quantized matrix w (n, k), transposed: x @ w.T; or x @ w for w (k, n) when transpose is false. Leading axes broadcast; sums are float32. The result has the type of x, scales and biases together, or of x alone in modes without biases."""
+
+def gather_qmm(x: array, w: array, /, scales: array, biases: None | array = None, lhs_indices: None | array = None, rhs_indices: None | array = None, transpose: bool = True, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """quantized_matmul of x's matrices lhs_indices with w's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. global_scale: one for each matrix of w ('nvfp4'). Negative indices count from the end; others out of range raise IndexError."""
+
+def gather_mm(a: array, b: array, /, lhs_indices: None | array = None, rhs_indices: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """Products of a's matrices lhs_indices with b's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. Negative indices count from the end; others out of range raise IndexError."""
+
+def segmented_mm(a: array, b: array, /, segments: array, *, stream: StreamOrDevice = None) -> array:
+    """a[:, start:stop] @ b[start:stop] for each pair (start, stop) of segments (..., 2): a (m, k), b (k, n), result (..., m, n). Zeros where stop <= start; IndexError for a segment beyond k."""
+
+def block_masked_mm(a: array, b: array, /, block_size: int = 64, mask_out: None | array = None, mask_lhs: None | array = None, mask_rhs: None | array = None, *, stream: StreamOrDevice = None) -> array:
+    """a @ b where blocks of block_size x block_size (32 or 64) are left out, or multiplied by a factor: mask_lhs and mask_rhs have one element, truth value or number, for each block of a and b, mask_out for each of the result; their leading axes broadcast."""
+
+def qqmm(x: array, w: array, scales: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'nvfp4', global_scale_x: None | array = None, global_scale_w: None | array = None, *, stream: StreamOrDevice = None) -> array:
+    """x (..., k) @ w.T where both are quantized ('nvfp4', 'mxfp8', 'mxfp4'): x on the fly, w (n, k) too unless scales are given. Derivatives pass through the rounding as if it were not there. Global scales, of x and w, come together."""
+
+def gather_qqmm(x: array, w: array, /, scales: None | array = None, lhs_indices: None | array = None, rhs_indices: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'nvfp4', global_scale_x: None | array = None, global_scale_w: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """qqmm of x's matrices lhs_indices with w's matrices rhs_indices, as in gather_qmm."""
+
+def to_fp8(x: array, *, stream: StreamOrDevice = None) -> array:
+    """E4M3 codes, uint8, of float numbers: to nearest, ties to even; beyond 448, infinite and NaN give 448 with its sign."""
+
+def from_fp8(x: array, dtype: Dtype = bfloat16, *, stream: StreamOrDevice = None) -> array:
+    """The numbers that E4M3 codes (uint8) stand for, in a float type."""
 
 def bartlett(M: int, *, stream: StreamOrDevice = None) -> array:
     """Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""

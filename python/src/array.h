@@ -41,6 +41,7 @@ PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords);
 PyObject *mica_py_einsum_path(PyObject *m, PyObject *args);
 
 PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords);
+PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords);
 
 /* ---- indexing (index.c) ---- */
 PyObject *mica_py_getitem(PyObject *self, PyObject *key);

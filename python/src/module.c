@@ -320,6 +320,7 @@ static PyMethodDef functions[] = {
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },
     { "tensordot", KEYWORDS(mica_py_tensordot), METH_VARARGS | METH_KEYWORDS, "tensordot(a, b, /, axes=2, *, stream=None)\n\nSum of products over the last axes of a and the first of b (axes: their number), or over the axes in a pair of lists." },
     { "einsum_path", mica_py_einsum_path, METH_VARARGS, "einsum_path(subscripts, *operands) -> (list of tuples, str)\n\nThe order in which einsum contracts, and what it costs." },
+    { "conv_general", KEYWORDS(mica_py_conv_general), METH_VARARGS | METH_KEYWORDS, "conv_general(input, weight, /, stride=1, padding=0, kernel_dilation=1, input_dilation=1, groups=1, flip=False, *, stream=None)\n\nCross-correlation over one to three axes. padding: int, one an axis, or (before, after), each with one an axis." },
     { "broadcast_shapes", broadcast_shapes, METH_VARARGS, "broadcast_shapes(*shapes) -> tuple of int" },
     { "set_printoptions", KEYWORDS(set_printoptions), METH_VARARGS | METH_KEYWORDS, "set_printoptions(precision=-1)\n--\n\nDigits after the point; -1: six significant digits." },
     { "_print_precision", print_precision, METH_NOARGS, NULL },

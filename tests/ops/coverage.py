@@ -26,6 +26,8 @@ ELSEWHERE = {
 
 # Primitives without a name of their own in Python, and the case that runs them.
 PRIMITIVES = {
+    "conv": "conv_general",
+    "conv_weight": "conv_general",
     "rint": "round",
     "constant": "array",
     "placeholder": "vmap",
@@ -47,6 +49,10 @@ PRIMITIVES = {
     "cross_entropy_vjp": "fast.cross_entropy",
     "gated_delta": "fast.gated_delta_update",
     "gated_delta_vjp": "fast.gated_delta_update",
+    "fft": "fft.fft",
+    "rfft": "fft.rfft",
+    "irfft": "fft.irfft",
+    "hadamard": "hadamard_transform",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

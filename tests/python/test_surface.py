@@ -29,13 +29,7 @@ EXPORT = {
     for name in ("FunctionExporter", "export_function", "export_to_dot", "exporter", "import_function")
 }
 LINALG = {"core.linalg", "core.matrix_norm", "core.random.multivariate_normal"}
-CONVOLUTION = {"core.convolve"}
-QUANTIZATION = {
-    f"core.{name}"
-    for name in ("dequantize", "from_fp8", "qqmm", "quantize", "quantized_matmul", "to_fp8", "gather_qmm")
-} | {"core.gather_qqmm"}
-MATRIX = {f"core.{name}" for name in ("block_masked_mm", "gather_mm", "segmented_mm")}
-ABSENT = EXPORT | LINALG | CONVOLUTION | QUANTIZATION | MATRIX
+ABSENT = EXPORT | LINALG
 
 # The same for mica.nn, where one name stands in several modules.
 QUANTIZED_LAYERS = {

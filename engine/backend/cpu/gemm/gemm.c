@@ -4,7 +4,7 @@
 #include "backend/cpu/isa.h"
 #include "runtime/pool.h"
 
-static const mica__gemm_isa *kernels(void)
+const mica__gemm_isa *mica__gemm_kernels(void)
 {
 #if defined(MICA_WITH_V4)
     if (mica__isa_level() >= MICA_ISA_V4) return &mica__gemm_v4;
@@ -26,7 +26,7 @@ static const mica__gemm_pairs *pair_kernels(void)
     return NULL;
 }
 
-static mica__gemm_store store_of(mica_dtype dtype)
+mica__gemm_store mica__gemm_store_of(mica_dtype dtype)
 {
     switch (dtype) {
     case MICA_FLOAT64: return MICA_STORE_F64;
@@ -49,9 +49,9 @@ static mica__gemm_form form_of(mica_dtype dtype, bool is_b)
 
 static mica__gemm_plan plan_of(const mica__gemm *g)
 {
-    const mica__gemm_isa *isa = kernels();
+    const mica__gemm_isa *isa = mica__gemm_kernels();
     mica__gemm_plan p = {
-        .g = g, .isa = isa, .store = store_of(g->dtype), .m = g->m, .n = g->n, .k = g->k
+        .g = g, .isa = isa, .store = mica__gemm_store_of(g->dtype), .m = g->m, .n = g->n, .k = g->k
     };
     bool half = g->dtype == MICA_FLOAT16 || g->dtype == MICA_BFLOAT16;
     bool wide = g->dtype == MICA_FLOAT64;
@@ -64,11 +64,16 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
     }
     mica__gemm_widen *widen = isa->widen[p.store];
     p.a = (mica__gemm_operand){
-        form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen
+        form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen, NULL, NULL
     };
     p.b = (mica__gemm_operand){
-        form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen
+        form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen, NULL, NULL
     };
+    if (g->b_fill) {
+        p.b.form = MICA_FORM_FILLED;
+        p.b.fill = g->b_fill;
+        p.b.context = g->b_context;
+    }
     p.tile = isa->tile[wide ? MICA_STORE_F64 : MICA_STORE_F32];
     p.strip_rows = isa->rows;
     p.strip_columns = isa->columns[wide ? MICA_STORE_F64 : MICA_STORE_F32];
@@ -78,7 +83,7 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
 static void use_pairs(mica__gemm_plan *p)
 {
     const mica__gemm_pairs *pairs = p->g->dtype == MICA_BFLOAT16 ? pair_kernels() : NULL;
-    if (!pairs) return;
+    if (!pairs || p->b.form == MICA_FORM_FILLED) return;
     p->a.form = p->b.form = MICA_FORM_PAIRS;
     p->k = mica__ceil_div(mica__ceil_div(p->g->k, 2), pairs->step) * pairs->step;
     p->tile = pairs->tile;

@@ -6,6 +6,10 @@
 #include "backend/cpu/gemm/gemm.h"
 #include "backend/cpu/gemm/kernel.h"
 
+/* The tables of the instruction set in use, and the storage of a type in them. */
+const mica__gemm_isa *mica__gemm_kernels(void);
+mica__gemm_store mica__gemm_store_of(mica_dtype dtype);
+
 /* What the packing does to the elements. */
 typedef enum mica__gemm_form {
     MICA_FORM_F32, /* copies */
@@ -13,6 +17,7 @@ typedef enum mica__gemm_form {
     MICA_FORM_HALF,      /* widens to float32 */
     MICA_FORM_PAIRS,     /* joins neighbours in k to 32-bit units */
     MICA_FORM_COMPLEX_A, /* (re im) along k */
+    MICA_FORM_FILLED,    /* asks a function for float32 */
     MICA_FORM_COMPLEX_B  /* the real matrix ((re im) (-im re)) of each number, so that C's floats
                             come out interleaved */
 } mica__gemm_form;
@@ -26,6 +31,8 @@ typedef struct mica__gemm_operand {
     ptrdiff_t line, step;
     size_t depth; /* stored elements along k */
     mica__gemm_widen *widen;
+    mica__gemm_fill *fill; /* of MICA_FORM_FILLED */
+    const void *context;
 } mica__gemm_operand;
 
 /* Cuts lines into strips of `width`, one behind the other, each stored step by step:

@@ -249,8 +249,9 @@ static bool parse_parameters(mica_row *row, text rest)
         }
         if (row->n == MICA_MAX_PARAMETERS - 1) return wrong(f, "too many parameters");
         if (*piece.at == '*') {
-            if (row->n) return wrong(f, "a variadic parameter that is not the first");
+            if (keyword_only) return wrong(f, "a second variadic parameter");
             row->variadic = keyword_only = true;
+            row->spread = row->n;
             piece = (text){ piece.at + 1, piece.n - 1 };
         }
         if (!parse_parameter(f, piece, &row->at[row->n])) return false;
@@ -310,7 +311,7 @@ static void put_signature(builder *b, const mica_row *row)
     for (int i = 0; i <= row->n; i++) {
         const mica_parameter *p = &row->at[i];
         if (i) put(b, ", ");
-        if (i == 0 && row->variadic) {
+        if (row->variadic && i == row->spread) {
             put(b, "*");
             star = true;
         } else if (!star && i >= row->positional) {
@@ -337,10 +338,10 @@ static char *documentation(const mica_row *row)
     put(&b, "\n\nArgs:\n");
     for (int i = 0; i <= row->n; i++) {
         const mica_parameter *p = &row->at[i];
-        put(&b, i == 0 && row->variadic ? "    *" : "    ");
+        put(&b, row->variadic && i == row->spread ? "    *" : "    ");
         put(&b, name_of(p));
         put(&b, ": ");
-        put(&b, i == 0 && row->variadic ? "arrays" : kinds[p->kind].accepts);
+        put(&b, row->variadic && i == row->spread ? "arrays" : kinds[p->kind].accepts);
         if (p->accepts_none) put(&b, ", None");
         if (p->has_default) {
             put(&b, "; default ");

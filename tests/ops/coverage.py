@@ -45,6 +45,11 @@ PRIMITIVES = {
     "attention_vjp": "fast.scaled_dot_product_attention",
     "custom": "custom_function",
     "cofactor": "linalg.det",
+    "run_starts": "unique",
+    "run_ranks": "unique",
+    "cross_entropy_vjp": "fast.cross_entropy",
+    "gated_delta": "fast.gated_delta_update",
+    "gated_delta_vjp": "fast.gated_delta_update",
     "fft": "fft.fft",
     "rfft": "fft.rfft",
     "irfft": "fft.irfft",
@@ -53,6 +58,7 @@ PRIMITIVES = {
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",
+    "tensordot_axes": "tensordot",
     "random_permutation_of": "random_permutation",
 }
 

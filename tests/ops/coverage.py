@@ -20,8 +20,7 @@ ELSEWHERE = {
     "depends": "tests/python/test_core_eval.py",
     "random_seed": "tests/python/test_core_random.py",
     "random_bits": "tests/ops/oracle/random.py: every distribution",
-    "random_multivariate_normal": "tests/python/test_core_random.py",
-    "gather_qqmm": "tests/python/test_core_beside_matrix.py",
+    "gather_qqmm": "tests/python/test_core_quantize.py: the wheel has it on the GPU alone",
     "broadcast_shapes": "tests/python/test_core_protocol.py",
 }
 
@@ -44,15 +43,22 @@ PRIMITIVES = {
     "layer_norm_vjp": "fast.layer_norm",
     "attention": "fast.scaled_dot_product_attention",
     "attention_vjp": "fast.scaled_dot_product_attention",
-    "quantize_through": "qqmm",
     "custom": "custom_function",
+    "cofactor": "linalg.det",
+    "run_starts": "unique",
+    "run_ranks": "unique",
+    "cross_entropy_vjp": "fast.cross_entropy",
+    "gated_delta": "fast.gated_delta_update",
+    "gated_delta_vjp": "fast.gated_delta_update",
     "fft": "fft.fft",
     "rfft": "fft.rfft",
     "irfft": "fft.irfft",
     "hadamard": "hadamard_transform",
+    "quantize_through": "qqmm",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",
+    "tensordot_axes": "tensordot",
     "random_permutation_of": "random_permutation",
 }
 
@@ -83,7 +89,7 @@ def holes() -> list[str]:
     proven = names | set(ELSEWHERE) | {"grad", "vmap", "custom_function"}
     missing = []
     for kind, name, internal in rows():
-        candidates = {name, PRIMITIVES.get(name, name), f"fast_{name}", f"random_{name}"}
+        candidates = {name, PRIMITIVES.get(name, name), f"fast_{name}", f"random_{name}", f"linalg_{name}"}
         if not candidates & proven:
             missing.append(
                 f"{kind.lower()}.def: {name} has no case: add `case(...)` to tests/ops/oracle/<family>.py"

@@ -5,7 +5,7 @@
 #include "backend/cpu/choose.h"
 #include "backend/cpu/kernel.h"
 
-enum { FEW = 4, LONG_ROW = 2048, LONG_COLUMN = 4096, WORK = 32 * 1024, GATHER = 8 };
+enum { FEW = 4, LONG_ROW = 4096, LONG_COLUMN = 4096, WORK = 32 * 1024, GATHER = 8 };
 
 typedef enum kind { COMPLEX, TO_HALF, FROM_HALF } kind;
 

@@ -30,21 +30,22 @@ static inline __attribute__((always_inline)) uint32_t word_at(const char *p)
     return w;
 }
 
-/* Where four codes of a block of 32 begin: the byte of a word inside the block that holds them, and
-   their place in it. */
-#define BYTE_OF(bits, code)                                                                        \
-    ((bits) * (code) / 8 < 4 * (bits)-4 ? (bits) * (code) / 8 : 4 * (bits)-4)
-#define SHIFT_OF(bits, code) ((bits) * (code)-8 * BYTE_OF(bits, code))
+/* Where four codes of a block of `size` begin: the byte of a word inside the block that holds them,
+   and their place in it. */
+#define BYTE_OF(bits, size, code)                                                                  \
+    ((bits) * (code) / 8 < (size) * (bits) / 8 - 4 ? (bits) * (code) / 8 : (size) * (bits) / 8 - 4)
+#define SHIFT_OF(bits, size, code) ((bits) * (code)-8 * BYTE_OF(bits, size, code))
 
-/* Elements 8 chunk ... 8 chunk + 7 of a block of 32, each shifted down; higher bits are still there.
-   `bits` and `chunk` are constants. */
-#define SHIFTED(bits, chunk, block, out)                                                           \
+/* Elements 8 chunk ... 8 chunk + 7 of a block, each shifted down; higher bits are still there. All
+   but `block` and `out` are constants. */
+#define SHIFTED(bits, size, chunk, block, out)                                                     \
     do {                                                                                           \
         enum {                                                                                     \
-            B0 = BYTE_OF(bits, 8 * (chunk)),                                                       \
-            B1 = BYTE_OF(bits, 8 * (chunk) + 4),                                                   \
-            S0 = SHIFT_OF(bits, 8 * (chunk)),                                                      \
-            S1 = SHIFT_OF(bits, 8 * (chunk) + 4),                                                  \
+            AT = (chunk) * 8 % (size),                                                             \
+            B0 = BYTE_OF(bits, size, AT),                                                          \
+            B1 = BYTE_OF(bits, size, AT + 4),                                                      \
+            S0 = SHIFT_OF(bits, size, AT),                                                         \
+            S1 = SHIFT_OF(bits, size, AT + 4),                                                     \
             W = (bits)                                                                             \
         };                                                                                         \
         uint32_t low = word_at((block) + B0), high = word_at((block) + B1);                        \
@@ -109,57 +110,68 @@ static inline __attribute__((always_inline)) float small_dot(size_t n, const flo
     return sum;
 }
 
+/* Each row has sums of its own, in registers: names, since compilers leave arrays in memory. */
+#define EACH_ROW(do_row)                                                                           \
+    do_row(0) do_row(1) do_row(2) do_row(3) do_row(4) do_row(5) do_row(6) do_row(7)
+#define DECLARE(i)                                                                                 \
+    v8 part##i = { 0 }, total##i = { 0 };                                                          \
+    const float *row##i = x[(i) < ROWS ? (i) : 0];
+#define MULTIPLY(i)                                                                                \
+    if ((i) < ROWS) part##i = FMA(q, LOAD(row##i + k), part##i);
+#define CLEAR(i)                                                                                   \
+    if ((i) < ROWS && ROWS <= 2) part##i = (v8){ 0 };
+#define ADD_GROUP(i)                                                                               \
+    if ((i) < ROWS && ROWS <= 2) total##i = FMA(part##i, factor, total##i);
+#define FINISH(i)                                                                                  \
+    if ((i) < ROWS) {                                                                              \
+        y[i] = sum_of(ROWS <= 2 ? &total##i : &part##i);                                           \
+        if (biases) y[i] += small_dot(groups, biases, sums[i]);                                    \
+    }
+
 /* One vector of codes against all rows. One or two rows are scaled once a group, more share the
    scaled codes. */
-#define STEP(bits, value, chunk)                                                                   \
+#define STEP(bits, value, size, chunk)                                                             \
     do {                                                                                           \
         u8 shifted;                                                                                \
         v8 q;                                                                                      \
-        SHIFTED(bits, chunk, at, shifted);                                                         \
+        const size_t k = j + 8 * (chunk);                                                          \
+        SHIFTED(bits, size, chunk, at, shifted);                                                   \
         value(shifted, q);                                                                         \
-        if (ROWS > 2) q *= scale;                                                                  \
-        for (int i = 0; i < ROWS; i++) part[i] = FMA(q, LOAD(x[i] + j + 8 * (chunk)), part[i]);    \
+        if (ROWS > 2) q *= factor;                                                                 \
+        EACH_ROW(MULTIPLY)                                                                         \
     } while (0)
 
-#define DOT(name, bits, value, block_size, rows)                                                   \
+#define DOT(name, bits, value, size, rows)                                                         \
     static void name(size_t n, size_t group, const void *codes, const float *scales,               \
                      const float *biases, const float *const x[], const float *const sums[],       \
                      float *y)                                                                     \
     {                                                                                              \
         enum { ROWS = (rows) };                                                                    \
         const char *at = codes;                                                                    \
-        v8 total[ROWS], part[ROWS];                                                                \
-        for (int i = 0; i < ROWS; i++) total[i] = part[i] = (v8){ 0 };                             \
-        size_t groups = n / group;                                                                 \
+        EACH_ROW(DECLARE)                                                                          \
+        const size_t groups = n / group;                                                           \
         for (size_t g = 0; g < groups; g++) {                                                      \
-            float scale = scales[g];                                                               \
-            if (ROWS <= 2)                                                                         \
-                for (int i = 0; i < ROWS; i++) part[i] = (v8){ 0 };                                \
+            const v8 factor = (v8){ 0 } + scales[g];                                               \
+            EACH_ROW(CLEAR)                                                                        \
             for (size_t j = g * group; j < (g + 1) * group;                                        \
-                 j += (block_size), at += (block_size) * (bits) / 8) {                             \
-                STEP(bits, value, 0);                                                              \
-                STEP(bits, value, 1);                                                              \
-                if ((block_size) == 32) {                                                          \
-                    STEP(bits, value, 2);                                                          \
-                    STEP(bits, value, 3);                                                          \
+                 j += (size), at += (size) * (bits) / 8) {                                         \
+                STEP(bits, value, size, 0);                                                        \
+                STEP(bits, value, size, 1);                                                        \
+                if ((size) == 32) {                                                                \
+                    STEP(bits, value, size, 2);                                                    \
+                    STEP(bits, value, size, 3);                                                    \
                 }                                                                                  \
             }                                                                                      \
-            if (ROWS <= 2) {                                                                       \
-                v8 factor = (v8){ 0 } + scale;                                                     \
-                for (int i = 0; i < ROWS; i++) total[i] = FMA(part[i], factor, total[i]);          \
-            }                                                                                      \
+            EACH_ROW(ADD_GROUP)                                                                    \
         }                                                                                          \
-        for (int i = 0; i < ROWS; i++) {                                                           \
-            y[i] = sum_of(ROWS <= 2 ? &total[i] : &part[i]);                                       \
-            if (biases) y[i] += small_dot(groups, biases, sums[i]);                                \
-        }                                                                                          \
+        EACH_ROW(FINISH)                                                                           \
     }
 
-#define EXPAND_STEP(bits, value, chunk)                                                            \
+#define EXPAND_STEP(bits, value, size, chunk)                                                            \
     do {                                                                                           \
         u8 shifted;                                                                                \
         v8 q;                                                                                      \
-        SHIFTED(bits, chunk, at, shifted);                                                         \
+        SHIFTED(bits, size, chunk, at, shifted);                                                   \
         value(shifted, q);                                                                         \
         STORE(out + j + 8 * (chunk), q *scale + bias);                                             \
     } while (0)
@@ -172,11 +184,11 @@ static inline __attribute__((always_inline)) float small_dot(size_t n, const flo
         for (size_t j = 0; j < n; j += (block_size), at += (block_size) * (bits) / 8) {            \
             size_t g = (first + j) / group;                                                        \
             float scale = scales[g], bias = biases ? biases[g] : 0;                                \
-            EXPAND_STEP(bits, value, 0);                                                           \
-            EXPAND_STEP(bits, value, 1);                                                           \
+            EXPAND_STEP(bits, value, block_size, 0);                                                           \
+            EXPAND_STEP(bits, value, block_size, 1);                                                           \
             if ((block_size) == 32) {                                                              \
-                EXPAND_STEP(bits, value, 2);                                                       \
-                EXPAND_STEP(bits, value, 3);                                                       \
+                EXPAND_STEP(bits, value, block_size, 2);                                                       \
+                EXPAND_STEP(bits, value, block_size, 3);                                                       \
             }                                                                                      \
         }                                                                                          \
     }

@@ -1461,6 +1461,80 @@ static mica_array *call_convolve(mica_scope *scope, const mica__value *v, mica_a
     return mica_convolve(scope, v[0].array, v[1].array, v[2].string);
 }
 
+static mica_array *call_quantize(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_quantize(scope, v[0].array, v[1].integer, v[2].integer, v[3].string, v[4].array);
+    return NULL;
+}
+
+static mica_array *call_dequantize(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_dequantize(scope, v[0].array, v[1].array, v[2].array, v[3].integer, v[4].integer,
+                           v[5].string, v[6].array, v[7].dtype);
+}
+
+static mica_array *call_quantized_matmul(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_quantized_matmul(scope, v[0].array, v[1].array, v[2].array, v[3].array,
+                                 v[4].boolean, v[5].integer, v[6].integer, v[7].string);
+}
+
+static mica_array *call_gather_qmm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_gather_qmm(scope, v[0].array, v[1].array, v[2].array, v[3].array, v[4].array,
+                           v[5].array, v[6].boolean, v[7].integer, v[8].integer, v[9].string,
+                           v[10].array, v[11].boolean);
+}
+
+static mica_array *call_gather_mm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_gather_mm(scope, v[0].array, v[1].array, v[2].array, v[3].array, v[4].boolean);
+}
+
+static mica_array *call_segmented_mm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_segmented_mm(scope, v[0].array, v[1].array, v[2].array);
+}
+
+static mica_array *call_block_masked_mm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_block_masked_mm(scope, v[0].array, v[1].array, v[2].integer, v[3].array, v[4].array,
+                                v[5].array);
+}
+
+static mica_array *call_qqmm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_qqmm(scope, v[0].array, v[1].array, v[2].array, v[3].integer, v[4].integer,
+                     v[5].string, v[6].array, v[7].array);
+}
+
+static mica_array *call_gather_qqmm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_gather_qqmm(scope, v[0].array, v[1].array, v[2].array, v[3].array, v[4].array,
+                            v[5].integer, v[6].integer, v[7].string, v[8].array, v[9].array,
+                            v[10].boolean);
+}
+
+static mica_array *call_to_fp8(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_to_fp8(scope, v[0].array);
+}
+
+static mica_array *call_from_fp8(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_from_fp8(scope, v[0].array, v[1].dtype);
+}
+
 static mica_array *call_fft_fft(mica_scope *scope, const mica__value *v, mica_arrays *many)
 {
     (void)many;
@@ -1974,6 +2048,28 @@ const mica__function mica__functions[] = {
       "Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after).", call_conv_general },
     { "convolve", "a: array, v: array, /, mode: string = 'full'",
       "Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding.", call_convolve },
+    { "quantize", "w: array, /, group_size: int? = None, bits: int? = None, mode: string = 'affine', *, global_scale: array? = None -> arrays",
+      "Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer).", call_quantize },
+    { "dequantize", "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None, dtype: dtype? = None",
+      "The numbers that quantize stored, in the type of scales and biases, or in dtype; modes without biases give bfloat16 by default, float32 with a global scale.", call_dequantize },
+    { "quantized_matmul", "x: array, w: array, /, scales: array, biases: array? = None, transpose: bool = True, group_size: int? = None, bits: int? = None, mode: string = 'affine'",
+      "x (..., m, k) times the quantized matrix w (n, k), transposed: x @ w.T; or x @ w for w (k, n) when transpose is false. Leading axes broadcast; sums are float32. The result has the type of x, scales and biases together, or of x alone in modes without biases.", call_quantized_matmul },
+    { "gather_qmm", "x: array, w: array, /, scales: array, biases: array? = None, lhs_indices: array? = None, rhs_indices: array? = None, transpose: bool = True, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None, *, sorted_indices: bool = False",
+      "quantized_matmul of x's matrices lhs_indices with w's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. global_scale: one for each matrix of w ('nvfp4'). Negative indices count from the end; others out of range raise IndexError.", call_gather_qmm },
+    { "gather_mm", "a: array, b: array, /, lhs_indices: array? = None, rhs_indices: array? = None, *, sorted_indices: bool = False",
+      "Products of a's matrices lhs_indices with b's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. Negative indices count from the end; others out of range raise IndexError.", call_gather_mm },
+    { "segmented_mm", "a: array, b: array, /, segments: array",
+      "a[:, start:stop] @ b[start:stop] for each pair (start, stop) of segments (..., 2): a (m, k), b (k, n), result (..., m, n). Zeros where stop <= start; IndexError for a segment beyond k.", call_segmented_mm },
+    { "block_masked_mm", "a: array, b: array, /, block_size: int = 64, mask_out: array? = None, mask_lhs: array? = None, mask_rhs: array? = None",
+      "a @ b where blocks of block_size x block_size (32 or 64) are left out, or multiplied by a factor: mask_lhs and mask_rhs have one element, truth value or number, for each block of a and b, mask_out for each of the result; their leading axes broadcast.", call_block_masked_mm },
+    { "qqmm", "x: array, w: array, scales: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None",
+      "x (..., k) @ w.T where both are quantized ('nvfp4', 'mxfp8', 'mxfp4'): x on the fly, w (n, k) too unless scales are given. Derivatives pass through the rounding as if it were not there. Global scales, of x and w, come together.", call_qqmm },
+    { "gather_qqmm", "x: array, w: array, /, scales: array? = None, lhs_indices: array? = None, rhs_indices: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None, *, sorted_indices: bool = False",
+      "qqmm of x's matrices lhs_indices with w's matrices rhs_indices, as in gather_qmm.", call_gather_qqmm },
+    { "to_fp8", "x: array",
+      "E4M3 codes, uint8, of float numbers: to nearest, ties to even; beyond 448, infinite and NaN give 448 with its sign.", call_to_fp8 },
+    { "from_fp8", "x: array, dtype: dtype = bfloat16",
+      "The numbers that E4M3 codes (uint8) stand for, in a float type.", call_from_fp8 },
     { "fft_fft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",
       "Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64. norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its root.", call_fft_fft },
     { "fft_ifft", "a: array, n: int? = None, axis: axis = -1, norm: string = 'backward'",

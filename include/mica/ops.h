@@ -851,6 +851,90 @@ MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mic
 MICA_API mica_array *mica_convolve(mica_scope *scope, mica_array *a, mica_array *v,
                                    const char *mode);
 
+/** Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a
+    scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases.
+    Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64
+    and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4'
+    (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w,
+    makes finer).
+    quantize(w: array, /, group_size: int? = None, bits: int? = None, mode: string = 'affine', *, global_scale: array? = None -> arrays) */
+MICA_API mica_arrays mica_quantize(mica_scope *scope, mica_array *w, int64_t group_size,
+                                   int64_t bits, const char *mode, mica_array *global_scale);
+
+/** The numbers that quantize stored, in the type of scales and biases, or in dtype; modes without
+    biases give bfloat16 by default, float32 with a global scale.
+    dequantize(w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None, dtype: dtype? = None) */
+MICA_API mica_array *mica_dequantize(mica_scope *scope, mica_array *w, mica_array *scales,
+                                     mica_array *biases, int64_t group_size, int64_t bits,
+                                     const char *mode, mica_array *global_scale, mica_dtype dtype);
+
+/** x (..., m, k) times the quantized matrix w (n, k), transposed: x @ w.T; or x @ w for w (k, n)
+    when transpose is false. Leading axes broadcast; sums are float32. The result has the type of x,
+    scales and biases together, or of x alone in modes without biases.
+    quantized_matmul(x: array, w: array, /, scales: array, biases: array? = None, transpose: bool = True, group_size: int? = None, bits: int? = None, mode: string = 'affine') */
+MICA_API mica_array *mica_quantized_matmul(mica_scope *scope, mica_array *x, mica_array *w,
+                                           mica_array *scales, mica_array *biases, bool transpose,
+                                           int64_t group_size, int64_t bits, const char *mode);
+
+/** quantized_matmul of x's matrices lhs_indices with w's matrices rhs_indices: flat indices over
+    the leading axes, which broadcast against each other; None takes each matrix in turn.
+    global_scale: one for each matrix of w ('nvfp4'). Negative indices count from the end; others
+    out of range raise IndexError.
+    gather_qmm(x: array, w: array, /, scales: array, biases: array? = None, lhs_indices: array? = None, rhs_indices: array? = None, transpose: bool = True, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None, *, sorted_indices: bool = False) */
+MICA_API mica_array *mica_gather_qmm(mica_scope *scope, mica_array *x, mica_array *w,
+                                     mica_array *scales, mica_array *biases,
+                                     mica_array *lhs_indices, mica_array *rhs_indices,
+                                     bool transpose, int64_t group_size, int64_t bits,
+                                     const char *mode, mica_array *global_scale,
+                                     bool sorted_indices);
+
+/** Products of a's matrices lhs_indices with b's matrices rhs_indices: flat indices over the
+    leading axes, which broadcast against each other; None takes each matrix in turn. Negative
+    indices count from the end; others out of range raise IndexError.
+    gather_mm(a: array, b: array, /, lhs_indices: array? = None, rhs_indices: array? = None, *, sorted_indices: bool = False) */
+MICA_API mica_array *mica_gather_mm(mica_scope *scope, mica_array *a, mica_array *b,
+                                    mica_array *lhs_indices, mica_array *rhs_indices,
+                                    bool sorted_indices);
+
+/** a[:, start:stop] @ b[start:stop] for each pair (start, stop) of segments (..., 2): a (m, k), b
+    (k, n), result (..., m, n). Zeros where stop <= start; IndexError for a segment beyond k.
+    segmented_mm(a: array, b: array, /, segments: array) */
+MICA_API mica_array *mica_segmented_mm(mica_scope *scope, mica_array *a, mica_array *b,
+                                       mica_array *segments);
+
+/** a @ b where blocks of block_size x block_size (32 or 64) are left out, or multiplied by a
+    factor: mask_lhs and mask_rhs have one element, truth value or number, for each block of a and
+    b, mask_out for each of the result; their leading axes broadcast.
+    block_masked_mm(a: array, b: array, /, block_size: int = 64, mask_out: array? = None, mask_lhs: array? = None, mask_rhs: array? = None) */
+MICA_API mica_array *mica_block_masked_mm(mica_scope *scope, mica_array *a, mica_array *b,
+                                          int64_t block_size, mica_array *mask_out,
+                                          mica_array *mask_lhs, mica_array *mask_rhs);
+
+/** x (..., k) @ w.T where both are quantized ('nvfp4', 'mxfp8', 'mxfp4'): x on the fly, w (n, k)
+    too unless scales are given. Derivatives pass through the rounding as if it were not there.
+    Global scales, of x and w, come together.
+    qqmm(x: array, w: array, scales: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None) */
+MICA_API mica_array *mica_qqmm(mica_scope *scope, mica_array *x, mica_array *w, mica_array *scales,
+                               int64_t group_size, int64_t bits, const char *mode,
+                               mica_array *global_scale_x, mica_array *global_scale_w);
+
+/** qqmm of x's matrices lhs_indices with w's matrices rhs_indices, as in gather_qmm.
+    gather_qqmm(x: array, w: array, /, scales: array? = None, lhs_indices: array? = None, rhs_indices: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'nvfp4', global_scale_x: array? = None, global_scale_w: array? = None, *, sorted_indices: bool = False) */
+MICA_API mica_array *mica_gather_qqmm(mica_scope *scope, mica_array *x, mica_array *w,
+                                      mica_array *scales, mica_array *lhs_indices,
+                                      mica_array *rhs_indices, int64_t group_size, int64_t bits,
+                                      const char *mode, mica_array *global_scale_x,
+                                      mica_array *global_scale_w, bool sorted_indices);
+
+/** E4M3 codes, uint8, of float numbers: to nearest, ties to even; beyond 448, infinite and NaN give
+    448 with its sign.
+    to_fp8(x: array) */
+MICA_API mica_array *mica_to_fp8(mica_scope *scope, mica_array *x);
+
+/** The numbers that E4M3 codes (uint8) stand for, in a float type.
+    from_fp8(x: array, dtype: dtype = bfloat16) */
+MICA_API mica_array *mica_from_fp8(mica_scope *scope, mica_array *x, mica_dtype dtype);
+
 /** Discrete Fourier transform along an axis, cut or padded with zeros to n elements; complex64.
     norm: 'backward' divides the inverse by its length, 'forward' the other, 'ortho' both by its
     root.

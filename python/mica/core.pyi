@@ -690,6 +690,39 @@ def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1
 def convolve(a: array, v: array, /, mode: str = 'full', *, stream: StreamOrDevice = None) -> array:
     """Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding."""
 
+def quantize(w: array, /, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, global_scale: None | array = None, stream: StreamOrDevice = None) -> list[array]:
+    """Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer)."""
+
+def dequantize(w: array, /, scales: array, biases: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+    """The numbers that quantize stored, in the type of scales and biases, or in dtype; modes without biases give bfloat16 by default, float32 with a global scale."""
+
+def quantized_matmul(x: array, w: array, /, scales: array, biases: None | array = None, transpose: bool = True, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, stream: StreamOrDevice = None) -> array:
+    """x (..., m, k) times the quantized matrix w (n, k), transposed: x @ w.T; or x @ w for w (k, n) when transpose is false. Leading axes broadcast; sums are float32. The result has the type of x, scales and biases together, or of x alone in modes without biases."""
+
+def gather_qmm(x: array, w: array, /, scales: array, biases: None | array = None, lhs_indices: None | array = None, rhs_indices: None | array = None, transpose: bool = True, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """quantized_matmul of x's matrices lhs_indices with w's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. global_scale: one for each matrix of w ('nvfp4'). Negative indices count from the end; others out of range raise IndexError."""
+
+def gather_mm(a: array, b: array, /, lhs_indices: None | array = None, rhs_indices: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """Products of a's matrices lhs_indices with b's matrices rhs_indices: flat indices over the leading axes, which broadcast against each other; None takes each matrix in turn. Negative indices count from the end; others out of range raise IndexError."""
+
+def segmented_mm(a: array, b: array, /, segments: array, *, stream: StreamOrDevice = None) -> array:
+    """a[:, start:stop] @ b[start:stop] for each pair (start, stop) of segments (..., 2): a (m, k), b (k, n), result (..., m, n). Zeros where stop <= start; IndexError for a segment beyond k."""
+
+def block_masked_mm(a: array, b: array, /, block_size: int = 64, mask_out: None | array = None, mask_lhs: None | array = None, mask_rhs: None | array = None, *, stream: StreamOrDevice = None) -> array:
+    """a @ b where blocks of block_size x block_size (32 or 64) are left out, or multiplied by a factor: mask_lhs and mask_rhs have one element, truth value or number, for each block of a and b, mask_out for each of the result; their leading axes broadcast."""
+
+def qqmm(x: array, w: array, scales: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'nvfp4', global_scale_x: None | array = None, global_scale_w: None | array = None, *, stream: StreamOrDevice = None) -> array:
+    """x (..., k) @ w.T where both are quantized ('nvfp4', 'mxfp8', 'mxfp4'): x on the fly, w (n, k) too unless scales are given. Derivatives pass through the rounding as if it were not there. Global scales, of x and w, come together."""
+
+def gather_qqmm(x: array, w: array, /, scales: None | array = None, lhs_indices: None | array = None, rhs_indices: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'nvfp4', global_scale_x: None | array = None, global_scale_w: None | array = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array:
+    """qqmm of x's matrices lhs_indices with w's matrices rhs_indices, as in gather_qmm."""
+
+def to_fp8(x: array, *, stream: StreamOrDevice = None) -> array:
+    """E4M3 codes, uint8, of float numbers: to nearest, ties to even; beyond 448, infinite and NaN give 448 with its sign."""
+
+def from_fp8(x: array, dtype: Dtype = bfloat16, *, stream: StreamOrDevice = None) -> array:
+    """The numbers that E4M3 codes (uint8) stand for, in a float type."""
+
 def bartlett(M: int, *, stream: StreamOrDevice = None) -> array:
     """Bartlett window: 1 - |2 n / (M - 1) - 1|, n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
 

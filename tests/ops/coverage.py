@@ -44,6 +44,10 @@ PRIMITIVES = {
     "attention": "fast.scaled_dot_product_attention",
     "attention_vjp": "fast.scaled_dot_product_attention",
     "custom": "custom_function",
+    "fft": "fft.fft",
+    "rfft": "fft.rfft",
+    "irfft": "fft.irfft",
+    "hadamard": "hadamard_transform",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

@@ -64,11 +64,16 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
     }
     mica__gemm_widen *widen = isa->widen[p.store];
     p.a = (mica__gemm_operand){
-        form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen
+        form_of(g->dtype, false), element, g->a, g->a_row, g->a_col, g->k, widen, NULL, NULL
     };
     p.b = (mica__gemm_operand){
-        form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen
+        form_of(g->dtype, true), element, g->b, g->b_col, g->b_row, g->k, widen, NULL, NULL
     };
+    if (g->b_fill) {
+        p.b.form = MICA_FORM_FILLED;
+        p.b.fill = g->b_fill;
+        p.b.context = g->b_context;
+    }
     p.tile = isa->tile[wide ? MICA_STORE_F64 : MICA_STORE_F32];
     p.strip_rows = isa->rows;
     p.strip_columns = isa->columns[wide ? MICA_STORE_F64 : MICA_STORE_F32];
@@ -78,7 +83,7 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
 static void use_pairs(mica__gemm_plan *p)
 {
     const mica__gemm_pairs *pairs = p->g->dtype == MICA_BFLOAT16 ? pair_kernels() : NULL;
-    if (!pairs) return;
+    if (!pairs || p->b.form == MICA_FORM_FILLED) return;
     p->a.form = p->b.form = MICA_FORM_PAIRS;
     p->k = mica__ceil_div(mica__ceil_div(p->g->k, 2), pairs->step) * pairs->step;
     p->tile = pairs->tile;

@@ -11,6 +11,12 @@
 typedef void mica__epilogue(void *context, size_t batch, size_t row, size_t col, size_t rows,
                             size_t cols);
 
+/* Makes B instead of reading it: lines (columns of B) [first_line, first_line + lines), steps along k
+   [first_step, first_step + steps), in strips of `width` lines as mica__gemm_pack (plan.h) stores
+   them, in float32. Called from the pool's threads. */
+typedef void mica__gemm_fill(const void *context, size_t first_line, size_t lines, size_t width,
+                             bool pad, size_t first_step, size_t steps, float *to);
+
 /* Strides and offsets count elements, may be zero or negative for a and b. C must not overlap A or
  * B. */
 typedef struct mica__gemm {
@@ -27,6 +33,9 @@ typedef struct mica__gemm {
     const ptrdiff_t *a_batch, *b_batch, *c_batch; /* where each matrix starts; NULL: all at 0 */
     mica__epilogue *epilogue;                     /* or NULL */
     void *epilogue_context;
+    mica__gemm_fill *b_fill; /* or NULL; with it a and c are float32 or halves, one matrix, and b is
+                                not read */
+    const void *b_context;
 } mica__gemm;
 
 /* Halves are accumulated in float32 and rounded once. k == 0 gives zeros. The bits of C depend on

@@ -48,7 +48,7 @@ static bool orient(const mica__gemm_plan *p, bool transposed)
 
 bool mica__gemm_is_narrow(const mica__gemm_plan *p)
 {
-    return real(&p->a) && (orient(p, false) || orient(p, true));
+    return real(&p->a) && real(&p->b) && (orient(p, false) || orient(p, true));
 }
 
 static const char *small_of(const narrow *w, size_t matrix)

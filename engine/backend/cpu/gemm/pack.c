@@ -218,6 +218,10 @@ static void pack_along(const mica__gemm_operand *o, const char *from, size_t lin
 void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first_line, size_t lines,
                      size_t width, bool pad, size_t first_step, size_t steps, void *to)
 {
+    if (o->form == MICA_FORM_FILLED) {
+        o->fill(o->context, first_line, lines, width, pad, first_step, steps, to);
+        return;
+    }
     bool complex = o->form == MICA_FORM_COMPLEX_A || o->form == MICA_FORM_COMPLEX_B;
     size_t unit = o->form == MICA_FORM_F64 ? 8 : 4;
     size_t step = complex                      ? first_step / 2
@@ -243,6 +247,7 @@ void mica__gemm_pack(const mica__gemm_operand *o, ptrdiff_t offset, size_t first
         case MICA_FORM_PAIRS:
             pack_pairs(in, o->line, o->step, some, apart, steps, left, out);
             break;
+        case MICA_FORM_FILLED: break;
         case MICA_FORM_COMPLEX_A:
             pack_complex_a(in, o->line, o->step, some, apart, steps, out);
             break;

@@ -17,6 +17,7 @@ typedef enum mica__gemm_form {
     MICA_FORM_HALF,      /* widens to float32 */
     MICA_FORM_PAIRS,     /* joins neighbours in k to 32-bit units */
     MICA_FORM_COMPLEX_A, /* (re im) along k */
+    MICA_FORM_FILLED,    /* asks a function for float32 */
     MICA_FORM_COMPLEX_B  /* the real matrix ((re im) (-im re)) of each number, so that C's floats
                             come out interleaved */
 } mica__gemm_form;
@@ -30,6 +31,8 @@ typedef struct mica__gemm_operand {
     ptrdiff_t line, step;
     size_t depth; /* stored elements along k */
     mica__gemm_widen *widen;
+    mica__gemm_fill *fill; /* of MICA_FORM_FILLED */
+    const void *context;
 } mica__gemm_operand;
 
 /* Cuts lines into strips of `width`, one behind the other, each stored step by step:

@@ -35,10 +35,17 @@ KINDS = {
     "dtype": ("mica_dtype ", "dtype", "Dtype"),
     "string": ("const char *", "string", "str"),
     "mask": ("mica_mask ", "mask", "None | str | array"),
+    "order": ("mica_order ", "order", "None | int | float | str"),
 }
 # No pointer or value stands for None in these.
 NEVER_NONE = {"arrays", "bool", "shape"}
-RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...]", "bare": "array | list[array]"}
+RESULTS = {
+    "array": "array",
+    "arrays": "list[array]",
+    "tuple": "tuple[array, ...]",
+    "bare": "array | list[array]",
+    "bare_tuple": "array | tuple[array, ...]",
+}
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int "

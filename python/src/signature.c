@@ -21,6 +21,7 @@ static const struct {
     [MICA_KIND_DTYPE] = { "dtype", "Dtype" },
     [MICA_KIND_STRING] = { "string", "str" },
     [MICA_KIND_MASK] = { "mask", "array, 'causal'" },
+    [MICA_KIND_ORDER] = { "order", "int, float, str" },
     [MICA_KIND_STREAM] = { "stream", "Stream, Device, DeviceType" },
 };
 
@@ -383,8 +384,8 @@ mica_row *mica_row_parse(const mica__function *function)
     const char *arrow = strstr(function->signature, "->");
     if (arrow) {
         text result = trim((text){ arrow + 2, strlen(arrow + 2) });
-        row->tuple = is(result, "tuple");
-        row->bare = is(result, "bare");
+        row->tuple = is(result, "tuple") || is(result, "bare_tuple");
+        row->bare = is(result, "bare") || is(result, "bare_tuple");
         row->several = row->tuple || row->bare || is(result, "arrays");
         parameters.n = (size_t)(arrow - function->signature);
     }

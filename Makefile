@@ -11,6 +11,9 @@ BUILD := build/release
 EXTENSION := python/mica/core.abi3.so
 CMAKE := $(BIN)/cmake
 CMAKE_ARGS := -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DPython_EXECUTABLE=$(CURDIR)/$(PY)
+# A process for each core that may be used; tests that are left go to whoever is idle.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
+CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 # Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
 ARGS ?=
 
@@ -32,8 +35,8 @@ build: $(STAMPS)/path $(BUILD)/build.ninja ## build engine and extension, import
 test: build $(STAMPS)/test ## C tests and Python tests
 	@$(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
-	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || c=$$?; \
-	$(PY) -m pytest $(or $(ARGS),tests) || p=$$?; \
+	$(CTEST) -j 2 || c=$$?; \
+	$(PYTEST) $(or $(ARGS),tests) || p=$$?; \
 	word() { [ $$1 = 0 ] && echo passed || echo "FAILED (status $$1)"; }; \
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
 	[ $$c = 0 ] && [ $$p = 0 ]
@@ -41,8 +44,8 @@ test: build $(STAMPS)/test ## C tests and Python tests
 check: test ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
-	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PY) -m pytest $(or $(ARGS),tests) || status=$$?; \
-	    MICA_ISA=$$isa $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error || status=$$?; \
+	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
+	    MICA_ISA=$$isa $(CTEST) -j 2 || status=$$?; \
 	done; exit $$status
 
 long: check ## the long tiers, an hour or more: `check`, then all 2^32 floats through every function

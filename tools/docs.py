@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write docs/reference, one page a family, from the tables, the oracle's cases and docs/examples.
 
-Usage: tools/docs.py [--check]. Needs a build, numpy and the tests' other parts (`make docs` brings them): what a
+Usage: tools/docs.py [--check]. Needs a build, numpy and the tests' other parts (`make docs` brings them):
+    what a
 page says of element types, transformations and errors is what the built library does. With --check nothing is
 written; the exit status is 1 when a page is stale or a function lacks its example.
 

@@ -35,10 +35,17 @@ KINDS = {
     "dtype": ("mica_dtype ", "dtype", "Dtype"),
     "string": ("const char *", "string", "str"),
     "mask": ("mica_mask ", "mask", "None | str | array"),
+    "order": ("mica_order ", "order", "None | int | float | str"),
 }
 # No pointer or value stands for None in these.
 NEVER_NONE = {"arrays", "bool", "shape"}
-RESULTS = {"array": "array", "arrays": "list[array]", "tuple": "tuple[array, ...]", "bare": "array | list[array]"}
+RESULTS = {
+    "array": "array",
+    "arrays": "list[array]",
+    "tuple": "tuple[array, ...]",
+    "bare": "array | list[array]",
+    "bare_tuple": "array | tuple[array, ...]",
+}
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int "
@@ -171,8 +178,8 @@ def parse_signature(function: Function, where: str) -> None:
             raise TableError(f"{where}: kind {kind!r} of {name!r} is not one of {', '.join(KINDS)}")
         if optional and kind in NEVER_NONE:
             raise TableError(f"{where}: {name!r}: {kind} has no value for None")
-        if star and (kind != "arrays" or function.parameters):
-            raise TableError(f"{where}: only a first parameter of kind arrays may be variadic")
+        if star and (kind != "arrays" or keyword_only or any(p.default for p in function.parameters)):
+            raise TableError(f"{where}: only arrays after parameters without default may be variadic")
         if star:
             keyword_only = True
         function.parameters.append(

@@ -16,7 +16,7 @@ MODULES = {"mica": "mica.core", "mlx": "mlx.core", "torch": "torch", "jax": "jax
 
 
 def import_time(system: System) -> float:
-    """Seconds for the import alone, after the interpreter has started; its byte code may be cached, as an installer does it."""
+    """Seconds for the import alone, after the interpreter has started; its byte code may be cached."""
     program = (
         f"import time; t = time.perf_counter(); import {MODULES[system.name]}; print(time.perf_counter() - t)"
     )

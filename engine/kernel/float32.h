@@ -261,7 +261,7 @@ MICA_BODY float k_power_f32(float x, float y)
     return one ? 1.0f : ((x != x) | (y != y)) ? k_nan_f32() : z;
 }
 
-/* At most 1 ulp, or 2^-50 where the result is close to 0. Selects at the end only: gcc would
+/* At most 1 ulp, or 2^-46 where the result is close to 0. Selects at the end only: gcc would
    compute the branches of a clamped operand apart, and not vectorise. */
 MICA_BODY float k_logaddexp_f32(float x, float y)
 {

@@ -104,8 +104,9 @@ mica_array *mica_nan_to_num(mica_scope *s, mica_array *a, double nan, double pos
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
     mica_dtype d = (mica_dtype)a->dtype;
-    if (d == MICA_COMPLEX64) return mica__error(s, MICA_EVALUE, "[nan_to_num] complex64 is not accepted; treat real and imag apart");
-    if (!mica__is_float(d)) return a;
+    if (d == MICA_COMPLEX64 && (isnan(posinf) || isnan(neginf)))
+        return mica__error(s, MICA_EVALUE, "[nan_to_num] complex64 has no largest number: give posinf and neginf");
+    if (!mica__is_inexact(d)) return a;
     mica_array *r = mica_where(s, mica_isnan(s, a), mica_number(s, nan), a);
     r = mica_where(s, mica_isposinf(s, a), mica_number(s, isnan(posinf) ? largest[d] : posinf), r);
     return mica_where(s, mica_isneginf(s, a), mica_number(s, isnan(neginf) ? -largest[d] : neginf), r);

@@ -1,5 +1,5 @@
-/* Builders of Fourier transforms: each axis is one node. Lengths are made to fit before (padding with
-   zeros, cutting), types too: complex64, and float32 on the real side. */
+/* Builders of Fourier transforms: each axis is one node. Lengths are made to fit before (padding
+   with zeros, cutting), types too: complex64, and float32 on the real side. */
 #include <math.h>
 
 #include "ops/shape.h"
@@ -13,8 +13,9 @@ static double scale_of(mica_scope *s, const char *name, const char *norm, kind k
     if (norm && strcmp(norm, "ortho") == 0) return 1 / sqrt(n);
     if (norm && strcmp(norm, "backward") == 0) return inverse ? 1 / n : 1;
     if (norm && strcmp(norm, "forward") == 0) return inverse ? 1 : 1 / n;
-    mica__error(s, MICA_EVALUE, "[%s] norm '%s' is unknown; there are 'backward', 'ortho' and 'forward'",
-                name, norm ? norm : "");
+    mica__error(s, MICA_EVALUE,
+                "[%s] norm '%s' is unknown; there are 'backward', 'ortho' and 'forward'", name,
+                norm ? norm : "");
     return NAN;
 }
 
@@ -30,8 +31,8 @@ static mica_array *fit(mica_scope *s, mica_array *a, int axis, int64_t count)
 }
 
 /* One axis; n elements on the long side. */
-static mica_array *along(mica_scope *s, const char *name, kind k, mica_array *a, int axis, int64_t n,
-                         const char *norm)
+static mica_array *along(mica_scope *s, const char *name, kind k, mica_array *a, int axis,
+                         int64_t n, const char *norm)
 {
     double scale = scale_of(s, name, norm, k, (double)n);
     if (!a || isnan(scale)) return NULL;
@@ -70,28 +71,32 @@ static bool check(mica_scope *s, const char *name, kind k, const mica_array *a, 
     for (int64_t i = 0; i < axes.n; i++) {
         int64_t axis = axes.at[i];
         if (axis < -a->ndim || axis >= a->ndim)
-            return mica__error(s, MICA_EINDEX, "[%s] axis %lld is out of range for an array of shape %s",
-                               name, (long long)axis, mica__shape_text(mica__dims_of(a)));
-        at[i] = (int)(axis < 0 ? axis + a->ndim : axis);
-        if (seen[at[i]])
-            return mica__error(s, MICA_EVALUE, "[%s] axis %lld is given twice", name, (long long)axis);
-        seen[at[i]] = true;
+            return mica__error(s, MICA_EINDEX,
+                               "[%s] axis %lld is out of range for an array of shape %s", name,
+                               (long long)axis, mica__shape_text(mica__dims_of(a)));
+        int normal = (int)(axis < 0 ? axis + a->ndim : axis);
+        if (seen[normal])
+            return mica__error(s, MICA_EVALUE, "[%s] axis %lld is given twice", name,
+                               (long long)axis);
+        seen[normal] = true;
+        at[i] = normal;
+    }
+    for (int64_t i = 0; i < axes.n; i++) {
+        bool halved = k == REAL_INVERSE && i == axes.n - 1;
         int64_t size = a->shape[at[i]];
-        n[i] = sizes.n >= 0                             ? sizes.at[i]
-               : k == REAL_INVERSE && i == axes.n - 1 ? 2 * (size - 1)
-                                                        : size;
+        n[i] = sizes.n >= 0 ? sizes.at[i] : halved ? 2 * (size - 1) : size;
         if (n[i] < 1)
             return mica__error(s, MICA_EVALUE,
                                "[%s] a transform of %lld elements along axis %lld of shape %s; at "
                                "least 1 is needed",
-                               name, (long long)n[i], (long long)axis,
+                               name, (long long)n[i], (long long)axes.at[i],
                                mica__shape_text(mica__dims_of(a)));
     }
     return true;
 }
 
-static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_array *a, mica_dims sizes,
-                              mica_dims axes, const char *norm)
+static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_array *a,
+                              mica_dims sizes, mica_dims axes, const char *norm)
 {
     int64_t n[MICA_MAX_NDIM], every[MICA_MAX_NDIM];
     int at[MICA_MAX_NDIM];
@@ -101,9 +106,9 @@ static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_arra
         for (int i = 0; i < a->ndim; i++) every[i] = i;
         axes = (mica_dims){ a->ndim, every };
         if (a->ndim == 0)
-            return mica__error(s, MICA_EVALUE, "[%s] an array with at least one axis is needed", name);
+            return mica__error(s, MICA_EVALUE, "[%s] an array with at least one axis is needed",
+                               name);
     }
-    if (axes.n > a->ndim && sizes.n >= 0 && sizes.n != axes.n) axes.n = 0;
     if (!check(s, name, k, a, sizes, axes, n, at)) return NULL;
     int64_t last = axes.n - 1;
     if (last < 0) return a;
@@ -117,8 +122,8 @@ static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_arra
 }
 
 /* As the reference has it, the functions of n axes want axes where s is given. */
-static mica_array *along_all(mica_scope *s, const char *name, kind k, mica_array *a, mica_dims sizes,
-                             mica_dims axes, const char *norm)
+static mica_array *along_all(mica_scope *s, const char *name, kind k, mica_array *a,
+                             mica_dims sizes, mica_dims axes, const char *norm)
 {
     if (sizes.n >= 0 && axes.n < 0)
         return mica__error(s, MICA_EVALUE, "[%s] s needs axes, which say what its sizes belong to",
@@ -133,8 +138,8 @@ static mica_array *along_all(mica_scope *s, const char *name, kind k, mica_array
         mica_dims sizes = n == MICA_NO_INTEGER ? (mica_dims){ -1, NULL } : MICA_SHAPE(n);          \
         return along_axes(s, #name, kind, a, sizes, MICA_SHAPE(axis), norm);                       \
     }                                                                                              \
-    mica_array *mica_fft_##name##2(mica_scope * s, mica_array *a, mica_dims sizes, mica_dims axes, \
-                                   const char *norm)                                               \
+    mica_array *mica_fft_##name##2(mica_scope * s, mica_array * a, mica_dims sizes,                \
+                                   mica_dims axes, const char *norm)                               \
     {                                                                                              \
         return along_axes(s, #name "2", kind, a, sizes, axes, norm);                               \
     }                                                                                              \
@@ -162,8 +167,9 @@ static mica_array *shift(mica_scope *s, const char *name, mica_array *a, mica_di
     }
     for (int64_t i = 0; i < axes.n; i++)
         if (axes.at[i] < -a->ndim || axes.at[i] >= a->ndim)
-            return mica__error(s, MICA_EINDEX, "[%s] axis %lld is out of range for an array of shape %s",
-                               name, (long long)axes.at[i], mica__shape_text(mica__dims_of(a)));
+            return mica__error(s, MICA_EINDEX,
+                               "[%s] axis %lld is out of range for an array of shape %s", name,
+                               (long long)axes.at[i], mica__shape_text(mica__dims_of(a)));
     for (int64_t i = 0; i < axes.n && a; i++) {
         int64_t axis = axes.at[i] < 0 ? axes.at[i] + a->ndim : axes.at[i], size = a->shape[axis];
         a = mica_roll(s, a, MICA_SHAPE(more ? size - size / 2 : size / 2), MICA_AXES(axis));
@@ -184,14 +190,17 @@ mica_array *mica_fft_ifftshift(mica_scope *s, mica_array *a, mica_dims axes)
 static mica_array *frequencies(mica_scope *s, int64_t first, int64_t count, int64_t n, double d)
 {
     mica_array *k = mica_arange_integer(s, first, first + count, 1, MICA_INT64);
-    k = mica_multiply(s, mica__cast(s, k, MICA_FLOAT64), mica_scalar(s, 1 / ((double)n * d), MICA_FLOAT64));
+    k = mica_multiply(s, mica__cast(s, k, MICA_FLOAT64),
+                      mica_scalar(s, 1 / ((double)n * d), MICA_FLOAT64));
     return mica__cast(s, k, MICA_FLOAT32);
 }
 
 static bool sampled(mica_scope *s, const char *name, int64_t n, double d)
 {
     if (!mica__scope_ok(s)) return false;
-    if (n < 1) return mica__error(s, MICA_EVALUE, "[%s] n must be at least 1, not %lld", name, (long long)n);
+    if (n < 1)
+        return mica__error(s, MICA_EVALUE, "[%s] n must be at least 1, not %lld", name,
+                           (long long)n);
     if (d == 0) return mica__error(s, MICA_EVALUE, "[%s] the sample spacing d cannot be 0", name);
     return true;
 }
@@ -199,7 +208,8 @@ static bool sampled(mica_scope *s, const char *name, int64_t n, double d)
 mica_array *mica_fft_fftfreq(mica_scope *s, int64_t n, double d)
 {
     if (!sampled(s, "fftfreq", n, d)) return NULL;
-    mica_array *parts[2] = { frequencies(s, 0, n - n / 2, n, d), frequencies(s, -(n / 2), n / 2, n, d) };
+    mica_array *parts[2] = { frequencies(s, 0, n - n / 2, n, d),
+                             frequencies(s, -(n / 2), n / 2, n, d) };
     return parts[0] && parts[1] ? mica__concatenate(s, 2, parts, 0) : NULL;
 }
 

@@ -1452,7 +1452,81 @@ static mica_array *call_conv_general(mica_scope *scope, const mica__value *v, mi
 {
     (void)many;
     return mica_conv_general(scope, v[0].array, v[1].array, v[2].dims, v[3].dims, v[4].dims,
-                             v[5].dims, v[6].integer, v[7].boolean);
+                             v[5].dims, v[6].integer, v[7].boolean, v[8].dims);
+}
+
+static mica_array *call_convolve(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_convolve(scope, v[0].array, v[1].array, v[2].string);
+}
+
+static mica_array *call_einsum(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_einsum(scope, v[0].string, v[1].arrays);
+}
+
+static mica_array *call_tensordot(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tensordot(scope, v[0].array, v[1].array, v[2].integer);
+}
+
+static mica_array *call_tensordot_axes(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_tensordot_axes(scope, v[0].array, v[1].array, v[2].dims, v[3].dims);
+}
+
+static mica_array *call_inner(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_inner(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_outer(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_outer(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_kron(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_kron(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_vecdot(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_vecdot(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_diff(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_diff(scope, v[0].array, v[1].integer, v[2].axis);
+}
+
+static mica_array *call_unique(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_unique(scope, v[0].array, v[1].integer, v[2].boolean, v[3].boolean, v[4].boolean,
+                        v[5].array);
+    return NULL;
+}
+
+static mica_array *call_fast_cross_entropy(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_fast_cross_entropy(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_fast_gated_delta_update(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_fast_gated_delta_update(scope, v[0].array, v[1].array, v[2].array, v[3].array,
+                                         v[4].array, v[5].array, v[6].array);
+    return NULL;
 }
 
 static mica_array *call_quantize(mica_scope *scope, const mica__value *v, mica_arrays *many)
@@ -1669,6 +1743,127 @@ static mica_array *call_hadamard_transform(mica_scope *scope, const mica__value 
     return mica_hadamard_transform(scope, v[0].array, v[1].real);
 }
 
+static mica_array *call_linalg_cholesky(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cholesky(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_linalg_cholesky_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cholesky_inv(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_linalg_cross(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cross(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_linalg_det(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_det(scope, v[0].array);
+}
+
+static mica_array *call_linalg_eig(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_eig(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_eigvals(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_eigvals(scope, v[0].array);
+}
+
+static mica_array *call_linalg_eigh(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_eigh(scope, v[0].array, v[1].string);
+    return NULL;
+}
+
+static mica_array *call_linalg_eigvalsh(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_eigvalsh(scope, v[0].array, v[1].string);
+}
+
+static mica_array *call_linalg_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_inv(scope, v[0].array);
+}
+
+static mica_array *call_linalg_lu(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_lu(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_lu_factor(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_lu_factor(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_norm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_norm(scope, v[0].array, v[1].order, v[2].dims, v[3].boolean);
+}
+
+static mica_array *call_linalg_pinv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_pinv(scope, v[0].array);
+}
+
+static mica_array *call_linalg_qr(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_qr(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_slogdet(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_slogdet(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_solve(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_solve(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_linalg_solve_triangular(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_solve_triangular(scope, v[0].array, v[1].array, v[2].boolean);
+}
+
+static mica_array *call_linalg_svd(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_svd(scope, v[0].array, v[1].boolean);
+    return NULL;
+}
+
+static mica_array *call_linalg_tri_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_tri_inv(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_random_multivariate_normal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_multivariate_normal(scope, v[0].array, v[1].array, v[2].dims, v[3].dtype,
+                                           v[4].array);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -1734,35 +1929,35 @@ const mica__function mica__functions[] = {
       "Element-wise logistic function 1 / (1 + exp(-a)).", call_sigmoid },
     { "logical_not", "a: operand, /",
       "Element-wise logical not.", call_logical_not },
-    { "bitwise_invert", "a: operand, /",
+    { "bitwise_invert", "a: operand",
       "Element-wise bitwise not; logical not of bool.", call_bitwise_invert },
-    { "conjugate", "a: operand, /",
+    { "conjugate", "a: operand",
       "Element-wise complex conjugate; real numbers pass.", call_conjugate },
     { "real", "a: operand, /",
       "Element-wise real part.", call_real },
     { "imag", "a: operand, /",
       "Element-wise imaginary part: zeros for real numbers.", call_imag },
-    { "isnan", "a: operand, /",
+    { "isnan", "a: operand",
       "Element-wise test for NaN.", call_isnan },
-    { "isinf", "a: operand, /",
+    { "isinf", "a: operand",
       "Element-wise test for positive or negative infinity.", call_isinf },
-    { "isfinite", "a: operand, /",
+    { "isfinite", "a: operand",
       "Element-wise test for finite numbers.", call_isfinite },
-    { "isposinf", "a: operand, /",
+    { "isposinf", "a: operand",
       "Element-wise test for positive infinity.", call_isposinf },
-    { "isneginf", "a: operand, /",
+    { "isneginf", "a: operand",
       "Element-wise test for negative infinity.", call_isneginf },
-    { "add", "a: operand, b: operand, /",
+    { "add", "a: operand, b: operand",
       "Element-wise sum.", call_add },
-    { "subtract", "a: operand, b: operand, /",
+    { "subtract", "a: operand, b: operand",
       "Element-wise difference.", call_subtract },
-    { "multiply", "a: operand, b: operand, /",
+    { "multiply", "a: operand, b: operand",
       "Element-wise product.", call_multiply },
-    { "divide", "a: operand, b: operand, /",
+    { "divide", "a: operand, b: operand",
       "Element-wise quotient, in floating point.", call_divide },
-    { "floor_divide", "a: operand, b: operand, /",
+    { "floor_divide", "a: operand, b: operand",
       "Element-wise quotient rounded down; integer division by 0 gives 0.", call_floor_divide },
-    { "remainder", "a: operand, b: operand, /",
+    { "remainder", "a: operand, b: operand",
       "Element-wise remainder with the sign of the divisor; integer remainder by 0 gives the dividend.", call_remainder },
     { "power", "a: operand, b: operand, /",
       "Element-wise power; a negative integer exponent gives 0.", call_power },
@@ -1774,31 +1969,31 @@ const mica__function mica__functions[] = {
       "Element-wise log(exp(a) + exp(b)) without overflow.", call_logaddexp },
     { "arctan2", "a: operand, b: operand, /",
       "Element-wise angle of the point (b, a), in radians.", call_arctan2 },
-    { "equal", "a: operand, b: operand, /",
+    { "equal", "a: operand, b: operand",
       "Element-wise equality.", call_equal },
-    { "not_equal", "a: operand, b: operand, /",
+    { "not_equal", "a: operand, b: operand",
       "Element-wise inequality.", call_not_equal },
-    { "less", "a: operand, b: operand, /",
+    { "less", "a: operand, b: operand",
       "Element-wise a < b.", call_less },
-    { "less_equal", "a: operand, b: operand, /",
+    { "less_equal", "a: operand, b: operand",
       "Element-wise a <= b.", call_less_equal },
-    { "greater", "a: operand, b: operand, /",
+    { "greater", "a: operand, b: operand",
       "Element-wise a > b.", call_greater },
-    { "greater_equal", "a: operand, b: operand, /",
+    { "greater_equal", "a: operand, b: operand",
       "Element-wise a >= b.", call_greater_equal },
     { "logical_and", "a: operand, b: operand, /",
       "Element-wise logical and.", call_logical_and },
     { "logical_or", "a: operand, b: operand, /",
       "Element-wise logical or.", call_logical_or },
-    { "bitwise_and", "a: operand, b: operand, /",
+    { "bitwise_and", "a: operand, b: operand",
       "Element-wise bitwise and; logical and of bool.", call_bitwise_and },
-    { "bitwise_or", "a: operand, b: operand, /",
+    { "bitwise_or", "a: operand, b: operand",
       "Element-wise bitwise or; logical or of bool.", call_bitwise_or },
-    { "bitwise_xor", "a: operand, b: operand, /",
+    { "bitwise_xor", "a: operand, b: operand",
       "Element-wise bitwise exclusive or.", call_bitwise_xor },
-    { "left_shift", "a: operand, b: operand, /",
+    { "left_shift", "a: operand, b: operand",
       "Element-wise shift of bits to the left.", call_left_shift },
-    { "right_shift", "a: operand, b: operand, /",
+    { "right_shift", "a: operand, b: operand",
       "Element-wise shift of bits to the right.", call_right_shift },
     { "where", "condition: operand, x: operand, y: operand, /",
       "Takes elements of x where condition is true, of y elsewhere.", call_where },
@@ -1834,7 +2029,7 @@ const mica__function mica__functions[] = {
       "Reverses the order of elements along axes.", call_flip },
     { "as_strided", "a: array, /, shape: dims? = None, strides: dims? = None, offset: int = 0",
       "Any strides (in elements) over the row-major elements of an array.", call_as_strided },
-    { "view", "a: operand, /, dtype: dtype",
+    { "view", "a: operand, dtype: dtype",
       "The same bytes as elements of another type.", call_view },
     { "contiguous", "a: array, /, allow_col_major: bool = False",
       "The same values in row-major memory; column-major is left alone if allowed.", call_contiguous },
@@ -1846,17 +2041,17 @@ const mica__function mica__functions[] = {
       "Splits an axis at indices.", call_split_at },
     { "unstack", "x: array, /, *, axis: axis = 0 -> tuple",
       "The slices of an axis, without it.", call_unstack },
-    { "concatenate", "arrays: arrays, /, axis: axis? = 0",
+    { "concatenate", "arrays: arrays, axis: axis? = 0",
       "Joins arrays along an axis; None joins the flattened arrays.", call_concatenate },
-    { "stack", "arrays: arrays, /, axis: axis? = 0",
+    { "stack", "arrays: arrays, axis: axis? = 0",
       "Joins arrays along a new axis.", call_stack },
-    { "repeat", "array: array, /, repeats: int, axis: axis? = None",
+    { "repeat", "array: array, repeats: int, axis: axis? = None",
       "Repeats each element along an axis; None repeats those of the flattened array.", call_repeat },
     { "tile", "a: array, reps: shape, /",
       "Repeats the whole array along axes.", call_tile },
     { "roll", "a: array, /, shift: shape, axis: axes = None",
       "Shifts elements along axes; those that leave at one end enter at the other. None rolls the flattened array by the sum of the shifts.", call_roll },
-    { "pad", "a: array, /, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0",
+    { "pad", "a: array, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0",
       "Pads each axis with low values before and high after it; mode: constant, edge, reflect or symmetric.", call_pad },
     { "arange", "start: float, stop: float, step: float, dtype: dtype? = None",
       "start, start + step, ... before stop; float32 when no type is given.", call_arange },
@@ -1878,7 +2073,7 @@ const mica__function mica__functions[] = {
       "Ones of the shape, and unless given the type, of an array.", call_ones_like },
     { "empty_like", "a: array, /, dtype: dtype? = None",
       "Zeros of the shape, and unless given the type, of an array.", call_empty_like },
-    { "full_like", "a: array, /, vals: operand, dtype: dtype? = None",
+    { "full_like", "a: array, vals: operand, dtype: dtype? = None",
       "Values broadcast to the shape, and unless given the type, of an array.", call_full_like },
     { "eye", "n: int, m: int? = None, k: int = 0, dtype: dtype? = float32",
       "Ones on the k-th diagonal of an n x m matrix (m: n), zeros elsewhere.", call_eye },
@@ -1948,9 +2143,9 @@ const mica__function mica__functions[] = {
       "Elements at one index for each place along an axis; the other axes broadcast.", call_take_along_axis },
     { "put_along_axis", "a: array, /, indices: array, values: array, axis: axis? = None",
       "A copy where values are put at one index for each place along an axis; the other axes broadcast.", call_put_along_axis },
-    { "slice", "a: array, /, start_indices: array, axes: dims, slice_size: dims",
+    { "slice", "a: array, start_indices: array, axes: dims, slice_size: dims",
       "A slice of slice_size whose start along axes is given by an array.", call_slice },
-    { "slice_update", "a: array, /, update: array, start_indices: array, axes: dims",
+    { "slice_update", "a: array, update: array, start_indices: array, axes: dims",
       "A copy where a slice whose start along axes is given by an array is replaced by update.", call_slice_update },
     { "astype", "a: array, /, dtype: dtype",
       "Converts elements to another type, as C does.", call_astype },
@@ -1968,7 +2163,7 @@ const mica__function mica__functions[] = {
       "The array itself.", call_positive },
     { "logical_xor", "a: operand, b: operand, /",
       "Element-wise exclusive or of truth values.", call_logical_xor },
-    { "divmod", "a: operand, b: operand, / -> arrays",
+    { "divmod", "a: operand, b: operand -> arrays",
       "Floored quotient and remainder.", call_divmod },
     { "clip", "a: array, /, a_min: operand?, a_max: operand?",
       "Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max.", call_clip },
@@ -1976,9 +2171,9 @@ const mica__function mica__functions[] = {
       "Element-wise |a - b| <= atol + rtol |b|; equal infinities are close.", call_isclose },
     { "allclose", "a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False",
       "Whether all elements are close (isclose).", call_allclose },
-    { "array_equal", "a: operand, b: operand, /, *, equal_nan: bool = False",
+    { "array_equal", "a: operand, b: operand, equal_nan: bool = False",
       "Whether shapes and all elements are equal.", call_array_equal },
-    { "nan_to_num", "a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None",
+    { "nan_to_num", "a: operand, nan: float = 0.0, posinf: float? = None, neginf: float? = None",
       "Replaces NaN and infinities; infinities become the largest finite numbers of the type by default.", call_nan_to_num },
     { "random_key", "seed: int",
       "The key of a seed: [seed >> 32, seed & 0xffffffff] as uint32.", call_random_key },
@@ -2027,19 +2222,43 @@ const mica__function mica__functions[] = {
     { "matrix_transpose", "a: array, /",
       "Exchanges the last two axes.", call_matrix_transpose },
     { "conv1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1",
-      "Cross-correlation along one axis: input (N, L, C).", call_conv1d },
+      "Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2 padding - dilation (K - 1) - 1) / stride + 1, O).", call_conv1d },
     { "conv2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
-      "Cross-correlation over two axes: input (N, H, W, C).", call_conv2d },
+      "Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride, padding and dilation for both axes or one each.", call_conv2d },
     { "conv3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1",
-      "Cross-correlation over three axes: input (N, D, H, W, C).", call_conv3d },
+      "Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); stride, padding and dilation for all axes or one each.", call_conv3d },
     { "conv_transpose1d", "input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1",
-      "The adjoint of conv1d in its input.", call_conv_transpose1d },
+      "Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O).", call_conv_transpose1d },
     { "conv_transpose2d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
-      "The adjoint of conv2d in its input.", call_conv_transpose2d },
+      "Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes as for conv_transpose1d.", call_conv_transpose2d },
     { "conv_transpose3d", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1",
-      "The adjoint of conv3d in its input.", call_conv_transpose3d },
-    { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False",
-      "Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution.", call_conv_general },
+      "Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d.", call_conv_transpose3d },
+    { "conv_general", "input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None",
+      "Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after).", call_conv_general },
+    { "convolve", "a: array, v: array, /, mode: string = 'full'",
+      "Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding.", call_convolve },
+    { "einsum", "subscripts: string, *operands: arrays",
+      "Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters, separated by commas, then -> and the labels of the result. Labels that the result lacks are summed over; a label that an operand repeats takes its diagonal; ... stands for any further axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur once, in alphabetical order. Sums of products are matrix products and take inexact types; operands are contracted in the order that einsum_path tells.", call_einsum },
+    { "tensordot", "a: array, b: array, /, axes: int = 2",
+      "Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of lists, over the axes of a in the first list and those of b in the second. The result has the other axes of a, then those of b. Inexact types.", call_tensordot },
+    { "tensordot_axes", "a: array, b: array, /, a_axes: dims, b_axes: dims",
+      "Sum of products over the given axes of a and of b.", call_tensordot_axes },
+    { "inner", "a: array, b: array, /",
+      "Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact types.", call_inner },
+    { "outer", "a: array, b: array, /",
+      "Products of all elements of a with all of b: a matrix with a row for each element of the flattened a.", call_outer },
+    { "kron", "a: array, b: array",
+      "Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes gets axes of size 1 in front.", call_kron },
+    { "vecdot", "a: array, b: array, /, *, axis: axis = -1",
+      "Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small integers add up in 32 bits, halves in float32.", call_vecdot },
+    { "diff", "a: array, /, n: int = 1, axis: axis = -1",
+      "Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool: whether they differ.", call_diff },
+    { "unique", "a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: operand? = None -> bare_tuple",
+      "The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise.", call_unique },
+    { "fast_cross_entropy", "logits: array, targets: array",
+      "Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape.", call_fast_cross_entropy },
+    { "fast_gated_delta_update", "q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays",
+      "The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.", call_fast_gated_delta_update },
     { "quantize", "w: array, /, group_size: int? = None, bits: int? = None, mode: string = 'affine', *, global_scale: array? = None -> arrays",
       "Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer).", call_quantize },
     { "dequantize", "w: array, /, scales: array, biases: array? = None, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None, dtype: dtype? = None",
@@ -2106,8 +2325,48 @@ const mica__function mica__functions[] = {
       "Hamming window: 0.54 - 0.46 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_hamming },
     { "hanning", "M: int",
       "Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_hanning },
-    { "hadamard_transform", "a: array, /, scale: float? = None",
+    { "hadamard_transform", "a: array, scale: float? = None",
       "Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28, times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others become float32; halves add up in float32.", call_hadamard_transform },
+    { "linalg_cholesky", "a: array, upper: bool = False",
+      "The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is not positive definite.", call_linalg_cholesky },
+    { "linalg_cholesky_inv", "a: array, upper: bool = False",
+      "The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of a^T a for upper ones.", call_linalg_cholesky_inv },
+    { "linalg_cross", "a: array, b: array, axis: axis = -1",
+      "The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes broadcast; any type.", call_linalg_cross },
+    { "linalg_det", "a: array",
+      "Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded.", call_linalg_det },
+    { "linalg_eig", "a: array -> tuple",
+      "Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64.", call_linalg_eig },
+    { "linalg_eigvals", "a: array",
+      "Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64.", call_linalg_eigvals },
+    { "linalg_eigh", "a: array, UPLO: string = 'L' -> tuple",
+      "Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64.", call_linalg_eigh },
+    { "linalg_eigvalsh", "a: array, UPLO: string = 'L'",
+      "Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64.", call_linalg_eigvalsh },
+    { "linalg_inv", "a: array",
+      "Inverses of square matrices. RuntimeError at evaluation when one is singular.", call_linalg_inv },
+    { "linalg_lu", "a: array -> tuple",
+      "LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32.", call_linalg_lu },
+    { "linalg_lu_factor", "a: array -> tuple",
+      "LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32.", call_linalg_lu_factor },
+    { "linalg_norm", "a: array, /, ord: order = None, axis: axes = None, keepdims: bool = False",
+      "Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p, sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2 (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the flattened array. Complex numbers count by magnitude.", call_linalg_norm },
+    { "linalg_pinv", "a: array",
+      "The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0.", call_linalg_pinv },
+    { "linalg_qr", "a: array -> tuple",
+      "QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n).", call_linalg_qr },
+    { "linalg_slogdet", "a: array -> tuple",
+      "Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64; halves are computed in float32 and rounded.", call_linalg_slogdet },
+    { "linalg_solve", "a: array, b: array",
+      "X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular.", call_linalg_solve },
+    { "linalg_solve_triangular", "a: array, b: array, *, upper: bool = False",
+      "X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0.", call_linalg_solve_triangular },
+    { "linalg_svd", "a: array, compute_uv: bool = True -> bare_tuple",
+      "Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64.", call_linalg_svd },
+    { "linalg_tri_inv", "a: array, upper: bool = False",
+      "Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read.", call_linalg_tri_inv },
+    { "random_multivariate_normal", "mean: array, cov: array, shape: dims = (), dtype: dtype? = float32, key: key? = None",
+      "Numbers from normal distributions with means (..., n) and covariances (..., n, n), positive semidefinite: shape (shape, n), by default that of mean and covariance together. float32 alone.", call_random_multivariate_normal },
     { NULL, NULL, NULL, NULL },
 };
 

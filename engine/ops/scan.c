@@ -50,3 +50,23 @@ mica_array *mica_logcumsumexp(mica_scope *s, mica_array *a, int axis, bool rever
     return scan(s, mica_prim_logcumsumexp, a, axis, reverse, inclusive,
                 d == MICA_FLOAT64 && (a->flags & MICA_ARRAY_WEAK) ? MICA_FLOAT32 : d);
 }
+
+/* ---- differences, which running sums undo ---- */
+
+mica_array *mica_diff(mica_scope *s, mica_array *a, int64_t n, int axis)
+{
+    a = mica__operand(s, a);
+    if (!mica__ready(s, a) || !mica__check_axis(s, "diff", MICA_EINDEX, a, axis, &axis))
+        return NULL;
+    if (n < 0)
+        return mica__error(s, MICA_EVALUE, "[diff] the order n must be 0 or more, not %lld",
+                           (long long)n);
+    for (int64_t i = 0; i < n && a && a->shape[axis]; i++) {
+        int64_t size = a->shape[axis] - 1;
+        mica_array *next = mica__slice_axis(s, a, axis, 1, size),
+                   *here = mica__slice_axis(s, a, axis, 0, size);
+        if (!next || !here) return NULL;
+        a = a->dtype == MICA_BOOL ? mica_not_equal(s, next, here) : mica_subtract(s, next, here);
+    }
+    return a;
+}

@@ -141,11 +141,11 @@ MICA_API mica_array *mica_sigmoid(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_logical_not(mica_scope *scope, mica_array *a);
 
 /** Element-wise bitwise not; logical not of bool.
-    bitwise_invert(a: operand, /) */
+    bitwise_invert(a: operand) */
 MICA_API mica_array *mica_bitwise_invert(mica_scope *scope, mica_array *a);
 
 /** Element-wise complex conjugate; real numbers pass.
-    conjugate(a: operand, /) */
+    conjugate(a: operand) */
 MICA_API mica_array *mica_conjugate(mica_scope *scope, mica_array *a);
 
 /** Element-wise real part.
@@ -157,47 +157,47 @@ MICA_API mica_array *mica_real(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_imag(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for NaN.
-    isnan(a: operand, /) */
+    isnan(a: operand) */
 MICA_API mica_array *mica_isnan(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for positive or negative infinity.
-    isinf(a: operand, /) */
+    isinf(a: operand) */
 MICA_API mica_array *mica_isinf(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for finite numbers.
-    isfinite(a: operand, /) */
+    isfinite(a: operand) */
 MICA_API mica_array *mica_isfinite(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for positive infinity.
-    isposinf(a: operand, /) */
+    isposinf(a: operand) */
 MICA_API mica_array *mica_isposinf(mica_scope *scope, mica_array *a);
 
 /** Element-wise test for negative infinity.
-    isneginf(a: operand, /) */
+    isneginf(a: operand) */
 MICA_API mica_array *mica_isneginf(mica_scope *scope, mica_array *a);
 
 /** Element-wise sum.
-    add(a: operand, b: operand, /) */
+    add(a: operand, b: operand) */
 MICA_API mica_array *mica_add(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise difference.
-    subtract(a: operand, b: operand, /) */
+    subtract(a: operand, b: operand) */
 MICA_API mica_array *mica_subtract(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise product.
-    multiply(a: operand, b: operand, /) */
+    multiply(a: operand, b: operand) */
 MICA_API mica_array *mica_multiply(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise quotient, in floating point.
-    divide(a: operand, b: operand, /) */
+    divide(a: operand, b: operand) */
 MICA_API mica_array *mica_divide(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise quotient rounded down; integer division by 0 gives 0.
-    floor_divide(a: operand, b: operand, /) */
+    floor_divide(a: operand, b: operand) */
 MICA_API mica_array *mica_floor_divide(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise remainder with the sign of the divisor; integer remainder by 0 gives the dividend.
-    remainder(a: operand, b: operand, /) */
+    remainder(a: operand, b: operand) */
 MICA_API mica_array *mica_remainder(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise power; a negative integer exponent gives 0.
@@ -221,27 +221,27 @@ MICA_API mica_array *mica_logaddexp(mica_scope *scope, mica_array *a, mica_array
 MICA_API mica_array *mica_arctan2(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise equality.
-    equal(a: operand, b: operand, /) */
+    equal(a: operand, b: operand) */
 MICA_API mica_array *mica_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise inequality.
-    not_equal(a: operand, b: operand, /) */
+    not_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_not_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a < b.
-    less(a: operand, b: operand, /) */
+    less(a: operand, b: operand) */
 MICA_API mica_array *mica_less(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a <= b.
-    less_equal(a: operand, b: operand, /) */
+    less_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_less_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a > b.
-    greater(a: operand, b: operand, /) */
+    greater(a: operand, b: operand) */
 MICA_API mica_array *mica_greater(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise a >= b.
-    greater_equal(a: operand, b: operand, /) */
+    greater_equal(a: operand, b: operand) */
 MICA_API mica_array *mica_greater_equal(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise logical and.
@@ -253,23 +253,23 @@ MICA_API mica_array *mica_logical_and(mica_scope *scope, mica_array *a, mica_arr
 MICA_API mica_array *mica_logical_or(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise and; logical and of bool.
-    bitwise_and(a: operand, b: operand, /) */
+    bitwise_and(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_and(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise or; logical or of bool.
-    bitwise_or(a: operand, b: operand, /) */
+    bitwise_or(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_or(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise bitwise exclusive or.
-    bitwise_xor(a: operand, b: operand, /) */
+    bitwise_xor(a: operand, b: operand) */
 MICA_API mica_array *mica_bitwise_xor(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise shift of bits to the left.
-    left_shift(a: operand, b: operand, /) */
+    left_shift(a: operand, b: operand) */
 MICA_API mica_array *mica_left_shift(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Element-wise shift of bits to the right.
-    right_shift(a: operand, b: operand, /) */
+    right_shift(a: operand, b: operand) */
 MICA_API mica_array *mica_right_shift(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Takes elements of x where condition is true, of y elsewhere.
@@ -343,7 +343,7 @@ MICA_API mica_array *mica_as_strided(mica_scope *scope, mica_array *a, mica_dims
                                      mica_dims strides, int64_t offset);
 
 /** The same bytes as elements of another type.
-    view(a: operand, /, dtype: dtype) */
+    view(a: operand, dtype: dtype) */
 MICA_API mica_array *mica_view(mica_scope *scope, mica_array *a, mica_dtype dtype);
 
 /** The same values in row-major memory; column-major is left alone if allowed.
@@ -367,15 +367,15 @@ MICA_API mica_arrays mica_split_at(mica_scope *scope, mica_array *a, mica_dims i
 MICA_API mica_arrays mica_unstack(mica_scope *scope, mica_array *x, int axis);
 
 /** Joins arrays along an axis; None joins the flattened arrays.
-    concatenate(arrays: arrays, /, axis: axis? = 0) */
+    concatenate(arrays: arrays, axis: axis? = 0) */
 MICA_API mica_array *mica_concatenate(mica_scope *scope, mica_arrays arrays, int axis);
 
 /** Joins arrays along a new axis.
-    stack(arrays: arrays, /, axis: axis? = 0) */
+    stack(arrays: arrays, axis: axis? = 0) */
 MICA_API mica_array *mica_stack(mica_scope *scope, mica_arrays arrays, int axis);
 
 /** Repeats each element along an axis; None repeats those of the flattened array.
-    repeat(array: array, /, repeats: int, axis: axis? = None) */
+    repeat(array: array, repeats: int, axis: axis? = None) */
 MICA_API mica_array *mica_repeat(mica_scope *scope, mica_array *array, int64_t repeats, int axis);
 
 /** Repeats the whole array along axes.
@@ -389,7 +389,7 @@ MICA_API mica_array *mica_roll(mica_scope *scope, mica_array *a, mica_dims shift
 
 /** Pads each axis with low values before and high after it; mode: constant, edge, reflect or
     symmetric.
-    pad(a: array, /, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0) */
+    pad(a: array, low: dims, high: dims, mode: string = 'constant', constant_values: operand = 0) */
 MICA_API mica_array *mica_pad(mica_scope *scope, mica_array *a, mica_dims low, mica_dims high,
                               const char *mode, mica_array *constant_values);
 
@@ -439,7 +439,7 @@ MICA_API mica_array *mica_ones_like(mica_scope *scope, mica_array *a, mica_dtype
 MICA_API mica_array *mica_empty_like(mica_scope *scope, mica_array *a, mica_dtype dtype);
 
 /** Values broadcast to the shape, and unless given the type, of an array.
-    full_like(a: array, /, vals: operand, dtype: dtype? = None) */
+    full_like(a: array, vals: operand, dtype: dtype? = None) */
 MICA_API mica_array *mica_full_like(mica_scope *scope, mica_array *a, mica_array *vals,
                                     mica_dtype dtype);
 
@@ -594,12 +594,12 @@ MICA_API mica_array *mica_put_along_axis(mica_scope *scope, mica_array *a, mica_
                                          mica_array *values, int axis);
 
 /** A slice of slice_size whose start along axes is given by an array.
-    slice(a: array, /, start_indices: array, axes: dims, slice_size: dims) */
+    slice(a: array, start_indices: array, axes: dims, slice_size: dims) */
 MICA_API mica_array *mica_slice(mica_scope *scope, mica_array *a, mica_array *start_indices,
                                 mica_dims axes, mica_dims slice_size);
 
 /** A copy where a slice whose start along axes is given by an array is replaced by update.
-    slice_update(a: array, /, update: array, start_indices: array, axes: dims) */
+    slice_update(a: array, update: array, start_indices: array, axes: dims) */
 MICA_API mica_array *mica_slice_update(mica_scope *scope, mica_array *a, mica_array *update,
                                        mica_array *start_indices, mica_dims axes);
 
@@ -637,7 +637,7 @@ MICA_API mica_array *mica_positive(mica_scope *scope, mica_array *a);
 MICA_API mica_array *mica_logical_xor(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Floored quotient and remainder.
-    divmod(a: operand, b: operand, / -> arrays) */
+    divmod(a: operand, b: operand -> arrays) */
 MICA_API mica_arrays mica_divmod(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Limits elements to a_min .. a_max; either may be None. Where a_min > a_max the result is a_max.
@@ -656,13 +656,13 @@ MICA_API mica_array *mica_allclose(mica_scope *scope, mica_array *a, mica_array 
                                    double atol, bool equal_nan);
 
 /** Whether shapes and all elements are equal.
-    array_equal(a: operand, b: operand, /, *, equal_nan: bool = False) */
+    array_equal(a: operand, b: operand, equal_nan: bool = False) */
 MICA_API mica_array *mica_array_equal(mica_scope *scope, mica_array *a, mica_array *b,
                                       bool equal_nan);
 
 /** Replaces NaN and infinities; infinities become the largest finite numbers of the type by
     default.
-    nan_to_num(a: operand, /, nan: float = 0.0, posinf: float? = None, neginf: float? = None) */
+    nan_to_num(a: operand, nan: float = 0.0, posinf: float? = None, neginf: float? = None) */
 MICA_API mica_array *mica_nan_to_num(mica_scope *scope, mica_array *a, double nan, double posinf,
                                      double neginf);
 
@@ -793,48 +793,137 @@ MICA_API mica_array *mica_fast_scaled_dot_product_attention(mica_scope *scope, m
     matrix_transpose(a: array, /) */
 MICA_API mica_array *mica_matrix_transpose(mica_scope *scope, mica_array *a);
 
-/** Cross-correlation along one axis: input (N, L, C).
+/** Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2
+    padding - dilation (K - 1) - 1) / stride + 1, O).
     conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv1d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  int64_t stride, int64_t padding, int64_t dilation, int64_t groups);
 
-/** Cross-correlation over two axes: input (N, H, W, C).
+/** Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride,
+    padding and dilation for both axes or one each.
     conv2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv2d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  mica_dims stride, mica_dims padding, mica_dims dilation,
                                  int64_t groups);
 
-/** Cross-correlation over three axes: input (N, D, H, W, C).
+/** Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups);
+    stride, padding and dilation for all axes or one each.
     conv3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, groups: int = 1) */
 MICA_API mica_array *mica_conv3d(mica_scope *scope, mica_array *input, mica_array *weight,
                                  mica_dims stride, mica_dims padding, mica_dims dilation,
                                  int64_t groups);
 
-/** The adjoint of conv1d in its input.
+/** Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L
+    - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O).
     conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose1d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            int64_t stride, int64_t padding, int64_t dilation,
                                            int64_t output_padding, int64_t groups);
 
-/** The adjoint of conv2d in its input.
+/** Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes
+    as for conv_transpose1d.
     conv_transpose2d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose2d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            mica_dims stride, mica_dims padding, mica_dims dilation,
                                            mica_dims output_padding, int64_t groups);
 
-/** The adjoint of conv3d in its input.
+/** Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C /
+    groups); sizes as for conv_transpose1d.
     conv_transpose3d(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, dilation: shape = 1, output_padding: shape = 0, groups: int = 1) */
 MICA_API mica_array *mica_conv_transpose3d(mica_scope *scope, mica_array *input, mica_array *weight,
                                            mica_dims stride, mica_dims padding, mica_dims dilation,
                                            mica_dims output_padding, int64_t groups);
 
-/** Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip
-    makes it a convolution.
-    conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False) */
+/** Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C /
+    groups). input_dilation puts zeros between the elements, flip turns the window round, which
+    makes it a convolution. padding: zeros before and after each axis, or before it where
+    padding_high says how many after; negative numbers cut. Python also takes both as
+    padding=(before, after).
+    conv_general(input: array, weight: array, /, stride: shape = 1, padding: shape = 0, kernel_dilation: shape = 1, input_dilation: shape = 1, groups: int = 1, flip: bool = False, *, padding_high: dims? = None) */
 MICA_API mica_array *mica_conv_general(mica_scope *scope, mica_array *input, mica_array *weight,
                                        mica_dims stride, mica_dims padding,
                                        mica_dims kernel_dilation, mica_dims input_dilation,
-                                       int64_t groups, bool flip);
+                                       int64_t groups, bool flip, mica_dims padding_high);
+
+/** Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them,
+    same the middle ones, as many as the longer has elements, valid those without padding.
+    convolve(a: array, v: array, /, mode: string = 'full') */
+MICA_API mica_array *mica_convolve(mica_scope *scope, mica_array *a, mica_array *v,
+                                   const char *mode);
+
+/** Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters,
+    separated by commas, then -> and the labels of the result. Labels that the result lacks are
+    summed over; a label that an operand repeats takes its diagonal; ... stands for any further
+    axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur
+    once, in alphabetical order. Sums of products are matrix products and take inexact types;
+    operands are contracted in the order that einsum_path tells.
+    einsum(subscripts: string, *operands: arrays) */
+MICA_API mica_array *mica_einsum(mica_scope *scope, const char *subscripts, mica_arrays operands);
+
+/** Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of
+    lists, over the axes of a in the first list and those of b in the second. The result has the
+    other axes of a, then those of b. Inexact types.
+    tensordot(a: array, b: array, /, axes: int = 2) */
+MICA_API mica_array *mica_tensordot(mica_scope *scope, mica_array *a, mica_array *b, int64_t axes);
+
+/** Sum of products over the given axes of a and of b.
+    tensordot_axes(a: array, b: array, /, a_axes: dims, b_axes: dims) */
+MICA_API mica_array *mica_tensordot_axes(mica_scope *scope, mica_array *a, mica_array *b,
+                                         mica_dims a_axes, mica_dims b_axes);
+
+/** Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact
+    types.
+    inner(a: array, b: array, /) */
+MICA_API mica_array *mica_inner(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Products of all elements of a with all of b: a matrix with a row for each element of the
+    flattened a.
+    outer(a: array, b: array, /) */
+MICA_API mica_array *mica_outer(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes
+    gets axes of size 1 in front.
+    kron(a: array, b: array) */
+MICA_API mica_array *mica_kron(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small
+    integers add up in 32 bits, halves in float32.
+    vecdot(a: array, b: array, /, *, axis: axis = -1) */
+MICA_API mica_array *mica_vecdot(mica_scope *scope, mica_array *a, mica_array *b, int axis);
+
+/** Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool:
+    whether they differ.
+    diff(a: array, /, n: int = 1, axis: axis = -1) */
+MICA_API mica_array *mica_diff(mica_scope *scope, mica_array *a, int64_t n, int axis);
+
+/** The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with
+    fill_value (the smallest element by default). On request also, in this order: the index where
+    each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape;
+    how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing
+    else is asked for, a tuple otherwise.
+    unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: operand? = None -> bare_tuple) */
+MICA_API mica_arrays mica_unique(mica_scope *scope, mica_array *a, int64_t size, bool return_index,
+                                 bool return_inverse, bool return_counts, mica_array *fill_value);
+
+/** Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in
+    one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers
+    (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets'
+    shape.
+    fast_cross_entropy(logits: array, targets: array) */
+MICA_API mica_array *mica_fast_cross_entropy(mica_scope *scope, mica_array *logits,
+                                             mica_array *targets);
+
+/** The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v
+    - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time,
+    heads of v, values), the latter a multiple of q's heads, each of which serves as many
+    neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values,
+    keys), zeros by default. mask: (batch, time); where it is false the state stays and the result
+    is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.
+    fast_gated_delta_update(q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays) */
+MICA_API mica_arrays mica_fast_gated_delta_update(mica_scope *scope, mica_array *q, mica_array *k,
+                                                  mica_array *v, mica_array *gamma,
+                                                  mica_array *beta, mica_array *initial_state,
+                                                  mica_array *mask);
 
 /** Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a
     scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases.
@@ -1056,7 +1145,117 @@ MICA_API mica_array *mica_hanning(mica_scope *scope, int64_t M);
 /** Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28,
     times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others
     become float32; halves add up in float32.
-    hadamard_transform(a: array, /, scale: float? = None) */
+    hadamard_transform(a: array, scale: float? = None) */
 MICA_API mica_array *mica_hadamard_transform(mica_scope *scope, mica_array *a, double scale);
+
+/** The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of
+    a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is
+    not positive definite.
+    linalg_cholesky(a: array, upper: bool = False) */
+MICA_API mica_array *mica_linalg_cholesky(mica_scope *scope, mica_array *a, bool upper);
+
+/** The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of
+    a^T a for upper ones.
+    linalg_cholesky_inv(a: array, upper: bool = False) */
+MICA_API mica_array *mica_linalg_cholesky_inv(mica_scope *scope, mica_array *a, bool upper);
+
+/** The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes
+    broadcast; any type.
+    linalg_cross(a: array, b: array, axis: axis = -1) */
+MICA_API mica_array *mica_linalg_cross(mica_scope *scope, mica_array *a, mica_array *b, int axis);
+
+/** Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are
+    computed in float32 and rounded.
+    linalg_det(a: array) */
+MICA_API mica_array *mica_linalg_det(mica_scope *scope, mica_array *a);
+
+/** Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square
+    matrices; complex64 also for real matrices. Derivatives through the vectors need values that
+    differ. Also takes complex64.
+    linalg_eig(a: array -> tuple) */
+MICA_API mica_arrays mica_linalg_eig(mica_scope *scope, mica_array *a);
+
+/** Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also
+    takes complex64.
+    linalg_eigvals(a: array) */
+MICA_API mica_array *mica_linalg_eigvals(mica_scope *scope, mica_array *a);
+
+/** Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of
+    symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives
+    through the vectors need values that differ. Also takes complex64.
+    linalg_eigh(a: array, UPLO: string = 'L' -> tuple) */
+MICA_API mica_arrays mica_linalg_eigh(mica_scope *scope, mica_array *a, const char *UPLO);
+
+/** Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO
+    ('L' or 'U') is read. Also takes complex64.
+    linalg_eigvalsh(a: array, UPLO: string = 'L') */
+MICA_API mica_array *mica_linalg_eigvalsh(mica_scope *scope, mica_array *a, const char *UPLO);
+
+/** Inverses of square matrices. RuntimeError at evaluation when one is singular.
+    linalg_inv(a: array) */
+MICA_API mica_array *mica_linalg_inv(mica_scope *scope, mica_array *a);
+
+/** LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with
+    ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32.
+    linalg_lu(a: array -> tuple) */
+MICA_API mica_arrays mica_linalg_lu(mica_scope *scope, mica_array *a);
+
+/** LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0)
+    that each step exchanged with its own, uint32.
+    linalg_lu_factor(a: array -> tuple) */
+MICA_API mica_arrays mica_linalg_lu_factor(mica_scope *scope, mica_array *a);
+
+/** Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p,
+    sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum
+    of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2
+    (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the
+    flattened array. Complex numbers count by magnitude.
+    linalg_norm(a: array, /, ord: order = None, axis: axes = None, keepdims: bool = False) */
+MICA_API mica_array *mica_linalg_norm(mica_scope *scope, mica_array *a, mica_order ord,
+                                      mica_dims axis, bool keepdims);
+
+/** The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10
+    max(m, n) epsilon of the largest count as 0.
+    linalg_pinv(a: array) */
+MICA_API mica_array *mica_linalg_pinv(mica_scope *scope, mica_array *a);
+
+/** QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles
+    (..., k, n), k = min(m, n).
+    linalg_qr(a: array -> tuple) */
+MICA_API mica_arrays mica_linalg_qr(mica_scope *scope, mica_array *a);
+
+/** Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular
+    matrices. In float32 unless the matrices are float64; halves are computed in float32 and
+    rounded.
+    linalg_slogdet(a: array -> tuple) */
+MICA_API mica_arrays mica_linalg_slogdet(mica_scope *scope, mica_array *a);
+
+/** X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns);
+    leading axes broadcast. RuntimeError at evaluation when a matrix is singular.
+    linalg_solve(a: array, b: array) */
+MICA_API mica_array *mica_linalg_solve(mica_scope *scope, mica_array *a, mica_array *b);
+
+/** X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve.
+    RuntimeError at evaluation when the diagonal has a 0.
+    linalg_solve_triangular(a: array, b: array, *, upper: bool = False) */
+MICA_API mica_array *mica_linalg_solve_triangular(mica_scope *scope, mica_array *a, mica_array *b,
+                                                  bool upper);
+
+/** Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k),
+    descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless
+    compute_uv. Derivatives through U and V need values that differ. Also takes complex64.
+    linalg_svd(a: array, compute_uv: bool = True -> bare_tuple) */
+MICA_API mica_arrays mica_linalg_svd(mica_scope *scope, mica_array *a, bool compute_uv);
+
+/** Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read.
+    linalg_tri_inv(a: array, upper: bool = False) */
+MICA_API mica_array *mica_linalg_tri_inv(mica_scope *scope, mica_array *a, bool upper);
+
+/** Numbers from normal distributions with means (..., n) and covariances (..., n, n), positive
+    semidefinite: shape (shape, n), by default that of mean and covariance together. float32 alone.
+    random_multivariate_normal(mean: array, cov: array, shape: dims = (), dtype: dtype? = float32, key: key? = None) */
+MICA_API mica_array *mica_random_multivariate_normal(mica_scope *scope, mica_array *mean,
+                                                     mica_array *cov, mica_dims shape,
+                                                     mica_dtype dtype, mica_array *key);
 
 #endif

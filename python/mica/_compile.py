@@ -1,7 +1,8 @@
 """mx.compile: trace once for a signature, then replay without Python.
 
-Python numbers given as arguments become run-time inputs: while tracing, a stand-in takes the number's place. Arithmetic with it is recorded; where the
-number itself is needed (a comparison, a shape, ``math.exp``) it is pinned: its value becomes part of the signature from then on.
+Python numbers given as arguments become run-time inputs: while tracing, a stand-in takes the number's place.
+Arithmetic with it is recorded; where the number itself is needed (a comparison, a shape, ``math.exp``) it is
+pinned: its value becomes part of the signature from then on.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class _Number:
 
 
 def _arithmetic(name: str, operation: Callable) -> None:
-    """With an array: the array's operation. With a number: recorded in float64 or int64, which is Python's arithmetic, where it is; else pinned."""
+    """With an array: the array's operation. With a number: recorded in float64 or int64, which is
+    Python's arithmetic, where it is; else pinned.
+    """
 
     def forward(self: _Number, other: Any) -> Any:
         if type(other) is _array:
@@ -111,16 +114,28 @@ def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
     """A number from two, at least one of them a stand-in."""
     values = [x._value if type(x) is _Number else x for x in (left, right)]
     numbers = [x for x in (left, right) if type(x) is _Number]
-    plain = all(type(v) in (int, float) for v in values) and all(type(v) is float or abs(v) < _EXACT for v in values)
+    plain = all(type(v) in (int, float) for v in values) and all(
+        type(v) is float or abs(v) < _EXACT for v in values
+    )
     whole = plain and all(type(v) is int for v in values)
     # A stand-in as divisor may be 0 another time, and then Python raises.
     divides = name == "truediv" and (type(right) is _Number or values[1] == 0 or whole)
-    if name not in _RECORDED or not plain or divides or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT):
+    if (
+        name not in _RECORDED
+        or not plain
+        or divides
+        or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT)
+    ):
         return operation(*(x._pin() if type(x) is _Number else x for x in (left, right)))
     dtype = core.int64 if whole else core.float64
     arrays = [_operand(x).astype(dtype) if type(x) is _Number else x for x in (left, right)]
     first = numbers[0]
-    return _Number(operation(*values), core._mark_weak(operation(*arrays)), first._trace, first._places | numbers[-1]._places)
+    return _Number(
+        operation(*values),
+        core._mark_weak(operation(*arrays)),
+        first._trace,
+        first._places | numbers[-1]._places,
+    )
 
 
 def _operand(number: _Number) -> Any:
@@ -197,7 +212,8 @@ def _describe(tree: Any, arrays: list, numbers: list) -> Any:
         numbers.append(tree)
         return kind
     raise ValueError(
-        "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or None), but received "
+        "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
+        "None), but received "
         f"type {kind.__module__}.{kind.__name__}."
     )
 
@@ -283,7 +299,11 @@ class _Compiled:
             if core._is_traced(place[2]):
                 return self.fun(*args, **kwargs)
         state = tuple((id(p[0]), p[1], p[2].shape, p[2].dtype) for p in places)
-        signature = (structure, state, core.default_stream(core.cpu)) if numbers or state else (structure, core.default_stream(core.cpu))
+        signature = (
+            (structure, state, core.default_stream(core.cpu))
+            if numbers or state
+            else (structure, core.default_stream(core.cpu))
+        )
         while True:
             pinned = self.pinned.get(signature, frozenset())
             constants = tuple(numbers) if pinned is None else tuple(numbers[i] for i in sorted(pinned))
@@ -298,7 +318,7 @@ class _Compiled:
         values = [p[2] for p in places] + arrays + [core._weak_number(numbers[i]) for i in free]
         results = core._run(program.program, values, program.nresults + program.nstate)
         if program.nstate:
-            for place, value in zip(_places(self.outputs), results[program.nresults :]):
+            for place, value in zip(_places(self.outputs), results[program.nresults :], strict=False):
                 _put(place, value)
         return core._rebuild(program.output, results[: program.nresults])
 
@@ -308,11 +328,11 @@ class _Compiled:
         everything = [p[2] for p in places] + arrays + weak
         holders = core._placeholders(everything, [False] * (len(places) + len(arrays)) + [True] * len(weak))
         stand_ins = list(numbers)
-        for i, holder in zip(free, holders[len(places) + len(arrays) :]):
+        for i, holder in zip(free, holders[len(places) + len(arrays) :], strict=False):
             stand_ins[i] = _Number(numbers[i], holder, trace, frozenset((i,)))
         call = _substitute(given, iter(holders[len(places) : len(places) + len(arrays)]), iter(stand_ins))
         before = _places(self.outputs)
-        for place, holder in zip(places, holders):
+        for place, holder in zip(places, holders, strict=False):
             _put(place, holder)
         core._transforming(1)
         try:
@@ -323,7 +343,8 @@ class _Compiled:
         except Exception:
             if not free:
                 raise
-            # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs once more.
+            # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs
+            # once more.
             self.pinned[signature] = None
             return None
         finally:
@@ -347,7 +368,8 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
 
     Args:
         fun: takes trees of arrays and constants, returns a tree.
-        inputs: containers (lists, dicts, modules, ``mx.random.state``) that ``fun`` reads besides its arguments.
+        inputs: containers (lists, dicts, modules, ``mx.random.state``) that ``fun`` reads besides its
+            arguments.
         outputs: containers that it changes.
         shapeless: accepted for compatibility: a new shape is traced like any other signature.
 
@@ -355,7 +377,8 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
         The compiled function.
 
     Raises:
-        ValueError: an argument holds something else than arrays and constants; or an array is evaluated inside.
+        ValueError: an argument holds something else than arrays and constants; or an array is evaluated
+            inside.
     """
     compiled = _Compiled(fun, inputs, outputs)
 
@@ -364,4 +387,3 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
 
     call._compiled = compiled  # type: ignore[attr-defined]
     return _wraps(fun, call)
-

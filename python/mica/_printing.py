@@ -13,7 +13,16 @@ class PrintOptions:
     """
 
     def __init__(self, precision: int = -1) -> None:
-        self.precision = precision
+        self._precision = precision
+
+    @property
+    def precision(self) -> int:
+        """Digits after the point; -1 for six significant digits."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, value: int) -> None:
+        self._precision = value
 
 
 def get_printoptions() -> PrintOptions:
@@ -28,9 +37,10 @@ class _PrintOptionsContext:
         self._options = options
         self._previous: list[int] = []
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _PrintOptionsContext:
         self._previous.append(core._print_precision())
         core.set_printoptions(precision=self._options.precision)
+        return self
 
     def __exit__(self, *args: object) -> None:
         core.set_printoptions(precision=self._previous.pop())

@@ -1,4 +1,4 @@
-"""Function transformations: grad, value_and_grad, vjp, jvp, vmap, custom_function, checkpoint.
+"""Function transformations: grad, value_and_grad, vjp, jvp, vmap.
 
 The walking of graphs is the engine's; here arguments are taken apart and results put together.
 """
@@ -66,22 +66,27 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
     def call(*args: Any, **kwargs: Any):
         if numbers and numbers[-1] >= len(args):
             raise ValueError(
-                f"[{name}] Can't compute the gradient of argument index {numbers[-1]} because the function is called "
+                f"[{name}] Can't compute the gradient of argument index {numbers[-1]} because the function"
+                " is called "
                 f"with only {len(args)} positional arguments."
             )
         for key in names:
             if key not in kwargs:
-                raise ValueError(f"[{name}] Can't compute the gradient of keyword argument '{key}': it is not passed.")
+                raise ValueError(
+                    f"[{name}] Can't compute the gradient of keyword argument '{key}': it is not passed."
+                )
         trees = [args[n] for n in numbers] + [kwargs[key] for key in names]
         arrays = core._flatten(trees, True)
         if not arrays:
-            raise ValueError(f"[{name}] Must specify at least one argument: what is to be differentiated holds no array.")
+            raise ValueError(
+                f"[{name}] Must specify at least one argument: what is to be differentiated holds no array."
+            )
         with _Traced(arrays) as traced:
             replaced = core._rebuild(trees, traced.given)
             given, named = list(args), dict(kwargs)
-            for n, tree in zip(numbers, replaced):
+            for n, tree in zip(numbers, replaced, strict=False):
                 given[n] = tree
-            for key, tree in zip(names, replaced[len(numbers) :]):
+            for key, tree in zip(names, replaced[len(numbers) :], strict=False):
                 named[key] = tree
             value = fun(*given, **named)
             loss = check(value)
@@ -93,7 +98,7 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
         positional = tuple(grads[: len(numbers)])
         out: Any = positional[0] if bare else positional if numbers else None
         if names:
-            out = (out, dict(zip(names, grads[len(numbers) :])))
+            out = (out, dict(zip(names, grads[len(numbers) :], strict=False)))
         return value, out
 
     return call
@@ -104,40 +109,52 @@ def _scalar(name: str, loss: Any) -> Any:
         raise ValueError(f"[{name}] The return value must be an array, not {type(loss).__name__}.")
     if loss.ndim:
         raise ValueError(
-            f"[{name}] The function must return a scalar (0-d) array to be differentiated, not one of shape {loss.shape}; "
+            f"[{name}] The function must return a scalar (0-d) array to be differentiated, not one of "
+            f"shape {loss.shape}; "
             "reduce it, for example with mx.mean or .sum()."
         )
     return loss
 
 
-def value_and_grad(fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()) -> Callable:
+def value_and_grad(
+    fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
+) -> Callable:
     """Return a function that computes ``fun`` and its gradient.
 
     Args:
         fun: returns a 0-d array, or a tuple whose first item is one.
-        argnums: positions of the arguments to differentiate, trees of arrays; the first when neither is given.
+        argnums: positions of the arguments to differentiate, trees of arrays; the first when neither is
+            given.
         argnames: names of keyword arguments to differentiate.
 
     Returns:
-        A function with the arguments of ``fun`` that returns ``(value, gradient)``. The gradient has the structure of the
-        argument; a tuple for several; ``(positional, {name: gradient})`` with ``argnames``.
+        A function with the arguments of ``fun`` that returns ``(value, gradient)``. The gradient has the
+        structure of the argument; a tuple for several; ``(positional, {name: gradient})`` with ``argnames``.
 
     Raises:
-        ValueError: no or a wrong argument is named, the result is not a 0-d array, an argument holds something else than arrays.
+        ValueError: no or a wrong argument is named, the result is not a 0-d array, an argument holds
+            something else than arrays.
     """
 
     def check(value: Any) -> Any:
         if isinstance(value, tuple):
             if not value:
-                raise ValueError("[value_and_grad] The return value must be an array or a non-empty tuple, not an empty tuple.")
+                raise ValueError(
+                    "[value_and_grad] The return value must be an array or a non-empty tuple, not an "
+                    "empty tuple."
+                )
             return _scalar("value_and_grad", value[0])
         return _scalar("value_and_grad", value)
 
     return _wraps(fun, _differentiate("value_and_grad", fun, argnums, argnames, check))
 
 
-def grad(fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()) -> Callable:
-    """Return a function that computes the gradient of ``fun``, which returns a 0-d array. Arguments as in ``value_and_grad``."""
+def grad(
+    fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
+) -> Callable:
+    """Return a function that computes the gradient of ``fun``, which returns a 0-d array. Arguments as
+    in ``value_and_grad``.
+    """
     call = _differentiate("grad", fun, argnums, argnames, functools.partial(_scalar, "grad"))
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -151,14 +168,19 @@ def _results(name: str, value: Any) -> list:
         return [value]
     if isinstance(value, (list, tuple)) and all(isinstance(v, _array) for v in value):
         return list(value)
-    raise ValueError(f"[{name}] The function must return an array or a list or tuple of arrays, not {type(value).__name__}.")
+    raise ValueError(
+        f"[{name}] The function must return an array or a list or tuple of arrays, not "
+        f"{type(value).__name__}."
+    )
 
 
 def _primals(name: str, primals: Sequence, others: Sequence, what: str) -> tuple[list, list]:
     primals, others = list(primals), list(others)
     for x in primals + others:
         if not isinstance(x, _array):
-            raise ValueError(f"[{name}] primals and {what} must be lists of arrays, not of {type(x).__name__}.")
+            raise ValueError(
+                f"[{name}] primals and {what} must be lists of arrays, not of {type(x).__name__}."
+            )
     return primals, others
 
 
@@ -182,10 +204,11 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
         live = [r for r in results if core._is_traced(r) and not core._is_stopped(r)]
         if len(cotangents) not in (len(results), len(live)):
             raise ValueError(
-                f"[vjp] Number of outputs to compute gradients for ({len(live)}) does not match number of cotangents ({len(cotangents)})."
+                f"[vjp] Number of outputs to compute gradients for ({len(live)}) does not match number of "
+                f"cotangents ({len(cotangents)})."
             )
         targets = results if len(cotangents) == len(results) else live
-        for r, c in zip(targets, cotangents):
+        for r, c in zip(targets, cotangents, strict=False):
             if r.shape != c.shape:
                 raise ValueError(f"[vjp] Output shape {r.shape} does not match cotangent shape {c.shape}.")
         found = core._pull_back(targets, cotangents, traced.tracers)
@@ -209,8 +232,10 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
     """
     primals, tangents = _primals("jvp", primals, tangents, "tangents")
     if len(primals) != len(tangents):
-        raise ValueError(f"[jvp] Number of inputs ({len(primals)}) does not match number of tangents ({len(tangents)}).")
-    for p, t in zip(primals, tangents):
+        raise ValueError(
+            f"[jvp] Number of inputs ({len(primals)}) does not match number of tangents ({len(tangents)})."
+        )
+    for p, t in zip(primals, tangents, strict=False):
         if p.shape != t.shape:
             raise ValueError(f"[jvp] Input shape {p.shape} does not match tangent shape {t.shape}.")
     with _Traced(primals) as traced:
@@ -224,16 +249,24 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
 
 
 def _spread(axes: Any, tree: Any, name: str) -> list:
-    """One axis for each array of the tree; ``axes`` is an int, None, or a tree with the structure of a prefix of it."""
+    """One axis for each array of the tree; ``axes`` is an int, None, or a tree with the structure of a
+    prefix of it.
+    """
     if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(core._flatten(tree, True))
     if isinstance(axes, (list, tuple)) and isinstance(tree, (list, tuple)):
         if len(axes) != len(tree):
             raise ValueError(f"[vmap] {name} has {len(axes)} entries where there are {len(tree)}.")
-        return [a for x, t in zip(axes, tree) for a in _spread(x, t, name)]
+        return [a for x, t in zip(axes, tree, strict=False) for a in _spread(x, t, name)]
     if isinstance(axes, dict) and isinstance(tree, dict):
-        return [a for key, t in tree.items() for a in _spread(axes[key] if key in axes else _missing(name, key), t, name)]
-    raise ValueError(f"[vmap] {name} must hold ints, None, or trees like the arguments, not {type(axes).__name__}.")
+        return [
+            a
+            for key, t in tree.items()
+            for a in _spread(axes[key] if key in axes else _missing(name, key), t, name)
+        ]
+    raise ValueError(
+        f"[vmap] {name} must hold ints, None, or trees like the arguments, not {type(axes).__name__}."
+    )
 
 
 def _missing(name: str, key: object) -> None:
@@ -263,7 +296,10 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             for a in axes.values():
                 check(a, optional, name)
         elif not (isinstance(axes, int) and not isinstance(axes, bool)) and not (optional and axes is None):
-            raise ValueError(f"[vmap] {name} must be an int{' or None' if optional else ''} or a tree of them, not {axes!r}.")
+            raise ValueError(
+                f"[vmap] {name} must be an int{' or None' if optional else ''} or a tree of them, not "
+                f"{axes!r}."
+            )
 
     check(in_axes, True, "in_axes")
     check(out_axes, False, "out_axes")
@@ -273,7 +309,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         axes_tree = (in_axes,) if isinstance(in_axes, dict) and len(args) == 1 else in_axes
         axes = _spread(axes_tree, args, "in_axes")
         batch = None
-        for i, (a, axis) in enumerate(zip(arrays, axes)):
+        for i, (a, axis) in enumerate(zip(arrays, axes, strict=False)):
             if axis is None:
                 continue
             if not -a.ndim <= axis < a.ndim:
@@ -299,136 +335,3 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
 
 
 # ---- custom rules ----
-
-
-class custom_function:
-    """A function with derivative and batching rules of its own.
-
-    Use as a decorator, then attach rules: ``@f.vjp`` takes (primals, cotangents, outputs), ``@f.jvp`` (primals, tangents),
-    ``@f.vmap`` (inputs, axes) and returns (outputs, axes). One positional argument is passed bare, several as a tuple.
-    """
-
-    def __init__(self, f: Callable) -> None:
-        self._function = f
-        self._vjp: Callable | None = None
-        self._jvp: Callable | None = None
-        self._vmap: Callable | None = None
-        functools.update_wrapper(self, f)
-
-    def vjp(self, f: Callable) -> custom_function:
-        """Register the vector-Jacobian product."""
-        self._vjp = f
-        return self
-
-    def jvp(self, f: Callable) -> custom_function:
-        """Register the Jacobian-vector product."""
-        self._jvp = f
-        return self
-
-    def vmap(self, f: Callable) -> custom_function:
-        """Register the batching rule."""
-        self._vmap = f
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not (self._vjp or self._jvp or self._vmap):
-            return self._function(*args, **kwargs)
-        if kwargs and (self._jvp or self._vmap):
-            raise ValueError("[custom_function] keyword arguments go with a vjp rule only, not with jvp or vmap.")
-        arrays = core._flatten(args, False)
-        # The function sees detached values: only the rules know its derivative.
-        with _Traced(arrays) as inner:
-            value = self._function(*core._rebuild(args, [core.stop_gradient(a) for a in arrays]), **kwargs)
-            inner.keep = core._flatten(value, False)
-        outputs = core._flatten(value, False)
-        bare = len(args) == 1
-
-        def packed(leaves: list, absent: bool = False) -> Any:
-            tree = core._rebuild(args, leaves)
-            return tree[0] if bare else tuple(tree)
-
-        def pull(primals: list, cotangents: list, results: list) -> list:
-            found = self._vjp(packed(primals), core._rebuild(value, cotangents), core._rebuild(value, results), **kwargs)
-            return _leaves_like(args, (found,) if bare else found)
-
-        def push(primals: list, tangents: list) -> list:
-            found = self._jvp(packed(primals), packed(tangents))
-            return core._flatten(found, False)
-
-        def batch(inputs: list, axes: list, size: int) -> list:
-            found, out_axes = self._vmap(packed(inputs), packed(axes))
-            leaves = core._flatten(found, False)
-            moved = []
-            for leaf, axis in zip(leaves, _out_axes(out_axes, found)):
-                if axis is None:
-                    leaf = core.broadcast_to(leaf, (size, *leaf.shape))
-                elif axis:
-                    leaf = core.moveaxis(leaf, axis, 0)
-                moved.append(leaf)
-            return moved
-
-        rules = (pull if self._vjp else None, push if self._jvp else None, batch if self._vmap else None)
-        return core._rebuild(value, core._custom(arrays, outputs, *rules))
-
-
-def _out_axes(axes: Any, tree: Any) -> list:
-    if axes is None or isinstance(axes, int):
-        return [axes] * len(core._flatten(tree, False))
-    if isinstance(tree, (list, tuple)):
-        return [a for x, t in zip(axes, tree) for a in _out_axes(x, t)]
-    if isinstance(tree, dict):
-        return [a for key in tree for a in _out_axes(axes[key], tree[key])]
-    return _out_axes(axes[0], tree)
-
-
-def _leaves_like(like: Any, found: Any) -> list:
-    """The gradients in the order of the arrays of ``like``; None where there is none."""
-    if isinstance(like, _array):
-        return [found if isinstance(found, _array) else None]
-    if isinstance(like, (list, tuple)):
-        parts = list(found) if isinstance(found, (list, tuple)) else [found]
-        parts += [None] * (len(like) - len(parts))
-        return [leaf for a, b in zip(like, parts) for leaf in _leaves_like(a, b)]
-    if isinstance(like, dict):
-        return [leaf for key in like for leaf in _leaves_like(like[key], found.get(key) if isinstance(found, dict) else None)]
-    return []
-
-
-def checkpoint(fun: Callable) -> Callable:
-    """Return ``fun`` with its intermediate results recomputed in the backward pass instead of kept."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        arrays = core._flatten((args, kwargs), False)
-        if not any(core._is_traced(a) for a in arrays):
-            return fun(*args, **kwargs)
-        with _Traced(arrays) as inner:
-            trees = core._rebuild((args, kwargs), [core.stop_gradient(a) for a in arrays])
-            value = fun(*trees[0], **trees[1])
-            inner.keep = core._flatten(value, False)
-        outputs = core._flatten(value, False)
-
-        def again(leaves: list) -> Callable:
-            def recompute(*fresh: Any) -> list:
-                rebuilt = core._rebuild((args, kwargs), list(fresh))
-                return core._flatten(fun(*rebuilt[0], **rebuilt[1]), False)
-
-            return recompute
-
-        def pull(primals: list, cotangents: list, results: list) -> list:
-            # Tied to the cotangents, so that the second computation does not start before the backward pass needs it.
-            later = core._depends(primals, cotangents)
-            return vjp(again(later), later, cotangents)[1]
-
-        def push(primals: list, tangents: list) -> list:
-            pairs = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents)]
-            return jvp(again(primals), primals, pairs)[1]
-
-        return core._rebuild(value, core._custom(arrays, outputs, pull, push, None))
-
-    return _wraps(fun, call)
-
-
-def depends(inputs: Any, dependencies: Any) -> Any:
-    """Return ``inputs`` (an array or a sequence) such that they are evaluated after ``dependencies``."""
-    leaves = core._flatten(inputs, True)
-    return core._rebuild(inputs, core._depends(leaves, core._flatten(dependencies, True)))

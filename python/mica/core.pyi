@@ -279,10 +279,10 @@ def sigmoid(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
 def logical_not(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise logical not."""
 
-def bitwise_invert(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_invert(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise not; logical not of bool."""
 
-def conjugate(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def conjugate(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise complex conjugate; real numbers pass."""
 
 def real(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -291,37 +291,37 @@ def real(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
 def imag(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise imaginary part: zeros for real numbers."""
 
-def isnan(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isnan(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for NaN."""
 
-def isinf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isinf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for positive or negative infinity."""
 
-def isfinite(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isfinite(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for finite numbers."""
 
-def isposinf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isposinf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for positive infinity."""
 
-def isneginf(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def isneginf(a: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise test for negative infinity."""
 
-def add(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def add(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise sum."""
 
-def subtract(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def subtract(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise difference."""
 
-def multiply(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def multiply(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise product."""
 
-def divide(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def divide(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise quotient, in floating point."""
 
-def floor_divide(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def floor_divide(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise quotient rounded down; integer division by 0 gives 0."""
 
-def remainder(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def remainder(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise remainder with the sign of the divisor; integer remainder by 0 gives the dividend."""
 
 def power(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -339,22 +339,22 @@ def logaddexp(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice
 def arctan2(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise angle of the point (b, a), in radians."""
 
-def equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise equality."""
 
-def not_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def not_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise inequality."""
 
-def less(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def less(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a < b."""
 
-def less_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def less_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a <= b."""
 
-def greater(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def greater(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a > b."""
 
-def greater_equal(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def greater_equal(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise a >= b."""
 
 def logical_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -363,19 +363,19 @@ def logical_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevi
 def logical_or(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise logical or."""
 
-def bitwise_and(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_and(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise and; logical and of bool."""
 
-def bitwise_or(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_or(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise or; logical or of bool."""
 
-def bitwise_xor(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def bitwise_xor(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise bitwise exclusive or."""
 
-def left_shift(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def left_shift(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise shift of bits to the left."""
 
-def right_shift(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
+def right_shift(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> array:
     """Element-wise shift of bits to the right."""
 
 def where(condition: scalar | array, x: scalar | array, y: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
@@ -429,7 +429,7 @@ def flip(a: array, /, axis: None | int | Sequence[int] = None, *, stream: Stream
 def as_strided(a: array, /, shape: None | Sequence[int] = None, strides: None | Sequence[int] = None, offset: int = 0, *, stream: StreamOrDevice = None) -> array:
     """Any strides (in elements) over the row-major elements of an array."""
 
-def view(a: scalar | array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
+def view(a: scalar | array, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
     """The same bytes as elements of another type."""
 
 def contiguous(a: array, /, allow_col_major: bool = False, *, stream: StreamOrDevice = None) -> array:
@@ -447,13 +447,13 @@ def split_at(a: array, /, indices: Sequence[int], axis: int = 0, *, stream: Stre
 def unstack(x: array, /, *, axis: int = 0, stream: StreamOrDevice = None) -> tuple[array, ...]:
     """The slices of an axis, without it."""
 
-def concatenate(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+def concatenate(arrays: Sequence[array], axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
     """Joins arrays along an axis; None joins the flattened arrays."""
 
-def stack(arrays: Sequence[array], /, axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
+def stack(arrays: Sequence[array], axis: None | int = 0, *, stream: StreamOrDevice = None) -> array:
     """Joins arrays along a new axis."""
 
-def repeat(array: array, /, repeats: int, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+def repeat(array: array, repeats: int, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
     """Repeats each element along an axis; None repeats those of the flattened array."""
 
 def tile(a: array, reps: int | Sequence[int], /, *, stream: StreamOrDevice = None) -> array:
@@ -462,7 +462,7 @@ def tile(a: array, reps: int | Sequence[int], /, *, stream: StreamOrDevice = Non
 def roll(a: array, /, shift: int | Sequence[int], axis: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
     """Shifts elements along axes; those that leave at one end enter at the other. None rolls the flattened array by the sum of the shifts."""
 
-def pad(a: array, /, low: Sequence[int], high: Sequence[int], mode: str = 'constant', constant_values: scalar | array = 0, *, stream: StreamOrDevice = None) -> array:
+def pad(a: array, low: Sequence[int], high: Sequence[int], mode: str = 'constant', constant_values: scalar | array = 0, *, stream: StreamOrDevice = None) -> array:
     """Pads each axis with low values before and high after it; mode: constant, edge, reflect or symmetric."""
 
 def arange(start: float, stop: float, step: float, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
@@ -495,7 +495,7 @@ def ones_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice
 def empty_like(a: array, /, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
     """Zeros of the shape, and unless given the type, of an array."""
 
-def full_like(a: array, /, vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
+def full_like(a: array, vals: scalar | array, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:
     """Values broadcast to the shape, and unless given the type, of an array."""
 
 def eye(n: int, m: None | int = None, k: int = 0, dtype: None | Dtype = float32, *, stream: StreamOrDevice = None) -> array:
@@ -600,10 +600,10 @@ def take_along_axis(a: array, /, indices: array, axis: None | int = -1, *, strea
 def put_along_axis(a: array, /, indices: array, values: array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
     """A copy where values are put at one index for each place along an axis; the other axes broadcast."""
 
-def slice(a: array, /, start_indices: array, axes: Sequence[int], slice_size: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+def slice(a: array, start_indices: array, axes: Sequence[int], slice_size: Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """A slice of slice_size whose start along axes is given by an array."""
 
-def slice_update(a: array, /, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+def slice_update(a: array, update: array, start_indices: array, axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """A copy where a slice whose start along axes is given by an array is replaced by update."""
 
 def astype(a: array, /, dtype: Dtype, *, stream: StreamOrDevice = None) -> array:
@@ -630,7 +630,7 @@ def positive(a: array, /, *, stream: StreamOrDevice = None) -> array:
 def logical_xor(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> array:
     """Element-wise exclusive or of truth values."""
 
-def divmod(a: scalar | array, b: scalar | array, /, *, stream: StreamOrDevice = None) -> list[array]:
+def divmod(a: scalar | array, b: scalar | array, *, stream: StreamOrDevice = None) -> list[array]:
     """Floored quotient and remainder."""
 
 def clip(a: array, /, a_min: None | scalar | array, a_max: None | scalar | array, *, stream: StreamOrDevice = None) -> array:
@@ -642,10 +642,10 @@ def isclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, 
 def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
     """Whether all elements are close (isclose)."""
 
-def array_equal(a: scalar | array, b: scalar | array, /, *, equal_nan: bool = False, stream: StreamOrDevice = None) -> array:
+def array_equal(a: scalar | array, b: scalar | array, equal_nan: bool = False, *, stream: StreamOrDevice = None) -> array:
     """Whether shapes and all elements are equal."""
 
-def nan_to_num(a: scalar | array, /, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
+def nan_to_num(a: scalar | array, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None, *, stream: StreamOrDevice = None) -> array:
     """Replaces NaN and infinities; infinities become the largest finite numbers of the type by default."""
 
 def cumsum(a: array, /, axis: None | int = None, *, reverse: bool = False, inclusive: bool = True, dtype: None | Dtype = None, stream: StreamOrDevice = None) -> array:
@@ -667,25 +667,55 @@ def matrix_transpose(a: array, /, *, stream: StreamOrDevice = None) -> array:
     """Exchanges the last two axes."""
 
 def conv1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation along one axis: input (N, L, C)."""
+    """Cross-correlation along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L + 2 padding - dilation (K - 1) - 1) / stride + 1, O)."""
 
 def conv2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over two axes: input (N, H, W, C)."""
+    """Cross-correlation over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); stride, padding and dilation for both axes or one each."""
 
 def conv3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over three axes: input (N, D, H, W, C)."""
+    """Cross-correlation over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); stride, padding and dilation for all axes or one each."""
 
 def conv_transpose1d(input: array, weight: array, /, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv1d in its input."""
+    """Transposed convolution along one axis: input (N, L, C), weight (O, K, C / groups), result (N, (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1, O)."""
 
 def conv_transpose2d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv2d in its input."""
+    """Transposed convolution over two axes: input (N, H, W, C), weight (O, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
 def conv_transpose3d(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, output_padding: int | Sequence[int] = 0, groups: int = 1, *, stream: StreamOrDevice = None) -> array:
-    """The adjoint of conv3d in its input."""
+    """Transposed convolution over three axes: input (N, D, H, W, C), weight (O, KD, KH, KW, C / groups); sizes as for conv_transpose1d."""
 
-def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array:
-    """Cross-correlation over any number of axes; input_dilation puts zeros between the elements, flip makes it a convolution."""
+def conv_general(input: array, weight: array, /, stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, kernel_dilation: int | Sequence[int] = 1, input_dilation: int | Sequence[int] = 1, groups: int = 1, flip: bool = False, *, padding_high: None | Sequence[int] = None, stream: StreamOrDevice = None) -> array:
+    """Cross-correlation over one to three axes: input (N, spatial..., C), weight (O, window..., C / groups). input_dilation puts zeros between the elements, flip turns the window round, which makes it a convolution. padding: zeros before and after each axis, or before it where padding_high says how many after; negative numbers cut. Python also takes both as padding=(before, after)."""
+
+def convolve(a: array, v: array, /, mode: str = 'full', *, stream: StreamOrDevice = None) -> array:
+    """Convolution of two sequences, the longer one first: full has all overlaps, n + m - 1 of them, same the middle ones, as many as the longer has elements, valid those without padding."""
+
+def einsum(subscripts: str, *operands: array, stream: StreamOrDevice = None) -> array:
+    """Sums of products over labelled axes. subscripts: the labels of each operand's axes, letters, separated by commas, then -> and the labels of the result. Labels that the result lacks are summed over; a label that an operand repeats takes its diagonal; ... stands for any further axes, which broadcast. Without -> the result has the axes of ..., then the labels that occur once, in alphabetical order. Sums of products are matrix products and take inexact types; operands are contracted in the order that einsum_path tells."""
+
+def tensordot(a: array, b: array, /, axes: int = 2, *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the last `axes` axes of a and the first of b; or, where axes is a pair of lists, over the axes of a in the first list and those of b in the second. The result has the other axes of a, then those of b. Inexact types."""
+
+def tensordot_axes(a: array, b: array, /, a_axes: Sequence[int], b_axes: Sequence[int], *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the given axes of a and of b."""
+
+def inner(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Sum of products over the last axes of a and b; the product where one of them is 0-d. Inexact types."""
+
+def outer(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
+    """Products of all elements of a with all of b: a matrix with a row for each element of the flattened a."""
+
+def kron(a: array, b: array, *, stream: StreamOrDevice = None) -> array:
+    """Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes gets axes of size 1 in front."""
+
+def vecdot(a: array, b: array, /, *, axis: int = -1, stream: StreamOrDevice = None) -> array:
+    """Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small integers add up in 32 bits, halves in float32."""
+
+def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
+    """Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool: whether they differ."""
+
+def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: None | scalar | array = None, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
+    """The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise."""
 
 def quantize(w: array, /, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, global_scale: None | array = None, stream: StreamOrDevice = None) -> list[array]:
     """Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer)."""
@@ -732,7 +762,7 @@ def hamming(M: int, *, stream: StreamOrDevice = None) -> array:
 def hanning(M: int, *, stream: StreamOrDevice = None) -> array:
     """Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1."""
 
-def hadamard_transform(a: array, /, scale: None | float = None, *, stream: StreamOrDevice = None) -> array:
+def hadamard_transform(a: array, scale: None | float = None, *, stream: StreamOrDevice = None) -> array:
     """Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28, times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others become float32; halves add up in float32."""
 
 acos = arccos
@@ -750,6 +780,7 @@ cumulative_prod = cumprod
 cumulative_sum = cumsum
 empty = zeros
 empty_like = zeros_like
+matrix_norm = linalg_norm
 pow = power
 
 class _random(_random_head):
@@ -792,6 +823,9 @@ class _random(_random_head):
     def permutation_of(self, n: int, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
         """0 ... n - 1 in random order, uint32."""
 
+    def multivariate_normal(self, mean: array, cov: array, shape: Sequence[int] = (), dtype: None | Dtype = float32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Numbers from normal distributions with means (..., n) and covariances (..., n, n), positive semidefinite: shape (shape, n), by default that of mean and covariance together. float32 alone."""
+
 random: _random
 
 class _fast(_fast_head):
@@ -807,7 +841,73 @@ class _fast(_fast_head):
     def scaled_dot_product_attention(self, q: array, k: array, v: array, *, scale: float, mask: None | str | array = None, sinks: None | array = None, force_fused: bool = False, stream: StreamOrDevice = None) -> array:
         """softmax(q k^T * scale, masked) v in float32 or better, without the matrix of scores. q: (batch, heads, length, features); k, v: heads and lengths of their own, heads dividing those of q; v: any size of features. mask: 'causal' (aligned to the last key), bool (true: seen) or added, of a shape that broadcasts to (batch, heads, length of q, length of k). sinks: for each head of q one more score, without value. force_fused has nothing to force: this is fused for all types and shapes."""
 
+    def cross_entropy(self, logits: array, targets: array, *, stream: StreamOrDevice = None) -> array:
+        """Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape."""
+
+    def gated_delta_update(self, q: array, k: array, v: array, gamma: array, beta: array, initial_state: None | array = None, mask: None | array = None, *, stream: StreamOrDevice = None) -> list[array]:
+        """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
+
 fast: _fast
+
+class _linalg(_linalg_head):
+    def cholesky(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is not positive definite."""
+
+    def cholesky_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of a^T a for upper ones."""
+
+    def cross(self, a: array, b: array, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
+        """The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes broadcast; any type."""
+
+    def det(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded."""
+
+    def eig(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64."""
+
+    def eigvals(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64."""
+
+    def eigh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64."""
+
+    def eigvalsh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> array:
+        """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64."""
+
+    def inv(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Inverses of square matrices. RuntimeError at evaluation when one is singular."""
+
+    def lu(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32."""
+
+    def lu_factor(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32."""
+
+    def norm(self, a: array, /, ord: None | int | float | str = None, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p, sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2 (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the flattened array. Complex numbers count by magnitude."""
+
+    def pinv(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0."""
+
+    def qr(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n)."""
+
+    def slogdet(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64; halves are computed in float32 and rounded."""
+
+    def solve(self, a: array, b: array, *, stream: StreamOrDevice = None) -> array:
+        """X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular."""
+
+    def solve_triangular(self, a: array, b: array, *, upper: bool = False, stream: StreamOrDevice = None) -> array:
+        """X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0."""
+
+    def svd(self, a: array, compute_uv: bool = True, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
+        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64."""
+
+    def tri_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read."""
+
+linalg: _linalg
 
 class _fft(_fft_head):
     def fft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:

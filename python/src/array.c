@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include "call.h"
+#include "backend/cpu/kernel.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
 
@@ -180,6 +181,12 @@ static PyObject *get_T(PyObject *self, void *unused)
     return apply(self, reverse_axes);
 }
 
+static PyObject *get_mT(PyObject *self, void *unused)
+{
+    (void)unused;
+    return apply(self, mica_matrix_transpose);
+}
+
 static PyGetSetDef getters[] = {
     { "shape", get_shape, NULL, "The sizes of all axes, a tuple of ints.", NULL },
     { "ndim", get_ndim, NULL, "The number of axes.", NULL },
@@ -190,6 +197,7 @@ static PyGetSetDef getters[] = {
     { "real", get_real, NULL, "The real part.", NULL },
     { "imag", get_imag, NULL, "The imaginary part; zeros for real arrays.", NULL },
     { "T", get_T, NULL, "The array with all axes in reverse order.", NULL },
+    { "mT", get_mT, NULL, "The array with its last two axes exchanged.", NULL },
     { "at", mica_py_at, NULL, "Indexed updates that return a new array: x.at[idx].add(v).", NULL },
     { NULL, NULL, NULL, NULL, NULL },
 };
@@ -255,11 +263,33 @@ static PyObject *method_copy(PyObject *self, PyObject *unused)
     (void)unused;
     return mica_py_wrap(SELF(self));
 }
-static PyObject *method_namespace(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+static PyObject *method_namespace(PyObject *self, PyObject *args, PyObject *keywords)
 {
-    (void)self, (void)args, (void)n, (void)names;
+    (void)self;
+    static char *names[] = { "api_version", NULL };
+    static const char *const versions[] = { "2021.12", "2022.12", "2023.12", "2024.12" };
+    const char *version = NULL;
+    bool known = false;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:__array_namespace__", names, &version)) return NULL;
+    for (size_t i = 0; version && i < sizeof versions / sizeof *versions; i++) known |= !strcmp(version, versions[i]);
+    if (version && !known) return PyErr_Format(PyExc_ValueError, "[__array_namespace__] there is no version '%s' of the array API standard here; accepted: None, 2021.12 to 2024.12", version);
     return PyImport_ImportModule("mica.core");
 }
+/* The elements' bytes in row-major order. */
+static PyObject *method_bytes(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    mica_array *a = SELF(self);
+    if (mica_py_need(a) < 0) return NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(a->size * mica__dtype_sizes[a->dtype]));
+    if (bytes) mica__copy_to_row_major(a, PyBytes_AsString(bytes));
+    int status = mica__check_values(a);
+    if (status == MICA_OK) return bytes;
+    Py_XDECREF(bytes);
+    return mica_py_raise(status);
+}
+static PyObject *method_div(PyObject *self, PyObject *other) { return PyNumber_TrueDivide(self, other); }
+static PyObject *method_rdiv(PyObject *self, PyObject *other) { return PyNumber_TrueDivide(other, self); }
 static PyObject *method_backward(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
@@ -280,7 +310,10 @@ static PyMethodDef methods[] = {
     { "tolist", method_tolist, METH_NOARGS, "Nested lists of Python numbers. Evaluates." },
     { "__copy__", method_copy, METH_NOARGS, NULL },
     { "__deepcopy__", method_copy, METH_O, NULL },
-    { "__array_namespace__", FAST(method_namespace), METH_FASTCALL | METH_KEYWORDS, NULL },
+    { "__array_namespace__", FAST(method_namespace), METH_VARARGS | METH_KEYWORDS, "__array_namespace__(api_version=None): the module mica.core." },
+    { "__bytes__", method_bytes, METH_NOARGS, "The elements' bytes in row-major order. Evaluates." },
+    { "__div__", method_div, METH_O, "As the operator /." },
+    { "__rdiv__", method_rdiv, METH_O, "As the operator / with the operands exchanged." },
     { "backward", method_backward, METH_NOARGS, "Not there: raises AttributeError that says what to use." },
     { NULL, NULL, 0, NULL },
 };

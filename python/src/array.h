@@ -36,7 +36,12 @@ PyObject *mica_py_shape_tuple(const mica_array *a);
 extern PyMethodDef mica_py_value_methods[];
 extern PyType_Slot mica_py_buffer_slots[];
 
+/* Functions of the module by hand (products.c). */
+PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords);
+PyObject *mica_py_einsum_path(PyObject *m, PyObject *args);
+
 PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords);
+PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords);
 
 /* ---- indexing (index.c) ---- */
 PyObject *mica_py_getitem(PyObject *self, PyObject *key);
@@ -51,6 +56,7 @@ int mica_py_transform_types(PyObject *module);
 int mica_py_random_types(PyObject *module);
 int mica_py_io_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);
+int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
 void mica_py_plain_repr(PyObject *enums, PyObject *type);
 /* Whether a transformation is tracing on this thread. */

@@ -66,7 +66,7 @@ static void name_argument(const mica_row *row, const mica_parameter *p)
 static bool place_keywords(const mica_row *row, PyObject *const *values, PyObject *kwnames, PyObject *given[])
 {
     Py_ssize_t count = PyTuple_Size(kwnames);
-    int first_named = row->variadic ? 1 : row->positional_only;
+    int first_named = row->variadic ? row->spread + 1 : row->positional_only;
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *name = PyTuple_GetItem(kwnames, k);
         int i = first_named;
@@ -92,15 +92,27 @@ static bool place_keywords(const mica_row *row, PyObject *const *values, PyObjec
     return true;
 }
 
+static bool is_stream(PyObject *o)
+{
+    mica_stream *stream;
+    bool yes = o != Py_None && mica_py_stream(o, &stream) == 0;
+    PyErr_Clear();
+    return yes;
+}
+
 /* Fills given[0 .. n] (stream last) with what was passed; NULL where nothing was. False and an exception on a wrong call. */
 static bool place(const mica_row *row, PyObject *first, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                   PyObject *given[])
 {
     int n = 0;
+    PyObject *where = NULL, *const *names = args + nargs; /* the stream; what is given by name */
     if (first) given[n++] = first;
     if (row->variadic) {
+        for (Py_ssize_t i = 0; i < row->spread; i++) given[n++] = i < nargs ? args[i] : NULL;
         given[n++] = NULL;
     } else {
+        /* A stream may follow the last positional argument without its name, as in many functions of the reference. */
+        if (nargs == row->positional - n + 1 && is_stream(args[nargs - 1])) where = args[--nargs];
         if (nargs > row->positional - n) {
             fail_call(row, "%zd positional arguments are too many", NULL, nargs + n);
             return false;
@@ -108,7 +120,8 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
         for (Py_ssize_t i = 0; i < nargs; i++) given[n++] = args[i];
     }
     while (n <= row->n) given[n++] = NULL;
-    return !kwnames || place_keywords(row, args + nargs, kwnames, given);
+    given[row->n] = where;
+    return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
 /* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and keys that were not given, once nothing
@@ -140,7 +153,8 @@ static bool convert_all(const mica_row *row, mica_context *c, PyObject *const gi
 {
     mica_array *peer = NULL;
     unsigned waiting = 0;
-    for (int i = row->variadic; i < row->n; i++) {
+    for (int i = 0; i < row->n; i++) {
+        if (row->variadic && i == row->spread) continue;
         const mica_parameter *p = &row->at[i];
         PyObject *o = given[i];
         if (p->kind == MICA_KIND_OPERAND) {
@@ -222,8 +236,9 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     c.n = 0;
     bool ready = convert_all(row, &c, given, values);
     if (ready && row->variadic) {
-        mica_outcome taken = mica_py_arrays(&c, args, NULL, (size_t)nargs, &values[0].arrays);
-        if (taken == MICA_WRONG_TYPE) fail_type(row, &row->at[0], args[0], c.element);
+        size_t n = nargs > row->spread ? (size_t)(nargs - row->spread) : 0;
+        mica_outcome taken = mica_py_arrays(&c, args + row->spread, NULL, n, &values[row->spread].arrays);
+        if (taken == MICA_WRONG_TYPE) fail_type(row, &row->at[row->spread], args[row->spread], c.element);
         ready = taken == MICA_TAKEN;
     }
     Py_XDECREF(c.element);

@@ -122,11 +122,16 @@ static void info_dealloc(PyObject *self)
     PyObject_Free(self);
     Py_DECREF(type);
 }
+/* Limits of complex numbers are those of their parts. */
+static mica_dtype limited(PyObject *self)
+{
+    return value_of(self) == MICA_COMPLEX64 ? MICA_FLOAT32 : value_of(self);
+}
 static PyObject *info_dtype(PyObject *self, void *unused)
 {
     (void)unused;
-    Py_INCREF(objects[value_of(self)]);
-    return objects[value_of(self)];
+    Py_INCREF(objects[limited(self)]);
+    return objects[limited(self)];
 }
 static PyObject *finfo_get(PyObject *self, void *which)
 {
@@ -149,11 +154,9 @@ static PyObject *iinfo_get(PyObject *self, void *which)
 }
 static PyObject *finfo_repr(PyObject *self)
 {
-    PyObject *min = PyFloat_FromDouble(-floats[value_of(self)].max), *max = PyFloat_FromDouble(floats[value_of(self)].max);
-    PyObject *r = min && max ? PyUnicode_FromFormat("finfo(min=%R, max=%R, dtype=%s)", min, max, mica_dtype_name(value_of(self))) : NULL;
-    Py_XDECREF(min);
-    Py_XDECREF(max);
-    return r;
+    char text[32]; /* six digits, as arrays are printed */
+    PyOS_snprintf(text, sizeof text, "%g", floats[limited(self)].max);
+    return PyUnicode_FromFormat("finfo(min=-%s, max=%s, dtype=%s)", text, text, mica_dtype_name(limited(self)));
 }
 static PyObject *iinfo_repr(PyObject *self)
 {

@@ -75,7 +75,7 @@ static PyObject *async_eval(PyObject *m, PyObject *args)
 static PyObject *asarray(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
-    static char *names[] = { "", "dtype", "copy", NULL };
+    static char *names[] = { "a", "dtype", "copy", NULL };
     PyObject *o, *dtype = Py_None, *copy = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:asarray", names, &o, &dtype, &copy)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
@@ -169,7 +169,7 @@ static int pad_widths(PyObject *o, int ndim, int64_t low[], int64_t high[])
         if (!at) return -1;
         Py_ssize_t m = PySequence_Check(at) ? PySequence_Size(at) : 0;
         if (m > 2 || (m == 0 && !PyLong_Check(at))) {
-            PyErr_SetString(PyExc_ValueError, "[pad] a width is an int, or a pair (before, after)");
+            PyErr_SetString(PyExc_TypeError, "[pad] argument 'pad_width' must be an int, a pair (before, after), or a sequence of pairs");
             Py_DECREF(at);
             return -1;
         }
@@ -189,7 +189,7 @@ static int pad_widths(PyObject *o, int ndim, int64_t low[], int64_t high[])
 static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
-    static char *names[] = { "", "pad_width", "mode", "constant_values", "stream", NULL };
+    static char *names[] = { "a", "pad_width", "mode", "constant_values", "stream", NULL };
     PyObject *o, *width, *value = NULL, *stream = Py_None;
     const char *mode = "constant";
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|sO$O:pad", names, &o, &width, &mode, &value, &stream)) return NULL;
@@ -300,15 +300,27 @@ static PyObject *fail_after(PyObject *m, PyObject *count)
     Py_RETURN_NONE;
 }
 
+/* What a module answers for names that it has not. */
+static PyObject *missing_name(PyObject *m, PyObject *name)
+{
+    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "state") == 0)
+        return PyObject_GetAttrString(m, "state");
+    return PyErr_Format(PyExc_AttributeError, "Module 'random' has no attribute %R", name);
+}
+
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
+static PyMethodDef for_random[] = { { "__getattr__", missing_name, METH_O, NULL }, { NULL, NULL, 0, NULL } };
 static PyMethodDef functions[] = {
     { "eval", eval, METH_VARARGS, "eval(*args)\n--\n\nEvaluate arrays, or trees (list, tuple, dict) of them." },
     { "async_eval", async_eval, METH_VARARGS, "async_eval(*args)\n--\n\nStart the evaluation of arrays or trees of them and return." },
-    { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, /, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
+    { "asarray", KEYWORDS(asarray), METH_VARARGS | METH_KEYWORDS, "asarray(a, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
     { "from_dlpack", KEYWORDS(from_dlpack), METH_VARARGS | METH_KEYWORDS, "from_dlpack(x, /, *, copy=None)\n--\n\nAn array of the values of a DLPack tensor." },
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS, "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below stop. Also arange(stop, step=None)." },
-    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, /, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
+    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS, "pad(a, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: constant, edge, reflect, symmetric." },
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual sections, or cuts before the given indices." },
+    { "tensordot", KEYWORDS(mica_py_tensordot), METH_VARARGS | METH_KEYWORDS, "tensordot(a, b, /, axes=2, *, stream=None)\n\nSum of products over the last axes of a and the first of b (axes: their number), or over the axes in a pair of lists." },
+    { "einsum_path", mica_py_einsum_path, METH_VARARGS, "einsum_path(subscripts, *operands) -> (list of tuples, str)\n\nThe order in which einsum contracts, and what it costs." },
+    { "conv_general", KEYWORDS(mica_py_conv_general), METH_VARARGS | METH_KEYWORDS, "conv_general(input, weight, /, stride=1, padding=0, kernel_dilation=1, input_dilation=1, groups=1, flip=False, *, stream=None)\n\nCross-correlation over one to three axes. padding: int, one an axis, or (before, after), each with one an axis." },
     { "broadcast_shapes", broadcast_shapes, METH_VARARGS, "broadcast_shapes(*shapes) -> tuple of int" },
     { "set_printoptions", KEYWORDS(set_printoptions), METH_VARARGS | METH_KEYWORDS, "set_printoptions(precision=-1)\n--\n\nDigits after the point; -1: six significant digits." },
     { "_print_precision", print_precision, METH_NOARGS, NULL },
@@ -348,11 +360,22 @@ static int adopt(PyObject *m, const char *module, const char *const names[])
     return status;
 }
 
+static int adopt_into(PyObject *m, const char *submodule, const char *module, const char *const names[])
+{
+    PyObject *to = mica_py_submodule(m, submodule);
+    return to ? adopt(to, module, names) : -1;
+}
+
 static int execute(PyObject *m)
 {
-    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", "custom_function", "checkpoint", "depends", NULL };
+    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", NULL };
+    static const char *const custom[] = { "custom_function", "checkpoint", "depends", NULL };
     static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
-    static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", NULL };
+    static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", "_PrintOptionsContext", NULL };
+    static const char *const array_api[] = { "ArrayLike", "__array_namespace_info__", NULL };
+    static const char *const kernels[] = { "metal_kernel", "cuda_kernel", "precompiled_cuda_kernel", NULL };
+    static const char *const metal[] = { "clear_cache", "device_info", "get_active_memory", "get_cache_memory", "get_peak_memory", "reset_peak_memory", "set_cache_limit", "set_memory_limit", "set_wired_limit", NULL };
+    static const char *const distributed[] = { "Group", "all_gather", "all_max", "all_min", "all_sum", "init", "is_available", "recv", "recv_like", "send", "sum_scatter", NULL };
     static bool loaded;
     if (loaded) {
         PyErr_SetString(PyExc_ImportError, "mica.core is loaded already: one interpreter of a process can use it");
@@ -361,13 +384,15 @@ static int execute(PyObject *m)
     loaded = true;
     if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 || mica_py_stream_types(m) < 0 ||
         mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 || mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
-        mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 || PyModule_AddFunctions(m, functions) < 0)
+        mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 || PyModule_AddFunctions(m, functions) < 0)
         return -1;
     /* Rows that are one function with others in Python. */
     PyObject *random = mica_py_submodule(m, "random");
-    if (!random || PyObject_DelAttrString(m, "arange_integer") < 0 || PyObject_DelAttrString(m, "split_at") < 0 || PyObject_DelAttrString(random, "permutation_of") < 0) return -1;
-    return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._compile", compile) < 0 ||
-           adopt(m, "mica._printing", printing) < 0 ? -1 : 0;
+    if (!random || PyModule_AddFunctions(random, for_random) < 0 || PyObject_DelAttrString(m, "tensordot_axes") < 0 || PyObject_DelAttrString(m, "arange_integer") < 0 || PyObject_DelAttrString(m, "split_at") < 0 || PyObject_DelAttrString(random, "permutation_of") < 0) return -1;
+    return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._custom", custom) < 0 || adopt(m, "mica._compile", compile) < 0 ||
+           adopt(m, "mica._printing", printing) < 0 || adopt(m, "mica._array_api", array_api) < 0 ||
+           adopt_into(m, "fast", "mica._kernels", kernels) < 0 || adopt_into(m, "metal", "mica._metal", metal) < 0 ||
+           adopt_into(m, "distributed", "mica._distributed", distributed) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = { { Py_mod_exec, execute }, { 0, NULL } };

@@ -111,9 +111,9 @@ static PyMethodDef state_methods[] = {
 };
 static PyType_Slot state_slots[] = {
     { Py_tp_doc, "The calling thread's random key, as a list of one." }, { Py_sq_length, state_length }, { Py_sq_item, state_item },
-    { Py_sq_ass_item, state_assign }, { Py_tp_methods, state_methods }, { 0, NULL },
+    { Py_sq_ass_item, state_assign }, { Py_tp_iter, PySeqIter_New }, { Py_tp_methods, state_methods }, { 0, NULL },
 };
-static PyType_Spec state_spec = { "mica.core.random._State", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
+static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
 
 /* A seed of 64 bits without sign; false with TypeError. */
 static bool seed_of(const char *name, PyObject *o, uint64_t *out)
@@ -181,6 +181,7 @@ int mica_py_random_types(PyObject *module)
 {
     PyObject *random = mica_py_submodule(module, "random");
     if (!random || !(state_type = (PyTypeObject *)PyType_FromSpec(&state_spec))) return -1;
+    if (PyModule_AddObjectRef(random, "_RandomState", (PyObject *)state_type) < 0) return -1;
     PyObject *state = (PyObject *)PyObject_New(PyObject, state_type);
     if (!state || PyModule_AddObjectRef(random, "state", state) < 0) return -1;
     Py_DECREF(state);

@@ -21,6 +21,7 @@ static const struct {
     [MICA_KIND_DTYPE] = { "dtype", "Dtype" },
     [MICA_KIND_STRING] = { "string", "str" },
     [MICA_KIND_MASK] = { "mask", "array, 'causal'" },
+    [MICA_KIND_ORDER] = { "order", "int, float, str" },
     [MICA_KIND_STREAM] = { "stream", "Stream, Device, DeviceType" },
 };
 
@@ -248,8 +249,9 @@ static bool parse_parameters(mica_row *row, text rest)
         }
         if (row->n == MICA_MAX_PARAMETERS - 1) return wrong(f, "too many parameters");
         if (*piece.at == '*') {
-            if (row->n) return wrong(f, "a variadic parameter that is not the first");
+            if (keyword_only) return wrong(f, "a second variadic parameter");
             row->variadic = keyword_only = true;
+            row->spread = row->n;
             piece = (text){ piece.at + 1, piece.n - 1 };
         }
         if (!parse_parameter(f, piece, &row->at[row->n])) return false;
@@ -309,7 +311,7 @@ static void put_signature(builder *b, const mica_row *row)
     for (int i = 0; i <= row->n; i++) {
         const mica_parameter *p = &row->at[i];
         if (i) put(b, ", ");
-        if (i == 0 && row->variadic) {
+        if (row->variadic && i == row->spread) {
             put(b, "*");
             star = true;
         } else if (!star && i >= row->positional) {
@@ -336,10 +338,10 @@ static char *documentation(const mica_row *row)
     put(&b, "\n\nArgs:\n");
     for (int i = 0; i <= row->n; i++) {
         const mica_parameter *p = &row->at[i];
-        put(&b, i == 0 && row->variadic ? "    *" : "    ");
+        put(&b, row->variadic && i == row->spread ? "    *" : "    ");
         put(&b, name_of(p));
         put(&b, ": ");
-        put(&b, i == 0 && row->variadic ? "arrays" : kinds[p->kind].accepts);
+        put(&b, row->variadic && i == row->spread ? "arrays" : kinds[p->kind].accepts);
         if (p->accepts_none) put(&b, ", None");
         if (p->has_default) {
             put(&b, "; default ");
@@ -383,8 +385,8 @@ mica_row *mica_row_parse(const mica__function *function)
     const char *arrow = strstr(function->signature, "->");
     if (arrow) {
         text result = trim((text){ arrow + 2, strlen(arrow + 2) });
-        row->tuple = is(result, "tuple");
-        row->bare = is(result, "bare");
+        row->tuple = is(result, "tuple") || is(result, "bare_tuple");
+        row->bare = is(result, "bare") || is(result, "bare_tuple");
         row->several = row->tuple || row->bare || is(result, "arrays");
         parameters.n = (size_t)(arrow - function->signature);
     }

@@ -23,6 +23,7 @@ typedef enum mica_kind {
     MICA_KIND_DTYPE,
     MICA_KIND_STRING,
     MICA_KIND_MASK,
+    MICA_KIND_ORDER,
     MICA_KIND_STREAM
 } mica_kind;
 
@@ -46,7 +47,8 @@ typedef struct mica_row {
     int n;               /* parameters, without the stream that follows them */
     int positional_only; /* the first ones */
     int positional;      /* those that may be given by position */
-    bool variadic;       /* all positional arguments make parameter 0 */
+    bool variadic;       /* all positional arguments from parameter `spread` on make that one */
+    int spread;
     bool several;        /* returns a list or tuple */
     bool tuple;
     bool bare; /* several, but one alone is returned itself */

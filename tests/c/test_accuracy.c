@@ -266,7 +266,7 @@ static long double wanted(const survey *s, long double a, long double b, bool wi
    the distance itself. */
 static double distance32(const survey *s, float got, double want)
 {
-    if (s->binary->prim == mica_prim_logaddexp && fabs(got - want) < 0x1p-50) return 0;
+    if (s->binary->prim == mica_prim_logaddexp && fabs(got - want) < 0x1p-46) return 0;
     return ulps32(got, want);
 }
 static double distance64(const survey *s, double got, long double want)

@@ -234,7 +234,7 @@ static void use_shared(void *argument)
     mica_scope *s = mica_scope_open(NULL);
     mica_array *mine = mica_multiply(s, mica_add(s, h->middle, h->base), mica_number(s, h->index));
     atomic_fetch_add(h->round, 1);
-    while (atomic_load(h->round) < THREADS) mica__cpu_pause();
+    while (atomic_load(h->round) < THREADS) mica__thread_yield();
     h->wrong += first(s, mine) != 7.0 * h->index;
     h->wrong += first(s, h->middle) != 4;
     h->wrong += mica_scope_close(s) != MICA_OK;
@@ -272,7 +272,7 @@ static void use_passing(void *argument)
     int *wrong = argument;
     for (int i = 0; i < 10 * ROUNDS; i++) {
         mica_array *t;
-        while (!(t = atomic_exchange(&published, NULL))) mica__cpu_pause();
+        while (!(t = atomic_exchange(&published, NULL))) mica__thread_yield();
         mica_scope *s = mica_scope_open(NULL);
         *wrong += first(s, mica_multiply(s, t, mica_number(s, 2))) != 2 * (i + 1);
         *wrong += mica_scope_close(s) != MICA_OK;
@@ -290,7 +290,7 @@ static void test_passing(void)
         mica_array *t = mica_add(s, number(s, i), mica_number(s, 1)), *y = mica_square(s, t);
         atomic_store(&published, t);
         CHECK(first(s, y) == (double)(i + 1) * (i + 1));
-        while (atomic_load(&taken) != i + 1) mica__cpu_pause();
+        while (atomic_load(&taken) != i + 1) mica__thread_yield();
         CHECK_EQUAL(mica_scope_close(s), MICA_OK);
     }
     mica__thread_join(&thread);

@@ -1,7 +1,9 @@
 """Programs drawn at random: graphs of the tables' functions, each step with its meaning in NumPy.
 
-``programs()`` is a Hypothesis strategy. A program prints as the Python text that repeats it. Element-wise steps
-come from the oracle's cases (name, domain, reference, tolerance); the rest are written below, one function a kind.
+``programs()`` is a Hypothesis strategy. A program prints as the Python text that repeats it. Element-wise
+steps
+come from the oracle's cases (name, domain, reference, tolerance); the rest are written below, one function a
+kind.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ DTYPES = ("float32",) * 6 + ("float64", "float16", "bfloat16", "int32", "uint8",
 class Step:
     """One call: ``run(m, *arrays)`` in mica, ``ref(*numpy)`` in NumPy.
 
-    ``ulp`` is what the result may be off from NumPy, by dtype (None: exact); ``size`` gives the magnitude at which
-    a unit is taken (None: each element's). ``loose``: another layout of the batch may give other bits. ``jumps``: a
+    ``ulp`` is what the result may be off from NumPy, by dtype (None: exact); ``size`` gives the magnitude at
+    which
+    a unit is taken (None: each element's). ``loose``: another layout of the batch may give other bits.
+    ``jumps``: a
     small change of an argument may change the result a lot. ``smooth``: the derivative is continuous.
     """
 

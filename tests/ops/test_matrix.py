@@ -25,6 +25,8 @@ BROADCAST = ((3, 1, 7), (5, 1), (3, 5, 7))
 MIXED = ((), (5, 3), (3,))
 EMPTY = (((0,),) * 3, ((3, 0, 2), (3, 1, 2), (2,)))
 LARGE = (100_003,)
+# Two axes of odd sizes: rows of blocks that do not end where the axis does.
+LARGE_MATRIX = (263, 389)
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-3, np.inf, -np.inf, np.nan)
 
 each_case = pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -169,12 +171,16 @@ def test_large(case: Case) -> None:
     """Odd sizes that span several blocks and leave a rest."""
     failures = Failures()
     for name in dtypes_of(case, "contiguous", large=True):
-        for layout in ("contiguous", "strided"):
-            drawn = arguments(case, (LARGE,) * len(case.domains), name)
+        others = ("strided", "transposed", "negative", "offset", "broadcast")
+        turn = values.seed_of("large", case.label, name) % len(others)
+        for layout, shape in (("contiguous", LARGE), *((o, LARGE_MATRIX) for o in others)):
+            if not LONG and layout not in ("contiguous", others[turn]):
+                continue
+            drawn = arguments(case, (shape,) * len(case.domains), name, layout)
             variant = case.variants[0]
             want = expected(case, drawn, variant)
             got = outcome(lambda: case.run(mx, [arranged(mx, x, n, layout) for x, n in drawn], variant))
-            judge(case, f"{case.name}{variant} {name} {layout} {LARGE}", got, want, drawn, variant, failures)
+            judge(case, f"{case.name}{variant} {name} {layout} {shape}", got, want, drawn, variant, failures)
     failures.raise_any()
 
 

@@ -205,7 +205,8 @@ def test_jvp_is_the_transpose_of_vjp(program: Program) -> None:
 @drawing(300, 3000)
 @given(programs(most=5, dtypes=("float64",), kinds=CALM))
 def test_gradient_is_the_difference_quotient(program: Program) -> None:
-    """Along a direction, with steps of two sizes: where these agree the function is smooth, and its derivative
+    """Along a direction, with steps of two sizes: where these agree the function is smooth, and its
+    derivative
     is theirs.
     """
     arrays = program.arrays()

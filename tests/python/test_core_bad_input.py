@@ -4,14 +4,19 @@ result; nothing is left over.
 
 from __future__ import annotations
 
-import gc
-import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.ops import coverage, target
+from tests.ops import target
 from tests.ops.target import mx
+from tests.ops.wrong import ODD, SIGNATURES, SMALL, an_array, counted, pick, value
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import gen  # noqa: E402
+import page  # noqa: E402
 
 COUNT = 1500 if target.LONG else 60
 ALLOWED = (
@@ -25,155 +30,6 @@ ALLOWED = (
     KeyError,
     NotImplementedError,
 )
-HUGE = (2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, -(2**63), 2**70, -(2**70))
-PARAMETER = re.compile(r"(\*?\w+):\s*([a-z]+\??)(?:\s*=\s*('[^']*'|[^,]+?))?\s*(?:,|$|->)")
-# Evaluating more elements than these would only take time.
-SMALL = 20_000
-
-
-def counted() -> dict | tuple | None:
-    """Counters of live objects, with nothing pending: the random state is a lazy chain of splits."""
-    mx.random.seed(0)
-    mx.eval(mx.random.state[0])
-    gc.collect()
-    return target.live()
-
-
-def signatures() -> dict[str, tuple[list[tuple[str, str, bool]], bool]]:
-    """Public name to (parameters as (name, kind, positional only), whether a vararg starts), for all rows
-    with a signature.
-    """
-    found = {}
-    for table in coverage.TABLES:
-        for kind, name, cls, text, rest in coverage.ROW.findall(table.read_text()):
-            if not text or (
-                kind == "PRIM" and (cls not in ("UNARY", "BINARY", "TERNARY") or "INTERNAL" in rest)
-            ):
-                continue
-            public = re.sub(r"^(random|fast|linalg|fft)_", r"\1.", name)
-            try:
-                target.resolve(mx, public)
-            except AttributeError:
-                continue
-            head, _, tail = text.partition("/")
-            before = PARAMETER.findall(head) if tail or text.endswith("/") else []
-            after = PARAMETER.findall(tail if tail or text.endswith("/") else head)
-            parameters = [(n.lstrip("*"), k, True) for n, k, _ in before] + [
-                (n.lstrip("*"), k, False) for n, k, _ in after
-            ]
-            found[public] = (parameters, text.startswith("*"))
-    return found
-
-
-SIGNATURES = signatures()
-DTYPES = (
-    "bool_",
-    "uint8",
-    "uint32",
-    "int8",
-    "int32",
-    "int64",
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-    "complex64",
-    "uint64",
-)
-SHAPES = ((), (1,), (3,), (2, 3), (3, 3), (0,), (2, 0), (2, 3, 4), (1, 1, 1, 1), (2, 2, 3, 4), (1,) * 9)
-ODD = (
-    None,
-    "a",
-    "",
-    object(),
-    [],
-    (),
-    {},
-    1.5,
-    float("nan"),
-    True,
-    b"x",
-    [1, [2]],
-    lambda: 0,
-    type,
-    np.zeros(2),
-    np.array(["a"]),
-    1j,
-    ...,
-    slice(1),
-    range(3),
-    mx.float32,
-    mx.cpu,
-)
-
-
-def pick(rng: np.random.Generator, items):
-    """One of these."""
-    return items[int(rng.integers(len(items)))]
-
-
-def an_array(rng: np.random.Generator):
-    """Any dtype, rank, layout; sometimes pending, empty, or with 2**40 elements and no memory."""
-    choice = rng.random()
-    if choice < 0.04 and target.IS_MICA:
-        return mx.broadcast_to(mx.array(1.0), pick(rng, ((2**40,), (2**20, 2**20), (1, 2**33))))
-    shape = pick(rng, SHAPES)
-    a = mx.ones(shape, dtype=getattr(mx, pick(rng, DTYPES)))
-    if choice < 0.2:
-        a = a * 2 if a.dtype != mx.bool_ else a
-    elif choice < 0.3:
-        a = a.T
-    elif choice < 0.4 and a.ndim:
-        a = a[::-1]
-    elif choice < 0.45:
-        a = mx.full(shape, float("nan"))
-    elif choice < 0.5 and target.IS_MICA:
-        a = mx.full(shape, 2**30).astype(mx.int32)
-    return a
-
-
-def an_int(rng: np.random.Generator):
-    """Small, mostly."""
-    return int(rng.integers(-6, 7)) if rng.random() < 0.75 else pick(rng, HUGE)
-
-
-def some_ints(rng: np.random.Generator):
-    """A tuple or list of integers."""
-    return pick(rng, (tuple, list))(an_int(rng) for _ in range(int(rng.integers(0, 5))))
-
-
-def value(rng: np.random.Generator, kind: str):
-    """A value of a kind; one time in five anything else."""
-    if rng.random() < 0.2:
-        return pick(rng, ODD)
-    kind = kind.rstrip("?")
-    if kind == "array":
-        return an_array(rng)
-    if kind == "operand":
-        return (
-            an_array(rng)
-            if rng.random() < 0.6
-            else pick(
-                rng, (1, 2.5, True, 1j, np.float32(2), np.ones(3), np.ones((2, 3), np.int16), 2**40, -1)
-            )
-        )
-    if kind == "arrays":
-        return [an_array(rng) for _ in range(int(rng.integers(0, 4)))]
-    if kind in ("int", "axis"):
-        return an_int(rng)
-    if kind in ("axes", "dims", "shape"):
-        return some_ints(rng) if rng.random() < 0.7 else an_int(rng)
-    if kind == "float":
-        return pick(rng, (0.5, -1.0, 0.0, float("nan"), float("inf"), 1e300, 3, 1e-300, -float("inf")))
-    if kind == "dtype":
-        return getattr(mx, pick(rng, DTYPES))
-    if kind == "bool":
-        return bool(rng.integers(2))
-    if kind == "string":
-        return pick(rng, ("constant", "edge", "xy", "ij", "left", "causal", "\0", "x" * 1000, "é"))
-    if kind == "key":
-        return mx.random.key(3) if rng.random() < 0.7 else an_array(rng)
-    return pick(rng, ODD)
 
 
 def call(rng: np.random.Generator, name: str) -> str:
@@ -241,8 +97,14 @@ def test_wrong_calls(name: str) -> None:
 
 
 def test_signatures_are_found() -> None:
-    """The generator reads the tables."""
-    assert len(SIGNATURES) > 100
+    """The generator reads the tables: each function of Python, each kind of argument."""
+    assert {page.public_name(f) for f in gen.load()} <= set(SIGNATURES)
+    rng = np.random.default_rng(0)
+    kinds = {kind.rstrip("?") for parameters, _ in SIGNATURES.values() for _, kind, _ in parameters}
+    assert kinds <= set(gen.KINDS)
+    for kind in kinds:
+        drawn = [value(rng, kind) for _ in range(40)]
+        assert sum(not any(x is o for o in ODD) for x in drawn) > 10, f"value() draws nothing for {kind}"
     assert SIGNATURES["exp"][0] == [("a", "operand", True)]
     assert ("keepdims", "bool", False) in SIGNATURES["sum"][0]
 
@@ -308,41 +170,37 @@ def test_wrong_method_calls(method: str) -> None:
     assert counted() == before
 
 
-TRANSFORMS = (
-    "grad",
-    "value_and_grad",
-    "vjp",
-    "jvp",
-    "vmap",
-    "compile",
-    "checkpoint",
-    "custom_function",
-    "eval",
-    "async_eval",
-    "depends",
-    "save",
-    "load",
-    "save_safetensors",
-    "stream",
-    "set_default_device",
-    "set_default_stream",
-    "synchronize",
-    "set_printoptions",
-    "finfo",
-    "iinfo",
-    "issubdtype",
-    "isdtype",
-    "can_cast",
-    "result_type",
-    "broadcast_shapes",
-    "array",
-    "from_dlpack",
-    "Device",
-    "random.key",
-    "random.split",
-    "random.seed",
-    "random.permutation",
-)
+# Callables outside the tables that are not called with anything, and why.
+NOT_CALLED = {
+    "set_memory_limit": "what follows would run out of memory",
+    "set_cache_limit": "what follows would be slow",
+    "set_wired_limit": "a limit of the process",
+    "disable_compile": "what follows would not be compiled",
+    "new_stream": "streams live as long as the process",
+    "new_thread_local_stream": "streams live as long as the process",
+    "new_thread_unsafe_stream": "streams live as long as the process",
+    "clear_streams": "forgets streams of other tests",
+    "savez": "any keyword becomes a file's member; tests/python/test_core_io.py",
+    "savez_compressed": "tests/python/test_core_io.py",
+    "save_gguf": "tests/python/test_core_io.py",
+    "metal.start_capture": "starts a capture",
+}
+MODULES = ("random", "fast", "linalg", "fft", "metal", "cuda", "distributed")
+
+
+def rest() -> list[str]:
+    """Functions of mica.core, and classes that arguments make, that no table lists."""
+    aliases = {arguments[0] for arguments, _, _ in gen.rows(gen.ALIAS, "ALIAS")}
+    found = {name for name in dir(mx) if callable(getattr(mx, name))}
+    for module in MODULES:
+        inside = getattr(mx, module, None)
+        found |= {f"{module}.{name}" for name in dir(inside) if callable(getattr(inside, name))}
+    kept = {name for name in found if not name.rsplit(".", 1)[-1].startswith("_")}
+    kept = {n for n in kept if not isinstance(target.resolve(mx, n), type) or n in ("array", "Device")}
+    return sorted(kept - set(SIGNATURES) - aliases - set(NOT_CALLED) | {"custom_function"})
+
+
+TRANSFORMS = rest() if target.IS_MICA else []
 
 
 @pytest.mark.mica_only

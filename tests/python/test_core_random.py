@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from tests.ops.target import mx
+from tests.ops.target import mx, wheel
 
 KEY = mx.random.key(0)
 
@@ -240,3 +240,58 @@ def test_wrong_calls(wrong, kind) -> None:
     """Refused with the reference's class."""
     with pytest.raises(kind):
         mx.eval(wrong())
+
+
+N = 100_003  # several tasks of the generator, an odd word at the end
+EXACT = {
+    "uniform": lambda m, key, dtype: m.random.uniform(-2, 3, (N,), dtype=dtype, key=key),
+    "normal": lambda m, key, dtype: m.random.normal((N,), dtype=dtype, loc=0.5, scale=2.0, key=key),
+}
+NEAR = {
+    "gumbel": lambda m, key, dtype: m.random.gumbel((N,), dtype=dtype, key=key),
+    "laplace": lambda m, key, dtype: m.random.laplace((N,), dtype=dtype, key=key),
+    "truncated_normal": lambda m, key, dtype: m.random.truncated_normal(-1.5, 2.0, (N,), dtype=dtype, key=key),
+}
+WORDS = {
+    "randint": lambda m, key: m.random.randint(-100, 2**20, (N,), key=key),
+    "randint uint8": lambda m, key: m.random.randint(0, 200, (N,), dtype=m.uint8, key=key),
+    "bernoulli": lambda m, key: m.random.bernoulli(0.3, (N,), key=key),
+    "permutation": lambda m, key: m.random.permutation(N, key=key),
+    "split": lambda m, key: m.random.split(key, N),
+    "categorical": lambda m, key: m.random.categorical(m.array([0.1, 2, -1]), num_samples=N, key=key),
+    "normals of many keys": lambda m, key: m.vmap(lambda k: m.random.normal((1001,), key=k))(
+        m.random.split(key, 7)
+    ),
+    "words of many keys": lambda m, key: m.vmap(lambda k: m.random.randint(0, 9, (33, 3), key=k))(
+        m.random.split(key, 7)
+    ),
+    "complex": lambda m, key: m.random.normal((N,), dtype=m.complex64, key=key).view(m.float32),
+}
+needs_wheel = pytest.mark.skipif(wheel is None, reason="the reference is not installed")
+
+
+def drawn(module, draw, *dtype: str) -> np.ndarray:
+    """What a module draws, in float32 or as it is."""
+    x = draw(module, module.random.key(7), *(getattr(module, d) for d in dtype))
+    return np.array(x.astype(module.float32) if x.dtype == module.bfloat16 else x)
+
+
+@needs_wheel
+@pytest.mark.parametrize("name", WORDS)
+def test_many_words(name: str) -> None:
+    """Large draws, and those of many keys, to the bit."""
+    np.testing.assert_array_equal(drawn(mx, WORDS[name]), drawn(wheel, WORDS[name]))
+
+
+@needs_wheel
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", [*EXACT, *NEAR])
+def test_many_numbers(name: str, dtype: str) -> None:
+    """To the bit where the reference's functions are exact, else within 4 units of the numbers' scale; 16
+    where its erf, off by some units at the bounds, decides."""
+    draw = EXACT.get(name) or NEAR[name]
+    got, want = drawn(mx, draw, dtype), drawn(wheel, draw, dtype)
+    unit = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype]
+    units = 0 if name in EXACT else 16 if (name, dtype) == ("truncated_normal", "float32") else 4
+    limit = units * unit * np.maximum(np.abs(want), 1)
+    assert np.all(np.abs(got - want) <= limit), np.abs(got - want).max() / unit

@@ -62,5 +62,5 @@ def test_a_wrong_answer_is_seen() -> None:
 def test_a_missing_example_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The failure says what to write and where."""
     files = [docs.ExampleFile(f.path, f.head, [e for e in f.examples if e.name != "sort"]) for f in FILES]
-    (line,) = docs.missing(gen.load(), files)
+    (line,) = set(docs.missing(gen.load(), files)) - set(docs.missing(gen.load(), FILES))
     assert "sort has no example" in line and "docs/examples/sort.txt" in line and "make docs" in line

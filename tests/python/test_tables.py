@@ -57,7 +57,7 @@ def test_one_row_derives_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ('/// D.\nFUNC(f, "a: array, k: int = 1, m: int")', "without default follows"),
         ('/// D.\nFUNC(f, "a: array -> list")', "result 'list'"),
         ('/// D.\nFUNC(f, "a: shape?")', "no value for None"),
-        ('/// D.\nFUNC(f, "a: array, *b: arrays")', "only a first parameter"),
+        ('/// D.\nFUNC(f, "a: int = 1, *b: arrays")', "only arrays after parameters without default"),
         ('/// D.\nFUNC(f, "a: array"', "unclosed row"),
         ('/// D.\nFUNC(f, "a: array")\n/// D.\nFUNC(f, "a: array")', "two rows"),
     ],

@@ -1,9 +1,10 @@
-/* Copies between strided memories: rows where possible, square tiles where two axes are swapped, so that both sides use whole cache lines. */
+/* Copies between strided memories: rows where possible, square tiles where two axes are swapped, so
+ * that both sides use whole cache lines. */
 #include "backend/cpu/gather.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
 
-enum { TILE = 32, PART = 1 << 16 };
+enum { TILE = 64, PART = 1 << 16 };
 
 void mica__convert(size_t n, const void *from, mica_dtype from_dtype, void *to, mica_dtype to_dtype)
 {
@@ -35,19 +36,48 @@ typedef struct tiling {
     const char *from;
     char *to;
     size_t item;
-    int64_t rows, columns;               /* rows: strided in `to`, contiguous in `from`; columns: the reverse */
-    int64_t from_column, to_row;         /* strides in elements */
+    int64_t rows, columns; /* rows: strided in `to`, contiguous in `from`; columns: the reverse */
+    int64_t from_column, to_row; /* strides in elements */
     int64_t outer[MICA_MAX_NDIM], outer_from[MICA_MAX_NDIM], outer_to[MICA_MAX_NDIM];
     int nouter;
     int64_t row_tiles;
 } tiling;
 
-#define TILE_LOOP(type)                                                                            \
-    for (int64_t r = r0; r < r1; r++) {                                                            \
-        type *to = (type *)(void *)base_to + r * t->to_row;                                        \
-        const type *from = (const type *)(const void *)base_from + r;                              \
-        for (int64_t c = c0; c < c1; c++) to[c] = from[c * t->from_column];                        \
+/* A square whose sides are one cache line: its lines are read whole, one after the other, and
+   written whole. Lines that lie a power of two apart share a place in the cache, and would push
+   each other out if they were visited again. Element (row r, column c) is from[c][r]. */
+#define SQUARE(type)                                                                               \
+    static void square_##type(const type *from, int64_t from_column, type *to, int64_t to_row)     \
+    {                                                                                              \
+        enum { SIDE = 64 / sizeof(type) };                                                         \
+        type lines[SIDE][SIDE];                                                                    \
+        for (int c = 0; c < SIDE; c++) memcpy(lines[c], from + c * from_column, sizeof lines[c]);  \
+        for (int r = 0; r < SIDE; r++, to += to_row)                                               \
+            for (int c = 0; c < SIDE; c++) to[c] = lines[c][r];                                    \
+    }                                                                                              \
+    static void tile_##type(const tiling *t, const void *base_from, void *base_to, int64_t r0,     \
+                            int64_t r1)                                                            \
+    {                                                                                              \
+        enum { SIDE = 64 / sizeof(type) };                                                         \
+        int64_t whole = r0 + (r1 - r0) / SIDE * SIDE, c = 0;                                       \
+        for (; c + SIDE <= t->columns; c += SIDE) {                                                \
+            const type *from = (const type *)base_from + c * t->from_column;                       \
+            type *to = (type *)base_to + c;                                                        \
+            for (int64_t r = r0; r < whole; r += SIDE)                                             \
+                square_##type(from + r, t->from_column, to + r * t->to_row, t->to_row);            \
+            for (int64_t r = whole; r < r1; r++)                                                   \
+                for (int64_t i = 0; i < SIDE; i++)                                                 \
+                    to[r * t->to_row + i] = from[i * t->from_column + r];                          \
+        }                                                                                          \
+        for (; c < t->columns; c++)                                                                \
+            for (int64_t r = r0; r < r1; r++)                                                      \
+                ((type *)base_to)[r * t->to_row + c] =                                             \
+                    ((const type *)base_from)[c * t->from_column + r];                             \
     }
+SQUARE(uint8_t)
+SQUARE(uint16_t)
+SQUARE(uint32_t)
+SQUARE(uint64_t)
 
 static void tile_rows(void *context, size_t index)
 {
@@ -62,14 +92,11 @@ static void tile_rows(void *context, size_t index)
         base_to += k * t->outer_to[i] * (int64_t)t->item;
     }
     int64_t r1 = r0 + TILE < t->rows ? r0 + TILE : t->rows;
-    for (int64_t c0 = 0; c0 < t->columns; c0 += TILE) {
-        int64_t c1 = c0 + TILE < t->columns ? c0 + TILE : t->columns;
-        switch (t->item) {
-        case 1: TILE_LOOP(uint8_t) break;
-        case 2: TILE_LOOP(uint16_t) break;
-        case 4: TILE_LOOP(uint32_t) break;
-        default: TILE_LOOP(uint64_t) break;
-        }
+    switch (t->item) {
+    case 1: tile_uint8_t(t, base_from, base_to, r0, r1); break;
+    case 2: tile_uint16_t(t, base_from, base_to, r0, r1); break;
+    case 4: tile_uint32_t(t, base_from, base_to, r0, r1); break;
+    default: tile_uint64_t(t, base_from, base_to, r0, r1); break;
     }
 }
 
@@ -79,11 +106,17 @@ static bool copy_tiled(const mica__gather *g, void *to)
     int last = g->ndim - 1, along = -1;
     for (int i = 0; i < last; i++)
         if (g->strides[i] == 1) along = i;
-    if (along < 0 || g->strides[last] == 0 || g->shape[along] < 8 || g->shape[last] < 8) return false;
+    if (along < 0 || g->strides[last] == 0 || g->shape[along] < 8 || g->shape[last] < 8)
+        return false;
     int64_t dense[MICA_MAX_NDIM];
     mica__row_major(g->ndim, g->shape, dense);
-    tiling t = { .from = g->data, .to = to, .item = g->item, .rows = g->shape[along], .columns = g->shape[last],
-                 .from_column = g->strides[last], .to_row = dense[along] };
+    tiling t = { .from = g->data,
+                 .to = to,
+                 .item = g->item,
+                 .rows = g->shape[along],
+                 .columns = g->shape[last],
+                 .from_column = g->strides[last],
+                 .to_row = dense[along] };
     size_t count = 1;
     for (int i = 0; i < last; i++) {
         if (i == along) continue;
@@ -138,8 +171,8 @@ void mica__drop_copy(mica_array *copy)
     if (copy->ndim > 4) mica__free(copy->strides);
 }
 
-void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const void *from, const int64_t *from_strides, void *to,
-                        const int64_t *to_strides)
+void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const void *from,
+                        const int64_t *from_strides, void *to, const int64_t *to_strides)
 {
     int64_t index[MICA_MAX_NDIM] = { 0 };
     const char *f = from;
@@ -154,7 +187,8 @@ void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const v
     for (;;) {
         if (fs == 1 && ts == 1) memcpy(t, f, (size_t)n * item);
         else
-            for (int64_t i = 0; i < n; i++) memcpy(t + i * ts * (int64_t)item, f + i * fs * (int64_t)item, item);
+            for (int64_t i = 0; i < n; i++)
+                memcpy(t + i * ts * (int64_t)item, f + i * fs * (int64_t)item, item);
         int64_t axis = inner - 1;
         for (; axis >= 0; axis--) {
             f += from_strides[axis] * (int64_t)item;

@@ -5,7 +5,7 @@
 #include "backend/cpu/choose.h"
 #include "backend/cpu/kernel.h"
 
-enum { FEW = 4, LONG_ROW = 2048, LONG_COLUMN = 4096, WORK = 32 * 1024, GATHER = 8 };
+enum { FEW = 4, LONG_ROW = 4096, LONG_COLUMN = 4096, WORK = 32 * 1024, GATHER = 8 };
 
 typedef enum kind { COMPLEX, TO_HALF, FROM_HALF } kind;
 
@@ -15,15 +15,18 @@ typedef struct transform {
     kind kind;
     bool inverse;
     float scale;
-    int64_t outer, inner, n;              /* n: the transform's length, in reals for the half kinds */
-    int64_t in_count, out_count;          /* elements of a sequence */
-    int64_t in_floats, out_floats;        /* of an element */
-    int64_t tiles, a_task;                /* tiles of one row of inner (or of all, inner 1) */
+    int64_t outer, inner, n;       /* n: the transform's length, in reals for the half kinds */
+    int64_t in_count, out_count;   /* elements of a sequence */
+    int64_t in_floats, out_floats; /* of an element */
+    int64_t tiles, a_task;         /* tiles of one row of inner (or of all, inner 1) */
     float *in, *out;
     atomic_int status;
 } transform;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* ---- side by side ---- */
 
@@ -145,8 +148,7 @@ static void piece_task(void *context, size_t task)
     const pieces *p = context;
     const transform *t = p->t;
     int64_t first = (int64_t)task * WORK, last = least(t->n / 4 + 1, first + WORK);
-    if (t->kind == TO_HALF)
-        t->loops->split_row(t->n, t->real->half, first, last, t->scale, p->to);
+    if (t->kind == TO_HALF) t->loops->split_row(t->n, t->real->half, first, last, t->scale, p->to);
     else t->loops->join_row(t->n, t->real->half, first, last, p->from, p->to);
 }
 
@@ -158,8 +160,7 @@ static void in_pieces(const transform *t, const float *from, float *to)
 
 static int sequence(const transform *t, const float *from, float *to)
 {
-    if (t->kind == COMPLEX)
-        return mica__fft_row(t->loops, t->plan, from, to, t->inverse, t->scale);
+    if (t->kind == COMPLEX) return mica__fft_row(t->loops, t->plan, from, to, t->inverse, t->scale);
     if (!t->real) return odd_row(t, from, to);
     if (t->kind == TO_HALF) {
         MICA_TRY(mica__fft_row(t->loops, t->plan, from, to, false, 1));
@@ -179,8 +180,8 @@ static int sequence(const transform *t, const float *from, float *to)
 static void gather(const transform *t, int64_t first, int64_t columns, float *rows, bool back)
 {
     int64_t count = back ? t->out_count : t->in_count, f = back ? t->out_floats : t->in_floats;
-    float *data = (back ? t->out : t->in) +
-                  (first / t->inner * count * t->inner + first % t->inner) * f;
+    float *data =
+        (back ? t->out : t->in) + (first / t->inner * count * t->inner + first % t->inner) * f;
     for (int64_t j = 0; j < count; j++)
         for (int64_t c = 0; c < columns; c++) {
             float *a = data + (j * t->inner + c) * f, *b = rows + (c * count + j) * f;

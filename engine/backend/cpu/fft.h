@@ -29,10 +29,11 @@ typedef enum mica__fft_use {
 
 typedef enum mica__fft_way { MICA_FFT_DIRECT, MICA_FFT_STEPS, MICA_FFT_CHIRP } mica__fft_way;
 
-/* All members but the first are constant once the plan is made. */
+/* All members but the first two are constant once the plan is made. */
 typedef struct mica__fft_plan mica__fft_plan;
 struct mica__fft_plan {
     int references; /* under the cache's lock */
+    bool cached;    /* now or once */
     int64_t n;
     mica__fft_use use;
     size_t bytes;
@@ -40,7 +41,8 @@ struct mica__fft_plan {
     /* SIDE_BY_SIDE */
     int passes;
     mica__fft_pass pass[MICA_FFT_PASSES];
-    /* ROW: DIRECT by `first` alone; STEPS: n = first->n * second->n; CHIRP: a convolution by `row` */
+    /* ROW: DIRECT by `first` alone; STEPS: n = first->n * second->n; CHIRP: a convolution by `row`
+     */
     mica__fft_way way;
     const mica__fft_plan *first, *second, *row;
     /* STEPS: exp(-2 pi i k j / n) = fine[k % grain][j] * coarse[k / grain][j], k < first->n,
@@ -69,9 +71,9 @@ typedef struct mica__fft_side {
     ptrdiff_t step, lane;
 } mica__fft_side;
 
-/* A tile holds `lanes` sequences side by side: 2 * lanes floats an element, real parts first. `swap`
-   exchanges real and imaginary parts, which makes an inverse transform of a forward one. Rows are
-   pairs of real and imaginary part. */
+/* A tile holds `lanes` sequences side by side: 2 * lanes floats an element, real parts first.
+   `swap` exchanges real and imaginary parts, which makes an inverse transform of a forward one.
+   Rows are pairs of real and imaginary part. */
 typedef struct mica__fft_loops {
     int lanes;
     void (*load)(int64_t n, const mica__fft_side *from, int count, bool swap, float *tile);
@@ -100,8 +102,8 @@ extern const mica__fft_loops mica__fft_portable, mica__fft_v3, mica__fft_v4;
 
 /* ---- one contiguous sequence ---- */
 
-/* to = scale * the (inverse) transform of from, n pairs each; in parallel where it is long. from and
-   to do not overlap. */
+/* to = scale * the (inverse) transform of from, n pairs each; in parallel where it is long. from
+   and to do not overlap. */
 int mica__fft_row(const mica__fft_loops *loops, const mica__fft_plan *plan, const float *from,
                   float *to, bool inverse, float scale);
 

@@ -1,5 +1,5 @@
-/* What a length needs: factors, twiddles, the chirp's transform. All angles and sums in double; each
-   number is rounded once. Plans stay in a bounded cache. */
+/* What a length needs: factors, twiddles, the chirp's transform. All angles and sums in double;
+   each number is rounded once. Plans stay in a bounded cache. */
 #include <math.h>
 
 #include "backend/cpu/fft.h"
@@ -9,7 +9,8 @@ enum { CACHED = 64, SMALL = 16 };
 #define CACHED_BYTES ((size_t)96 << 20)
 #define TURN         6.283185307179586477 /* 2 pi */
 
-/* exp(-2 pi i k / n), 0 <= k < n: the angle is brought to the first eighth of the circle exactly. */
+/* exp(-2 pi i k / n), 0 <= k < n: the angle is brought to the first eighth of the circle exactly.
+ */
 static void root(int64_t k, int64_t n, double *re, double *im)
 {
     uint64_t eighth = 8 * (uint64_t)k / (uint64_t)n; /* n < 2^60: checked by the caller */
@@ -226,9 +227,17 @@ static int make_real(mica__fft_plan *p)
     return MICA_OK;
 }
 
+/* What lies in the cache is not alive: its two blocks are counted no more, and again before they
+   are freed. */
+static void count(const mica__fft_plan *p, int sign)
+{
+    mica__live_add(MICA_LIVE_HOST, sign * (p->numbers ? 2 : 1));
+}
+
 static void destroy(mica__fft_plan *p)
 {
     if (!p) return;
+    if (p->cached) count(p, 1);
     mica__fft_plan_give(p->first);
     mica__fft_plan_give(p->second);
     mica__fft_plan_give(p->row);
@@ -260,9 +269,18 @@ static struct {
 } cache = { .lock = MICA_MUTEX_INIT };
 static mica__once registered = MICA_ONCE_INIT;
 
-static void lock_cache(void) { mica__mutex_lock(&cache.lock); }
-static void unlock_cache(void) { mica__mutex_unlock(&cache.lock); }
-static void register_fork(void) { mica__at_fork(lock_cache, unlock_cache, unlock_cache); }
+static void lock_cache(void)
+{
+    mica__mutex_lock(&cache.lock);
+}
+static void unlock_cache(void)
+{
+    mica__mutex_unlock(&cache.lock);
+}
+static void register_fork(void)
+{
+    mica__at_fork(lock_cache, unlock_cache, unlock_cache);
+}
 
 static mica__fft_plan *find(int64_t n, mica__fft_use use)
 {
@@ -292,6 +310,8 @@ static int enter(mica__fft_plan *p, mica__fft_plan *left[CACHED])
     cache.count++;
     cache.bytes += p->bytes;
     p->references = 2;
+    p->cached = true;
+    count(p, -1);
     return n;
 }
 

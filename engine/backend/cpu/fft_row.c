@@ -126,12 +126,9 @@ static int by_chirp(row *r)
 int mica__fft_row(const mica__fft_loops *loops, const mica__fft_plan *plan, const float *from,
                   float *to, bool inverse, float scale)
 {
-    row r = { .loops = loops,
-              .plan = plan,
-              .from = from,
-              .to = to,
-              .inverse = inverse,
-              .scale = scale };
+    row r = {
+        .loops = loops, .plan = plan, .from = from, .to = to, .inverse = inverse, .scale = scale
+    };
     atomic_init(&r.status, MICA_OK);
     switch (plan->way) {
     case MICA_FFT_STEPS: return by_steps(&r);

@@ -1,5 +1,5 @@
-/* The kernel of the Hadamard transform: n = m 2^k, H_n = H_m x H_(2^k) (Kronecker product). Rows are
-   transformed in place in float32 or float64. */
+/* The kernel of the Hadamard transform: n = m 2^k, H_n = H_m x H_(2^k) (Kronecker product). Rows
+   are transformed in place in float32 or float64. */
 #include "backend/cpu/hadamard.h"
 
 #include "backend/cpu/choose.h"
@@ -14,12 +14,12 @@ static const uint32_t twelve[12] = { 0x2,   0xaab, 0x3c8, 0x96e, 0xf20, 0x5ba,
 static const uint32_t twenty[20] = { 0x933de, 0x2e3bd, 0x5477b, 0xa0ef7, 0x499ef, 0x637c1, 0xc6ba2,
                                      0x8d764, 0x1aee8, 0x359f0, 0xfa53,  0x174a7, 0x26d4e, 0x45e9c,
                                      0x83d39, 0xf7a6d, 0xef4fa, 0xdedd5, 0xbdf8b, 0x7bf36 };
-static const uint32_t twenty_eight[28] = {
-    0xcd69e7e, 0x9ad7c7d, 0x37ab8fb, 0x6d571f7, 0xd8ae3ef, 0xb3587df, 0x66b4f3f,
-    0xb467f43, 0x6acbe87, 0xd593d8e, 0xab27b9c, 0x564f7b8, 0xac9aff0, 0x5b31fe1,
-    0x87fb325, 0xff66ca,  0x1decd95, 0x39ddb2a, 0x71bf654, 0xe17eca9, 0xc2fd9d2,
-    0xfcf1299, 0xfbe2532, 0xf7c4ae4, 0xef8d549, 0xdf1ea13, 0xbe3d4a6, 0x7e7a94c
-};
+static const uint32_t twenty_eight[28] = { 0xcd69e7e, 0x9ad7c7d, 0x37ab8fb, 0x6d571f7, 0xd8ae3ef,
+                                           0xb3587df, 0x66b4f3f, 0xb467f43, 0x6acbe87, 0xd593d8e,
+                                           0xab27b9c, 0x564f7b8, 0xac9aff0, 0x5b31fe1, 0x87fb325,
+                                           0xff66ca,  0x1decd95, 0x39ddb2a, 0x71bf654, 0xe17eca9,
+                                           0xc2fd9d2, 0xfcf1299, 0xfbe2532, 0xf7c4ae4, 0xef8d549,
+                                           0xdf1ea13, 0xbe3d4a6, 0x7e7a94c };
 
 typedef struct hadamard {
     const mica__hadamard_loops *loops;
@@ -76,6 +76,7 @@ int mica__kernel_hadamard(mica__launch *l)
     atomic_init(&h.status, MICA_OK);
     h.a_task = n < WORK ? WORK / n : 1;
     mica__spread_tasks((h.rows + h.a_task - 1) / h.a_task, in->size, rows_task, &h);
-    return atomic_load(&h.status) == MICA_OK ? MICA_OK
-                                             : mica__fail_memory("hadamard_transform", (size_t)n * 4);
+    return atomic_load(&h.status) == MICA_OK
+               ? MICA_OK
+               : mica__fail_memory("hadamard_transform", (size_t)n * 4);
 }

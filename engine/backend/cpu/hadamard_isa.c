@@ -46,18 +46,20 @@
     }                                                                                              \
     static void name##_matrix(const mica__hadamard_matrix *m, T *x, int64_t apart)                 \
     {                                                                                              \
-        for (int64_t c = 0; c < apart; c++) {                                                      \
-            T in[28], out[28];                                                                     \
-            for (int i = 0; i < m->size; i++) in[i] = x[i * apart + c];                            \
+        T sign[28][28];                                                                            \
+        for (int i = 0; i < m->size; i++)                                                          \
+            for (int j = 0; j < m->size; j++)                                                      \
+                sign[i][j] = (m->transposed ? m->signs[j] >> i : m->signs[i] >> j) & 1 ? -1 : 1;   \
+        for (int64_t c = 0; c < apart; c += COLUMNS) {                                             \
+            T in[28][COLUMNS] = { { 0 } };                                                         \
+            size_t bytes = (size_t)(apart - c < COLUMNS ? apart - c : COLUMNS) * sizeof(T);        \
+            for (int i = 0; i < m->size; i++) memcpy(in[i], x + i * apart + c, bytes);             \
             for (int i = 0; i < m->size; i++) {                                                    \
-                T sum = 0;                                                                         \
-                for (int j = 0; j < m->size; j++) {                                                \
-                    uint32_t line = m->transposed ? m->signs[j] >> i : m->signs[i] >> j;           \
-                    sum += line & 1 ? -in[j] : in[j];                                              \
-                }                                                                                  \
-                out[i] = sum;                                                                      \
+                T sum[COLUMNS] = { 0 };                                                            \
+                for (int j = 0; j < m->size; j++)                                                  \
+                    for (int k = 0; k < COLUMNS; k++) sum[k] += sign[i][j] * in[j][k];             \
+                memcpy(x + i * apart + c, sum, bytes);                                             \
             }                                                                                      \
-            for (int i = 0; i < m->size; i++) x[i * apart + c] = out[i];                           \
         }                                                                                          \
     }                                                                                              \
     static void name(const mica__hadamard_matrix *m, int64_t n, double scale, T *x)                \
@@ -70,7 +72,7 @@
         for (int64_t i = 0; i < n; i++) x[i] *= (T)scale;                                          \
     }
 
-enum { BLOCK = 2048 };
+enum { BLOCK = 2048, COLUMNS = 16 };
 LOOPS(single, float)
 LOOPS(wide, double)
 

@@ -1,22 +1,16 @@
 /* Inner loops of rms_norm and layer_norm. */
 #include "backend/cpu/norm.h"
 
-#include "backend/cpu/loops.h"
+#include "backend/cpu/lanes.h"
 #include "kernel/body.h"
 
-#define BLOCK(type) __attribute__((vector_size(64), aligned(_Alignof(type)), may_alias))
-typedef float float_block BLOCK(float);
-typedef double double_block BLOCK(double);
-
-/* T: the type; V, L: a block and its elements. A sum over i of the expression `at(v, i)`, written
+/* T: the type; V: a vector; 2 L: lanes. A sum over i of the expression `at(v, i)`, written
  * for blocks and for single elements. */
-#define LOADED(V, p) (*(const V *)(const void *)(p))
 #define LOOPS(suffix, T, V, L)                                                                     \
-    MICA_BODY double fold_##suffix(V a, V b, const T *rest)                                        \
+    MICA_BODY double fold_##suffix(const V *a, const T *rest)                                      \
     {                                                                                              \
         T lanes[2 * L];                                                                            \
-        memcpy(lanes, &a, sizeof a);                                                               \
-        memcpy(lanes + L, &b, sizeof b);                                                           \
+        memcpy(lanes, a, sizeof lanes);                                                            \
         for (int j = 0; j < 2 * L; j++) lanes[j] += rest[j];                                       \
         for (int half = L; half; half /= 2)                                                        \
             for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];                            \
@@ -25,30 +19,27 @@ typedef double double_block BLOCK(double);
     static double sum_##suffix(size_t n, const void *elements)                                     \
     {                                                                                              \
         const T *x = elements;                                                                     \
-        V a = { 0 }, b = { 0 };                                                                    \
+        V a[MICA_VECTORS] = { { 0 } };                                                             \
         T rest[2 * L] = { 0 };                                                                     \
         size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L) {                                                       \
-            a += LOADED(V, x + i);                                                                 \
-            b += LOADED(V, x + i + L);                                                             \
-        }                                                                                          \
+        for (; i + 2 * L <= n; i += 2 * L) MICA_EACH_VECTOR(k) a[k] += MICA_AT(V, x + i, k);       \
         for (size_t j = 0; i < n; i++, j++) rest[j] = x[i];                                        \
-        return fold_##suffix(a, b, rest);                                                          \
+        return fold_##suffix(a, rest);                                                             \
     }                                                                                              \
     static double squares_##suffix(size_t n, const void *elements, double mean)                    \
     {                                                                                              \
         const T *x = elements;                                                                     \
         T m = (T)mean;                                                                             \
-        V a = { 0 }, b = { 0 };                                                                    \
+        V a[MICA_VECTORS] = { { 0 } };                                                             \
         T rest[2 * L] = { 0 };                                                                     \
         size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L) {                                                       \
-            V p = LOADED(V, x + i) - m, q = LOADED(V, x + i + L) - m;                              \
-            a += p * p;                                                                            \
-            b += q * q;                                                                            \
-        }                                                                                          \
+        for (; i + 2 * L <= n; i += 2 * L) MICA_EACH_VECTOR(k)                                     \
+            {                                                                                      \
+                V p = MICA_AT(V, x + i, k) - m;                                                    \
+                a[k] += p * p;                                                                     \
+            }                                                                                      \
         for (size_t j = 0; i < n; i++, j++) rest[j] = (x[i] - m) * (x[i] - m);                     \
-        return fold_##suffix(a, b, rest);                                                          \
+        return fold_##suffix(a, rest);                                                             \
     }                                                                                              \
     static void normalise_##suffix(size_t n, const void *elements, const mica__norm_row *row,      \
                                    void *out)                                                      \
@@ -74,22 +65,22 @@ typedef double double_block BLOCK(double);
                                        const mica__norm_row *row, double sums[2])                  \
     {                                                                                              \
         T m = (T)row->mean, r = (T)row->reciprocal;                                                \
-        V a[2] = { { 0 } }, b[2] = { { 0 } };                                                      \
+        V a[MICA_VECTORS] = { { 0 } }, b[MICA_VECTORS] = { { 0 } };                                \
         T rest[2][2 * L] = { { 0 } };                                                              \
         size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L)                                                         \
-            for (int k = 0; k < 2; k++) {                                                          \
-                V g = LOADED(V, d + i + k * L);                                                    \
-                if (w) g *= LOADED(V, w + i + k * L);                                              \
+        for (; i + 2 * L <= n; i += 2 * L) MICA_EACH_VECTOR(k)                                     \
+            {                                                                                      \
+                V g = MICA_AT(V, d + i, k);                                                        \
+                if (w) g *= MICA_AT(V, w + i, k);                                                  \
                 a[k] += g;                                                                         \
-                b[k] += g * ((LOADED(V, x + i + k * L) - m) * r);                                  \
+                b[k] += g * ((MICA_AT(V, x + i, k) - m) * r);                                      \
             }                                                                                      \
         for (size_t j = 0; i < n; i++, j++) {                                                      \
             rest[0][j] = w ? d[i] * w[i] : d[i];                                                   \
             rest[1][j] = rest[0][j] * ((x[i] - m) * r);                                            \
         }                                                                                          \
-        sums[0] = fold_##suffix(a[0], a[1], rest[0]);                                              \
-        sums[1] = fold_##suffix(b[0], b[1], rest[1]);                                              \
+        sums[0] = fold_##suffix(a, rest[0]);                                                       \
+        sums[1] = fold_##suffix(b, rest[1]);                                                       \
     }                                                                                              \
     static void moments_##suffix(size_t n, const void *x, const void *w, const void *d,            \
                                  const mica__norm_row *row, double sums[2])                        \
@@ -119,8 +110,8 @@ typedef double double_block BLOCK(double);
         else backward_of_##suffix(n, x, NULL, d, row, dx, NULL, NULL);                             \
     }
 
-LOOPS(f32, float, float_block, 16)
-LOOPS(f64, double, double_block, 8)
+LOOPS(f32, float, mica__floats, 16)
+LOOPS(f64, double, mica__doubles, 8)
 
 #define TABLE(suffix)                                                                              \
     {                                                                                              \

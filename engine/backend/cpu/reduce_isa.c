@@ -1,16 +1,9 @@
 /* Inner loops of reductions: rows of contiguous elements, and columns side by side. */
-#include "backend/cpu/loops.h"
+#include "backend/cpu/lanes.h"
 #include "backend/cpu/reduce.h"
 #include "kernel/body.h"
 
-#if defined(__GNUC__)
-#define BLOCK(type) __attribute__((vector_size(64), aligned(_Alignof(type)), may_alias))
-#endif
-
 /* ---- sums and products of floats: lanes ---- */
-
-typedef float float_block BLOCK(float);
-typedef double double_block BLOCK(double);
 
 #define LANED(name, type, block, per_block, op, identity)                                          \
     /* Lanes to one value; `a` has 2 * per_block of them. */                                       \
@@ -30,15 +23,11 @@ typedef double double_block BLOCK(double);
         for (int j = 0; j < 2 * per_block; j++) lanes[j] = identity;                               \
         size_t i = 0;                                                                              \
         if (n >= 2 * per_block) {                                                                  \
-            block a, b;                                                                            \
-            memcpy(&a, lanes, sizeof a);                                                           \
-            b = a;                                                                                 \
-            for (; i + 2 * per_block <= n; i += 2 * per_block) {                                   \
-                a = a op * (const block *)(const void *)(x + i);                                   \
-                b = b op * (const block *)(const void *)(x + i + per_block);                       \
-            }                                                                                      \
-            memcpy(lanes, &a, sizeof a);                                                           \
-            memcpy(lanes + per_block, &b, sizeof b);                                               \
+            block a[MICA_VECTORS];                                                                 \
+            memcpy(a, lanes, sizeof a);                                                            \
+            for (; i + 2 * per_block <= n; i += 2 * per_block)                                     \
+                MICA_EACH_VECTOR(k) a[k] = a[k] op MICA_AT(block, x + i, k);                       \
+            memcpy(lanes, a, sizeof lanes);                                                        \
         }                                                                                          \
         for (size_t j = 0; i < n; i++, j++) lanes[j] = lanes[j] op x[i];                           \
         return fold_##name(lanes);                                                                 \
@@ -62,10 +51,10 @@ typedef double double_block BLOCK(double);
         for (size_t i = 0; i < n; i++) to[i] = to[i] op(double) from[i];                           \
     }
 
-LANED(sum_f32, float, float_block, 16, +, 0.0f)
-LANED(prod_f32, float, float_block, 16, *, 1.0f)
-LANED(sum_f64, double, double_block, 8, +, 0.0)
-LANED(prod_f64, double, double_block, 8, *, 1.0)
+LANED(sum_f32, float, mica__floats, 16, +, 0.0f)
+LANED(prod_f32, float, mica__floats, 16, *, 1.0f)
+LANED(sum_f64, double, mica__doubles, 8, +, 0.0)
+LANED(prod_f64, double, mica__doubles, 8, *, 1.0)
 #undef LANED
 
 static void merge_sum_f64(void *wide, const void *other, size_t n)
@@ -201,8 +190,7 @@ FREE(min_i64, int64_t, b < a ? b : a, INT64_MAX)
 FREE(all_u8, uint8_t, (uint8_t)(a &b), 1)
 FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
 
-/* Extrema of floats: NaN wins. Compilers do not split such an accumulator, so it is a block here.
- */
+/* Extrema of floats: NaN wins. */
 #define EXTREMUM(name, type, bits, block, bit_block, per_block, better, identity)                  \
     MICA_BODY type pick_##name(type a, type b)                                                     \
     {                                                                                              \
@@ -216,11 +204,12 @@ FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
             type a = identity;                                                                     \
             size_t i = 0;                                                                          \
             if (n >= 4 * per_block) {                                                              \
-                block m[2];                                                                        \
+                block m[MICA_VECTORS];                                                             \
                 memcpy(m, at, sizeof m);                                                           \
                 for (i = 2 * per_block; i + 2 * per_block <= n; i += 2 * per_block)                \
-                    for (int k = 0; k < 2; k++) {                                                  \
-                        block b = *(const block *)(const void *)(at + i + (size_t)k * per_block);  \
+                    MICA_EACH_VECTOR(k)                                                            \
+                    {                                                                              \
+                        block b = MICA_AT(block, at + i, k);                                       \
                         bit_block take = (bit_block)(b better m[k]) | (bit_block)(b != b);         \
                         m[k] = (block)(((bit_block)b & take) | ((bit_block)m[k] & ~take));         \
                     }                                                                              \
@@ -239,12 +228,10 @@ FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
         for (size_t i = 0; i < n; i++) t[i] = pick_##name(t[i], f[i]);                             \
     }
 
-typedef int32_t int_block BLOCK(int32_t);
-typedef int64_t long_block BLOCK(int64_t);
-EXTREMUM(max_f32, float, int32_t, float_block, int_block, 16, >, -k_infinity_f32())
-EXTREMUM(min_f32, float, int32_t, float_block, int_block, 16, <, k_infinity_f32())
-EXTREMUM(max_f64, double, int64_t, double_block, long_block, 8, >, -k_infinity_f64())
-EXTREMUM(min_f64, double, int64_t, double_block, long_block, 8, <, k_infinity_f64())
+EXTREMUM(max_f32, float, int32_t, mica__floats, mica__float_bits, 16, >, -k_infinity_f32())
+EXTREMUM(min_f32, float, int32_t, mica__floats, mica__float_bits, 16, <, k_infinity_f32())
+EXTREMUM(max_f64, double, int64_t, mica__doubles, mica__double_bits, 8, >, -k_infinity_f64())
+EXTREMUM(min_f64, double, int64_t, mica__doubles, mica__double_bits, 8, <, k_infinity_f64())
 
 /* Complex numbers compare by real, then imaginary part; one with a NaN wins. */
 #define EXTREMUM_COMPLEX(name, better, sign)                                                       \

@@ -1,15 +1,9 @@
 /* Inner loops of softmax and log-sum-exp. */
 #include "backend/cpu/softmax.h"
 
-#include "backend/cpu/loops.h"
+#include "backend/cpu/lanes.h"
 #include "backend/cpu/reduce.h"
 #include "kernel/scalar.h"
-
-#define BLOCK(type) __attribute__((vector_size(64), aligned(_Alignof(type)), may_alias))
-typedef float float_block BLOCK(float);
-typedef double double_block BLOCK(double);
-typedef int32_t int_block BLOCK(int32_t);
-typedef int64_t long_block BLOCK(int64_t);
 
 #define ROWS(suffix, type, block, bit_block, per_block)                                            \
     static type max_##suffix(const type *x, size_t n)                                              \
@@ -17,11 +11,12 @@ typedef int64_t long_block BLOCK(int64_t);
         type m = -k_infinity_##suffix();                                                           \
         size_t i = 0;                                                                              \
         if (n >= 4 * per_block) {                                                                  \
-            block a[2];                                                                            \
+            block a[MICA_VECTORS];                                                                 \
             memcpy(a, x, sizeof a);                                                                \
             for (i = 2 * per_block; i + 2 * per_block <= n; i += 2 * per_block)                    \
-                for (int k = 0; k < 2; k++) {                                                      \
-                    block b = *(const block *)(const void *)(x + i + (size_t)k * per_block);       \
+                MICA_EACH_VECTOR(k)                                                                \
+                {                                                                                  \
+                    block b = MICA_AT(block, x + i, k);                                            \
                     bit_block take = (bit_block)(b > a[k]) | (bit_block)(b != b);                  \
                     a[k] = (block)(((bit_block)b & take) | ((bit_block)a[k] & ~take));             \
                 }                                                                                  \
@@ -37,15 +32,12 @@ typedef int64_t long_block BLOCK(int64_t);
     {                                                                                              \
         MICA_LOOP                                                                                  \
         for (size_t i = 0; i < n; i++) e[i] = k_exp_##suffix(x[i] - max);                          \
-        type lanes[2 * per_block] = { 0 };                                                         \
-        block a = { 0 }, b = { 0 };                                                                \
+        type lanes[2 * per_block];                                                                 \
+        block a[MICA_VECTORS] = { { 0 } };                                                         \
         size_t i = 0;                                                                              \
-        for (; i + 2 * per_block <= n; i += 2 * per_block) {                                       \
-            a += *(const block *)(const void *)(e + i);                                            \
-            b += *(const block *)(const void *)(e + i + per_block);                                \
-        }                                                                                          \
-        memcpy(lanes, &a, sizeof a);                                                               \
-        memcpy(lanes + per_block, &b, sizeof b);                                                   \
+        for (; i + 2 * per_block <= n; i += 2 * per_block)                                         \
+            MICA_EACH_VECTOR(k) a[k] += MICA_AT(block, e + i, k);                                  \
+        memcpy(lanes, a, sizeof lanes);                                                            \
         for (size_t j = 0; i < n; i++, j++) lanes[j] += e[i];                                      \
         for (int half = per_block; half; half /= 2)                                                \
             for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];                            \
@@ -56,8 +48,8 @@ typedef int64_t long_block BLOCK(int64_t);
         for (size_t i = 0; i < n; i++) x[i] *= factor;                                             \
     }
 
-ROWS(f32, float, float_block, int_block, 16)
-ROWS(f64, double, double_block, long_block, 8)
+ROWS(f32, float, mica__floats, mica__float_bits, 16)
+ROWS(f64, double, mica__doubles, mica__double_bits, 8)
 
 const mica__softmax_loops MICA_ISA_FUNCTION(mica__softmax_) = { .max_f32 = max_f32,
                                                                 .exp_f32 = exp_f32,

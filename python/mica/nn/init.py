@@ -201,7 +201,9 @@ def sparse(sparsity: float, mean: float = 0.0, std: float = 1.0, dtype: mx.Dtype
 
 
 def _orthonormal(a: mx.array) -> mx.array:
-    """The factor Q of A = Q R with a positive diagonal of R: Gram-Schmidt, twice for each column (Giraud, Langou, Rozloznik 2005)."""
+    """The factor Q of A = Q R with a positive diagonal of R: Gram-Schmidt, twice for each column
+    (Giraud, Langou, Rozloznik 2005).
+    """
     columns = [a[:, 0] / mx.sqrt(mx.sum(mx.square(a[:, 0])))]
     for i in range(1, a.shape[1]):
         basis = mx.stack(columns)

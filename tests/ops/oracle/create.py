@@ -141,8 +141,6 @@ case(
     ulp=EXACT,
     later=True,
 )
-for window in ("hanning", "hamming", "blackman", "bartlett"):
-    create(window, v(5), v(1), v(0), v(-1), v(64), later=True, ulp=ulps(4, 4), scaled=True)
 
 _VALUES = (
     1,

@@ -183,7 +183,20 @@ for name in ("add", "subtract", "multiply", "maximum", "minimum"):
         ulp={"float32": 2, "float64": 2, "float16": 2, "bfloat16": 2, "complex64": 8},
         variants=(v(0), v([0, 2, 0]), v(slice(0, 3)), v((slice(None), slice(1, None))), v((Ellipsis,))),
         call=lambda m, x, u, key, _name=name: getattr(x.at[key], _name)(u),
-        diff=(0, 1) if name in ("add", "subtract") else (),
+        diff=() if name in ("maximum", "minimum") else (0, 1),
+    )
+# An index that is given twice would be a tie.
+for name in ("maximum", "minimum"):
+    index(
+        f"array.at.{name}",
+        X(-4, 4),
+        X(-3, 3),
+        shapes=(((4, 5), ()), ((4, 5), (5,))),
+        dtypes=("float32", "float64"),
+        variants=(v(0), v([0, 2]), v(slice(0, 3)), v((slice(None), slice(1, None)))),
+        call=lambda m, x, u, key, _name=name: getattr(x.at[key], _name)(u),
+        diff=(0, 1),
+        label="derivative",
     )
 index(
     "array.at.divide",
@@ -193,5 +206,5 @@ index(
     ulp={"float32": 4, "float64": 4, "float16": 2, "bfloat16": 2, "complex64": 16},
     variants=(v(0), v([0, 2, 0]), v(slice(0, 3))),
     call=lambda m, x, u, key: x.at[key].divide(u),
-    diff=(),
+    diff=(0, 1),
 )

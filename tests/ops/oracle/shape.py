@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.ops.cases import EXACT, X, case, family, v
+from tests.ops.cases import EXACT, X, case, family, ulps, v
 from tests.ops.values import ALL
 
 family("shape")
@@ -16,7 +16,8 @@ SMALL = ("float32", "int8", "complex64", "bfloat16", "bool_")
 
 def shape(name, variants, shapes=(S3,), domains=ANY, **kwargs):
     """A function that moves elements and computes nothing."""
-    case(name, *domains, shapes=shapes, variants=variants, ulp=EXACT, **kwargs)
+    kwargs.setdefault("ulp", EXACT)
+    case(name, *domains, shapes=shapes, variants=variants, **kwargs)
 
 
 shape(
@@ -170,6 +171,14 @@ shape(
     diff=(),
     later=True,
 )
+shape(
+    "trace",
+    (v(), v(1), v(0, 1, 2), v(offset=-1, axis1=0, axis2=2)),
+    shapes=(S3, ((4, 4),)),
+    dtypes=("float32", "float64"),
+    ulp=ulps(4),
+    label="derivative",
+)
 shape("contiguous", (v(), v(True), v(allow_col_major=True)), shapes=(S3, ((),), ((0, 2),)))
 shape(
     "as_strided",
@@ -194,7 +203,6 @@ shape(
     shapes=(((2, 3), (3, 2)), ((3,), (2, 2)), ((), (2,))),
     later=True,
     dtypes=("int32", "float32"),
-    diff=(),
 )
 shape(
     "diff",
@@ -202,6 +210,15 @@ shape(
     later=True,
     dtypes=("int32", "bool_", "uint8", "int64"),
     diff=(),
+)
+shape(
+    "diff",
+    (v(), v(2), v(n=1, axis=0)),
+    later=True,
+    dtypes=("float32", "float64"),
+    ulp=ulps(4),
+    scaled=True,
+    label="derivative",
 )
 
 # Methods and properties that move elements.

@@ -46,7 +46,6 @@ case(
     ulp=EXACT,
     call=_partition,
     dtypes=REALS,
-    vmap=False,
 )
 case(
     "argpartition",
@@ -56,7 +55,6 @@ case(
     ulp=EXACT,
     call=_argpartition,
     dtypes=REALS,
-    vmap=False,
     diff=(),
 )
 case(

@@ -4,7 +4,7 @@
 #include "backend/cpu/isa.h"
 #include "runtime/pool.h"
 
-static const mica__gemm_isa *kernels(void)
+const mica__gemm_isa *mica__gemm_kernels(void)
 {
 #if defined(MICA_WITH_V4)
     if (mica__isa_level() >= MICA_ISA_V4) return &mica__gemm_v4;
@@ -26,7 +26,7 @@ static const mica__gemm_pairs *pair_kernels(void)
     return NULL;
 }
 
-static mica__gemm_store store_of(mica_dtype dtype)
+mica__gemm_store mica__gemm_store_of(mica_dtype dtype)
 {
     switch (dtype) {
     case MICA_FLOAT64: return MICA_STORE_F64;
@@ -49,9 +49,9 @@ static mica__gemm_form form_of(mica_dtype dtype, bool is_b)
 
 static mica__gemm_plan plan_of(const mica__gemm *g)
 {
-    const mica__gemm_isa *isa = kernels();
+    const mica__gemm_isa *isa = mica__gemm_kernels();
     mica__gemm_plan p = {
-        .g = g, .isa = isa, .store = store_of(g->dtype), .m = g->m, .n = g->n, .k = g->k
+        .g = g, .isa = isa, .store = mica__gemm_store_of(g->dtype), .m = g->m, .n = g->n, .k = g->k
     };
     bool half = g->dtype == MICA_FLOAT16 || g->dtype == MICA_BFLOAT16;
     bool wide = g->dtype == MICA_FLOAT64;

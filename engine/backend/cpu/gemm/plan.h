@@ -6,6 +6,10 @@
 #include "backend/cpu/gemm/gemm.h"
 #include "backend/cpu/gemm/kernel.h"
 
+/* The tables of the instruction set in use, and the storage of a type in them. */
+const mica__gemm_isa *mica__gemm_kernels(void);
+mica__gemm_store mica__gemm_store_of(mica_dtype dtype);
+
 /* What the packing does to the elements. */
 typedef enum mica__gemm_form {
     MICA_FORM_F32, /* copies */

@@ -1,0 +1,159 @@
+"""Functions with rules of their own: custom_function, checkpoint, depends."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from mica import core
+from mica._transforms import _Traced, _wraps, jvp, vjp
+
+# typing is left out at run time: its import takes longer than the engine's.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_array = core.array
+
+
+class custom_function:
+    """A function with derivative and batching rules of its own.
+
+    Use as a decorator, then attach rules: ``@f.vjp`` takes (primals, cotangents, outputs), ``@f.jvp``
+    (primals, tangents), ``@f.vmap`` (inputs, axes) and returns (outputs, axes). One positional argument is
+    passed bare, several as a tuple.
+    """
+
+    def __init__(self, f: Callable) -> None:
+        self._function = f
+        self._vjp: Callable | None = None
+        self._jvp: Callable | None = None
+        self._vmap: Callable | None = None
+        functools.update_wrapper(self, f)
+
+    def vjp(self, f: Callable) -> custom_function:
+        """Register the vector-Jacobian product."""
+        self._vjp = f
+        return self
+
+    def jvp(self, f: Callable) -> custom_function:
+        """Register the Jacobian-vector product."""
+        self._jvp = f
+        return self
+
+    def vmap(self, f: Callable) -> custom_function:
+        """Register the batching rule."""
+        self._vmap = f
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not (self._vjp or self._jvp or self._vmap):
+            return self._function(*args, **kwargs)
+        if kwargs and (self._jvp or self._vmap):
+            raise ValueError(
+                "[custom_function] keyword arguments go with a vjp rule only, not with jvp or vmap."
+            )
+        arrays = core._flatten(args, False)
+        # The function sees detached values: only the rules know its derivative.
+        with _Traced(arrays) as inner:
+            value = self._function(*core._rebuild(args, [core.stop_gradient(a) for a in arrays]), **kwargs)
+            inner.keep = core._flatten(value, False)
+        outputs = core._flatten(value, False)
+        bare = len(args) == 1
+
+        def packed(leaves: list, absent: bool = False) -> Any:
+            tree = core._rebuild(args, leaves)
+            return tree[0] if bare else tuple(tree)
+
+        def pull(primals: list, cotangents: list, results: list) -> list:
+            found = self._vjp(
+                packed(primals), core._rebuild(value, cotangents), core._rebuild(value, results), **kwargs
+            )
+            return _leaves_like(args, (found,) if bare else found)
+
+        def push(primals: list, tangents: list) -> list:
+            found = self._jvp(packed(primals), packed(tangents))
+            return core._flatten(found, False)
+
+        def batch(inputs: list, axes: list, size: int) -> list:
+            found, out_axes = self._vmap(packed(inputs), packed(axes))
+            leaves = core._flatten(found, False)
+            moved = []
+            for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
+                if axis is None:
+                    leaf = core.broadcast_to(leaf, (size, *leaf.shape))
+                elif axis:
+                    leaf = core.moveaxis(leaf, axis, 0)
+                moved.append(leaf)
+            return moved
+
+        rules = (pull if self._vjp else None, push if self._jvp else None, batch if self._vmap else None)
+        return core._rebuild(value, core._custom(arrays, outputs, *rules))
+
+
+def _out_axes(axes: Any, tree: Any) -> list:
+    if axes is None or isinstance(axes, int):
+        return [axes] * len(core._flatten(tree, False))
+    if isinstance(tree, (list, tuple)):
+        return [a for x, t in zip(axes, tree, strict=False) for a in _out_axes(x, t)]
+    if isinstance(tree, dict):
+        return [a for key in tree for a in _out_axes(axes[key], tree[key])]
+    return _out_axes(axes[0], tree)
+
+
+def _leaves_like(like: Any, found: Any) -> list:
+    """The gradients in the order of the arrays of ``like``; None where there is none."""
+    if isinstance(like, _array):
+        return [found if isinstance(found, _array) else None]
+    if isinstance(like, (list, tuple)):
+        parts = list(found) if isinstance(found, (list, tuple)) else [found]
+        parts += [None] * (len(like) - len(parts))
+        return [leaf for a, b in zip(like, parts, strict=False) for leaf in _leaves_like(a, b)]
+    if isinstance(like, dict):
+        return [
+            leaf
+            for key in like
+            for leaf in _leaves_like(like[key], found.get(key) if isinstance(found, dict) else None)
+        ]
+    return []
+
+
+def checkpoint(fun: Callable) -> Callable:
+    """Return ``fun`` with its intermediate results recomputed in the backward pass instead of kept."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        arrays = core._flatten((args, kwargs), False)
+        if not any(core._is_traced(a) for a in arrays):
+            return fun(*args, **kwargs)
+        with _Traced(arrays) as inner:
+            trees = core._rebuild((args, kwargs), [core.stop_gradient(a) for a in arrays])
+            value = fun(*trees[0], **trees[1])
+            inner.keep = core._flatten(value, False)
+        outputs = core._flatten(value, False)
+
+        def again(leaves: list) -> Callable:
+            def recompute(*fresh: Any) -> list:
+                rebuilt = core._rebuild((args, kwargs), list(fresh))
+                return core._flatten(fun(*rebuilt[0], **rebuilt[1]), False)
+
+            return recompute
+
+        def pull(primals: list, cotangents: list, results: list) -> list:
+            # Tied to the cotangents, so that the second computation does not start before the backward pass
+            # needs it.
+            later = core._depends(primals, cotangents)
+            return vjp(again(later), later, cotangents)[1]
+
+        def push(primals: list, tangents: list) -> list:
+            pairs = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents, strict=False)]
+            return jvp(again(primals), primals, pairs)[1]
+
+        return core._rebuild(value, core._custom(arrays, outputs, pull, push, None))
+
+    return _wraps(fun, call)
+
+
+def depends(inputs: Any, dependencies: Any) -> Any:
+    """Return ``inputs`` (an array or a sequence) such that they are evaluated after ``dependencies``."""
+    leaves = core._flatten(inputs, True)
+    return core._rebuild(inputs, core._depends(leaves, core._flatten(dependencies, True)))

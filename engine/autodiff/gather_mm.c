@@ -58,8 +58,7 @@ static mica_array *membership(mica_scope *s, mica_array *segments, int64_t k, mi
     start[last] = 1;
     mica_array *to = mica__slice(s, wide, start, step, shape);
     mica_array *at = mica_arange_integer(s, 0, k, 1, MICA_INT64);
-    return mica__cast(s,
-                      mica_logical_and(s, mica_greater_equal(s, at, from), mica_less(s, at, to)),
+    return mica__cast(s, mica_logical_and(s, mica_greater_equal(s, at, from), mica_less(s, at, to)),
                       dtype);
 }
 
@@ -68,8 +67,9 @@ VJP_RULE(segmented_mm)
 {
     mica_array *segments = n->inputs[2];
     if (needed[2]) {
-        mica__error(s, MICA_EVALUE, "[segmented_mm] no derivative wrt the segments; use "
-                                    "stop_gradient on them.");
+        mica__error(s, MICA_EVALUE,
+                    "[segmented_mm] no derivative wrt the segments; use "
+                    "stop_gradient on them.");
         return;
     }
     if (!C) return;

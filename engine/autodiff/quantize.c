@@ -84,7 +84,7 @@ static bool refuse(mica_scope *s, const char *name, bool affine, const bool need
     if (needed[0])
         mica__error(s, MICA_ERUNTIME,
                     "[%s::vjp] no gradient wrt the quantized weights; differentiate by x, scales "
-                    "and biases, or by the weights before quantize with qqmm.",
+                    "and biases, or by float weights with qqmm (nn.QQLinear: call train() first).",
                     name);
     else if (!affine && needed[1])
         mica__error(s, MICA_EVALUE, "[%s::vjp] no gradient wrt the scales of this mode.", name);

@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) uint32_t word_at(const char *p)
 #define SHIFTED(bits, size, chunk, block, out)                                                     \
     do {                                                                                           \
         enum {                                                                                     \
-            AT = (chunk) * 8 % (size),                                                             \
+            AT = (chunk)*8 % (size),                                                               \
             B0 = BYTE_OF(bits, size, AT),                                                          \
             B1 = BYTE_OF(bits, size, AT + 4),                                                      \
             S0 = SHIFT_OF(bits, size, AT),                                                         \
@@ -77,13 +77,13 @@ static inline __attribute__((always_inline)) void e4m3_value(const u8 *shifted, 
     *out = (v8)((u8)LESS(tiny, v) | nan | ((*shifted << 24) & 0x80000000u));
 }
 
-#define VALUE_1(v, out) (out) = INTEGER_VALUE(1, v)
-#define VALUE_2(v, out) (out) = INTEGER_VALUE(2, v)
-#define VALUE_3(v, out) (out) = INTEGER_VALUE(3, v)
-#define VALUE_4(v, out) (out) = INTEGER_VALUE(4, v)
-#define VALUE_5(v, out) (out) = INTEGER_VALUE(5, v)
-#define VALUE_6(v, out) (out) = INTEGER_VALUE(6, v)
-#define VALUE_8(v, out) (out) = INTEGER_VALUE(8, v)
+#define VALUE_1(v, out)    (out) = INTEGER_VALUE(1, v)
+#define VALUE_2(v, out)    (out) = INTEGER_VALUE(2, v)
+#define VALUE_3(v, out)    (out) = INTEGER_VALUE(3, v)
+#define VALUE_4(v, out)    (out) = INTEGER_VALUE(4, v)
+#define VALUE_5(v, out)    (out) = INTEGER_VALUE(5, v)
+#define VALUE_6(v, out)    (out) = INTEGER_VALUE(6, v)
+#define VALUE_8(v, out)    (out) = INTEGER_VALUE(8, v)
 #define VALUE_E2M1(v, out) e2m1_value(&(v), &(out))
 #define VALUE_E4M3(v, out) e4m3_value(&(v), &(out))
 
@@ -167,13 +167,13 @@ static inline __attribute__((always_inline)) float small_dot(size_t n, const flo
         EACH_ROW(FINISH)                                                                           \
     }
 
-#define EXPAND_STEP(bits, value, size, chunk)                                                            \
+#define EXPAND_STEP(bits, value, size, chunk)                                                      \
     do {                                                                                           \
         u8 shifted;                                                                                \
         v8 q;                                                                                      \
         SHIFTED(bits, size, chunk, at, shifted);                                                   \
         value(shifted, q);                                                                         \
-        STORE(out + j + 8 * (chunk), q *scale + bias);                                             \
+        STORE(out + j + 8 * (chunk), q * scale + bias);                                            \
     } while (0)
 
 #define EXPAND(name, bits, value, block_size)                                                      \
@@ -184,11 +184,11 @@ static inline __attribute__((always_inline)) float small_dot(size_t n, const flo
         for (size_t j = 0; j < n; j += (block_size), at += (block_size) * (bits) / 8) {            \
             size_t g = (first + j) / group;                                                        \
             float scale = scales[g], bias = biases ? biases[g] : 0;                                \
-            EXPAND_STEP(bits, value, block_size, 0);                                                           \
-            EXPAND_STEP(bits, value, block_size, 1);                                                           \
+            EXPAND_STEP(bits, value, block_size, 0);                                               \
+            EXPAND_STEP(bits, value, block_size, 1);                                               \
             if ((block_size) == 32) {                                                              \
-                EXPAND_STEP(bits, value, block_size, 2);                                                       \
-                EXPAND_STEP(bits, value, block_size, 3);                                                       \
+                EXPAND_STEP(bits, value, block_size, 2);                                           \
+                EXPAND_STEP(bits, value, block_size, 3);                                           \
             }                                                                                      \
         }                                                                                          \
     }

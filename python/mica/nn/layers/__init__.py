@@ -13,6 +13,7 @@ from mica.nn.layers.linear import Bilinear, Identity, Linear
 from mica.nn.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from mica.nn.layers.pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from mica.nn.layers.positional_encoding import ALiBi, RoPE, SinusoidalPositionalEncoding
+from mica.nn.layers.quantized import QQLinear, QuantizedEmbedding, QuantizedLinear, quantize
 from mica.nn.layers.recurrent import GRU, LSTM, RNN
 from mica.nn.layers.transformer import (
     MultiHeadAttention,

@@ -36,3 +36,15 @@ class Embedding(Module):
     def as_linear(self, x: mx.array) -> mx.array:
         """Use the table as the weight of a linear layer: ``(..., dims)`` to ``(..., num_embeddings)``."""
         return x @ self["weight"].T
+
+    def to_quantized(
+        self,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+        quantize_input: bool = False,
+    ) -> Module:
+        """The layer with its weight in few bits: ``QuantizedEmbedding``."""
+        from mica.nn.layers.quantized import embedding_to_quantized
+
+        return embedding_to_quantized(self, group_size, bits, mode, quantize_input)

@@ -49,6 +49,20 @@ class Linear(Module):
         weight = self["weight"].T
         return mx.addmm(self["bias"], x, weight) if "bias" in self else x @ weight
 
+    def to_quantized(
+        self,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+        quantize_input: bool = False,
+    ) -> Module:
+        """The layer with its weight in few bits: ``QuantizedLinear``, or ``QQLinear`` when inputs
+        are quantized too.
+        """
+        from mica.nn.layers.quantized import linear_to_quantized
+
+        return linear_to_quantized(self, group_size, bits, mode, quantize_input)
+
 
 class Bilinear(Module):
     r"""A form that is linear in each of two inputs: :math:`y_k = x_1^\top W_k x_2 + b_k`.

@@ -39,3 +39,11 @@ if(Python_Interpreter_FOUND)
     add_test(NAME tables_are_current COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/gen.py --check)
     add_test(NAME layers COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
 endif()
+
+# LAPACK of the Python package, where the build's Python has it.
+get_filename_component(python_home "${Python_EXECUTABLE}" DIRECTORY)
+file(GLOB lapack "${python_home}/../lib/python3*/site-packages/scipy_openblas32/lib/libscipy_openblas.so")
+if(lapack)
+    list(GET lapack 0 lapack)
+    set_tests_properties(test_linalg PROPERTIES ENVIRONMENT "MICA_LAPACK=${lapack}")
+endif()

@@ -35,6 +35,7 @@ KINDS = {
     "dtype": ("mica_dtype ", "dtype", "Dtype"),
     "string": ("const char *", "string", "str"),
     "mask": ("mica_mask ", "mask", "None | str | array"),
+    "order": ("mica_order ", "order", "None | int | float | str"),
 }
 # No pointer or value stands for None in these.
 NEVER_NONE = {"arrays", "bool", "shape"}

@@ -48,6 +48,7 @@ ACCEPTS = {
     "float": "number",
     "dtype": "dtype",
     "string": "text",
+    "order": "number, `'fro'` or `'nuc'`",
     "mask": "`'causal'`, or an array of bool or of the scores' type",
 }
 NONE_MEANS = {

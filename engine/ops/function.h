@@ -16,6 +16,7 @@ typedef union mica__value {
     mica_dtype dtype;    /* dtype */
     const char *string;  /* string */
     mica_mask mask;      /* mask */
+    mica_order order;    /* order */
 } mica__value;
 
 typedef struct mica__function {

@@ -1743,6 +1743,127 @@ static mica_array *call_hadamard_transform(mica_scope *scope, const mica__value 
     return mica_hadamard_transform(scope, v[0].array, v[1].real);
 }
 
+static mica_array *call_linalg_cholesky(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cholesky(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_linalg_cholesky_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cholesky_inv(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_linalg_cross(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_cross(scope, v[0].array, v[1].array, v[2].axis);
+}
+
+static mica_array *call_linalg_det(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_det(scope, v[0].array);
+}
+
+static mica_array *call_linalg_eig(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_eig(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_eigvals(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_eigvals(scope, v[0].array);
+}
+
+static mica_array *call_linalg_eigh(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_eigh(scope, v[0].array, v[1].string);
+    return NULL;
+}
+
+static mica_array *call_linalg_eigvalsh(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_eigvalsh(scope, v[0].array, v[1].string);
+}
+
+static mica_array *call_linalg_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_inv(scope, v[0].array);
+}
+
+static mica_array *call_linalg_lu(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_lu(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_lu_factor(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_lu_factor(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_norm(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_norm(scope, v[0].array, v[1].order, v[2].dims, v[3].boolean);
+}
+
+static mica_array *call_linalg_pinv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_pinv(scope, v[0].array);
+}
+
+static mica_array *call_linalg_qr(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_qr(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_slogdet(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_slogdet(scope, v[0].array);
+    return NULL;
+}
+
+static mica_array *call_linalg_solve(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_solve(scope, v[0].array, v[1].array);
+}
+
+static mica_array *call_linalg_solve_triangular(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_solve_triangular(scope, v[0].array, v[1].array, v[2].boolean);
+}
+
+static mica_array *call_linalg_svd(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    *many = mica_linalg_svd(scope, v[0].array, v[1].boolean);
+    return NULL;
+}
+
+static mica_array *call_linalg_tri_inv(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_linalg_tri_inv(scope, v[0].array, v[1].boolean);
+}
+
+static mica_array *call_random_multivariate_normal(mica_scope *scope, const mica__value *v, mica_arrays *many)
+{
+    (void)many;
+    return mica_random_multivariate_normal(scope, v[0].array, v[1].array, v[2].dims, v[3].dtype,
+                                           v[4].array);
+}
+
 const mica__function mica__functions[] = {
     { "abs", "a: operand, /",
       "Element-wise absolute value; the magnitude, in float32, for complex numbers.", call_abs },
@@ -2206,6 +2327,46 @@ const mica__function mica__functions[] = {
       "Hann window: 0.5 - 0.5 cos(2 pi n / (M - 1)), n = 0 ... M - 1; float32, [1] for M = 1, empty for M < 1.", call_hanning },
     { "hadamard_transform", "a: array, scale: float? = None",
       "Product of the Hadamard matrix with the last axis, of size m * 2^k with m = 1, 12, 20 or 28, times scale (1 / sqrt(size), which makes it orthogonal). Floating types keep their type, others become float32; halves add up in float32.", call_hadamard_transform },
+    { "linalg_cholesky", "a: array, upper: bool = False",
+      "The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is not positive definite.", call_linalg_cholesky },
+    { "linalg_cholesky_inv", "a: array, upper: bool = False",
+      "The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of a^T a for upper ones.", call_linalg_cholesky_inv },
+    { "linalg_cross", "a: array, b: array, axis: axis = -1",
+      "The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes broadcast; any type.", call_linalg_cross },
+    { "linalg_det", "a: array",
+      "Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded.", call_linalg_det },
+    { "linalg_eig", "a: array -> tuple",
+      "Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64.", call_linalg_eig },
+    { "linalg_eigvals", "a: array",
+      "Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64.", call_linalg_eigvals },
+    { "linalg_eigh", "a: array, UPLO: string = 'L' -> tuple",
+      "Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64.", call_linalg_eigh },
+    { "linalg_eigvalsh", "a: array, UPLO: string = 'L'",
+      "Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64.", call_linalg_eigvalsh },
+    { "linalg_inv", "a: array",
+      "Inverses of square matrices. RuntimeError at evaluation when one is singular.", call_linalg_inv },
+    { "linalg_lu", "a: array -> tuple",
+      "LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32.", call_linalg_lu },
+    { "linalg_lu_factor", "a: array -> tuple",
+      "LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32.", call_linalg_lu_factor },
+    { "linalg_norm", "a: array, /, ord: order = None, axis: axes = None, keepdims: bool = False",
+      "Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p, sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2 (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the flattened array. Complex numbers count by magnitude.", call_linalg_norm },
+    { "linalg_pinv", "a: array",
+      "The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0.", call_linalg_pinv },
+    { "linalg_qr", "a: array -> tuple",
+      "QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n).", call_linalg_qr },
+    { "linalg_slogdet", "a: array -> tuple",
+      "Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64; halves are computed in float32 and rounded.", call_linalg_slogdet },
+    { "linalg_solve", "a: array, b: array",
+      "X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular.", call_linalg_solve },
+    { "linalg_solve_triangular", "a: array, b: array, *, upper: bool = False",
+      "X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0.", call_linalg_solve_triangular },
+    { "linalg_svd", "a: array, compute_uv: bool = True -> bare_tuple",
+      "Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64.", call_linalg_svd },
+    { "linalg_tri_inv", "a: array, upper: bool = False",
+      "Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read.", call_linalg_tri_inv },
+    { "random_multivariate_normal", "mean: array, cov: array, shape: dims = (), dtype: dtype? = float32, key: key? = None",
+      "Numbers from normal distributions with means (..., n) and covariances (..., n, n), positive semidefinite: shape (shape, n), by default that of mean and covariance together. float32 alone.", call_random_multivariate_normal },
     { NULL, NULL, NULL, NULL },
 };
 

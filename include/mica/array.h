@@ -34,6 +34,15 @@ typedef struct mica_mask {
 #define MICA_NO_MASK ((mica_mask){ .causal = false, .array = NULL })
 #define MICA_CAUSAL ((mica_mask){ .causal = true, .array = NULL })
 
+/** Which norm mica_linalg_norm takes: the default one, one with a number (MICA_ORDER(2)), or one with a name (MICA_ORDER_NAMED("nuc")). */
+typedef struct mica_order {
+    const char *name; /* NULL: the default; "": the number */
+    double number;
+} mica_order;
+#define MICA_DEFAULT_ORDER    ((mica_order){ .name = NULL, .number = 0 })
+#define MICA_ORDER(p)         ((mica_order){ .name = "", .number = (p) })
+#define MICA_ORDER_NAMED(text) ((mica_order){ .name = (text), .number = 0 })
+
 /** A shape or a list of axes, written in place: MICA_SHAPE(8, 1). */
 #define MICA_SHAPE(...)                                                                            \
     ((mica_dims){ .n = (int64_t)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)),      \

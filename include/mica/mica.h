@@ -10,5 +10,6 @@
 #include "mica/stream.h"
 #include "mica/memory.h"
 #include "mica/io.h"
+#include "mica/lapack.h"
 
 #endif

@@ -780,6 +780,7 @@ cumulative_prod = cumprod
 cumulative_sum = cumsum
 empty = zeros
 empty_like = zeros_like
+matrix_norm = linalg_norm
 pow = power
 
 class _random(_random_head):
@@ -822,6 +823,9 @@ class _random(_random_head):
     def permutation_of(self, n: int, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
         """0 ... n - 1 in random order, uint32."""
 
+    def multivariate_normal(self, mean: array, cov: array, shape: Sequence[int] = (), dtype: None | Dtype = float32, key: None | array = None, *, stream: StreamOrDevice = None) -> array:
+        """Numbers from normal distributions with means (..., n) and covariances (..., n, n), positive semidefinite: shape (shape, n), by default that of mean and covariance together. float32 alone."""
+
 random: _random
 
 class _fast(_fast_head):
@@ -844,6 +848,66 @@ class _fast(_fast_head):
         """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
 
 fast: _fast
+
+class _linalg(_linalg_head):
+    def cholesky(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is not positive definite."""
+
+    def cholesky_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of a^T a for upper ones."""
+
+    def cross(self, a: array, b: array, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
+        """The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes broadcast; any type."""
+
+    def det(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded."""
+
+    def eig(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64."""
+
+    def eigvals(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64."""
+
+    def eigh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64."""
+
+    def eigvalsh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> array:
+        """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64."""
+
+    def inv(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """Inverses of square matrices. RuntimeError at evaluation when one is singular."""
+
+    def lu(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32."""
+
+    def lu_factor(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32."""
+
+    def norm(self, a: array, /, ord: None | int | float | str = None, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p, sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2 (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the flattened array. Complex numbers count by magnitude."""
+
+    def pinv(self, a: array, *, stream: StreamOrDevice = None) -> array:
+        """The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0."""
+
+    def qr(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n)."""
+
+    def slogdet(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
+        """Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64; halves are computed in float32 and rounded."""
+
+    def solve(self, a: array, b: array, *, stream: StreamOrDevice = None) -> array:
+        """X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular."""
+
+    def solve_triangular(self, a: array, b: array, *, upper: bool = False, stream: StreamOrDevice = None) -> array:
+        """X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0."""
+
+    def svd(self, a: array, compute_uv: bool = True, *, stream: StreamOrDevice = None) -> array | tuple[array, ...]:
+        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64."""
+
+    def tri_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
+        """Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read."""
+
+linalg: _linalg
 
 class _fft(_fft_head):
     def fft(self, a: array, n: None | int = None, axis: int = -1, norm: str = 'backward', *, stream: StreamOrDevice = None) -> array:

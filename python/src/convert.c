@@ -166,6 +166,18 @@ static mica_outcome mask_from(PyObject *o, mica_mask *out)
     return out->array ? MICA_TAKEN : MICA_WRONG_TYPE;
 }
 
+static mica_outcome order_from(PyObject *o, mica_order *out)
+{
+    out->number = 0;
+    if (PyUnicode_Check(o)) {
+        out->name = PyUnicode_AsUTF8AndSize(o, NULL);
+        if (out->name && !*out->name) out->name = " "; /* no name, and no number either */
+        return out->name ? MICA_TAKEN : MICA_RAISED;
+    }
+    out->name = "";
+    return real_from(o, &out->number);
+}
+
 mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o, mica__value *out)
 {
     int64_t integer = 0;
@@ -199,6 +211,7 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
         out->string = PyUnicode_AsUTF8AndSize(o, NULL);
         return out->string ? MICA_TAKEN : MICA_RAISED;
     case MICA_KIND_MASK: return mask_from(o, &out->mask);
+    case MICA_KIND_ORDER: return order_from(o, &out->order);
     default: return MICA_WRONG_TYPE;
     }
 }

@@ -21,6 +21,7 @@ static const struct {
     [MICA_KIND_DTYPE] = { "dtype", "Dtype" },
     [MICA_KIND_STRING] = { "string", "str" },
     [MICA_KIND_MASK] = { "mask", "array, 'causal'" },
+    [MICA_KIND_ORDER] = { "order", "int, float, str" },
     [MICA_KIND_STREAM] = { "stream", "Stream, Device, DeviceType" },
 };
 

@@ -23,6 +23,7 @@ typedef enum mica_kind {
     MICA_KIND_DTYPE,
     MICA_KIND_STRING,
     MICA_KIND_MASK,
+    MICA_KIND_ORDER,
     MICA_KIND_STREAM
 } mica_kind;
 

@@ -188,6 +188,7 @@ static mica__value draw_value(mica_scope *s, int place, const char *kind)
     else if (IS("operand")) v.array = left_out ? NULL : draw_operand(s);
     else if (IS("key")) v.array = draw_key(s);
     else if (IS("mask")) v.mask = (mica_mask){ .causal = once_in(3), .array = once_in(2) ? draw_array(s) : NULL };
+    else if (IS("order")) v.order = (mica_order){ once_in(3) ? NULL : once_in(3) ? draw_string() : "", draw_real() };
     else if (IS("axes")) v.dims = once_in(3) ? MICA_ALL_AXES : draw_dims(place, false);
     else if (IS("axis")) v.axis = left_out ? MICA_FLATTEN : draw_axis();
     else if (IS("dims") || IS("shape")) v.dims = left_out ? MICA_ALL_AXES : draw_dims(place, !once_in(8));

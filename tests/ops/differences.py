@@ -98,6 +98,27 @@ DIFFERENCES = (
     ),
     Difference("isclose, allclose of unsigned integers", "the wheel's difference wraps", "compares values"),
     Difference("as_strided of views", "the wheel fails at eval", "strides over the row-major elements"),
+    Difference(
+        "linalg of matrices without rows; of NaN in eig, eigvals",
+        "the wheel dies",
+        "empty results; RuntimeError at evaluation",
+    ),
+    Difference(
+        "linalg.cholesky of a matrix that is not positive definite",
+        "the wheel gives an unfinished factor",
+        "RuntimeError at evaluation",
+    ),
+    Difference("linalg.eigh of NaN", "the wheel gives values that are none", "NaN"),
+    Difference(
+        "linalg.eigh, eigvalsh with UPLO other than 'L' and 'U'",
+        "the wheel reads the upper triangle",
+        "ValueError",
+    ),
+    Difference("linalg.solve", "the wheel does not broadcast leading axes", "as in solve_triangular"),
+    Difference(
+        "linalg.det, slogdet of halves beyond 3 x 3", "the wheel refuses", "computed in float32, rounded once"
+    ),
+    Difference("derivatives of linalg", "the wheel has none", "standard formulas"),
     Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
     Difference("allocation that cannot be satisfied", "the wheel dies", "MemoryError"),
     Difference("hadamard_transform(float64)", "the wheel refuses it", "a float64 result"),
@@ -147,6 +168,10 @@ _MEANT = tuple(
         (
             r"^vecdot.*a result, expected ValueError: \[vecdot\] axis is out of bounds",
             "leading axes broadcast, as the array API standard asks",
+        ),
+        (
+            r"^linalg\.(det|slogdet).* b?float16 .*a result, expected ValueError: \[linalg::lu_factor\]",
+            "determinants of halves exist beyond 3 x 3 too",
         ),
         (
             r"^conv.* float64 .*got unsupported data type",

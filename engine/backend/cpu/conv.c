@@ -31,16 +31,8 @@ static void pack_task(void *context, size_t index)
     const mica__conv *c = f->c;
     int64_t strip = (int64_t)index % f->strips, group = (int64_t)index / f->strips;
     int64_t all = c->window[0] * c->window[1] * c->window[2];
-    mica__gemm_form form = c->rounds      ? MICA_FORM_HALF
-                           : c->unit == 8 ? MICA_FORM_F64
-                                          : MICA_FORM_F32;
-    mica__gemm_operand o = { form,
-                             c->item,
-                             f->w,
-                             (ptrdiff_t)(all * c->inputs),
-                             1,
-                             (size_t)c->inputs,
-                             c->isa->widen[c->store] };
+    mica__gemm_operand o =
+        mica__conv_operand(c, f->w, (ptrdiff_t)(all * c->inputs), 1, (size_t)c->inputs);
     int64_t line = strip * c->width,
             lines = c->outputs - line < c->width ? c->outputs - line : c->width;
     char *to = f->packed + (group * f->strips + strip) * c->steps * c->width * (int64_t)c->unit;

@@ -80,4 +80,18 @@ int64_t mica__conv_row(const mica__conv *c, const mica__conv_source *source, int
 int mica__conv_depthwise(mica__conv *c, const char *w, char *y);
 int mica__conv_depthwise_weight(mica__conv *c, const char *cotangent, char *w);
 
+/* Elements at `data` as lines and steps that the packing reads; `depth` steps. */
+static inline mica__gemm_operand mica__conv_operand(const mica__conv *c, const char *data,
+                                                    ptrdiff_t line, ptrdiff_t step, size_t depth)
+{
+    mica__gemm_form form = c->unit == 8 ? MICA_FORM_F64 : MICA_FORM_F32;
+    return (mica__gemm_operand){ .form = c->rounds ? MICA_FORM_HALF : form,
+                                 .element = (size_t)c->item,
+                                 .data = data,
+                                 .line = line,
+                                 .step = step,
+                                 .depth = depth,
+                                 .widen = c->isa->widen[c->store] };
+}
+
 #endif

@@ -22,16 +22,8 @@ static void pack_strip(const backward *b, const mica__conv_source *s, int64_t n,
                        int64_t lines, char *to)
 {
     const mica__conv *c = b->c;
-    mica__gemm_form form = c->rounds      ? MICA_FORM_HALF
-                           : c->unit == 8 ? MICA_FORM_F64
-                                          : MICA_FORM_F32;
-    mica__gemm_operand o = { form,
-                             c->item,
-                             b->cotangent,
-                             1,
-                             (ptrdiff_t)(c->axis[2].step * c->groups * c->outputs),
-                             (size_t)s->count[2],
-                             c->isa->widen[c->store] };
+    ptrdiff_t step = (ptrdiff_t)(c->axis[2].step * c->groups * c->outputs);
+    mica__gemm_operand o = mica__conv_operand(c, b->cotangent, 1, step, (size_t)s->count[2]);
     for (int64_t z = 0; z < s->count[0]; z++)
         for (int64_t y = 0; y < s->count[1]; y++) {
             mica__gemm_pack(&o, mica__conv_row(c, s, n, z, y) + channel, 0, (size_t)lines,

@@ -202,8 +202,7 @@ class _Compiled:
         except Exception:
             if not needs.free(numbers):
                 raise
-        # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs once
-        # more.
+        # NumPy, JSON and others refuse stand-ins: the numbers become constants, the function runs once more.
         return self._trace_with(_Needs(None), signature, given, arrays, numbers, places)
 
     def _trace_with(self, needs, signature, given, arrays, numbers, places) -> _Program | None:

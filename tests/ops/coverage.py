@@ -115,6 +115,7 @@ NOT_IN_MODE = {
     ("vmap", "view"): "proven in tests/python/test_core_transforms.py",
     ("vmap", "array.view"): "the method of view",
     ("derivative", "argpartition"): "its result is an index",
+    ("derivative", "qqmm"): "passes through steps: proven in tests/python/test_core_quantize.py",
 }
 
 

@@ -25,6 +25,10 @@ FAMILIES = {
     "conv": ("Convolutions", "Channels come last; weights are (outputs, spatial..., channels / groups)."),
     "random": ("Random numbers", "The numbers follow from the key alone, for any number of threads."),
     "fast": ("Several operations in one pass", "What layers of neural networks spend their time on."),
+    "products": ("Sums of products", "Products over named or given axes."),
+    "quantize": ("Quantization", "Weights in 2 to 8 bits, and products with them."),
+    "unique": ("Unique elements", "The elements of an array, each once."),
+    "losses": ("Losses and recurrences", "Several operations in one pass."),
     "linalg": ("Linear algebra", "Factorizations, inverses and norms."),
     "fft": ("Fourier transforms", "Discrete Fourier transforms over one or several axes."),
 }
@@ -32,6 +36,7 @@ FAMILIES = {
 PART_OF = {
     "split_at": ("split", "the form with a sequence of indices"),
     "arange_integer": ("arange", "the form for integers"),
+    "tensordot_axes": ("tensordot", "the form with two lists of axes"),
     "random_permutation_of": ("random_permutation", "the form with an integer"),
 }
 ACCEPTS = {
@@ -83,7 +88,7 @@ def family_of(f: gen.Function) -> str:
         return f.module[0]
     for path in sorted((ROOT / "engine/ops").glob("*.c")):
         if re.search(rf"\b{f.c_name}\(mica_scope \*\w+[^;{{]*\)\s*{{", path.read_text()):
-            return path.stem
+            return {"quantized_matmul": "quantize"}.get(path.stem, path.stem)
     return "elementwise"
 
 

@@ -32,7 +32,8 @@ static inline int mica__buffer_check(const mica__buffer *b) { return b && b->che
 enum {
     MICA_ARRAY_WEAK = 1,       /* a number that takes the type of what it meets */
     MICA_ARRAY_DISPOSABLE = 2, /* a weak number that nobody else will use: a builder may retype it in place */
-    MICA_ARRAY_ROW_MAJOR = 4   /* evaluated and dense in row-major order */
+    MICA_ARRAY_ROW_MAJOR = 4,  /* evaluated and dense in row-major order */
+    MICA_ARRAY_SIZED = 8       /* a traced weak integer whose size chose a type or was checked: another may need another trace */
 };
 
 struct mica_array {
@@ -55,7 +56,7 @@ struct mica_array {
         double real;
         int64_t integer;
         mica_complex64 complex;
-    } number;              /* weak numbers: what was given */
+    } number;              /* weak numbers: what was given, also while they are traced */
     int64_t local[8]; /* shape and strides of up to 4 axes */
 };
 

@@ -150,6 +150,27 @@ mica_array *mica_scalar(mica_scope *s, double value, mica_dtype dtype)
     return a;
 }
 
+/* A weak integer must fit into integer types of less than 8 bytes. */
+static bool check_fits(mica_scope *s, int64_t i, mica_dtype dtype)
+{
+    if (!mica__is_integer(dtype) || mica__dtype_sizes[dtype] == 8) return true;
+    int bits = 8 * mica__dtype_sizes[dtype];
+    bool fits = mica__is_unsigned(dtype) ? i >= 0 && i < (INT64_C(1) << bits)
+                                         : i >= -(INT64_C(1) << (bits - 1)) && i < (INT64_C(1) << (bits - 1));
+    if (!fits)
+        mica__error(s, MICA_EVALUE, "Converting %lld to %s would result in overflow.", (long long)i, mica_dtype_name(dtype));
+    return fits;
+}
+
+/* The type that a weak number has alone. Traced ones come as float64 or int64, to lose nothing until they meet an array. */
+static mica_dtype weak_dtype(mica_array *a)
+{
+    if (a->dtype == MICA_FLOAT64) return MICA_FLOAT32;
+    if (a->dtype != MICA_INT64 || mica__node_of(a)->prim == mica_prim_constant) return (mica_dtype)a->dtype;
+    a->flags |= MICA_ARRAY_SIZED;
+    return a->number.integer == (int32_t)a->number.integer ? MICA_INT32 : MICA_INT64;
+}
+
 /* The value of a weak number as an element of `dtype`. */
 static bool store_weak(mica_scope *s, const mica_array *weak, mica_dtype dtype, void *out)
 {
@@ -162,16 +183,7 @@ static bool store_weak(mica_scope *s, const mica_array *weak, mica_dtype dtype, 
     default: break;
     }
     int64_t i = weak->number.integer;
-    if (mica__is_integer(dtype) && mica__dtype_sizes[dtype] < 8) {
-        int bits = 8 * mica__dtype_sizes[dtype];
-        bool fits = mica__is_unsigned(dtype) ? i >= 0 && i < (INT64_C(1) << bits)
-                                             : i >= -(INT64_C(1) << (bits - 1)) && i < (INT64_C(1) << (bits - 1));
-        if (!fits) {
-            mica__error(s, MICA_EVALUE, "Converting %lld to %s would result in overflow.", (long long)i,
-                        mica_dtype_name(dtype));
-            return false;
-        }
-    }
+    if (!check_fits(s, i, dtype)) return false;
     mica__store_number(dtype, out, true, i, 0, 0);
     return true;
 }
@@ -181,7 +193,11 @@ mica_array *mica__strong(mica_scope *s, mica_array *a, mica_dtype dtype)
     if (!mica__ready(s, a)) return NULL;
     if (!(a->flags & MICA_ARRAY_WEAK)) return mica__cast(s, a, dtype);
     if (mica__node_of(a)->prim != mica_prim_constant) {
-        /* A number that is being traced: its type is float64 or int64 until it meets an array. */
+        /* A number that is being traced. */
+        if (a->dtype == MICA_INT64 && mica__is_integer(dtype) && mica__dtype_sizes[dtype] < 8) {
+            a->flags |= MICA_ARRAY_SIZED;
+            if (!check_fits(s, a->number.integer, dtype)) return NULL;
+        }
         struct mica__astype_params p = { .dtype = dtype };
         return mica__build(s, mica_prim_astype, &p, 1, &a, dtype, mica__dims_of(a));
     }
@@ -201,8 +217,7 @@ mica_array *mica__strong(mica_scope *s, mica_array *a, mica_dtype dtype)
 mica_array *mica__operand(mica_scope *s, mica_array *a)
 {
     if (!a || !(a->flags & MICA_ARRAY_WEAK)) return a;
-    mica_dtype d = (mica_dtype)a->dtype;
-    return mica__strong(s, a, d == MICA_FLOAT64 ? MICA_FLOAT32 : d);
+    return mica__strong(s, a, weak_dtype(a));
 }
 
 mica_array *mica__cast(mica_scope *s, mica_array *a, mica_dtype dtype)
@@ -240,8 +255,8 @@ mica_dtype mica__result_dtype(mica_array *const arrays[], size_t n)
         }
     for (size_t i = 0; i < n; i++)
         if (arrays[i]->flags & MICA_ARRAY_WEAK) {
-            mica_dtype w = (mica_dtype)arrays[i]->dtype;
-            if (!strong && w == MICA_FLOAT64) w = MICA_FLOAT32;
+            bool alone = !strong || d == MICA_BOOL; /* beside a number the size of an integer does not count */
+            mica_dtype w = alone ? weak_dtype(arrays[i]) : (mica_dtype)arrays[i]->dtype;
             d = strong ? meet_weak(d, w) : mica__promote(d, w);
         }
     return d;

@@ -31,6 +31,7 @@
 #define LINEAR   MICA_PRIM_LINEAR
 #define STRIDED  MICA_PRIM_STRIDED
 #define DONATES  MICA_PRIM_DONATES
+#define LONG     MICA_PRIM_LONG
 #define PARAMS_SIZE(name) offsetof(struct mica__##name##_params, end)
 
 const mica__prim_info mica__prims[MICA_PRIM_COUNT] = {

@@ -22,6 +22,7 @@ typedef struct job {
     void (*body)(void *context, size_t index);
     void *context;
     size_t count;
+    atomic_bool given_up;
     size_t places;         /* helpers that may still join; guarded by the pool's lock */
     bool waiting;          /* the caller sleeps on `done`; guarded */
     bool listed;           /* guarded */
@@ -47,6 +48,50 @@ static struct pool {
 
 /* The thread runs tasks: parallel sections that it meets are done by it alone. */
 static _Thread_local bool inside;
+
+/* Giving up, of the calling thread. */
+static _Thread_local struct {
+    mica__give_up *ask;
+    void *context;
+    bool may, done;
+} giving_up;
+
+void mica__parallel_ask(mica__give_up *ask, void *context)
+{
+    giving_up.ask = ask;
+    giving_up.context = context;
+}
+
+void mica__parallel_begin(void)
+{
+    giving_up.may = giving_up.ask != NULL;
+    giving_up.done = false;
+}
+
+bool mica__parallel_finish(void)
+{
+    bool done = giving_up.done;
+    giving_up.may = giving_up.done = false;
+    return done;
+}
+
+/* Asked by callers alone, before each of their tasks. What is asked may evaluate other things meanwhile. */
+static bool gives_up(void)
+{
+    if (!giving_up.may || giving_up.done) return giving_up.done;
+    mica__give_up *ask = giving_up.ask;
+    void *context = giving_up.context;
+    bool was_inside = inside;
+    giving_up.ask = NULL;
+    giving_up.may = false;
+    inside = true;
+    bool done = ask(context);
+    inside = was_inside;
+    giving_up.ask = ask;
+    giving_up.context = context;
+    giving_up.may = true;
+    return giving_up.done = done;
+}
 
 /* ---- how many ------------------------------------------------------------------------------- */
 
@@ -76,9 +121,11 @@ size_t mica__thread_count(void)
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
-static void run_tasks(job *j)
+static void run_tasks(job *j, bool caller)
 {
     for (;;) {
+        if (caller && gives_up()) atomic_store_explicit(&j->given_up, true, memory_order_relaxed);
+        if (atomic_load_explicit(&j->given_up, memory_order_relaxed)) return;
         size_t index = atomic_fetch_add_explicit(&j->next_index, 1, memory_order_relaxed);
         if (index >= j->count) return;
         j->body(j->context, index);
@@ -127,7 +174,7 @@ static void help(job *j)
     j->places--;
     atomic_fetch_add_explicit(&j->helpers, 1, memory_order_relaxed);
     mica__mutex_unlock(&pool.lock);
-    run_tasks(j);
+    run_tasks(j, false);
     mica__mutex_lock(&pool.lock);
     /* From here the caller may only go on when it has the lock: the job lives until we let it go.
      */
@@ -300,9 +347,10 @@ done:
 void mica__parallel(size_t count, void (*body)(void *context, size_t index), void *context)
 {
     if (count < 2 || inside || mica__thread_count() < 2) {
-        for (size_t i = 0; i < count; i++) body(context, i);
+        for (size_t i = 0; i < count && (inside || !gives_up()); i++) body(context, i);
         return;
     }
+    if (gives_up()) return;
     job j = { .body = body,
               .context = context,
               .count = count,
@@ -325,7 +373,7 @@ void mica__parallel(size_t count, void (*body)(void *context, size_t index), voi
         while (wake--) mica__condition_signal(&pool.work);
 
     inside = true;
-    run_tasks(&j);
+    run_tasks(&j, true);
     inside = false;
     finish(&j);
     mica__condition_destroy(&j.done);

@@ -9,6 +9,14 @@
    Tasks are handed out in order. Nested calls run on the calling thread alone. Never fails. */
 void mica__parallel(size_t count, void (*body)(void *context, size_t index), void *context);
 
+/* Whom the calling thread's parallel sections ask, between tasks, whether to give up; NULL: nobody. */
+typedef bool mica__give_up(void *context);
+void mica__parallel_ask(mica__give_up *ask, void *context);
+/* From here the calling thread's sections may give up: they leave out their remaining tasks, as do all later sections
+   until mica__parallel_finish, which tells whether it happened. The results are then worthless. */
+void mica__parallel_begin(void);
+bool mica__parallel_finish(void);
+
 /* Threads that mica__parallel can use, the caller included: affinity and cgroup quota, or MICA_THREADS. */
 size_t mica__thread_count(void);
 /* Test hook and setting: 0 restores the default. */

@@ -14,6 +14,7 @@ extern const struct mica__backend *mica__cpu_backend;
 extern int (*mica__interrupt_hook)(void);
 /* Stops the running evaluations at their next step (from signal handlers and tests). */
 void mica__interrupt(void);
+int mica__fail_interrupted(void); /* MICA_EINTERRUPT with its message */
 
 /* Evaluates roots; `scoped`: see plan.h. wait: return when all are done. */
 int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped, bool wait);

@@ -1,5 +1,6 @@
 /* Running the steps of a plan: waits for their inputs, calls the backend, publishes results or puts nodes back. */
 #include "backend/backend.h"
+#include "runtime/pool.h"
 #include "runtime/queue.h"
 
 int (*mica__interrupt_hook)(void);
@@ -11,7 +12,7 @@ void mica__interrupt(void) { atomic_store(&interrupted, 1); }
 
 static bool node_is(const mica_array *a, int state) { return mica__state(mica__node_of(a)) == state; }
 
-static int fail_interrupted(void) { return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted"); }
+int mica__fail_interrupted(void) { return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted"); }
 
 int mica__queue_wait(bool ask)
 {
@@ -24,7 +25,7 @@ int mica__queue_wait(bool ask)
     mica__mutex_unlock(&mica__queue_lock); /* the hook runs what it likes */
     bool stop = mica__interrupt_hook() != 0;
     mica__mutex_lock(&mica__queue_lock);
-    return stop ? fail_interrupted() : MICA_OK;
+    return stop ? mica__fail_interrupted() : MICA_OK;
 }
 
 /* ---- nodes ---- */
@@ -121,13 +122,25 @@ static void finish(mica__step *step)
 
 static bool sticks(int status) { return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN; }
 
-static int run_step(mica__step *step, const mica__job *j, bool ask)
+typedef struct asking {
+    const mica__job *job;
+    bool ask;
+} asking;
+
+/* Whether the work is to stop: somebody waits for it no more, or was interrupted. */
+static bool is_stopped(void *context)
 {
-    int status = inputs_ready(step, ask);
+    const asking *a = context;
+    if (atomic_load_explicit(&a->job->stop, memory_order_relaxed)) return true;
+    if (a->ask && mica__interrupt_hook && mica__interrupt_hook()) return true;
+    return atomic_load_explicit(&interrupted, memory_order_relaxed) && atomic_exchange(&interrupted, 0);
+}
+
+static int run_step(mica__step *step, asking *a)
+{
+    int status = inputs_ready(step, a->ask);
     if (status != MICA_OK) return status;
-    if (atomic_load_explicit(&j->stop, memory_order_relaxed) || (ask && mica__interrupt_hook && mica__interrupt_hook()))
-        return fail_interrupted();
-    if (atomic_load_explicit(&interrupted, memory_order_relaxed) && atomic_exchange(&interrupted, 0)) return fail_interrupted();
+    if (is_stopped(a)) return mica__fail_interrupted();
     status = mica__cpu_backend->run(step);
     if (status == MICA_OK) finish(step);
     else if (step->node && sticks(status)) mica__node_fail(step->node, status, mica_last_error());
@@ -155,9 +168,12 @@ void mica__job_release(mica__job *j)
 void mica__work_run(mica__work *w, bool ask)
 {
     mica__job *j = w->job;
+    asking a = { j, ask };
     int status = MICA_OK;
     size_t i = 0;
-    for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], j, ask);
+    mica__parallel_ask(is_stopped, &a);
+    for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], &a);
+    mica__parallel_ask(NULL, NULL);
     if (status != MICA_OK) mica__work_put_back(w, i - 1);
     if (status == MICA_AGAIN && !j->waited)
         status = mica__fail(MICA_ERUNTIME, "[eval] the work that this array depends on was stopped; evaluate it again");

@@ -7,10 +7,10 @@ pinned: its value becomes part of the signature from then on.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 
 from mica import core
+from mica._number import Number, Trace, exact, plain, range_of
 from mica._transforms import _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
@@ -35,161 +35,38 @@ def enable_compile() -> None:
     _enabled = True
 
 
-class _Number:
-    """Stands for a Python float or int while a function is traced."""
-
-    __slots__ = ("_value", "_mica", "_trace", "_places")
-
-    def __init__(self, value: float | int, array: Any, trace: _Trace, places: frozenset[int]) -> None:
-        self._value = value
-        self._mica = array
-        self._trace = trace
-        self._places = places  # the arguments it is made of
-
-    @property
-    def __class__(self):  # noqa: ANN204 - isinstance(x, float) is to hold
-        return type(self._value)
-
-    @property
-    def __mlx_array__(self) -> Any:
-        return self._mica
-
-    def _pin(self) -> float | int:
-        self._trace.pinned.update(self._places)
-        return self._value
-
-    def __float__(self) -> float:
-        return float(self._pin())
-
-    def __int__(self) -> int:
-        return int(self._pin())
-
-    def __index__(self) -> int:
-        return operator.index(self._pin())
-
-    def __bool__(self) -> bool:
-        return bool(self._pin())
-
-    def __hash__(self) -> int:
-        return hash(self._pin())
-
-    def __repr__(self) -> str:
-        return repr(self._pin())
-
-    def __format__(self, spec: str) -> str:
-        return format(self._pin(), spec)
-
-    def __reduce__(self):  # noqa: ANN204
-        value = self._pin()
-        return (type(value), (value,))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pin(), name)
-
-
-def _arithmetic(name: str, operation: Callable) -> None:
-    """With an array: the array's operation. With a number: recorded in float64 or int64, which is
-    Python's arithmetic, where it is; else pinned.
-    """
-
-    def forward(self: _Number, other: Any) -> Any:
-        if type(other) is _array:
-            return operation(_operand(self), other)
-        return _combine(name, operation, self, other)
-
-    def backward(self: _Number, other: Any) -> Any:
-        if type(other) is _array:
-            return operation(other, _operand(self))
-        return _combine(name, operation, other, self)
-
-    setattr(_Number, f"__{name}__", forward)
-    setattr(_Number, f"__r{name}__", backward)
-
-
-_RECORDED = frozenset(("add", "sub", "mul", "truediv"))
-_EXACT = 2**52  # whole numbers up to here are exact in float64, and their products do not leave int64
-
-
-def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
-    """A number from two, at least one of them a stand-in."""
-    values = [x._value if type(x) is _Number else x for x in (left, right)]
-    numbers = [x for x in (left, right) if type(x) is _Number]
-    plain = all(type(v) in (int, float) for v in values) and all(
-        type(v) is float or abs(v) < _EXACT for v in values
-    )
-    whole = plain and all(type(v) is int for v in values)
-    # A stand-in as divisor may be 0 another time, and then Python raises.
-    divides = name == "truediv" and (type(right) is _Number or values[1] == 0 or whole)
-    if (
-        name not in _RECORDED
-        or not plain
-        or divides
-        or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT)
-    ):
-        return operation(*(x._pin() if type(x) is _Number else x for x in (left, right)))
-    dtype = core.int64 if whole else core.float64
-    arrays = [_operand(x).astype(dtype) if type(x) is _Number else x for x in (left, right)]
-    first = numbers[0]
-    return _Number(
-        operation(*values),
-        core._mark_weak(operation(*arrays)),
-        first._trace,
-        first._places | numbers[-1]._places,
-    )
-
-
-def _operand(number: _Number) -> Any:
-    return number._mica
-
-
-for _name, _operation in (
-    ("add", operator.add),
-    ("sub", operator.sub),
-    ("mul", operator.mul),
-    ("truediv", operator.truediv),
-    ("floordiv", operator.floordiv),
-    ("mod", operator.mod),
-    ("pow", operator.pow),
-):
-    _arithmetic(_name, _operation)
-
-
-def _comparison(name: str, operation: Callable) -> None:
-    def compare(self: _Number, other: Any) -> Any:
-        if type(other) is _array:
-            return operation(_operand(self), other)
-        return operation(self._pin(), other._pin() if type(other) is _Number else other)
-
-    setattr(_Number, f"__{name}__", compare)
-
-
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(_name, getattr(operator, _name))
-for _name in ("neg", "pos", "abs", "trunc", "floor", "ceil", "round", "divmod", "rdivmod"):
-
-    def _unary(self: _Number, *args: Any, _name: str = _name) -> Any:
-        return getattr(self._pin(), f"__{_name}__")(*args)
-
-    setattr(_Number, f"__{_name}__", _unary)
-
-
-class _Trace:
-    """One run of the Python function on placeholders."""
-
-    def __init__(self) -> None:
-        self.pinned: set[int] = set()
-
-
 class _Program:
     """What a trace left: the engine's program, and where its results go."""
 
-    def __init__(self, program: Any, output: Any, nresults: int, nstate: int) -> None:
+    def __init__(self, program: Any, free: tuple, output: Any, nresults: int, nstate: int) -> None:
         self.program = program
+        self.free = free  # the numbers that are inputs
         self.output = output
         self.nresults = nresults
         self.nstate = nstate
 
 
+class _Needs:
+    """What a signature's traces asked of its numbers, by place."""
+
+    def __init__(self, pinned: frozenset[int] | None = frozenset(), sized: frozenset[int] = frozenset()) -> None:
+        self.pinned = pinned  # the value; None: of all
+        self.sized = sized  # the range, of an integer
+
+    def free(self, numbers: list) -> tuple:
+        """The places of numbers that are inputs at run time."""
+        return () if self.pinned is None else tuple(i for i in range(len(numbers)) if i not in self.pinned)
+
+    def key(self, numbers: list) -> tuple:
+        """What these numbers add to the signature."""
+        if not self.pinned and not self.sized and self.pinned is not None:
+            return ()
+        constants = numbers if self.pinned is None else [numbers[i] for i in sorted(self.pinned)]
+        ranges = [] if self.pinned is None else [range_of(numbers[i]) for i in sorted(self.sized - self.pinned)]
+        return (*((type(c), exact(c)) for c in constants), *ranges)
+
+
+_NOTHING = _Needs()
 _PLAIN = (str, bool, type(None))
 
 
@@ -283,7 +160,7 @@ class _Compiled:
         self.inputs = inputs
         self.outputs = outputs
         self.programs: dict[Any, _Program] = {}
-        self.pinned: dict[Any, frozenset[int] | None] = {}  # by signature; None: all numbers are constants
+        self.needs: dict[Any, _Needs] = {}  # by signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not _enabled:
@@ -304,62 +181,64 @@ class _Compiled:
             if numbers or state
             else (structure, core.default_stream(core.cpu))
         )
-        while True:
-            pinned = self.pinned.get(signature, frozenset())
-            constants = tuple(numbers) if pinned is None else tuple(numbers[i] for i in sorted(pinned))
-            key = (signature, constants, tuple(map(type, constants)))
-            program = self.programs.get(key)
-            free = [] if pinned is None else [i for i in range(len(numbers)) if i not in pinned]
-            if program is None:
-                program = self._trace(signature, key, given, arrays, numbers, places, pinned, free)
-                if program is None:
-                    continue
-            break
-        values = [p[2] for p in places] + arrays + [core._weak_number(numbers[i]) for i in free]
+        program = self.programs.get((signature, self.needs.get(signature, _NOTHING).key(numbers)))
+        while program is None:  # again when numbers were pinned
+            program = self._trace(signature, given, arrays, numbers, places)
+        values = [p[2] for p in places] + arrays + [core._weak_number(numbers[i]) for i in program.free]
         results = core._run(program.program, values, program.nresults + program.nstate)
         if program.nstate:
             for place, value in zip(_places(self.outputs), results[program.nresults :], strict=False):
                 _put(place, value)
         return core._rebuild(program.output, results[: program.nresults])
 
-    def _trace(self, signature, key, given, arrays, numbers, places, pinned, free) -> _Program | None:
-        trace = _Trace()
+    def _trace(self, signature, given, arrays, numbers, places) -> _Program | None:
+        """A new program, or None when the function asked for more numbers than were known."""
+        needs = self.needs.get(signature, _NOTHING)
+        try:
+            return self._trace_with(needs, signature, given, arrays, numbers, places)
+        except Exception:
+            if not needs.free(numbers):
+                raise
+        # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs once more.
+        return self._trace_with(_Needs(None), signature, given, arrays, numbers, places)
+
+    def _trace_with(self, needs, signature, given, arrays, numbers, places) -> _Program | None:
+        trace, free = Trace(), needs.free(numbers)
+        fixed = [p[2] for p in places] + arrays
         weak = [core._weak_number(numbers[i]) for i in free]
-        everything = [p[2] for p in places] + arrays + weak
-        holders = core._placeholders(everything, [False] * (len(places) + len(arrays)) + [True] * len(weak))
+        holders = core._placeholders(fixed + weak, [False] * len(fixed) + [True] * len(weak))
         stand_ins = list(numbers)
-        for i, holder in zip(free, holders[len(places) + len(arrays) :], strict=False):
-            stand_ins[i] = _Number(numbers[i], holder, trace, frozenset((i,)))
-        call = _substitute(given, iter(holders[len(places) : len(places) + len(arrays)]), iter(stand_ins))
+        for i, holder in zip(free, holders[len(fixed) :], strict=True):
+            stand_ins[i] = Number(numbers[i], holder, trace, frozenset((i,)))
+        # The function may write into what it gets; the holders stay what they are.
+        written = [holder.__copy__() for holder in holders[: len(fixed)]]
+        call = _substitute(given, iter(written[len(places) :]), iter(stand_ins))
         before = _places(self.outputs)
-        for place, holder in zip(places, holders, strict=False):
+        for place, holder in zip(places, written, strict=False):
             _put(place, holder)
         core._transforming(1)
         try:
-            output = self.fun(*call[0], **(call[1] if len(call) > 1 else {}))
+            output = plain(self.fun(*call[0], **(call[1] if len(call) > 1 else {})))
             after = _places(self.outputs)
             results = core._flatten(output, False)
             program = core._program(results + [p[2] for p in after], holders)
-        except Exception:
-            if not free:
-                raise
-            # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs
-            # once more.
-            self.pinned[signature] = None
-            return None
         finally:
             core._transforming(-1)
             for place in places:
                 _put(place, place[2])
             for place in before:
                 _put(place, place[2])
+        trace.pin_sized()
         if trace.pinned:
-            self.pinned[signature] = frozenset(trace.pinned | (pinned or frozenset()))
+            self.needs[signature] = _Needs(needs.pinned | trace.pinned, needs.sized)
             return None
+        sized = {i for i, holder in zip(free, holders[len(fixed) :], strict=True) if core._is_sized(holder)}
+        if needs.pinned is None or sized - needs.sized:
+            needs = self.needs[signature] = _Needs(needs.pinned, needs.sized | sized)
         while len(self.programs) >= _CACHE_LIMIT:
             self.programs.pop(next(iter(self.programs)))
-        made = _Program(program, output, len(results), len(after))
-        self.programs[key] = made
+        made = _Program(program, free, output, len(results), len(after))
+        self.programs[signature, needs.key(numbers)] = made
         return made
 
 

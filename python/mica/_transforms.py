@@ -323,7 +323,8 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             raise ValueError("[vmap] At least one of in_axes must be non-None.")
         holders, fronted = core._batch_begin(arrays, axes)
         try:
-            value = fun(*core._rebuild(args, holders))
+            # The function may write into what it gets; the holders stay what they are.
+            value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
             results = core._flatten(value, True)
             outs = _spread(out_axes, value, "out_axes")
             found = core._batch_end(results, holders, fronted, axes, batch, outs)

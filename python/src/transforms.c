@@ -397,7 +397,9 @@ static PyObject *placeholders(PyObject *m, PyObject *args)
     mica_array **a = arrays_of(&s, list, false, &n), **out = a ? mica__scope_alloc(&s, (n + 1) * sizeof *out) : NULL;
     for (size_t i = 0; out && i < n && s.status == MICA_OK; i++) {
         out[i] = mica__placeholder(&s, (mica_dtype)a[i]->dtype, mica__dims_of(a[i]));
-        if (out[i] && PyObject_IsTrue(PyList_GetItem(weak, (Py_ssize_t)i)) == 1) out[i]->flags |= MICA_ARRAY_WEAK;
+        if (!out[i] || PyObject_IsTrue(PyList_GetItem(weak, (Py_ssize_t)i)) != 1) continue;
+        out[i]->flags |= MICA_ARRAY_WEAK; /* a[i] comes from _weak_number */
+        if (out[i]->dtype == MICA_INT64) memcpy(&out[i]->number.integer, a[i]->data, sizeof(int64_t));
     }
     return finish_list(&s, out, n);
 }
@@ -469,14 +471,29 @@ static PyObject *replace(PyObject *m, PyObject *args)
 }
 
 /* A fresh result as a number that takes the type of what it meets. */
-static PyObject *mark_weak(PyObject *m, PyObject *o)
+/* _mark_weak(array, value): a number made of traced numbers, now `value`. */
+static PyObject *mark_weak(PyObject *m, PyObject *args)
 {
     (void)m;
+    PyObject *o, *value;
+    if (!PyArg_ParseTuple(args, "OO:_mark_weak", &o, &value)) return NULL;
     mica_array *a = mica_py_array(o);
     if (!a || a->ndim) return PyErr_Format(PyExc_TypeError, "a 0-d array is needed");
+    if (PyLong_Check(value)) {
+        a->number.integer = PyLong_AsLongLong(value);
+        if (PyErr_Occurred()) return NULL;
+    }
     a->flags |= MICA_ARRAY_WEAK;
     Py_INCREF(o);
     return o;
+}
+
+/* _is_sized(array): whether the size of a traced integer was asked for. */
+static PyObject *is_sized(PyObject *m, PyObject *o)
+{
+    (void)m;
+    const mica_array *a = mica_py_array(o);
+    return PyBool_FromLong(a && (a->flags & MICA_ARRAY_SIZED));
 }
 
 /* _number(value) -> a 0-d array of the number's full precision: float64 or int64 */
@@ -498,7 +515,7 @@ static PyMethodDef functions[] = {
     { "_program", make_program, METH_VARARGS, NULL },    { "_run", run_program, METH_VARARGS, NULL },
     { "_transforming", set_transforming, METH_O, NULL }, { "_is_traced", is_traced, METH_O, NULL },
     { "_is_stopped", is_stopped, METH_O, NULL },
-    { "_mark_weak", mark_weak, METH_O, NULL },
+    { "_mark_weak", mark_weak, METH_VARARGS, NULL },     { "_is_sized", is_sized, METH_O, NULL },
     { "_replace", replace, METH_VARARGS, NULL },         { "_weak_number", weak_number, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };

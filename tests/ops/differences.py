@@ -68,7 +68,8 @@ DIFFERENCES = (
     ),
     Difference("conv1d of input with more spatial axes", "the wheel convolves over them", "ValueError"),
     Difference(
-        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the window)",
+        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the "
+        "window)",
         "the wheel cuts the input before it puts zeros between its elements: wrong sizes",
         "cuts afterwards: what the documented size of the result says",
     ),

@@ -43,6 +43,7 @@ def main() -> None:
                 digest.update(kind.encode() + repr(x.shape).encode() + np.ascontiguousarray(x).tobytes())
             # Products of matrices may contract multiplications and additions, as the instruction set does.
             product = case.scaled == "abs" or case.family in PRODUCTS or "attention" in case.name
+            product = product or "multivariate" in case.name
             kind = "product" if product else "same"
             print(case.label.replace(" ", "_"), name, digest.hexdigest(), kind)
     rng = np.random.default_rng(0)

@@ -156,6 +156,10 @@ def value(rng: np.random.Generator, kind: str):
         return bool(rng.integers(2))
     if kind == "string":
         return pick(rng, ("constant", "edge", "xy", "ij", "left", "causal", "\0", "x" * 1000, "é"))
+    if kind == "order":
+        return pick(rng, ("fro", "nuc", "f", "inf", 1, 2, -2, 0, 0.5, float("inf"), float("nan")))
+    if kind == "mask":
+        return "causal" if rng.random() < 0.3 else an_array(rng)
     if kind == "key":
         return mx.random.key(3) if rng.random() < 0.7 else an_array(rng)
     return pick(rng, ODD)

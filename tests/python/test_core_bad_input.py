@@ -197,7 +197,8 @@ def rest() -> list[str]:
         found |= {f"{module}.{name}" for name in dir(inside) if callable(getattr(inside, name))}
     kept = {name for name in found if not name.rsplit(".", 1)[-1].startswith("_")}
     kept = {n for n in kept if not isinstance(target.resolve(mx, n), type) or n in ("array", "Device")}
-    return sorted(kept - set(SIGNATURES) - aliases - set(NOT_CALLED) | {"custom_function"})
+    left_out = {n for n in kept if n in NOT_CALLED or n.rsplit(".", 1)[-1] in NOT_CALLED}
+    return sorted(kept - set(SIGNATURES) - aliases - left_out | {"custom_function"})
 
 
 TRANSFORMS = rest() if target.IS_MICA else []

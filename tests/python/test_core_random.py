@@ -250,7 +250,9 @@ EXACT = {
 NEAR = {
     "gumbel": lambda m, key, dtype: m.random.gumbel((N,), dtype=dtype, key=key),
     "laplace": lambda m, key, dtype: m.random.laplace((N,), dtype=dtype, key=key),
-    "truncated_normal": lambda m, key, dtype: m.random.truncated_normal(-1.5, 2.0, (N,), dtype=dtype, key=key),
+    "truncated_normal": lambda m, key, dtype: m.random.truncated_normal(
+        -1.5, 2.0, (N,), dtype=dtype, key=key
+    ),
 }
 WORDS = {
     "randint": lambda m, key: m.random.randint(-100, 2**20, (N,), key=key),

@@ -28,8 +28,7 @@ EXPORT = {
     f"core.{name}"
     for name in ("FunctionExporter", "export_function", "export_to_dot", "exporter", "import_function")
 }
-LINALG = {"core.linalg", "core.matrix_norm", "core.random.multivariate_normal"}
-ABSENT = EXPORT | LINALG
+ABSENT = EXPORT
 
 # The same for mica.nn, where one name stands in several modules.
 QUANTIZED_LAYERS = {

@@ -90,7 +90,9 @@ static int run_kernel(mica_node *n)
     }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (i > 0 || !(flags & MICA_PRIM_DONATES)) status = allocate_output(&n->out[i]);
+    if (flags & MICA_PRIM_LONG) mica__parallel_begin();
     if (status == MICA_OK) status = kernel(&l);
+    if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();
     for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) status = mica__check_values(n->inputs[i]);
     for (uint32_t i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);

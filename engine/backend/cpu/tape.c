@@ -8,6 +8,7 @@
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
 #include "backend/cpu/matmul.h"
+#include "runtime/runtime.h"
 
 enum { BLOCK = 1024, TASK = 32768, INLINE_WORK = 16384 };
 
@@ -43,6 +44,7 @@ typedef struct tape {
     uint32_t nfree, nregisters;
     size_t register_bytes;
     bool row_major;           /* perm is the identity */
+    bool donated;             /* an operand's memory was taken over: there is no second try */
 } tape;
 
 static bool half(mica_dtype d) { return mica__is_half(d); }
@@ -240,6 +242,8 @@ static bool donate(tape *t, uint32_t index, mica_array *out)
         mica__buffer_retain(b);
         out->buffer = b;
         out->data = a->data;
+        const mica_node *from = mica__node_of(a);
+        t->donated = t->donated || (from != s->product && from != s->reshaped);
         return true;
     }
     return false;
@@ -523,7 +527,9 @@ static int execute_product(tape *t)
         status = mica__row_major_copy(in[i], &copies[ncopies]);
         if (status == MICA_OK) in[i] = &copies[ncopies++];
     }
+    if (!t->donated) mica__parallel_begin(); /* a result in the place of an operand cannot be taken back */
     if (status == MICA_OK) status = mica__matmul_run(t->arena, in[0], in[1], &p->out[0], run_rectangle, &r);
+    if (mica__parallel_finish()) status = mica__fail_interrupted();
     for (int i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     MICA_TRY(status);
     if (r.status != MICA_OK) return mica__fail_memory("epilogue of a matrix product", t->nregisters * t->register_bytes);

@@ -37,10 +37,7 @@ def conv_general(
     z = z[
         (
             slice(None),
-            *(
-                slice(max(-a, 0), n - max(-b, 0))
-                for a, b, n in zip(low, high, z.shape[1:-1], strict=True)
-            ),
+            *(slice(max(-a, 0), n - max(-b, 0)) for a, b, n in zip(low, high, z.shape[1:-1], strict=True)),
         )
     ]
     if flip:
@@ -56,10 +53,7 @@ def conv_general(
         seen = z[
             (
                 slice(None),
-                *(
-                    slice(a, a + (n - 1) * s + 1, s)
-                    for a, n, s in zip(starts, places, stride, strict=True)
-                ),
+                *(slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(starts, places, stride, strict=True)),
             )
         ]
         for g in range(groups):

@@ -277,6 +277,7 @@ mica_array *mica_convolve(mica_scope *s, mica_array *a, mica_array *v, const cha
         v = swap;
     }
     int64_t n = v->size, low, high;
+    if (!mode) mode = "(null)";
     if (!strcmp(mode, "full")) low = high = n - 1;
     else if (!strcmp(mode, "valid")) low = high = 0;
     else if (!strcmp(mode, "same")) low = n / 2, high = n - 1 - n / 2;

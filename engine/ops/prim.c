@@ -32,6 +32,7 @@
 #define STRIDED  MICA_PRIM_STRIDED
 #define DONATES  MICA_PRIM_DONATES
 #define LONG     MICA_PRIM_LONG
+#define PASSES   MICA_PRIM_PASSES
 #define PARAMS_SIZE(name) offsetof(struct mica__##name##_params, end)
 
 const mica__prim_info mica__prims[MICA_PRIM_COUNT] = {

@@ -62,6 +62,7 @@ mica_array *mica_fft_stft(mica_scope *s, mica_array *x, int64_t n_fft, int64_t h
     if (!check(s, &f, n_fft, hop_length, win_length, window)) return NULL;
     bool half = onesided == MICA_NO_INTEGER ? x->dtype != MICA_COMPLEX64 : onesided != 0;
     x = mica__cast(s, x, half ? MICA_FLOAT32 : MICA_COMPLEX64);
+    if (!x) return NULL;
     int last = x->ndim - 1;
     if (center) x = pad_last(s, x, last, n_fft / 2, n_fft / 2, pad_mode);
     if (!x) return NULL;

@@ -49,7 +49,9 @@ class _Program:
 class _Needs:
     """What a signature's traces asked of its numbers, by place."""
 
-    def __init__(self, pinned: frozenset[int] | None = frozenset(), sized: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, pinned: frozenset[int] | None = frozenset(), sized: frozenset[int] = frozenset()
+    ) -> None:
         self.pinned = pinned  # the value; None: of all
         self.sized = sized  # the range, of an integer
 
@@ -62,7 +64,8 @@ class _Needs:
         if not self.pinned and not self.sized and self.pinned is not None:
             return ()
         constants = numbers if self.pinned is None else [numbers[i] for i in sorted(self.pinned)]
-        ranges = [] if self.pinned is None else [range_of(numbers[i]) for i in sorted(self.sized - self.pinned)]
+        sized = () if self.pinned is None else sorted(self.sized - self.pinned)
+        ranges = [range_of(numbers[i]) for i in sized]
         return (*((type(c), exact(c)) for c in constants), *ranges)
 
 
@@ -199,7 +202,7 @@ class _Compiled:
         except Exception:
             if not needs.free(numbers):
                 raise
-        # NumPy, JSON and others refuse the stand-ins: the numbers become constants, and the function runs once more.
+        # NumPy, JSON and others refuse stand-ins: the numbers become constants, the function runs once more.
         return self._trace_with(_Needs(None), signature, given, arrays, numbers, places)
 
     def _trace_with(self, needs, signature, given, arrays, numbers, places) -> _Program | None:

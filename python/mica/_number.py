@@ -1,8 +1,8 @@
 """Stand-ins for Python numbers while a compiled function is traced.
 
-Arithmetic with a stand-in is recorded; where the number itself is needed (a comparison, a shape, ``math.exp``) it is
-pinned: its value becomes part of the signature. Where only the size of an integer was asked for (does it fit into
-int32, into uint8?), its range does.
+Arithmetic with a stand-in is recorded; where the number itself is needed (a comparison, a shape,
+``math.exp``) it is pinned: its value becomes part of the signature. Where only the size of an integer was
+asked for (does it fit into int32, into uint8?), its range does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Trace:
         self.made: list[Number] = []  # from other numbers
 
     def pin_sized(self) -> None:
-        """Pin what the sized numbers among the computed ones are made of: their range may change with the value."""
+        """Pin what the sized numbers among the computed ones are made of: their range may change with it."""
         for number in self.made:
             if core._is_sized(number._mica):
                 self.pinned.update(number._places)

@@ -103,7 +103,7 @@ def test_signatures_are_found() -> None:
     kinds = {kind.rstrip("?") for parameters, _ in SIGNATURES.values() for _, kind, _ in parameters}
     assert kinds <= set(gen.KINDS)
     for kind in kinds:
-        drawn = [value(rng, kind) for _ in range(40)]
+        drawn = [value(rng, kind) for _ in range(80)]
         assert sum(not any(x is o for o in ODD) for x in drawn) > 10, f"value() draws nothing for {kind}"
     assert SIGNATURES["exp"][0] == [("a", "operand", True)]
     assert ("keepdims", "bool", False) in SIGNATURES["sum"][0]

@@ -1,12 +1,11 @@
-"""Numbers and in-place writes in compiled functions: what eager calls give, and no more traces than needed."""
+"""Numbers and in-place writes in compiled functions: what eager calls give, with no needless traces."""
 
 from __future__ import annotations
 
 import math
 
-import pytest
-
 import mica.core as mx
+import pytest
 
 
 def traced(fun, **kwargs):

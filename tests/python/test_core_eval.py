@@ -280,11 +280,13 @@ def test_large_shapes_without_memory() -> None:
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import {target} as mx
-x = mx.ones((1200, 1200)) * 1e-3
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background start with it ignored
+x = mx.ones(({size}, {size})) * 1e-3
 mx.eval(x)
 y = x
-for _ in range(400):
+for _ in range({count}):
     y = y @ x
+y = {last}
 def stop():
     time.sleep(0.7)
     os.kill(os.getpid(), signal.SIGINT)
@@ -297,19 +299,22 @@ except KeyboardInterrupt:
     print("interrupted after", time.time() - start)
     assert time.time() - start < 5
 assert (mx.ones((3,)) + 1).tolist() == [2.0] * 3
-z = x
+z = x[:100, :100]
 for _ in range(3):
-    z = z @ x
+    z = z @ z
 mx.eval(z)
 print("usable")
 """
 
 
 @pytest.mark.mica_only
-def test_interruption() -> None:
-    """Ctrl-C ends a long evaluation, and the library is usable."""
+@pytest.mark.parametrize(
+    ("size", "count", "last"), [(1200, 400, "y"), (9000, 1, "y"), (9000, 1, "mx.exp(y * 1e-3) + 1")]
+)
+def test_interruption(size: int, count: int, last: str) -> None:
+    """Ctrl-C ends a long evaluation, between its operations and inside one, and the library is usable."""
     result = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.format(target=target.TARGET)],
+        [sys.executable, "-c", INTERRUPTED.format(target=target.TARGET, size=size, count=count, last=last)],
         capture_output=True,
         text=True,
         timeout=120,

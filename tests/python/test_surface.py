@@ -31,14 +31,6 @@ EXPORT = {
 ABSENT = EXPORT
 
 # The same for mica.nn, where one name stands in several modules.
-QUANTIZED_LAYERS = {
-    "QQLinear",
-    "QuantizedEmbedding",
-    "QuantizedLinear",
-    "quantize",
-    "quantized",
-    "to_quantized",
-}
 DISTRIBUTED_LAYERS = {
     "AllToShardedLinear",
     "FullyShardedModule",
@@ -50,10 +42,17 @@ DISTRIBUTED_LAYERS = {
     "distributed",
     "fully_shard",
 }
-ABSENT_LAYERS = QUANTIZED_LAYERS | DISTRIBUTED_LAYERS
+ABSENT_LAYERS = DISTRIBUTED_LAYERS
 
 # Names of the reference that no program can want.
-NEVER = {"core._gc_func", "nn.layers.transformer.checkpoint"}
+NEVER = {
+    "core._gc_func",
+    "nn.layers.transformer.checkpoint",
+    # imported there from nn.layers.quantized
+    "nn.layers.embedding.QuantizedEmbedding",
+    "nn.layers.linear.QQLinear",
+    "nn.layers.linear.QuantizedLinear",
+}
 MODULE_NAMES = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__name__", "__package__"}
 MODULE_NAMES |= {"__path__", "__spec__", "__dict__", "__weakref__", "__version__", "__annotations__"}
 

@@ -28,6 +28,9 @@ extern mica__kernel *const mica__cpu_kernels[MICA_PRIM_COUNT];
    needs it (in place: no copy). Call it instead of copying. in[0] must have out[0]'s dtype and shape. */
 int mica__launch_donate(mica__launch *l);
 
+/* Makes an output share its input's memory, with strides of its own and an offset in bytes. */
+void mica__share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset);
+
 /* Copies any strided array to row-major memory at `to` (size * itemsize bytes), in parallel for large ones. */
 void mica__copy_to_row_major(const mica_array *a, void *to);
 /* The same with explicit geometry; strides in elements of `item` bytes. to has strides too. */

@@ -26,7 +26,7 @@ static void withdraw(mica_node *n)
 }
 
 /* An output that shares its input's memory. */
-static void share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset)
+void mica__share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset)
 {
     if (in->buffer) {
         mica__buffer_retain(in->buffer);
@@ -44,13 +44,13 @@ static int run_view(mica_node *n)
     int64_t strides[MICA_MAX_NDIM];
     ptrdiff_t offset = 0;
     if (mica__view_geometry(n, in, strides, &offset)) {
-        share(out, in, strides, offset);
+        mica__share(out, in, strides, offset);
         return MICA_OK;
     }
     mica_array copy;
     MICA_TRY(mica__row_major_copy(in, &copy));
     int status = mica__check_values(in);
-    if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset)) share(out, &copy, strides, offset);
+    if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset)) mica__share(out, &copy, strides, offset);
     else if (status == MICA_OK) status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
     mica__drop_copy(&copy);
     return status;
@@ -74,7 +74,7 @@ static int run_kernel(mica_node *n)
     uint32_t ncopies = 0;
     int status = MICA_OK;
     for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) {
-        if (readable(n->inputs[i], flags & MICA_PRIM_STRIDED)) continue;
+        if (flags & MICA_PRIM_PASSES || readable(n->inputs[i], flags & MICA_PRIM_STRIDED)) continue;
         if (!copies) {
             copies = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *copies);
             inputs = mica__arena_alloc(&l.scratch, n->ninputs * sizeof *inputs);
@@ -89,7 +89,7 @@ static int run_kernel(mica_node *n)
         if (status == MICA_OK) inputs[i] = &copies[ncopies++];
     }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
-        if (i > 0 || !(flags & MICA_PRIM_DONATES)) status = allocate_output(&n->out[i]);
+        if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES))) status = allocate_output(&n->out[i]);
     if (flags & MICA_PRIM_LONG) mica__parallel_begin();
     if (status == MICA_OK) status = kernel(&l);
     if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();

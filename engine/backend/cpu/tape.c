@@ -1,382 +1,17 @@
-/* Runs a fused step: a program of loops over blocks of elements, whose intermediate results stay in registers of one block each (L1).
-
-   float16 and bfloat16 values live in registers as float32 that was rounded to the half type after each operation: the bits are those of operations run
-   one by one. Blocks and tasks do not change any element's arithmetic, so neither fusion nor threads change bits. */
+/* Runs a fused step: a program of loops over blocks of elements, whose intermediate results stay in
+   registers of one block each (L1). Blocks and tasks do not change any element's arithmetic, so
+   neither fusion nor threads change bits. */
 #include "backend/cpu/tape.h"
 
-#include "backend/cpu/gather.h"
-#include "backend/cpu/kernel.h"
-#include "backend/cpu/loop.h"
 #include "backend/cpu/matmul.h"
+#include "backend/cpu/tape_code.h"
 #include "runtime/runtime.h"
 
 enum { BLOCK = 1024, TASK = 32768, INLINE_WORK = 16384 };
 
-/* Where an operand or a result lies. */
-typedef enum place_kind { PLACE_REGISTER, PLACE_MEMORY, PLACE_SCALAR } place_kind;
-typedef struct place {
-    place_kind kind;
-    uint8_t size;      /* bytes of an element */
-    uint32_t reg;      /* PLACE_REGISTER */
-    char *base;        /* PLACE_MEMORY, PLACE_SCALAR */
-} place;
-
-/* One call of a loop, or the gathering of a block of a strided operand. */
-typedef struct instruction {
-    mica__loop *loop;
-    const mica__gather *gather; /* instead of loop */
-    uint8_t nin;
-    place in[3], out;
-} instruction;
-
-typedef struct tape {
-    mica__arena *arena;
-    mica__step *step;
-    int64_t n;                /* elements */
-    int ndim;
-    int perm[MICA_MAX_NDIM];  /* the order in which axes are walked */
-    instruction *code;
-    size_t length, capacity;
-    place *values;            /* by op: where its result can be read (halves as float32) */
-    place *loaded;            /* by external: the same, once used */
-    bool *is_loaded;
-    uint32_t *free_registers, *register_of, *external_last;
-    uint32_t nfree, nregisters;
-    size_t register_bytes;
-    bool row_major;           /* perm is the identity */
-    bool donated;             /* an operand's memory was taken over: there is no second try */
-} tape;
-
-static bool half(mica_dtype d) { return mica__is_half(d); }
-static mica_dtype held_as(mica_dtype d) { return half(d) ? MICA_FLOAT32 : d; }
-
-static instruction *emit(tape *t)
-{
-    if (t->length == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 2 * t->step->nops + 8;
-        instruction *code = mica__arena_alloc(t->arena, capacity * sizeof *code);
-        if (!code) return NULL;
-        if (t->length) memcpy(code, t->code, t->length * sizeof *code);
-        t->code = code;
-        t->capacity = capacity;
-    }
-    return memset(&t->code[t->length++], 0, sizeof(instruction));
-}
-
-static place new_register(tape *t, mica_dtype d)
-{
-    uint32_t r = t->nfree ? t->free_registers[--t->nfree] : t->nregisters++;
-    return (place){ .kind = PLACE_REGISTER, .size = mica__dtype_sizes[d], .reg = r };
-}
-
-static void free_register(tape *t, place p)
-{
-    if (p.kind == PLACE_REGISTER) t->free_registers[t->nfree++] = p.reg;
-}
-
-static int missing(const mica_node *n, mica_dtype d)
-{
-    return mica__fail(MICA_ERUNTIME, "[%s] there is no CPU kernel for %s", mica__prims[n->prim].name, mica_dtype_name(d));
-}
-
-/* ---- order of axes ---- */
-
-static bool full_size(const tape *t, const mica_array *a) { return a->size == t->n && t->n > 1; }
-
-/* Walks axes in the order of the first full-size operand that is dense but not row-major: then results take its layout and nothing is gathered. */
-static void choose_order(tape *t)
-{
-    const mica_array *shape_of = &t->step->ops[0].node->out[0];
-    t->ndim = shape_of->ndim;
-    t->n = shape_of->size;
-    t->row_major = true;
-    for (int i = 0; i < t->ndim; i++) t->perm[i] = i;
-    const mica_array *lead = NULL;
-    for (uint32_t e = 0; e < t->step->nexternals; e++) {
-        const mica_array *a = t->step->externals[e];
-        if (!full_size(t, a) || a->ndim != t->ndim) continue;
-        if (mica__is_row_major(a)) return;
-        if (!lead) lead = a;
-    }
-    if (!lead) return;
-    int perm[MICA_MAX_NDIM];
-    memcpy(perm, t->perm, sizeof perm);
-    for (int i = 1; i < t->ndim; i++) /* insertion sort by descending stride, stable */
-        for (int k = i; k > 0 && lead->strides[perm[k]] > lead->strides[perm[k - 1]]; k--) {
-            int swap = perm[k];
-            perm[k] = perm[k - 1];
-            perm[k - 1] = swap;
-        }
-    int64_t stride = 1;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        if (lead->shape[perm[i]] != 1 && lead->strides[perm[i]] != stride) return; /* not dense */
-        stride *= lead->shape[perm[i]];
-    }
-    memcpy(t->perm, perm, sizeof perm);
-    for (int i = 0; i < t->ndim; i++) t->row_major = t->row_major && perm[i] == i;
-}
-
-/* Strides of an operand over the tape's walk order: 0 where it is broadcast. */
-static void walk_strides(const tape *t, const mica_array *a, int64_t shape[], int64_t strides[])
-{
-    const mica_array *like = &t->step->ops[0].node->out[0];
-    int lead = t->ndim - a->ndim;
-    for (int i = 0; i < t->ndim; i++) {
-        int axis = t->perm[i];
-        shape[i] = like->shape[axis];
-        strides[i] = axis < lead || a->shape[axis - lead] == 1 ? 0 : a->strides[axis - lead];
-    }
-}
-
-static bool dense_walk(int ndim, const int64_t *shape, const int64_t *strides)
-{
-    int64_t stride = 1;
-    for (int i = ndim - 1; i >= 0; i--) {
-        if (shape[i] == 1) continue;
-        if (strides[i] != stride) return false;
-        stride *= shape[i];
-    }
-    return true;
-}
-
-/* ---- operands ---- */
-
-/* Makes an external readable: in place when contiguous or a single value, else gathered to a register; halves widened. */
-static int load_external(tape *t, uint32_t e)
-{
-    const mica_array *a = t->step->externals[e];
-    mica_dtype d = (mica_dtype)a->dtype;
-    uint8_t size = mica__dtype_sizes[d];
-    place p;
-    if (a->size == 1 && t->n != 0) {
-        p = (place){ .kind = PLACE_SCALAR, .size = size, .base = a->data };
-        if (half(d) || !mica__is_aligned(a)) {
-            double *own = mica__arena_alloc(t->arena, sizeof *own);
-            if (!own) return MICA_EMEMORY;
-            p.base = memcpy(own, a->data, size);
-        }
-        if (half(d)) {
-            float wide;
-            mica__convert(1, p.base, d, &wide, MICA_FLOAT32);
-            memcpy(p.base, &wide, sizeof wide);
-            p.size = sizeof wide;
-        }
-        t->loaded[e] = p;
-        t->is_loaded[e] = true;
-        return MICA_OK;
-    }
-    int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM];
-    walk_strides(t, a, shape, strides);
-    if (a->size == t->n && mica__is_aligned(a) && dense_walk(t->ndim, shape, strides)) {
-        p = (place){ .kind = PLACE_MEMORY, .size = size, .base = a->data };
-    } else {
-        mica__gather *g = mica__gather_new(t->arena, t->ndim, shape, strides, size, a->data);
-        if (!g) return MICA_EMEMORY;
-        instruction *i = emit(t);
-        if (!i) return MICA_EMEMORY;
-        i->gather = g;
-        i->out = p = new_register(t, d);
-    }
-    if (half(d)) {
-        instruction *i = emit(t);
-        if (!i) return MICA_EMEMORY;
-        i->loop = mica__cast_find(d, MICA_FLOAT32);
-        i->nin = 1;
-        i->in[0] = p;
-        i->out = new_register(t, MICA_FLOAT32);
-        free_register(t, p);
-        p = i->out;
-    }
-    t->loaded[e] = p;
-    t->is_loaded[e] = true;
-    return MICA_OK;
-}
-
-static int operand(tape *t, int32_t in, place *out)
-{
-    if (in >= 0) {
-        *out = t->values[in];
-        return MICA_OK;
-    }
-    uint32_t e = (uint32_t)~in;
-    if (!t->is_loaded[e]) MICA_TRY(load_external(t, e));
-    *out = t->loaded[e];
-    return MICA_OK;
-}
-
-/* After op `index`: registers of values that nobody reads any more are free. */
-static void free_dead(tape *t, uint32_t index)
-{
-    const mica__tape_op *op = &t->step->ops[index];
-    for (int k = 0; k < op->nin; k++) {
-        bool again = false;
-        for (int j = 0; j < k; j++) again = again || op->in[j] == op->in[k];
-        if (again) continue;
-        if (op->in[k] >= 0) {
-            if (t->step->ops[op->in[k]].last == index) free_register(t, t->values[op->in[k]]);
-        } else if (t->external_last[~op->in[k]] == index) {
-            free_register(t, t->loaded[~op->in[k]]);
-        }
-    }
-}
-
-/* ---- results ---- */
-
-/* Takes over the memory of an operand that dies here and is read for the last time by this op or before. */
-static bool donate(tape *t, uint32_t index, mica_array *out)
-{
-    mica__step *s = t->step;
-    size_t bytes = (size_t)t->n * mica__dtype_sizes[out->dtype];
-    if (s->recomputable || t->n < 16) return false;
-    for (uint32_t e = 0; e < s->nexternals; e++) {
-        mica_array *a = s->externals[e];
-        mica__buffer *b = a->buffer;
-        if (!b || !b->owned || !t->is_loaded[e] || t->external_last[e] > index || a->size != t->n) continue;
-        if (mica__dtype_sizes[a->dtype] != mica__dtype_sizes[out->dtype] || b->bytes > 2 * bytes + 4096) continue;
-        if (atomic_load_explicit(&a->uses, memory_order_acquire) != (int32_t)s->edges[e] ||
-            atomic_load_explicit(&b->references, memory_order_acquire) != 1 || mica__is_traced(a))
-            continue;
-        int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM];
-        walk_strides(t, a, shape, strides);
-        if (!mica__is_aligned(a) || !dense_walk(t->ndim, shape, strides)) continue;
-        mica__buffer_retain(b);
-        out->buffer = b;
-        out->data = a->data;
-        const mica_node *from = mica__node_of(a);
-        t->donated = t->donated || (from != s->product && from != s->reshaped);
-        return true;
-    }
-    return false;
-}
-
-static int allocate(tape *t, uint32_t index)
-{
-    mica_array *out = &t->step->ops[index].node->out[0];
-    if (!donate(t, index, out)) {
-        if (out->size == 1 && mica__dtype_sizes[out->dtype] <= sizeof out->value) {
-            out->buffer = NULL; /* a single value lives in the node */
-            out->data = out->value.bytes;
-        } else {
-            out->buffer = mica__buffer_new((size_t)t->n * mica__dtype_sizes[out->dtype]);
-            if (!out->buffer) return MICA_EMEMORY;
-            out->data = out->buffer->data;
-        }
-    }
-    int64_t stride = 1;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        out->strides[t->perm[i]] = stride;
-        if (out->shape[t->perm[i]] > 1) stride *= out->shape[t->perm[i]];
-    }
-    if (t->row_major) out->flags |= MICA_ARRAY_ROW_MAJOR;
-    return MICA_OK;
-}
-
-static place memory_of(const mica_array *a)
-{
-    return (place){ .kind = PLACE_MEMORY, .size = mica__dtype_sizes[a->dtype], .base = a->data };
-}
-
-/* astype: through the target's own rounding, once. */
-static int emit_cast(tape *t, uint32_t index, place in, place *value)
-{
-    const mica__tape_op *op = &t->step->ops[index];
-    mica_array *out = &op->node->out[0];
-    mica_dtype from = (mica_dtype)op->node->inputs[0]->dtype, to = (mica_dtype)out->dtype;
-    mica_dtype wide = held_as(from);
-    if (wide == to && !op->keep && in.kind != PLACE_REGISTER) { /* the widened value is the result; registers would be freed twice */
-        *value = in;
-        return MICA_OK;
-    }
-    instruction *i = emit(t);
-    if (!i) return MICA_EMEMORY;
-    i->nin = 1;
-    i->in[0] = in;
-    if (!half(to)) {
-        i->loop = mica__cast_find(wide, to);
-        *value = i->out = op->keep ? memory_of(out) : new_register(t, to);
-        return i->loop ? MICA_OK : missing(op->node, from);
-    }
-    i->loop = mica__cast_find(wide, to);
-    place narrow = i->out = op->keep ? memory_of(out) : new_register(t, to);
-    if (!i->loop) return missing(op->node, from);
-    if (!(i = emit(t))) return MICA_EMEMORY;
-    i->nin = 1;
-    i->in[0] = narrow;
-    i->loop = mica__cast_find(to, MICA_FLOAT32);
-    *value = i->out = new_register(t, MICA_FLOAT32);
-    free_register(t, narrow);
-    return MICA_OK;
-}
-
-static int emit_op(tape *t, uint32_t index)
-{
-    const mica__tape_op *op = &t->step->ops[index];
-    mica_node *n = op->node;
-    mica_array *out = &n->out[0];
-    place in[3];
-    for (int k = 0; k < op->nin; k++) MICA_TRY(operand(t, op->in[k], &in[k]));
-    if (op->keep) MICA_TRY(allocate(t, index));
-    if (n->prim == mica_prim_astype) {
-        MICA_TRY(emit_cast(t, index, in[0], &t->values[index]));
-        free_dead(t, index);
-        return MICA_OK;
-    }
-    mica_dtype d = (mica_dtype)n->inputs[op->nin - 1]->dtype, result = (mica_dtype)out->dtype;
-    mica__loop *loop = mica__loop_find((mica_prim)n->prim, held_as(d));
-    if (!loop) return missing(n, d);
-    instruction *i = emit(t);
-    if (!i) return MICA_EMEMORY;
-    i->loop = loop;
-    i->nin = op->nin;
-    memcpy(i->in, in, sizeof in);
-    if (!half(result)) {
-        t->values[index] = i->out = op->keep ? memory_of(out) : new_register(t, result);
-        free_dead(t, index);
-        return MICA_OK;
-    }
-    place value = i->out = new_register(t, MICA_FLOAT32);
-    t->values[index] = value;
-    free_dead(t, index);
-    bool read_again = op->last != index;
-    if (!(i = emit(t))) return MICA_EMEMORY;
-    i->nin = 1;
-    i->in[0] = value;
-    if (op->keep) {
-        i->loop = mica__cast_find(MICA_FLOAT32, result);
-        i->out = memory_of(out);
-        if (!read_again) {
-            free_register(t, value);
-            return MICA_OK;
-        }
-        if (!(i = emit(t))) return MICA_EMEMORY;
-        i->nin = 1;
-        i->in[0] = value;
-    }
-    i->loop = mica__round_find(result);
-    i->out = value;
-    return MICA_OK;
-}
-
-static int compile(tape *t)
-{
-    mica__step *s = t->step;
-    uint32_t n = s->nops, e = s->nexternals;
-    size_t most = 4 * ((size_t)n + e) + 8;
-    t->values = mica__arena_alloc(t->arena, n * sizeof *t->values);
-    t->loaded = mica__arena_alloc(t->arena, (e + 1) * sizeof *t->loaded);
-    t->is_loaded = mica__arena_alloc(t->arena, e + 1);
-    t->external_last = mica__arena_alloc(t->arena, (e + 1) * sizeof *t->external_last);
-    t->free_registers = mica__arena_alloc(t->arena, most * sizeof *t->free_registers);
-    if (!t->values || !t->loaded || !t->is_loaded || !t->external_last || !t->free_registers) return MICA_EMEMORY;
-    memset(t->is_loaded, 0, e + 1);
-    for (uint32_t i = 0; i < n; i++)
-        for (int k = 0; k < s->ops[i].nin; k++)
-            if (s->ops[i].in[k] < 0) t->external_last[~s->ops[i].in[k]] = i;
-    for (uint32_t i = 0; i < n; i++) MICA_TRY(emit_op(t, i));
-    return MICA_OK;
-}
-
-/* ---- running ---- */
+typedef mica__tape tape;
+typedef mica__tape_place place;
+typedef mica__tape_call instruction;
 
 static void run_block(const tape *t, char *registers, int64_t start, size_t n)
 {
@@ -426,7 +61,8 @@ static void run_task(void *context, size_t index)
     mica__memory_give(registers, bytes);
 }
 
-/* Blocks so small that all registers fit into half of a usual first-level cache, but not below 128 elements. */
+/* Blocks so small that all registers fit into half of a usual first-level cache, but not below 128
+ * elements. */
 static size_t block_size(const tape *t, size_t widest)
 {
     size_t block = BLOCK;
@@ -438,7 +74,8 @@ static size_t widest_register(const tape *t)
 {
     size_t widest = 4;
     for (size_t i = 0; i < t->length; i++)
-        if (t->code[i].out.kind == PLACE_REGISTER && t->code[i].out.size > widest) widest = t->code[i].out.size;
+        if (t->code[i].out.kind == PLACE_REGISTER && t->code[i].out.size > widest)
+            widest = t->code[i].out.size;
     return widest;
 }
 
@@ -461,13 +98,15 @@ static int execute(tape *t)
     while (r.task > 4 * r.block && r.task * t->length > 16 * TASK) r.task /= 2;
     r.task = (r.task + r.block - 1) / r.block * r.block;
     mica__parallel(((size_t)t->n + r.task - 1) / r.task, run_task, &r);
-    if (r.status != MICA_OK) return mica__fail_memory("element-wise chain", t->nregisters * t->register_bytes);
+    if (r.status != MICA_OK)
+        return mica__fail_memory("element-wise chain", t->nregisters * t->register_bytes);
     return MICA_OK;
 }
 
 /* ---- as the epilogue of a matrix product ---- */
 
-static void run_rectangle(void *context, size_t batch, size_t row, size_t col, size_t rows, size_t cols)
+static void run_rectangle(void *context, size_t batch, size_t row, size_t col, size_t rows,
+                          size_t cols)
 {
     run *r = context;
     const tape *t = r->t;
@@ -484,12 +123,14 @@ static void run_rectangle(void *context, size_t batch, size_t row, size_t col, s
     for (size_t i = 0; i < runs; i++) {
         size_t start = (batch * m + row + i) * n + col;
         for (size_t at = 0; at < length; at += r->block)
-            run_block(t, registers, (int64_t)(start + at), length - at < r->block ? length - at : r->block);
+            run_block(t, registers, (int64_t)(start + at),
+                      length - at < r->block ? length - at : r->block);
     }
     mica__memory_give(registers, bytes);
 }
 
-/* The product's memory, as the tape's operand: it belongs to what the tape reads, so that a result may take it over. */
+/* The product's memory, as the tape's operand: it belongs to what the tape reads, so that a result
+ * may take it over. */
 static int prepare_product(mica__step *s)
 {
     mica_array *c = &s->product->out[0];
@@ -527,16 +168,20 @@ static int execute_product(tape *t)
         status = mica__row_major_copy(in[i], &copies[ncopies]);
         if (status == MICA_OK) in[i] = &copies[ncopies++];
     }
-    if (!t->donated) mica__parallel_begin(); /* a result in the place of an operand cannot be taken back */
-    if (status == MICA_OK) status = mica__matmul_run(t->arena, in[0], in[1], &p->out[0], run_rectangle, &r);
+    if (!t->donated)
+        mica__parallel_begin(); /* a result in the place of an operand cannot be taken back */
+    if (status == MICA_OK)
+        status = mica__matmul_run(t->arena, in[0], in[1], &p->out[0], run_rectangle, &r);
     if (mica__parallel_finish()) status = mica__fail_interrupted();
     for (int i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     MICA_TRY(status);
-    if (r.status != MICA_OK) return mica__fail_memory("epilogue of a matrix product", t->nregisters * t->register_bytes);
+    if (r.status != MICA_OK)
+        return mica__fail_memory("epilogue of a matrix product", t->nregisters * t->register_bytes);
     return MICA_OK;
 }
 
-/* After a failure: results lose what they were given; nothing that anybody can see has changed unless memory was donated, which is last. */
+/* After a failure: results lose what they were given; nothing that anybody can see has changed
+ * unless memory was donated, which is last. */
 static void withdraw(mica__step *s)
 {
     for (uint32_t i = 0; i < s->nops; i++) {
@@ -548,11 +193,13 @@ static void withdraw(mica__step *s)
     }
 }
 
-/* Inputs from mapped files that are no longer whole. The fault sticks: other inputs may have been donated, so there is no second try. */
+/* Inputs from mapped files that are no longer whole. The fault sticks: other inputs may have been
+ * donated, so there is no second try. */
 static int check_inputs(mica__step *s)
 {
     int status = MICA_OK;
-    for (uint32_t e = 0; e < s->nexternals && status == MICA_OK; e++) status = mica__check_values(s->externals[e]);
+    for (uint32_t e = 0; e < s->nexternals && status == MICA_OK; e++)
+        status = mica__check_values(s->externals[e]);
     for (uint32_t i = 0; s->product && i < s->product->ninputs && status == MICA_OK; i++)
         status = mica__check_values(s->product->inputs[i]);
     for (uint32_t i = 0; i < s->nops && status != MICA_OK; i++)
@@ -566,8 +213,8 @@ int mica__tape_run(mica__step *s)
     tape t = { .arena = &arena, .step = s };
     int status = s->product ? prepare_product(s) : MICA_OK;
     if (status == MICA_OK) {
-        choose_order(&t);
-        status = compile(&t);
+        mica__tape_order(&t);
+        status = mica__tape_compile(&t);
     }
     if (status == MICA_OK) status = s->product ? execute_product(&t) : execute(&t);
     if (status == MICA_OK) status = check_inputs(s);

@@ -63,6 +63,21 @@ static void expand_range(const mica__quant_matrix *w, size_t row, size_t first, 
     *skip = first - low;
 }
 
+/* Rows lie too far apart for the hardware to see where reading goes next: it is told. */
+enum { AHEAD = 8, CACHE_LINE = 64 };
+
+static void fetch_ahead(const mica__quant_matrix *w, size_t row, size_t first, size_t n)
+{
+    if (row >= w->rows) return;
+    const size_t bits = (size_t)w->f.bits, group = (size_t)w->f.group, bytes = n * bits / 8;
+    const char *codes = mica__quant_row(w, row) + first * bits / 8;
+    const size_t scale =
+        (row * (w->columns / group) + first / group) * (size_t)mica__dtype_sizes[w->scale_dtype];
+    for (size_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(codes + at);
+    __builtin_prefetch(w->scales + scale);
+    if (w->biases) __builtin_prefetch(w->biases + scale);
+}
+
 /* Columns of the result are stored columns: rows are added up, four in each pass over the sums. */
 static void add_rows(const mica__quant_matrix *w, size_t rows, const float *const x[], size_t first,
                      size_t last, float *const y[])
@@ -72,7 +87,10 @@ static void add_rows(const mica__quant_matrix *w, size_t rows, const float *cons
     size_t n = last - first, skip, k = 0;
     for (size_t i = 0; i < rows; i++) memset(y[i], 0, n * sizeof **y);
     for (; k + 4 <= w->rows; k += 4) {
-        for (size_t l = 0; l < 4; l++) expand_range(w, k + l, first, n, lines + l * LINE, &skip);
+        for (size_t l = 0; l < 4; l++) {
+            fetch_ahead(w, k + l + AHEAD, first, n);
+            expand_range(w, k + l, first, n, lines + l * LINE, &skip);
+        }
         for (size_t i = 0; i < rows; i++)
             w->loops->add_lines(n, LINE, x[i] + k, lines + skip, y[i]);
     }
@@ -132,6 +150,7 @@ static void fill_along(const mica__quant_matrix *w, size_t first_line, size_t li
     for (size_t from = 0; from < lines; from += most) {
         size_t count = mica__least(most, lines - from), skip;
         for (size_t p = 0; p < steps; p++) {
+            fetch_ahead(w, first_step + p + AHEAD, first_line + from, count);
             expand_range(w, first_step + p, first_line + from, count, wide, &skip);
             for (size_t s = 0; s < count; s += width) {
                 size_t some = mica__least(width, count - s), apart = pad ? width : some;

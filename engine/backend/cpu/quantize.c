@@ -51,7 +51,7 @@ void mica__quant_scales(const mica__quant_format *f, mica_dtype dtype, const voi
         if (from == out) return;
         for (size_t i = 0; i < n; i++) out[i] = from[i]; /* often a handful */
     } else if (f->mode == MICA_QUANT_NVFP4) {
-        for (size_t i = 0; i < n; i++) out[i] = k_f32_from_e4m3(codes[i]);
+        MICA_CHOOSE(mica__quant_)->from_e4m3(n, codes, out);
     } else {
         for (size_t i = 0; i < n; i++) out[i] = k_f32_from_e8m0(codes[i]);
     }

@@ -53,7 +53,11 @@ static inline __attribute__((always_inline)) uint32_t word_at(const char *p)
                 (u8){ S0, S0 + W, S0 + 2 * W, S0 + 3 * W, S1, S1 + W, S1 + 2 * W, S1 + 3 * W };    \
     } while (0)
 
+#if defined(__AVX2__) && defined(__FMA__)
+#define LESS(a, b) ((v8)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#else
 #define LESS(a, b) ((v8)(((u8)((a) < (b)) & (u8)(a)) | (~(u8)((a) < (b)) & (u8)(b))))
+#endif
 
 #define INTEGER_VALUE(bits, v) __builtin_convertvector((i8)((v) & ((1u << (bits)) - 1)), v8)
 

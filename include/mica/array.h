@@ -104,13 +104,17 @@ MICA_API mica_array *mica_integer(mica_scope *scope, int64_t value);
 /** A 0-d array of `dtype`. */
 MICA_API mica_array *mica_scalar(mica_scope *scope, double value, mica_dtype dtype);
 
-/** Shape, type and sizes: known without evaluation. */
+/** The element type: known without evaluation, like shape and sizes. */
 MICA_API mica_dtype mica_dtype_of(const mica_array *array);
+/** The number of axes. */
+/** The number of axes. */
 MICA_API int mica_ndim(const mica_array *array);
 /** The sizes of all axes; valid as long as the array. */
 MICA_API mica_dims mica_shape(const mica_array *array);
 /** The size of one axis; negative axes count from the end; -1 when there is no such axis. */
 MICA_API int64_t mica_dim(const mica_array *array, int axis);
+/** The number of elements. */
+/** The number of elements. */
 MICA_API int64_t mica_size(const mica_array *array);
 
 /** Evaluates arrays: their values are in memory afterwards. Returns the scope's status; arrays that could not be evaluated stay pending. */

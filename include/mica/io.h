@@ -21,8 +21,9 @@ MICA_API mica_array *mica_load_npy(mica_scope *scope, const char *path);
 
 /** How many arrays there are; 0 for NULL. */
 MICA_API size_t mica_table_count(const mica_table *table);
-/** Name and array number `i`, in the order of the file; NULL when there is no such array. */
+/** The name of array number `i`, in the order of the file; NULL when there is no such array. */
 MICA_API const char *mica_table_name(const mica_table *table, size_t i);
+/** Array number `i`, in the order of the file; NULL when there is no such array. */
 MICA_API mica_array *mica_table_array(const mica_table *table, size_t i);
 /** The array of that name; NULL when there is none, which is no failure. */
 MICA_API mica_array *mica_table_find(const mica_table *table, const char *name);
@@ -33,9 +34,11 @@ MICA_API mica_array *mica_table_get(mica_scope *scope, const mica_table *table, 
 typedef struct mica_metadata {
     const char *key, *value;
 } mica_metadata;
-/** How many texts there are, all of them, and the one of that key (NULL: there is none). */
+/** How many texts there are; 0 for NULL. */
 MICA_API size_t mica_table_metadata_count(const mica_table *table);
+/** All texts: mica_table_metadata_count of them. NULL when there are none. */
 MICA_API const mica_metadata *mica_table_metadata(const mica_table *table);
+/** The text of that key; NULL when there is none. */
 MICA_API const char *mica_table_text(const mica_table *table, const char *key);
 
 /* ---- saving ----

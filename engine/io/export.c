@@ -4,7 +4,8 @@
      entries: 1 dtype shape bytes                                     a constant
               2 name fields ninputs values noutputs (dtype, shape)    an operation
               0 nresults values                                       the end
-   A value is the place among inputs, constants and outputs in the order of the file. A shape is its length and sizes. */
+   A value is the place among inputs, constants and outputs in the order of the file. A shape is its
+   length and sizes. */
 #include "io/export.h"
 
 #include "autodiff/autodiff.h"
@@ -19,7 +20,10 @@ typedef struct writer {
     uint64_t values;
 } writer;
 
-static void put(writer *w, uint64_t word) { mica__text_add(w->to, &word, sizeof word); }
+static void put(writer *w, uint64_t word)
+{
+    mica__text_add(w->to, &word, sizeof word);
+}
 
 static void put_shape(writer *w, mica_dims d)
 {
@@ -51,11 +55,13 @@ static bool put_constant(writer *w, mica_array *a, uint64_t *value)
     return status ? mica__scope_failed(w->s, status) != NULL : true;
 }
 
-/* Aliases and custom rules only pass arrays on: the array that stands behind a node's output, NULL for other nodes. */
+/* Aliases and custom rules only pass arrays on: the array that stands behind a node's output, NULL
+ * for other nodes. */
 static mica_array *passed(const mica_node *n, size_t slot)
 {
     if (n->prim == mica_prim_alias) return n->inputs[0];
-    if (n->prim == mica_prim_custom) return n->inputs[(size_t)MICA_PARAMS(n, custom)->arguments + slot];
+    if (n->prim == mica_prim_custom)
+        return n->inputs[(size_t)MICA_PARAMS(n, custom)->arguments + slot];
     return NULL;
 }
 
@@ -78,10 +84,11 @@ static bool put_fields(writer *w, const mica_node *n)
     const char *at = n->params;
     for (const mica__field *f = mica__prims[n->prim].fields; f->kind != MICA_FIELD_END; f++) {
         if (f->kind == MICA_FIELD_POINTER)
-            return mica__error(w->s, MICA_EVALUE,
-                               "[export_function] the primitive %s refers to memory of this process and cannot be "
-                               "exported",
-                               mica__prims[n->prim].name);
+            return mica__error(
+                w->s, MICA_EVALUE,
+                "[export_function] the primitive %s refers to memory of this process and cannot be "
+                "exported",
+                mica__prims[n->prim].name);
         if (f->kind == MICA_FIELD_DIMS || f->kind == MICA_FIELD_AXES) {
             put_shape(w, *(const mica_dims *)(const void *)at);
             at += sizeof(mica_dims);
@@ -115,7 +122,8 @@ static bool put_operation(writer *w, size_t place)
     return true;
 }
 
-static bool put_graph(writer *w, mica_array *const results[], size_t nresults, mica_array *const placeholders[], size_t n)
+static bool put_graph(writer *w, mica_array *const results[], size_t nresults,
+                      mica_array *const placeholders[], size_t n)
 {
     if (!mica__graph_make(w->s, &w->graph, results, nresults, placeholders, n)) return false;
     w->first = mica__scope_alloc(w->s, (w->graph.nodes.n + 1) * sizeof *w->first);

@@ -99,7 +99,8 @@ static bool get_inputs(reader *r, mica_array *const inputs[], size_t n)
         if (!get_type(r, &dtype, &shape)) return false;
         if (inputs[i]->dtype != dtype || inputs[i]->ndim != shape.n)
             return broken(r, "an input differs from the signature");
-        if (!add_value(r, inputs[i], !mica__shape_equal(mica__dims_of(inputs[i]), shape))) return false;
+        if (!add_value(r, inputs[i], !mica__shape_equal(mica__dims_of(inputs[i]), shape)))
+            return false;
     }
     return true;
 }
@@ -117,20 +118,24 @@ static bool get_constant(reader *r)
 static bool get_prim(reader *r, mica_prim *prim)
 {
     uint64_t n;
-    const char *name = get(r, &n) ? n < 64 ? take(r, (size_t)n) : (broken(r, "the name of a primitive"), NULL) : NULL;
+    const char *name =
+        get(r, &n) ? n < 64 ? take(r, (size_t)n) : (broken(r, "the name of a primitive"), NULL)
+                   : NULL;
     if (!name) return false;
     for (int i = 0; i < MICA_PRIM_COUNT; i++)
         if (strlen(mica__prims[i].name) == n && !memcmp(mica__prims[i].name, name, (size_t)n)) {
             *prim = (mica_prim)i;
             return true;
         }
-    return mica__error(r->s, MICA_EVALUE, "[import_function] this version has no primitive %.*s", (int)n, name);
+    return mica__error(r->s, MICA_EVALUE, "[import_function] this version has no primitive %.*s",
+                       (int)n, name);
 }
 
 static bool get_fields(reader *r, mica_prim prim, char *to)
 {
     for (const mica__field *f = mica__prims[prim].fields; f->kind != MICA_FIELD_END; f++) {
-        if (f->kind == MICA_FIELD_POINTER) return broken(r, "a primitive that cannot stand in files");
+        if (f->kind == MICA_FIELD_POINTER)
+            return broken(r, "a primitive that cannot stand in files");
         if (f->kind == MICA_FIELD_DIMS || f->kind == MICA_FIELD_AXES) {
             if (!get_list(r, (mica_dims *)(void *)to)) return false;
             to += sizeof(mica_dims);
@@ -138,8 +143,10 @@ static bool get_fields(reader *r, mica_prim prim, char *to)
         }
         uint64_t word;
         if (!get(r, &word)) return false;
-        if (f->kind == MICA_FIELD_TYPE && word >= MICA_DTYPE_COUNT) return broken(r, "unknown element type");
-        if (f->kind == MICA_FIELD_BOOLEAN && word > 1) return broken(r, "a truth value that is none");
+        if (f->kind == MICA_FIELD_TYPE && word >= MICA_DTYPE_COUNT)
+            return broken(r, "unknown element type");
+        if (f->kind == MICA_FIELD_BOOLEAN && word > 1)
+            return broken(r, "a truth value that is none");
         memcpy(to, &word, sizeof word);
         to += sizeof word;
     }
@@ -149,18 +156,21 @@ static bool get_fields(reader *r, mica_prim prim, char *to)
 static bool is_elementwise(mica_prim prim)
 {
     mica__class c = mica__prims[prim].class;
-    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY || c == MICA_CLASS_CAST;
+    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY ||
+           c == MICA_CLASS_CAST;
 }
 
 /* The shape that element-wise inputs give, into `sizes`. */
-static bool broadcast_inputs(reader *r, mica_array *const in[], size_t n, int64_t *sizes, mica_dims *shape)
+static bool broadcast_inputs(reader *r, mica_array *const in[], size_t n, int64_t *sizes,
+                             mica_dims *shape)
 {
     *shape = (mica_dims){ 0, sizes };
     for (size_t i = 0; i < n; i++) {
         int64_t wider[MICA_MAX_NDIM];
         int ndim = mica__broadcast(*shape, mica__dims_of(in[i]), wider);
         if (ndim < 0)
-            return mica__error(r->s, MICA_EVALUE, "[import_function] shapes %s and %s cannot be broadcast",
+            return mica__error(r->s, MICA_EVALUE,
+                               "[import_function] shapes %s and %s cannot be broadcast",
                                mica__shape_text(*shape), mica__shape_text(mica__dims_of(in[i])));
         memcpy(sizes, wider, (size_t)ndim * sizeof *sizes);
         shape->n = ndim;
@@ -169,7 +179,8 @@ static bool broadcast_inputs(reader *r, mica_array *const in[], size_t n, int64_
 }
 
 /* The outputs' types; true shapes of element-wise results are computed, whatever the file says. */
-static bool get_outputs(reader *r, mica_prim prim, const void *params, mica_array *const in[], size_t nin, bool resized)
+static bool get_outputs(reader *r, mica_prim prim, const void *params, mica_array *const in[],
+                        size_t nin, bool resized)
 {
     mica_dtype dtypes[256];
     mica_dims shapes[256];
@@ -186,15 +197,18 @@ static bool get_outputs(reader *r, mica_prim prim, const void *params, mica_arra
         size_t operands = c == MICA_CLASS_BINARY ? 2 : c == MICA_CLASS_TERNARY ? 3 : 1;
         if (n != 1 || nin != operands) return broken(r, "the number of operands");
         if (!broadcast_inputs(r, in, nin, sizes, &shape)) return false;
-        if (!resized && !mica__shape_equal(shape, shapes[0])) return broken(r, "the shape of a result");
+        if (!resized && !mica__shape_equal(shape, shapes[0]))
+            return broken(r, "the shape of a result");
         shapes[0] = shape;
     } else if (resized) {
         return mica__error(r->s, MICA_EVALUE,
-                           "[import_function] %s was exported for one shape; other shapes pass through element-wise "
+                           "[import_function] %s was exported for one shape; other shapes pass "
+                           "through element-wise "
                            "operations only: export the function with each shape it is to take",
                            mica__prims[prim].name);
     }
-    if (!mica__build_many(r->s, prim, params, nin, in, (size_t)n, dtypes, shapes, out)) return false;
+    if (!mica__build_many(r->s, prim, params, nin, in, (size_t)n, dtypes, shapes, out))
+        return false;
     for (size_t i = 0; i < n; i++)
         if (!add_value(r, out[i], resized)) return false;
     return true;
@@ -222,7 +236,8 @@ static bool get_operation(reader *r)
     mica_arrays in = { 0 };
     bool resized = false;
     if (!get_prim(r, &prim)) return false;
-    if (prim == mica_prim_constant || prim == mica_prim_alias) return broken(r, "a primitive that cannot stand in files");
+    if (prim == mica_prim_constant || prim == mica_prim_alias)
+        return broken(r, "a primitive that cannot stand in files");
     size_t bytes = mica__prims[prim].params_size;
     void *params = bytes ? mica__scope_alloc(r->s, bytes) : NULL;
     if (bytes && !params) return false;
@@ -235,15 +250,18 @@ static bool get_graph(reader *r, mica_array *const inputs[], size_t n, mica_arra
     if (!get_inputs(r, inputs, n)) return false;
     for (uint64_t kind; get(r, &kind);) {
         bool resized = false;
-        if (kind == MICA__ENTRY_END) return get_values(r, results, &resized) && (!r->left || broken(r, "bytes after its end"));
-        if (kind != MICA__ENTRY_CONSTANT && kind != MICA__ENTRY_OPERATION) return broken(r, "unknown entry");
+        if (kind == MICA__ENTRY_END)
+            return get_values(r, results, &resized) &&
+                   (!r->left || broken(r, "bytes after its end"));
+        if (kind != MICA__ENTRY_CONSTANT && kind != MICA__ENTRY_OPERATION)
+            return broken(r, "unknown entry");
         if (!(kind == MICA__ENTRY_CONSTANT ? get_constant(r) : get_operation(r))) return false;
     }
     return false;
 }
 
-bool mica__graph_read(mica_scope *s, const void *bytes, size_t size, mica_array *const inputs[], size_t n,
-                      mica_arrays *results)
+bool mica__graph_read(mica_scope *s, const void *bytes, size_t size, mica_array *const inputs[],
+                      size_t n, mica_arrays *results)
 {
     reader r = { .s = s, .at = bytes, .left = size };
     bool ok = get_graph(&r, inputs, n, results);

@@ -1,8 +1,8 @@
 """Functions in files: mx.export_function, mx.exporter, mx.import_function, and graphs as DOT.
 
 A file is a magic number, the version of the format, a JSON header (signatures, metadata), the graph of each
-signature as the engine writes it, and a SHA-256 digest of all before. The digest finds damage, not malice: like a
-program, an exported function must come from where it is trusted.
+signature as the engine writes it, and a SHA-256 digest of all before. The digest finds damage, not
+malice: like a program, an exported function must come from where it is trusted.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def _trace(fun: Callable, positional: list, keywords: dict) -> bytes:
         core._transforming(-1)
     results = [output] if isinstance(output, core.array) else output
     if not isinstance(results, (tuple, list)) or not all(isinstance(x, core.array) for x in results):
-        raise ValueError("[export_function] Outputs can be either a single array, a tuple, or a list of arrays.")
+        raise ValueError(
+            "[export_function] Outputs can be either a single array, a tuple, or a list of arrays."
+        )
     return core._graph_bytes(list(results), holders)
 
 
@@ -130,7 +132,8 @@ class FunctionExporter:
         signature = _Signature.of(positional, keywords)
         if any(known.accepts(signature, self._shapeless) for known, _ in self._traces):
             raise RuntimeError(
-                "[export_function] Attempting to export a function twice with the same signature is not allowed."
+                "[export_function] Attempting to export a function twice with the same signature is "
+                "not allowed."
             )
         self._traces.append((signature, _trace(self._fun, positional, keywords)))
 
@@ -148,7 +151,8 @@ class FunctionExporter:
             return
         self._open = False
         functions = [
-            {"positional": s.positional, "keywords": s.keywords, "bytes": len(graph)} for s, graph in self._traces
+            {"positional": s.positional, "keywords": s.keywords, "bytes": len(graph)}
+            for s, graph in self._traces
         ]
         header = {"metadata": self._metadata, "shapeless": self._shapeless, "functions": functions}
         text = json.dumps(header).encode()
@@ -168,8 +172,8 @@ def exporter(
     Args:
         file: path.
         fun: takes arrays, returns an array or a tuple or list of arrays.
-        shapeless: whether the imported function takes other sizes of the same number of axes; those pass through
-            element-wise operations only.
+        shapeless: whether the imported function takes other sizes of the same number of axes; those pass
+            through element-wise operations only.
         metadata: a text to keep in the file.
 
     Returns:
@@ -222,7 +226,9 @@ def _parse(path: str, data: bytes) -> tuple[dict, list[tuple[_Signature, bytes]]
         raise RuntimeError(f"[import_function] {path} is not an exported function")
     version = int.from_bytes(data[8:16], "little")
     if len(data) >= 16 and version != _VERSION:
-        raise RuntimeError(f"[import_function] {path} has version {version} of the format, known is {_VERSION}")
+        raise RuntimeError(
+            f"[import_function] {path} has version {version} of the format, known is {_VERSION}"
+        )
     if len(data) < 24 + _DIGEST or hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
         raise RuntimeError(f"[import_function] {path} is damaged or not complete")
     at = 24 + int.from_bytes(data[16:24], "little")
@@ -260,8 +266,8 @@ class _Imported:
             for i, (s, _) in enumerate(self._traces, 1)
         )
         raise ValueError(
-            "[import_function::call] No imported function found which matches the given positional and keyword "
-            f"arguments. Possible functions include:\n{known}\n\n"
+            "[import_function::call] No imported function found which matches the given positional and "
+            f"keyword arguments. Possible functions include:\n{known}\n\n"
             f"Called with {_describe(given.positional, given.keywords)}\n"
         )
 
@@ -277,15 +283,16 @@ class _Imported:
 def import_function(file: Any, return_metadata: bool = False) -> Any:
     """Return the function that a file holds.
 
-    Import only files that are trusted: what the operations of a file do is not checked against its author's intent.
+    Import only files that are trusted, as with programs: parameters of operations are taken as they stand, and
+    wrong ones can read outside of arrays.
 
     Args:
         file: path of a file that ``export_function`` or ``exporter`` wrote.
         return_metadata: whether to return the file's text too.
 
     Returns:
-        A callable that takes arrays, or one tuple and/or one dict of arrays, and returns a tuple of arrays; with
-        ``return_metadata`` a tuple of it and the text, which is empty when there is none.
+        A callable that takes arrays, or one tuple and/or one dict of arrays, and returns a tuple of arrays;
+        with ``return_metadata`` a tuple of it and the text, which is empty when there is none.
 
     Raises:
         RuntimeError: the file is not there, not whole, or no exported function of mica.

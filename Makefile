@@ -16,10 +16,12 @@ PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 # Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
 ARGS ?=
+# Where `make install` puts the C library.
+PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test check long asan ubsan tsan bench docs lint format tables clean
+.PHONY: help run build install test check long asan ubsan tsan bench docs lint format tables clean
 
 help:
 	@echo "Verbs (ARGS=... is passed on by run, test, check and bench):"
@@ -32,10 +34,14 @@ run: build $(STAMPS)/examples ## train the small language model of examples/trai
 build: $(STAMPS)/path $(BUILD)/build.ninja ## build engine and extension, importable from .venv
 	@$(CMAKE) --build $(BUILD) --target mica_core
 
-test: build $(STAMPS)/test ## C tests and Python tests
-	@$(CMAKE) --build $(BUILD) --target mica_tests
+install: $(BUILD)/build.ninja ## the C library with headers, pkg-config and CMake files, to PREFIX
+	@$(CMAKE) --build $(BUILD) --target mica
+	@$(CMAKE) --install $(BUILD) --component library --prefix $(PREFIX)
+
+test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest with these
+	@[ -n "$(ARGS)" ] || $(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
-	$(CTEST) -j 2 || c=$$?; \
+	[ -n "$(ARGS)" ] || $(CTEST) -j 2 || c=$$?; \
 	$(PYTEST) $(or $(ARGS),tests) || p=$$?; \
 	word() { [ $$1 = 0 ] && echo passed || echo "FAILED (status $$1)"; }; \
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \

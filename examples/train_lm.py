@@ -191,7 +191,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, compare, plot and write a sample; 0 when done, 130 after Ctrl-C."""
     sys.stdout.reconfigure(errors="replace")  # a sample may hold what the terminal cannot show
     parser, o, progress = options.read(arguments)
-    content, source = data.load(o.data)
+    try:
+        content, source = data.load(getattr(o, "data", None))
+    except OSError as error:
+        parser.error(f"--data: {error}")
     before, after = data.split(content)
     if len(before) < o.context + 2 or not after:
         parser.error(f"the text has {len(content)} bytes, too few for --context {o.context}")
@@ -236,4 +239,8 @@ def outputs(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)

@@ -64,21 +64,3 @@ product("matmul float16 1024", group="others", shape=(1024, 1024, "float16", Fal
 for dtype in ("float32", "bfloat16", "float16"):
     product(f"matvec {dtype} 4096, x @ W.T", group="others", shape=(1, 4096, dtype, True))
     product(f"matvec {dtype} 4096, x @ W", group="others", shape=(1, 4096, dtype, False))
-
-
-def mlx_quantized(rows: int, mode: str, bits: int) -> Run:
-    import mlx.core as mx
-
-    w = mx.quantize(
-        mx.random.normal((4096, 4096)), bits=bits, mode=mode, group_size=32 if mode == "mxfp4" else 64
-    )
-    x = mx.random.normal((rows, 4096))
-    mx.eval(x, w)
-    packed, scales, biases = (*w, None)[:3]
-    settings = {"transpose": True, "bits": bits, "mode": mode, "group_size": 32 if mode == "mxfp4" else 64}
-    return lambda: mx.eval(mx.quantized_matmul(x, packed, scales, biases, **settings))
-
-
-for name, mode, bits in (("affine4", "affine", 4), ("affine8", "affine", 8), ("mxfp4", "mxfp4", 4)):
-    for rows in (1, 8, 64, 512):
-        work(f"quantized matmul {name} {rows}x4096x4096", mlx=partial(mlx_quantized, rows, mode, bits))

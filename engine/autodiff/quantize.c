@@ -21,17 +21,24 @@ static mica_array *codes_of(mica_scope *s, const mica__quant_format *f, mica_arr
                        (mica_dims){ w->ndim, shape });
 }
 
-/* Sums over the groups of the last axis. */
-static mica_array *group_sums(mica_scope *s, const mica__quant_format *f, mica_array *a)
+/* The last axis as groups. */
+static mica_array *split_groups(mica_scope *s, const char *name, const mica__quant_format *f,
+                                mica_array *a)
 {
-    int64_t shape[MICA_MAX_NDIM + 1], last = -1;
+    int64_t shape[MICA_MAX_NDIM + 1];
     if (!a) return NULL;
     if (a->ndim == MICA_MAX_NDIM)
-        return mica__error(s, MICA_EVALUE, "[dequantize] too many axes for a derivative");
+        return mica__error(s, MICA_EVALUE, "[%s] too many axes for a derivative", name);
     for (int i = 0; i < a->ndim; i++) shape[i] = a->shape[i];
     shape[a->ndim - 1] /= f->group;
     shape[a->ndim] = f->group;
-    return mica_sum(s, mica__reshape(s, a, a->ndim + 1, shape), (mica_dims){ 1, &last }, false);
+    return mica__reshape(s, a, a->ndim + 1, shape);
+}
+
+/* Sums over the groups of the last axis. */
+static mica_array *group_sums(mica_scope *s, const mica__quant_format *f, mica_array *a)
+{
+    return mica_sum(s, split_groups(s, "dequantize", f, a), MICA_AXES(-1), false);
 }
 
 VJP_RULE(dequantize)
@@ -55,15 +62,56 @@ JVP_RULE(dequantize)
     mica__rebuild(s, n, in, NULL, results);
 }
 
-/* ---- quantize: steps; zero wherever there is a derivative ---- */
+/* ---- quantize: codes are steps ---- */
+
+/* The bias of an affine group is its end farther from 0, the scale is bias / code of 0, which is a
+   step. So d bias = d end, and d scale = scale / bias d end. Here: the share that each element has
+   in its group's end, (..., groups, group), and scale / bias; no share where the bias is 0. */
+static mica_array *end_shares(mica_scope *s, const mica_node *n, mica_array **ratio)
+{
+    const struct mica__quantize_params *p = MICA_PARAMS(n, quantize);
+    mica__quant_format f = { (mica__quant_mode)p->mode, p->group, p->bits };
+    mica_array *scale = mica__output(s, n, 1), *bias = mica__output(s, n, 2);
+    mica_array *x = split_groups(s, "quantize", &f, X);
+    if (!x || !bias) return NULL;
+    mica_array *nonzero = mica_not_equal(s, bias, NUM(0));
+    *ratio = mica__kept(
+        s, nonzero, mica_divide(s, scale, mica__replaced(s, mica_equal(s, bias, NUM(0)), 1, bias)));
+    mica_array *end = mica_expand_dims(s, bias, MICA_AXES(-1));
+    mica_array *at = mica_logical_and(s, mica_equal(s, x, end), mica_not_equal(s, end, NUM(0)));
+    mica_array *share = mica__cast(s, at, (mica_dtype)bias->dtype);
+    mica_array *count = mica_sum(s, share, MICA_AXES(-1), true);
+    return mica_divide(s, share, mica_maximum(s, count, NUM(1)));
+}
 
 VJP_RULE(quantize)
 {
-    (void)cotangents, (void)needed, (void)gradients;
+    if (MICA_PARAMS(n, quantize)->mode != MICA_QUANT_AFFINE || !needed[0]) return;
+    mica_array *by_scale = cotangents[1], *by_bias = cotangents[2], *ratio = NULL;
+    if (!by_scale && !by_bias) return;
+    mica_array *share = end_shares(s, n, &ratio);
+    if (!share) return;
+    if (by_scale) by_scale = mica_multiply(s, by_scale, ratio);
+    mica_array *by_end = by_scale && by_bias ? mica_add(s, by_scale, by_bias)
+                         : by_scale          ? by_scale
+                                             : by_bias;
+    if (!by_end) return;
+    share = mica_multiply(s, share, mica_expand_dims(s, by_end, MICA_AXES(-1)));
+    gradients[0] =
+        share ? mica__reshape(s, mica__cast(s, share, (mica_dtype)X->dtype), X->ndim, X->shape)
+              : NULL;
 }
 JVP_RULE(quantize)
 {
-    (void)tangents, (void)results;
+    const struct mica__quantize_params *p = MICA_PARAMS(n, quantize);
+    mica__quant_format f = { (mica__quant_mode)p->mode, p->group, p->bits };
+    mica_array *ratio = NULL;
+    if (f.mode != MICA_QUANT_AFFINE || !T) return;
+    mica_array *share = end_shares(s, n, &ratio);
+    if (!share) return;
+    mica_array *t = mica__cast(s, split_groups(s, "quantize", &f, T), (mica_dtype)share->dtype);
+    results[2] = mica_sum(s, mica_multiply(s, share, t), MICA_AXES(-1), false);
+    results[1] = mica_multiply(s, results[2], ratio);
 }
 
 /* ---- quantize_through: as if it were not there ---- */
@@ -82,7 +130,7 @@ JVP_RULE(quantize_through)
 static bool refuse(mica_scope *s, const char *name, bool affine, const bool needed[])
 {
     if (needed[0])
-        mica__error(s, MICA_ERUNTIME,
+        mica__error(s, MICA_EVALUE,
                     "[%s::vjp] no gradient wrt the quantized weights; differentiate by x, scales "
                     "and biases, or by float weights with qqmm (nn.QQLinear: call train() first).",
                     name);

@@ -38,6 +38,8 @@ typedef struct mica__writer mica__writer;
 
 int mica__writer_open(mica__writer **writer, const char *path); /* MICA_EIO */
 /* MICA_EOS when the disk is full or fails; later writes and the commit then fail alike. */
+/* Fails with MICA_EOS when the file system has no room for so many bytes more. */
+int mica__writer_reserve(mica__writer *w, uint64_t bytes);
 int mica__writer_write(mica__writer *w, const void *data, size_t bytes);
 /* Makes the file durable and visible; on failure the old file is untouched. Frees the writer in any
  * case. */

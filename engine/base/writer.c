@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -177,6 +178,20 @@ static int flush(mica__writer *w)
     size_t n = w->buffered;
     w->buffered = 0;
     return write_out(w, w->buffer, n);
+}
+
+int mica__writer_reserve(mica__writer *w, uint64_t bytes)
+{
+    struct statvfs s;
+    if (w->folder < 0 || fstatvfs(w->file, &s))
+        return MICA_OK; /* nothing to ask: writing will tell */
+    uint64_t room;
+    if (__builtin_mul_overflow((uint64_t)s.f_bavail, (uint64_t)s.f_frsize, &room) || bytes <= room)
+        return MICA_OK;
+    w->error = ENOSPC;
+    return mica__fail(MICA_EOS,
+                      "[save] '%s' takes %llu bytes, and its file system has room for %llu",
+                      w->path, (unsigned long long)bytes, (unsigned long long)room);
 }
 
 int mica__writer_write(mica__writer *w, const void *data, size_t bytes)

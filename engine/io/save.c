@@ -2,6 +2,7 @@
 #include "io/array_io.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "runtime/runtime.h"
 
 enum { CHUNK_BYTES = 1 << 18 };
 
@@ -33,7 +34,9 @@ static int write_strided(const mica__sink *to, const mica_array *a)
             index[axis] = 0;
         }
         if (n < most && i + 1 < a->size) continue;
-        status = to->write(to->user, chunk, n * item);
+        status = mica__interrupt_hook && mica__interrupt_hook()
+                     ? mica__fail_interrupted()
+                     : to->write(to->user, chunk, n * item);
         n = 0;
     }
     mica__free(chunk);
@@ -42,8 +45,14 @@ static int write_strided(const mica__sink *to, const mica_array *a)
 
 static int write_memory(const mica__sink *to, const mica_array *a)
 {
+    enum { PIECE = 64 << 20 };
     size_t bytes = (size_t)a->size * mica__dtype_sizes[a->dtype];
-    return bytes ? to->write(to->user, a->data, bytes) : MICA_OK;
+    int status = MICA_OK;
+    for (size_t at = 0; at < bytes && !status; at += PIECE) {
+        if (at && mica__interrupt_hook && mica__interrupt_hook()) return mica__fail_interrupted();
+        status = to->write(to->user, a->data + at, bytes - at < PIECE ? bytes - at : PIECE);
+    }
+    return status;
 }
 
 static int write_row_major(const mica__sink *to, const mica_array *a)
@@ -115,6 +124,18 @@ static int write_file(void *writer, const void *data, size_t bytes)
     return mica__writer_write(writer, data, bytes);
 }
 
+/* Before anything is written: whether the elements of all arrays have room. */
+static int reserve(mica__writer *w, mica_arrays arrays)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < arrays.n; i++)
+        if (__builtin_add_overflow(
+                bytes, (uint64_t)arrays.at[i]->size * mica__dtype_sizes[arrays.at[i]->dtype],
+                &bytes))
+            bytes = UINT64_MAX;
+    return mica__writer_reserve(w, bytes);
+}
+
 static int end_file(mica_scope *s, mica__writer *w, int status)
 {
     if (status) mica__writer_abort(w);
@@ -134,7 +155,9 @@ int mica_save_npy(mica_scope *s, const char *path, mica_array *a)
         mica__scope_failed(s, status);
         return status;
     }
-    return end_file(s, w, mica__write_npy(&(mica__sink){ write_file, w }, a));
+    status = reserve(w, (mica_arrays){ 1, &a });
+    if (!status) status = mica__write_npy(&(mica__sink){ write_file, w }, a);
+    return end_file(s, w, status);
 }
 
 static bool all_given(mica_scope *s, const char *path, const char *const names[], size_t n,
@@ -162,5 +185,7 @@ int mica_save_safetensors(mica_scope *s, const char *path, const char *const nam
         return status;
     }
     mica__sink to = { write_file, w };
-    return end_file(s, w, mica__write_safetensors(&to, names, arrays, metadata, count));
+    status = reserve(w, arrays);
+    if (!status) status = mica__write_safetensors(&to, names, arrays, metadata, count);
+    return end_file(s, w, status);
 }

@@ -127,7 +127,7 @@ mica_array *mica_take(mica_scope *s, mica_array *a, mica_array *indices, int axi
     if ((indices->flags & MICA_ARRAY_WEAK) && mica__node_of(indices)->prim == mica_prim_constant)
         return take_number(s, a, indices->number.integer, axis);
     if (a->shape[axis] == 0 && indices->size > 0)
-        return mica__error(s, MICA_EINDEX,
+        return mica__error(s, MICA_EVALUE,
                            "[take] axis %d of shape %s is empty: there is nothing to take", axis,
                            mica__shape_text(mica__dims_of(a)));
     int64_t sizes[MICA_MAX_NDIM];
@@ -193,6 +193,17 @@ mica_array *mica_take_along_axis(mica_scope *s, mica_array *a, mica_array *indic
                        (mica_dtype)a->dtype, mica__dims_of(indices));
 }
 
+/* More values than indices along the axis: the index counts for each of them. */
+static mica_array *broadcast_with(mica_scope *s, mica_array *indices, mica_array *values, int axis)
+{
+    int64_t joint[MICA_MAX_NDIM];
+    if (!values || indices->shape[axis] != 1) return indices;
+    int n = mica__broadcast(mica__dims_of(indices), mica__dims_of(values), joint);
+    for (int i = 0; i < n; i++)
+        if (n != indices->ndim || (i != axis && joint[i] != indices->shape[i])) return indices;
+    return n < 0 ? indices : mica_broadcast_to(s, indices, (mica_dims){ n, joint });
+}
+
 mica_array *mica_put_along_axis(mica_scope *s, mica_array *a, mica_array *indices,
                                 mica_array *values, int axis)
 {
@@ -209,6 +220,8 @@ mica_array *mica_put_along_axis(mica_scope *s, mica_array *a, mica_array *indice
     if (!a || !indices || !mica__check_axis(s, "put_along_axis", MICA_EINDEX, a, axis, &axis) ||
         !broadcast_along(s, "put_along_axis", &a, &indices, axis))
         return NULL;
+    indices = broadcast_with(s, indices, values, axis);
+    if (!indices) return NULL;
     values =
         mica_broadcast_to(s, mica__cast(s, values, (mica_dtype)a->dtype), mica__dims_of(indices));
     struct mica__scatter_axis_params p = { .axis = axis, .mode = MICA_SCATTER_SET };

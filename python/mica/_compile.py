@@ -259,9 +259,12 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
         The compiled function.
 
     Raises:
+        TypeError: ``fun`` cannot be called.
         ValueError: an argument holds something else than arrays and constants; or an array is evaluated
             inside.
     """
+    if not callable(fun):
+        raise TypeError(f"[compile] a function is needed, not {type(fun).__name__}")
     compiled = _Compiled(fun, inputs, outputs)
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -73,11 +73,15 @@ class custom_function:
 
         def push(primals: list, tangents: list) -> list:
             found = self._jvp(packed(primals), packed(tangents))
-            return core._flatten(found, False)
+            return _leaves_like(value, found)
 
         def batch(inputs: list, axes: list, size: int) -> list:
             found, out_axes = self._vmap(packed(inputs), packed(axes))
             leaves = core._flatten(found, False)
+            if len(leaves) != len(outputs):
+                raise ValueError(
+                    f"[custom_function] the vmap rule must return {len(outputs)} arrays, not {len(leaves)}."
+                )
             moved = []
             for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
                 if axis is None:
@@ -102,19 +106,31 @@ def _out_axes(axes: Any, tree: Any) -> list:
 
 
 def _leaves_like(like: Any, found: Any) -> list:
-    """The gradients in the order of the arrays of ``like``; None where there is none."""
+    """What a rule returned, in the order of the arrays of ``like``; None where it gave None: no derivative.
+
+    Raises:
+        ValueError: the structure differs, or a shape.
+    """
     if isinstance(like, _array):
-        return [found if isinstance(found, _array) else None]
+        if found is None:
+            return [None]
+        if not isinstance(found, _array) or found.shape != like.shape:
+            given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
+            raise ValueError(
+                f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, not {given}."
+            )
+        return [found if found.dtype == like.dtype else found.astype(like.dtype)]
     if isinstance(like, (list, tuple)):
-        parts = list(found) if isinstance(found, (list, tuple)) else [found]
-        parts += [None] * (len(like) - len(parts))
-        return [leaf for a, b in zip(like, parts, strict=False) for leaf in _leaves_like(a, b)]
+        if not isinstance(found, (list, tuple)) or len(found) != len(like):
+            given = f"{len(found)} parts" if isinstance(found, (list, tuple)) else type(found).__name__
+            raise ValueError(
+                f"[custom_function] a rule must return {len(like)} parts here, one for each, not {given}."
+            )
+        return [leaf for a, b in zip(like, found, strict=True) for leaf in _leaves_like(a, b)]
     if isinstance(like, dict):
-        return [
-            leaf
-            for key in like
-            for leaf in _leaves_like(like[key], found.get(key) if isinstance(found, dict) else None)
-        ]
+        if not isinstance(found, dict) or found.keys() != like.keys():
+            raise ValueError(f"[custom_function] a rule must return a dict with the keys {list(like)} here.")
+        return [leaf for key in like for leaf in _leaves_like(like[key], found[key])]
     return []
 
 

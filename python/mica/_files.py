@@ -26,7 +26,10 @@ def _path(file: Any, name: str) -> str | None:
     if file is None:
         raise TypeError(f"[{name}] file must be a path or a file object, not None")
     if isinstance(file, (str, os.PathLike)):
-        return os.fsdecode(os.fspath(file))
+        path = os.fsdecode(os.fspath(file))
+        if "\0" in path:
+            raise ValueError(f"[{name}] the path has a null character: {path!r}")
+        return path
     return None
 
 

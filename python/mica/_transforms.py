@@ -313,7 +313,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             if axis is None:
                 continue
             if not -a.ndim <= axis < a.ndim:
-                raise ValueError(f"[vmap] Invalid in_axes {axis} for an array with {a.ndim} dimensions.")
+                raise IndexError(f"[vmap] Invalid in_axes {axis} for an array with {a.ndim} dimensions.")
             axes[i] = axis % a.ndim
             size = a.shape[axes[i]]
             if batch is not None and batch != size:

@@ -361,7 +361,7 @@ static PyTypeObject *iterator_type;
 static PyObject *iterate(PyObject *self)
 {
     if (!SELF(self)->ndim) {
-        PyErr_SetString(PyExc_IndexError, "iterating a 0-d array: it has no axis to iterate over");
+        PyErr_SetString(PyExc_TypeError, "iterating a 0-d array: it has no axis to iterate over");
         return NULL;
     }
     iterator *it = PyObject_New(iterator, iterator_type);

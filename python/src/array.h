@@ -34,7 +34,16 @@ PyObject *mica_py_tolist(mica_array *a);
 PyObject *mica_py_repr(mica_array *a);
 PyObject *mica_py_shape_tuple(const mica_array *a);
 extern PyMethodDef mica_py_value_methods[];
+
+/* ---- memory for others (buffer.c, dlpack.c) ---- */
+/* The object's array, evaluated, with memory that others may read and write; rows: in row-major order. What has none (a consumer
+   that wants plain rows, a mapped file, elements out of alignment, a repeated number) gets memory of its own first. NULL and an exception. */
+mica_array *mica_py_shareable(PyObject *self, bool rows);
 extern PyType_Slot mica_py_buffer_slots[];
+/* __dlpack__(stream=None, *, max_version=None, dl_device=None, copy=None). */
+PyObject *mica_py_dlpack(PyObject *self, PyObject *args, PyObject *keywords);
+/* The values behind an object's __dlpack__. NULL and an exception, or a failed scope. */
+mica_array *mica_py_from_dlpack(mica_scope *s, PyObject *o);
 
 /* Functions of the module by hand (products.c). */
 PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords);

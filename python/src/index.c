@@ -133,6 +133,11 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
         return a && add_array(s, k, a);
     } else if (!PyBool_Check(o) && PyIndex_Check(o)) {
         PyObject *index = PyNumber_Index(o);
+        if (!index && PyErr_ExceptionMatches(PyExc_TypeError) && PyObject_CheckBuffer(o)) { /* a NumPy array of several */
+            PyErr_Clear();
+            a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
+            return a && add_array(s, k, a);
+        }
         if (!index) return false;
         int overflow;
         it->kind = ITEM_INT;
@@ -446,7 +451,7 @@ static mica_array *value_of(mica_scope *s, PyObject *o, mica_array *a)
 {
     if (PyList_Check(o) || PyTuple_Check(o) || o == Py_None) {
         PyObject *name = PyType_GetName(Py_TYPE(o));
-        if (name) PyErr_Format(PyExc_ValueError, "[index] a value must be an array or a number, not %U", name);
+        if (name) PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "[index] a value must be an array or a number, not %U", name);
         Py_XDECREF(name);
         return NULL;
     }

@@ -267,15 +267,17 @@ static bool store(mica_dtype d, void *to, PyObject *o)
         mica__store_number(d, to, false, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
     } else if (PyFloat_Check(o)) {
         mica__store_number(d, to, false, 0, PyFloat_AsDouble(o), 0);
-    } else if (d == MICA_UINT64) {
-        unsigned long long u = PyLong_AsUnsignedLongLongMask(o);
-        memcpy(to, &u, sizeof u);
     } else {
         int overflow;
         long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
+        unsigned long long u = 0;
         if (!overflow) mica__store_number(d, to, true, i, 0, 0);
         else if (mica__is_inexact(d)) mica__store_number(d, to, false, 0, PyLong_AsDouble(o), 0);
-        else mica__store_number(d, to, true, (int64_t)PyLong_AsUnsignedLongLongMask(o), 0, 0);
+        else if (d == MICA_UINT64 && overflow > 0) u = PyLong_AsUnsignedLongLong(o);
+        else PyErr_SetNone(PyExc_OverflowError);
+        if (overflow && d == MICA_UINT64) memcpy(to, &u, sizeof u);
+        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
+            PyErr_Format(PyExc_RuntimeError, "[array] the integer %R does not fit into %s", o, mica_dtype_name(d));
     }
     return !PyErr_Occurred();
 }
@@ -353,12 +355,10 @@ mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype)
     if (PyObject_HasAttrString(o, "__mlx_array__")) return from_protocol(s, o, dtype);
     if (PyObject_CheckBuffer(o)) return from_buffer(s, o, dtype);
     if (PyObject_HasAttrString(o, "__dlpack__")) {
-        PyObject *numpy = PyImport_ImportModule("numpy"); /* whoever holds DLPack tensors of others has NumPy to read them */
-        PyObject *array = numpy ? PyObject_CallMethod(numpy, "from_dlpack", "O", o) : NULL;
-        a = array ? from_buffer(s, array, dtype) : NULL;
-        Py_XDECREF(numpy);
-        Py_XDECREF(array);
-        return a;
+        a = mica_py_from_dlpack(s, o);
+        /* As with buffers: float64 is narrowed unless it is asked for. */
+        if (a && dtype == MICA_DEFAULT_DTYPE && a->dtype == MICA_FLOAT64) dtype = MICA_FLOAT32;
+        return a && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, a, dtype) : a;
     }
     PyObject *name = PyType_GetName(Py_TYPE(o));
     if (name)
@@ -459,84 +459,6 @@ PyObject *mica_py_repr(mica_array *a)
     return checked(a, o);
 }
 
-/* ---- buffer protocol: the memory itself, with its strides ---- */
-
-typedef struct exported {
-    mica_array *array;
-    Py_ssize_t sizes[2 * MICA_MAX_NDIM];
-} exported;
-
-static const char *const formats[MICA_DTYPE_COUNT] = {
-    [MICA_BOOL] = "?",    [MICA_UINT8] = "B",   [MICA_UINT16] = "H",  [MICA_UINT32] = "I",   [MICA_UINT64] = "Q",
-    [MICA_INT8] = "b",    [MICA_INT16] = "h",   [MICA_INT32] = "i",   [MICA_INT64] = "q",    [MICA_FLOAT16] = "e",
-    [MICA_FLOAT32] = "f", [MICA_FLOAT64] = "d", [MICA_BFLOAT16] = "bfloat16", [MICA_COMPLEX64] = "Zf",
-};
-
-static int get_buffer(PyObject *self, Py_buffer *view, int flags)
-{
-    mica_array *a = mica_py_array(self);
-    view->obj = NULL;
-    if (mica_py_need(a) < 0) return -1;
-    bool strided = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
-    if ((!strided && !mica__is_row_major(a)) || !mica__is_aligned(a) || (a->buffer && !a->buffer->writable) || (a->size > 1 && !a->buffer)) {
-        /* A consumer that wants plain rows, a mapped file that must not be written, elements out of
-           alignment, a repeated number: the object gets memory of its own. */
-        mica_scope s;
-        mica__scope_begin(&s, NULL);
-        mica_array *copy = mica__empty(&s, (mica_dtype)a->dtype, mica__dims_of(a));
-        if (copy) mica__copy_to_row_major(a, copy->data);
-        int fault = copy ? mica__check_values(a) : MICA_OK;
-        if (fault != MICA_OK) mica__scope_failed(&s, fault);
-        if (copy && fault == MICA_OK) {
-            mica_py_replace(self, copy);
-            a = copy;
-        }
-        int status = mica__scope_end(&s);
-        if (status != MICA_OK) {
-            mica_py_raise(status);
-            return -1;
-        }
-    }
-    exported *e = mica__alloc(sizeof *e);
-    if (!e) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    Py_ssize_t item = mica__dtype_sizes[a->dtype];
-    for (int i = 0; i < a->ndim; i++) {
-        e->sizes[i] = (Py_ssize_t)a->shape[i];
-        e->sizes[MICA_MAX_NDIM + i] = (Py_ssize_t)(a->strides[i] * item);
-    }
-    e->array = mica_retain(a);
-    view->buf = a->data;
-    view->itemsize = item;
-    view->len = (Py_ssize_t)a->size * item;
-    view->readonly = 0;
-    view->ndim = a->ndim;
-    view->format = (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)formats[a->dtype] : NULL;
-    view->shape = (flags & PyBUF_ND) ? e->sizes : NULL;
-    view->strides = strided ? e->sizes + MICA_MAX_NDIM : NULL;
-    view->suboffsets = NULL;
-    view->internal = e;
-    Py_INCREF(self);
-    view->obj = self;
-    return 0;
-}
-
-static void release_buffer(PyObject *self, Py_buffer *view)
-{
-    (void)self;
-    exported *e = view->internal;
-    mica_release(e->array);
-    mica__free(e);
-}
-
-PyType_Slot mica_py_buffer_slots[] = {
-    { Py_bf_getbuffer, get_buffer },
-    { Py_bf_releasebuffer, release_buffer },
-    { 0, NULL },
-};
-
 /* ---- methods: NumPy, formatting, pickling, complex ---- */
 
 static PyObject *numpy_call(const char *function, PyObject *argument, PyObject *dtype)
@@ -559,7 +481,9 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *keywords
     static char *names[] = { "dtype", "copy", NULL };
     PyObject *dtype = NULL, *copy = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:__array__", names, &dtype, &copy)) return NULL;
-    return numpy_call(copy && PyObject_IsTrue(copy) == 1 ? "array" : "asarray", self, dtype);
+    int copies = copy && copy != Py_None ? PyObject_IsTrue(copy) : 0;
+    if (copies < 0) return NULL;
+    return numpy_call(copies ? "array" : "asarray", self, dtype);
 }
 
 static PyObject *method_format(PyObject *self, PyObject *spec)
@@ -646,18 +570,6 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
     return Py_BuildValue("(ii)", 1, 0);
 }
 
-/* NumPy writes the capsule: over the same memory, kept alive by its view. */
-static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    (void)args;
-    if (keywords && PyDict_GetItemString(keywords, "stream") && PyDict_GetItemString(keywords, "stream") != Py_None)
-        return PyErr_Format(PyExc_ValueError, "[__dlpack__] a CPU array has no stream; pass stream=None");
-    PyObject *array = numpy_call("asarray", self, NULL);
-    PyObject *capsule = array ? PyObject_CallMethod(array, "__dlpack__", NULL) : NULL;
-    Py_XDECREF(array);
-    return capsule;
-}
-
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef mica_py_value_methods[] = {
@@ -668,7 +580,7 @@ PyMethodDef mica_py_value_methods[] = {
     { "__getstate__", method_getstate, METH_NOARGS, NULL },
     { "__setstate__", method_setstate, METH_O, NULL },
     { "__reduce__", method_reduce, METH_NOARGS, NULL },
-    { "__dlpack__", KEYWORDS(method_dlpack), METH_VARARGS | METH_KEYWORDS, "A DLPack capsule over the same memory. Evaluates." },
+    { "__dlpack__", KEYWORDS(mica_py_dlpack), METH_VARARGS | METH_KEYWORDS, "A DLPack capsule over the same memory. Evaluates." },
     { "__dlpack_device__", method_dlpack_device, METH_NOARGS, "(1, 0): the CPU." },
     { NULL, NULL, 0, NULL },
 };

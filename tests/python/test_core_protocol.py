@@ -581,3 +581,32 @@ def test_nan_order() -> None:
     )
     assert mx.argsort(x).tolist() == [0, 2, 1] and mx.argmax(mx.array([1, 3, 3])).item() == 1
     assert mx.sort(mx.array([1 + 2j, 1 + 1j, 0 + 5j])).tolist() == [5j, 1 + 1j, 1 + 2j]
+
+
+@pytest.mark.mica_only
+def test_integers_that_fit_nowhere() -> None:
+    for value in (2**63, [1, 2**64], -(2**63) - 1):
+        with pytest.raises(RuntimeError, match="does not fit"):
+            mx.array(value)
+    assert mx.array([2**63, 2**64 - 1], dtype=mx.uint64).tolist() == [2**63, 2**64 - 1]
+    with pytest.raises(RuntimeError, match="does not fit"):
+        mx.array(2**64, dtype=mx.uint64)
+
+
+@pytest.mark.mica_only
+def test_array_with_a_copy_that_is_no_truth_value() -> None:
+    with pytest.raises(ValueError, match="length-1"):
+        mx.ones(2).__array__(None, mx.ones((2, 2)))
+
+
+@pytest.mark.mica_only
+def test_numpy_arrays_as_indices() -> None:
+    x = mx.arange(12).reshape(3, 4)
+    assert x[np.array([2, 0])].tolist() == x[mx.array([2, 0])].tolist()
+    assert x[np.array([True, False, True])].tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
+    assert x[np.int64(1), np.array([[3]])].tolist() == [[7]]
+
+
+def test_put_along_axis_broadcasts_indices() -> None:
+    got = mx.put_along_axis(mx.zeros((3, 4)), mx.array([[0], [1], [2]]), mx.array([1.0, 2.0, 3.0]), axis=1)
+    assert got.tolist() == [[3, 0, 0, 0], [0, 3, 0, 0], [0, 0, 3, 0]]

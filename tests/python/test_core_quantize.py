@@ -286,7 +286,7 @@ def test_indices_out_of_range(bad: int) -> None:
 def test_codes_have_no_derivative() -> None:
     """The error says what to differentiate by instead."""
     w, s, b = mx.quantize(mx.ones((8, 64)))
-    with pytest.raises(RuntimeError, match="no gradient wrt the quantized weights"):
+    with pytest.raises(ValueError, match=r"no gradient wrt the quantized weights.*call train\(\) first"):
         mx.vjp(lambda w: mx.quantized_matmul(mx.ones((2, 64)), w, s, b), [w], [mx.ones((2, 8))])
 
 
@@ -308,3 +308,36 @@ def test_halves_of_gathered_products() -> None:
             np.testing.assert_allclose(
                 np.array(mask.astype(mx.float64)), a[..., :32] @ b[:1, :32], rtol=rough, atol=4 * rough
             )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_derivatives_of_scales_and_biases(bits: int, dtype: str) -> None:
+    """Both follow the end of a group that is farther from 0, shared where several elements are it."""
+    rng = np.random.default_rng(bits)
+    w = rng.normal(size=(5, 64)).astype(dtype)
+    w[1], w[2] = -np.abs(w[1]), np.abs(w[2])
+    w[3, [2, 9]] = 7
+    w[4, :32] = 0
+    towards = rng.normal(size=(2, 5, 2)).astype(dtype)
+    tangent = rng.normal(size=w.shape).astype(dtype)
+
+    def gradient(m):
+        def both(w):
+            _, scales, biases = m.quantize(w, group_size=32, bits=bits)
+            return (scales * m.array(towards[0]) + biases * m.array(towards[1])).sum()
+
+        return m.grad(both)(m.array(w)), both
+
+    (got, both), (want, _) = gradient(mx), gradient(wheel)
+    assert np.isnan(np.array(want)[4, :32]).all() and not np.array(got)[4, :32].any()  # a group of zeros
+    expected = np.nan_to_num(np.array(want))
+    np.testing.assert_allclose(np.array(got), expected, rtol=5e-3 if dtype == "float16" else 1e-5)
+    _, (along,) = mx.jvp(both, [mx.array(w)], [mx.array(tangent)])
+    product = float((np.array(got).astype(np.float64) * tangent).sum())
+    np.testing.assert_allclose(along.item(), product, rtol=2e-2 if dtype == "float16" else 1e-4)
+    for mode in ("mxfp4", "mxfp8", "nvfp4"):
+        flat = mx.grad(lambda w, mode=mode: mx.quantize(w, mode=mode)[1].astype(mx.float32).sum())(
+            mx.array(w)
+        )
+        assert not np.array(flat).any()

@@ -414,3 +414,40 @@ def test_training_step_by_hand() -> None:
         w = w - 0.1 * g
         mx.eval(w)
     assert close(w, truth, 1e-3)
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (lambda c: 3.0, "2 parts"),
+        (lambda c: c, "2 parts"),
+        (lambda c: [c, c, c], "2 parts here, one for each, not 3"),
+        (lambda c: (mx.ones((3,)), c), r"shape \(\).*not shape \(3,\)"),
+        (lambda c: (c, 1.0), "not float"),
+    ],
+)
+def test_wrong_rules_are_refused(found, message: str) -> None:
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    f.vjp(lambda primals, cotangent, output: found(cotangent))
+    with pytest.raises(ValueError, match=message):
+        mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))
+
+
+@pytest.mark.mica_only
+def test_rules_without_a_derivative() -> None:
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    f.vjp(lambda primals, cotangent, output: (cotangent.astype(mx.float16), None))
+    gradients = mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))
+    assert [g.item() for g in gradients] == [1, 0] and gradients[0].dtype == mx.float32
+
+
+def test_compile_takes_functions() -> None:
+    with pytest.raises(TypeError):
+        mx.compile(3)

@@ -48,9 +48,10 @@ void mica__quant_scales(const mica__quant_format *f, mica_dtype dtype, const voi
     const uint8_t *codes = (const uint8_t *)scales + first;
     if (f->mode == MICA_QUANT_AFFINE) {
         const float *from = as_f32(dtype, scales, first, n, out);
-        if (from != out) memcpy(out, from, n * sizeof *out);
+        if (from == out) return;
+        for (size_t i = 0; i < n; i++) out[i] = from[i]; /* often a handful */
     } else if (f->mode == MICA_QUANT_NVFP4) {
-        for (size_t i = 0; i < n; i++) out[i] = k_f32_from_e4m3(codes[i]);
+        MICA_CHOOSE(mica__quant_)->from_e4m3(n, codes, out);
     } else {
         for (size_t i = 0; i < n; i++) out[i] = k_f32_from_e8m0(codes[i]);
     }
@@ -83,8 +84,7 @@ static void pack(unsigned bits, size_t n, const uint8_t *codes, uint8_t *out)
         return;
     }
     if (bits == 4) {
-        for (size_t i = 0; i < n / 2; i++)
-            out[i] = (uint8_t)(codes[2 * i] | codes[2 * i + 1] << 4);
+        for (size_t i = 0; i < n / 2; i++) out[i] = (uint8_t)(codes[2 * i] | codes[2 * i + 1] << 4);
         return;
     }
     for (size_t i = 0; i < n; i += 8, out += bits) {
@@ -94,8 +94,8 @@ static void pack(unsigned bits, size_t n, const uint8_t *codes, uint8_t *out)
     }
 }
 
-/* The scale that a group of E2M1 or E4M3 numbers gets: its code, and the float by which elements are
-   divided. Not a number: there is no scale. */
+/* The scale that a group of E2M1 or E4M3 numbers gets: its code, and the float by which elements
+   are divided. Not a number: there is no scale. */
 static uint8_t scale_of(const job *j, float largest, float encode, float *scale)
 {
     float top = j->f.mode == MICA_QUANT_MXFP8 ? 448.0f : 6.0f, ratio = largest / top;
@@ -294,7 +294,8 @@ static void dequantize_task(void *context, size_t task)
             continue;
         }
         mica__quant_scales(&j->f, j->scale_dtype, j->scales, at / group, groups, scales);
-        if (affine) mica__quant_scales(&j->f, j->scale_dtype, j->biases, at / group, groups, biases);
+        if (affine)
+            mica__quant_scales(&j->f, j->scale_dtype, j->biases, at / group, groups, biases);
         if (j->global)
             for (size_t g = 0; g < groups; g++) scales[g] *= global_of(j, at) / 2688.0f;
         expand(0, n, group, codes, scales, affine && !half ? biases : NULL, y);

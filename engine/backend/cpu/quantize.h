@@ -40,6 +40,8 @@ typedef struct mica__quant_loops {
     void (*sums)(size_t n, size_t group, const float *x, float *sums);
     /* y[j] += a * x[j]. */
     void (*add_scaled)(size_t n, float a, const float *x, float *y);
+    /* y[j] += a[l] * x[l * apart + j] for four lines l. */
+    void (*add_lines)(size_t n, size_t apart, const float *a, const float *x, float *y);
     /* Affine codes of n elements (whole groups), one byte each; scales and biases in float32. */
     void (*affine)(size_t n, size_t group, unsigned bits, const float *x, uint8_t *codes,
                    float *scales, float *biases);

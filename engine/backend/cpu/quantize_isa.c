@@ -53,7 +53,11 @@ static inline __attribute__((always_inline)) uint32_t word_at(const char *p)
                 (u8){ S0, S0 + W, S0 + 2 * W, S0 + 3 * W, S1, S1 + W, S1 + 2 * W, S1 + 3 * W };    \
     } while (0)
 
+#if defined(__AVX2__) && defined(__FMA__)
+#define LESS(a, b) ((v8)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#else
 #define LESS(a, b) ((v8)(((u8)((a) < (b)) & (u8)(a)) | (~(u8)((a) < (b)) & (u8)(b))))
+#endif
 
 #define INTEGER_VALUE(bits, v) __builtin_convertvector((i8)((v) & ((1u << (bits)) - 1)), v8)
 
@@ -181,8 +185,9 @@ static inline __attribute__((always_inline)) float small_dot(size_t n, const flo
                      const float *biases, float *out)                                              \
     {                                                                                              \
         const char *at = (const char *)row + first / (block_size) * ((block_size) * (bits) / 8);   \
+        const int places = __builtin_ctzll(group); /* groups are powers of two: no division */     \
         for (size_t j = 0; j < n; j += (block_size), at += (block_size) * (bits) / 8) {            \
-            size_t g = (first + j) / group;                                                        \
+            size_t g = (first + j) >> places;                                                      \
             float scale = scales[g], bias = biases ? biases[g] : 0;                                \
             EXPAND_STEP(bits, value, block_size, 0);                                               \
             EXPAND_STEP(bits, value, block_size, 1);                                               \
@@ -227,6 +232,18 @@ static void add_scaled(size_t n, float a, const float *x, float *y)
     size_t j = 0;
     for (; j + 8 <= n; j += 8) STORE(y + j, FMA(factor, LOAD(x + j), LOAD(y + j)));
     for (; j < n; j++) y[j] += a * x[j];
+}
+
+static void add_lines(size_t n, size_t apart, const float *a, const float *x, float *y)
+{
+    const float *x0 = x, *x1 = x + apart, *x2 = x + 2 * apart, *x3 = x + 3 * apart;
+    v8 a0 = (v8){ 0 } + a[0], a1 = (v8){ 0 } + a[1], a2 = (v8){ 0 } + a[2], a3 = (v8){ 0 } + a[3];
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) {
+        v8 one = FMA(a1, LOAD(x1 + j), FMA(a0, LOAD(x0 + j), LOAD(y + j)));
+        STORE(y + j, FMA(a3, LOAD(x3 + j), FMA(a2, LOAD(x2 + j), one)));
+    }
+    for (; j < n; j++) y[j] += a[0] * x0[j] + a[1] * x1[j] + (a[2] * x2[j] + a[3] * x3[j]);
 }
 
 /* ---- quantization ---- */
@@ -292,6 +309,7 @@ const mica__quant_loops MICA_ISA_FUNCTION(mica__quant_) = {
                 expand_e2m1, expand_e4m3 },
     .sums = group_sums,
     .add_scaled = add_scaled,
+    .add_lines = add_lines,
     .affine = affine,
     .e2m1 = e2m1_codes,
     .e4m3 = e4m3_codes,

@@ -38,10 +38,9 @@ static mica__quant_matrix matrix_of(const product *p, size_t i)
 {
     mica__quant_matrix w = p->w;
     size_t words = w.columns / 32 * (size_t)w.f.bits + w.columns % 32 * (size_t)w.f.bits / 32,
-           size = w.rows * words,
-           index = size ? (size_t)p->pairs.at[i].right / size : 0;
-    size_t scales = index * w.rows * (w.columns / (size_t)w.f.group) *
-                    (size_t)mica__dtype_sizes[w.scale_dtype];
+           size = w.rows * words, index = size ? (size_t)p->pairs.at[i].right / size : 0;
+    size_t scales =
+        index * w.rows * (w.columns / (size_t)w.f.group) * (size_t)mica__dtype_sizes[w.scale_dtype];
     w.codes = p->codes->data + p->pairs.at[i].right * 4;
     w.scales = p->scales->data + scales;
     w.biases = p->biases ? p->biases->data + scales : NULL;
@@ -77,8 +76,8 @@ static void few_task(void *context, size_t task)
     }
     mica__quant_few_rows(&w, rows, x, sums, first, last, y);
     for (size_t i = 0; i < rows; i++) {
-        char *to = y_row(p, p->first + i / p->m, i % p->m) +
-                   first * (size_t)mica__dtype_sizes[p->dtype];
+        char *to =
+            y_row(p, p->first + i / p->m, i % p->m) + first * (size_t)mica__dtype_sizes[p->dtype];
         if (p->dtype == MICA_FLOAT32) memcpy(to, y[i], (last - first) * sizeof(float));
         else
             mica__cast_find(MICA_FLOAT32, p->dtype)(last - first, (const void *const[]){ y[i] }, 0,
@@ -101,8 +100,8 @@ static int few_rows(product *p)
         columns = TASK_BYTES / row < 4 ? 4 : TASK_BYTES / row;
         p->block = columns > COLUMNS ? COLUMNS : columns;
     } else p->block = p->n >= 4096 ? MICA_QUANT_MOST_COLUMNS : MICA_QUANT_MOST_COLUMNS / 2;
-    mica__spread_tasks((int64_t)((p->n + p->block - 1) / p->block), (int64_t)(p->n * p->k), few_task,
-                       p);
+    mica__spread_tasks((int64_t)((p->n + p->block - 1) / p->block), (int64_t)(p->n * p->k),
+                       few_task, p);
     mica__memory_give(room, bytes ? bytes : 1);
     return MICA_OK;
 }

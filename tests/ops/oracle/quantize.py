@@ -365,6 +365,7 @@ case(
     ulp=PRODUCT,
     scaled=True,
     ref=np.matmul,
+    layouts=("contiguous",),
     label="in turn",
 )
 
@@ -469,5 +470,4 @@ for mode, group, bits in MODES:
         label=mode,
         diff=(),
         layouts=("contiguous", "strided"),
-        vmap=False,
     )

@@ -105,8 +105,8 @@ def _trace(fun: Callable, positional: list, keywords: dict) -> bytes:
 class FunctionExporter:
     """Writes traces of a function, one a call, into one file; made by ``mx.exporter``.
 
-    The file appears when the exporter is closed, which the end of its ``with`` block does. A block that is left
-    by an exception writes nothing.
+    The file appears when the exporter is closed, which the end of its ``with`` block does.
+    A block that is left by an exception writes nothing.
     """
 
     def __init__(self, file: Any, fun: Callable, shapeless: bool, metadata: str | None) -> None:
@@ -220,7 +220,7 @@ def _parse(path: str, data: bytes) -> tuple[dict, list[tuple[_Signature, bytes]]
         if 0 < length < 64 and data[8 : 8 + length].replace(b".", b"").isalnum():
             version = data[8 : 8 + length].decode("ascii")
             raise RuntimeError(
-                f"[import_function] {path} was exported by MLX {version}; only files of mica can be imported: "
+                f"[import_function] {path} was exported by MLX {version}; only mica's files can be imported: "
                 "export the function again"
             )
         raise RuntimeError(f"[import_function] {path} is not an exported function")
@@ -283,8 +283,8 @@ class _Imported:
 def import_function(file: Any, return_metadata: bool = False) -> Any:
     """Return the function that a file holds.
 
-    Import only files that are trusted, as with programs: parameters of operations are taken as they stand, and
-    wrong ones can read outside of arrays.
+    Import only files that are trusted, as with programs: parameters of operations are taken as they stand,
+    and wrong ones can read outside of arrays.
 
     Args:
         file: path of a file that ``export_function`` or ``exporter`` wrote.

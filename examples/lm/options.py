@@ -33,7 +33,10 @@ def make_parser() -> argparse.ArgumentParser:
     training.add_argument("--clip", type=float, default=1.0, help="largest norm of the gradients")
     training.add_argument("--seed", type=seed, default=0, help="of weights and batches")
     training.add_argument(
-        "--data", type=Path, default=argparse.SUPPRESS, help="a text file instead of Python's language reference"
+        "--data",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="a text file instead of Python's language reference",
     )
     output = p.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("out"), help="folder for results")

@@ -69,7 +69,9 @@ class custom_function:
             found = self._vjp(
                 packed(primals), core._rebuild(value, cotangents), core._rebuild(value, results), **kwargs
             )
-            return _leaves_like(args, (found,) if bare else found)
+            # One array stands for the gradients of all arguments, as in the reference.
+            alone = bare or isinstance(found, _array)
+            return _leaves_like(args, (found,) * len(args) if alone else found)
 
         def push(primals: list, tangents: list) -> list:
             found = self._jvp(packed(primals), packed(tangents))
@@ -117,7 +119,8 @@ def _leaves_like(like: Any, found: Any) -> list:
         if not isinstance(found, _array) or found.shape != like.shape:
             given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
             raise ValueError(
-                f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, not {given}."
+                f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, "
+                f"not {given}."
             )
         return [found if found.dtype == like.dtype else found.astype(like.dtype)]
     if isinstance(like, (list, tuple)):

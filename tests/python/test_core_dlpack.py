@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import mica.core as mx
 import numpy as np
 import pytest
-
-import mica.core as mx
 
 DTYPES = ("bool_", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
 DTYPES += ("float16", "float32", "float64", "bfloat16", "complex64")

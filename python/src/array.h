@@ -64,6 +64,7 @@ int mica_py_stream_types(PyObject *module);
 int mica_py_transform_types(PyObject *module);
 int mica_py_random_types(PyObject *module);
 int mica_py_io_functions(PyObject *module);
+int mica_py_export_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);
 int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */

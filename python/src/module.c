@@ -371,6 +371,7 @@ static int execute(PyObject *m)
     static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp", "vmap", NULL };
     static const char *const custom[] = { "custom_function", "checkpoint", "depends", NULL };
     static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
+    static const char *const export[] = { "FunctionExporter", "export_function", "export_to_dot", "exporter", "import_function", NULL };
     static const char *const printing[] = { "PrintOptions", "get_printoptions", "printoptions", "_PrintOptionsContext", NULL };
     static const char *const array_api[] = { "ArrayLike", "__array_namespace_info__", NULL };
     static const char *const kernels[] = { "metal_kernel", "cuda_kernel", "precompiled_cuda_kernel", NULL };
@@ -384,13 +385,13 @@ static int execute(PyObject *m)
     loaded = true;
     if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 || mica_py_stream_types(m) < 0 ||
         mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 || mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
-        mica_py_io_functions(m) < 0 || mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 || PyModule_AddFunctions(m, functions) < 0)
+        mica_py_io_functions(m) < 0 || mica_py_export_functions(m) < 0 || mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 || PyModule_AddFunctions(m, functions) < 0)
         return -1;
     /* Rows that are one function with others in Python. */
     PyObject *random = mica_py_submodule(m, "random");
     if (!random || PyModule_AddFunctions(random, for_random) < 0 || PyObject_DelAttrString(m, "tensordot_axes") < 0 || PyObject_DelAttrString(m, "arange_integer") < 0 || PyObject_DelAttrString(m, "split_at") < 0 || PyObject_DelAttrString(random, "permutation_of") < 0) return -1;
     return adopt(m, "mica._transforms", transforms) < 0 || adopt(m, "mica._custom", custom) < 0 || adopt(m, "mica._compile", compile) < 0 ||
-           adopt(m, "mica._printing", printing) < 0 || adopt(m, "mica._array_api", array_api) < 0 ||
+           adopt(m, "mica._export", export) < 0 || adopt(m, "mica._printing", printing) < 0 || adopt(m, "mica._array_api", array_api) < 0 ||
            adopt_into(m, "fast", "mica._kernels", kernels) < 0 || adopt_into(m, "metal", "mica._metal", metal) < 0 ||
            adopt_into(m, "distributed", "mica._distributed", distributed) < 0 ? -1 : 0;
 }

@@ -93,6 +93,32 @@ def test_compiled(case: Case) -> None:
 
 @pytest.mark.mica_only
 @pytest.mark.parametrize("case", compiled_cases, ids=[c.label for c in compiled_cases])
+def test_exported(case: Case, tmp_path) -> None:
+    """Exported and imported gives the bits that eager gives."""
+    failures = Failures()
+    name = "float32" if "float32" in case.dtypes else case.dtypes[0]
+    shapes, path = shapes_of(case, 1)[0], tmp_path / "case.mlxfn"
+    for variant in case.variants if LONG else case.variants[:1]:
+        label = f"{case.name}{variant} {name} {shapes}"
+        arrays = arrays_of(arguments(case, shapes, name), layout_of(case, "export", name))
+        eager = outcome(lambda: case.run(mx, arrays, variant))
+
+        def exported():
+            mx.export_function(path, lambda *args: case.run(mx, args, variant), *arrays)
+            return mx.import_function(path)(*arrays)
+
+        failures.checked += 1
+        got = outcome(exported)
+        if not check_errors(got, eager, label, failures):
+            continue
+        for (got_name, x), (want_name, want) in zip(got.leaves, eager.leaves, strict=True):
+            if got_name != want_name or not np.array_equal(x, want, equal_nan=x.dtype.kind in "fc"):
+                failures.add(label, f"not the bits of eager ({got_name}, eager {want_name})")
+    failures.raise_any()
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("case", compiled_cases, ids=[c.label for c in compiled_cases])
 def test_compiled_for_any_shape(case: Case) -> None:
     """One function compiled without shapes, called with one shape after another, and with the first again."""
     failures = Failures()

@@ -1,0 +1,164 @@
+"""Functions in files: signatures, errors, damaged files, DOT."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+import mica.core as mx
+import numpy as np
+import pytest
+
+A = mx.array([1.0, 2.0])
+B = mx.ones((3,))
+
+
+def add(x, y):
+    """Two results in a list."""
+    return [mx.exp(x) + y, x * mx.array(2.0)]
+
+
+def same(got: tuple, want: list) -> None:
+    """Equal bits; an imported function gives a tuple."""
+    assert type(got) is tuple and len(got) == len(want)
+    for x, y in zip(got, want, strict=True):
+        assert x.dtype == y.dtype
+        np.testing.assert_array_equal(np.array(x), np.array(y))
+
+
+def test_ways_to_give_inputs(tmp_path: Path) -> None:
+    """Positional and keyword arrays, or one tuple and one dict, match alike."""
+    path = str(tmp_path / "f.mlxfn")
+    mx.export_function(path, add, A, y=A)
+    f = mx.import_function(path)
+    same(f(A, y=A), add(A, A))
+    same(f((A,), {"y": A}), add(A, A))
+    mx.export_function(path, add, (A, A))
+    same(mx.import_function(path)([A, A]), add(A, A))
+    mx.export_function(path, lambda x: x * 2, A)
+    same(mx.import_function(path)(A), [A * 2])
+
+
+def test_no_match_lists_what_there_is(tmp_path: Path) -> None:
+    """A call that fits no signature says which there are and what was given."""
+    mx.export_function(tmp_path / "f", add, A, y=A)
+    f = mx.import_function(tmp_path / "f")
+    for call in (lambda: f(A), lambda: f(A, A), lambda: f(B, y=B), lambda: f(A.astype(mx.float16), y=A)):
+        with pytest.raises(ValueError, match="1 positional inputs and 1 keyword inputs"):
+            call()
+    with pytest.raises(ValueError, match="single tuple and/or dictionary"):
+        f(1.0, y=A)
+
+
+def test_several_signatures(tmp_path: Path) -> None:
+    """One file holds several; the same one twice and writing after closing are refused."""
+    with mx.exporter(tmp_path / "f", add) as export:
+        assert export(A, A) is None
+        export(B, B)
+        with pytest.raises(RuntimeError, match="twice"):
+            export(A, A)
+    with pytest.raises(RuntimeError, match="closed"):
+        export(A, A)
+    f = mx.import_function(tmp_path / "f")
+    same(f(B, B), add(B, B))
+    same(f(A, A), add(A, A))
+
+
+def test_a_failed_block_writes_nothing(tmp_path: Path) -> None:
+    """An exception inside leaves no file."""
+    with pytest.raises(ZeroDivisionError), mx.exporter(tmp_path / "f", add) as export:
+        export(A, A)
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_shapeless(tmp_path: Path) -> None:
+    """Other sizes pass through element-wise operations; what was made for one shape says so."""
+    mx.export_function(tmp_path / "f", add, A, A, shapeless=True)
+    f = mx.import_function(tmp_path / "f")
+    same(f(B, B), add(B, B))
+    same(f(A, A), add(A, A))
+    with pytest.raises(ValueError, match="No imported function"):
+        f(mx.ones((2, 2)), B)
+    mx.export_function(tmp_path / "f", mx.sort, A, shapeless=True)
+    with pytest.raises(ValueError, match="sort"):
+        mx.import_function(tmp_path / "f")(B)
+
+
+def test_metadata(tmp_path: Path) -> None:
+    """A text comes back as it was given."""
+    mx.export_function(tmp_path / "f", add, A, A, metadata='{"é": 1}')
+    assert mx.import_function(tmp_path / "f", return_metadata=True)[1] == '{"é": 1}'
+    mx.export_function(tmp_path / "f", add, A, A)
+    assert mx.import_function(tmp_path / "f", return_metadata=True)[1] == ""
+
+
+def test_bad_values(tmp_path: Path) -> None:
+    """Numbers as inputs, dicts as results."""
+    with pytest.raises(ValueError, match="Inputs can"):
+        mx.export_function(tmp_path / "f", add, A, 1.0)
+    with pytest.raises(ValueError, match="Outputs can"):
+        mx.export_function(tmp_path / "f", lambda x: {"a": x}, A)
+    with pytest.raises(RuntimeError, match="Failed to open"):
+        mx.import_function(tmp_path / "none")
+
+
+def test_transformed(tmp_path: Path) -> None:
+    """Imported functions are differentiated; gradients and checkpoints are exported."""
+    mx.export_function(tmp_path / "f", lambda x: mx.sum(mx.sin(x) * x), A)
+    f = mx.import_function(tmp_path / "f")
+    want = mx.grad(lambda x: mx.sum(mx.sin(x) * x))(A)
+    same((mx.grad(lambda x: f(x)[0])(A),), [want])
+    mx.export_function(tmp_path / "f", mx.grad(mx.checkpoint(lambda x: mx.sum(mx.sin(x) * x))), A)
+    same(mx.import_function(tmp_path / "f")(A), [want])
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    """Each cut and each changed byte is found before anything is built."""
+    path = tmp_path / "f"
+    mx.export_function(path, add, A, A)
+    whole = path.read_bytes()
+    draw = random.Random(1)
+    for i in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[i] ^= 1 << draw.randrange(8)
+        for data in (whole[:i], bytes(changed)):
+            path.write_bytes(data)
+            with pytest.raises(RuntimeError, match="import_function"):
+                mx.import_function(path)
+    path.write_bytes((6).to_bytes(8, "little") + b"0.32.4" + bytes(40))
+    with pytest.raises(RuntimeError, match=r"exported by MLX 0\.32\.4"):
+        mx.import_function(path)
+
+
+def test_cut_graphs() -> None:
+    """The engine's parser refuses every graph that was cut; changed bytes fail or build, never end it."""
+    holders = mx._placeholders([A, A], [False, False])
+    graph = mx._graph_bytes(add(*holders), holders)
+    assert len(mx._graph_arrays(graph, holders)) == 2
+    for i in range(len(graph)):
+        with pytest.raises((RuntimeError, OSError, ValueError)):
+            mx._graph_arrays(graph[:i], holders)
+    for i in range(len(graph)):
+        changed = bytearray(graph)
+        changed[i] ^= 0x80
+        try:
+            mx._graph_arrays(bytes(changed), holders)
+        except (RuntimeError, OSError, ValueError, MemoryError):
+            pass
+
+
+def test_dot(tmp_path: Path) -> None:
+    """Sources, boxes and sinks of a graph; names where they are given."""
+    x = mx.array([1.0])
+    text = io.StringIO()
+    mx.export_to_dot(text, mx.exp(x) + x, named=mx.sin(x))
+    dot = text.getvalue()
+    assert dot.startswith("digraph {\n") and dot.endswith("}\n")
+    assert dot.count("rank=source") == 1 and dot.count("rank=sink") == 2
+    assert all(f'[label ="{name}"' in dot for name in ("exp", "add", "sin")) and '"named"' in dot
+    mx.export_to_dot(str(tmp_path / "g.dot"), [x + x])
+    assert "add" in (tmp_path / "g.dot").read_text()
+    with pytest.raises(ValueError, match="only arrays"):
+        mx.export_to_dot(text, 1)

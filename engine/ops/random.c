@@ -137,12 +137,8 @@ mica_array *mica_random_normal(mica_scope *s, mica_dims shape, mica_dtype dtype,
                           shape.at); /* real and imaginary parts; variance 1 in all */
     else x = mica_multiply(s, mica__cast(s, x, dtype), mica_scalar(s, 1.4142135623730951, dtype));
     if (scale) x = mica_multiply(s, x, mica__cast(s, scale, dtype));
-    if (loc) x = mica_add(s, x, mica__cast(s, loc, dtype));
-    if (x && !mica__shape_equal(mica__dims_of(x), shape))
-        return mica__error(s, MICA_EVALUE,
-                           "[random.normal] loc and scale do not broadcast to shape %s",
-                           mica__shape_text(shape));
-    return x;
+    /* As in the reference, loc and scale may have more axes than the draws, which then repeat. */
+    return loc ? mica_add(s, x, mica__cast(s, loc, dtype)) : x;
 }
 
 mica_array *mica_random_randint(mica_scope *s, mica_array *low, mica_array *high, mica_dims shape,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mica import core
 from mica._number import Number, Trace, exact, plain, range_of
-from mica._transforms import _wraps
+from mica._transforms import _check_callable, _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -263,8 +263,7 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
         ValueError: an argument holds something else than arrays and constants; or an array is evaluated
             inside.
     """
-    if not callable(fun):
-        raise TypeError(f"[compile] a function is needed, not {type(fun).__name__}")
+    _check_callable("compile", fun)
     compiled = _Compiled(fun, inputs, outputs)
 
     def call(*args: Any, **kwargs: Any) -> Any:

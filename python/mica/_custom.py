@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from mica import core
-from mica._transforms import _Traced, _wraps, jvp, vjp
+from mica._transforms import _check_callable, _Traced, _wraps, jvp, vjp
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ class custom_function:
     """
 
     def __init__(self, f: Callable) -> None:
+        _check_callable("custom_function", f)
         self._function = f
         self._vjp: Callable | None = None
         self._jvp: Callable | None = None
@@ -139,6 +140,7 @@ def _leaves_like(like: Any, found: Any) -> list:
 
 def checkpoint(fun: Callable) -> Callable:
     """Return ``fun`` with its intermediate results recomputed in the backward pass instead of kept."""
+    _check_callable("checkpoint", fun)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arrays = core._flatten((args, kwargs), False)

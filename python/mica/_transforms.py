@@ -26,6 +26,11 @@ def _wraps(fun: Callable, wrapper: Callable) -> Callable:
         return wrapper
 
 
+def _check_callable(name: str, fun: Any) -> None:
+    if not callable(fun):
+        raise TypeError(f"[{name}] a function is needed, not {type(fun).__name__}")
+
+
 def _argument_numbers(name: str, argnums, argnames) -> tuple[tuple[int, ...], tuple[str, ...]]:
     names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
     if argnums is None:
@@ -60,6 +65,7 @@ class _Traced:
 
 
 def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable) -> Callable:
+    _check_callable(name, fun)
     numbers, names = _argument_numbers(name, argnums, argnames)
     bare = len(numbers) == 1
 
@@ -301,6 +307,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
                 f"{axes!r}."
             )
 
+    _check_callable("vmap", fun)
     check(in_axes, True, "in_axes")
     check(out_axes, False, "out_axes")
 

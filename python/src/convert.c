@@ -66,6 +66,10 @@ static mica_outcome dims_from(mica_context *c, PyObject *o, bool bare, mica_dims
 {
     int64_t one;
     mica_outcome result = bare ? integer_from(o, &one) : MICA_WRONG_TYPE;
+    if (result == MICA_RAISED && PyErr_ExceptionMatches(PyExc_TypeError) && PySequence_Check(o)) {
+        PyErr_Clear(); /* a NumPy array of several numbers */
+        result = MICA_WRONG_TYPE;
+    }
     if (mica_py_array(o)) result = MICA_WRONG_TYPE; /* an array of numbers is a sequence */
     if (result == MICA_TAKEN) {
         int64_t *at = take_numbers(c, 1);

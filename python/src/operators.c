@@ -10,7 +10,7 @@ typedef enum acceptance { ACCEPTED, MISTAKE, UNKNOWN } acceptance;
 static acceptance accepts(PyObject *o)
 {
     if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return ACCEPTED;
-    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o) || o == Py_None) return MISTAKE;
+    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o)) return MISTAKE;
     if (PyObject_HasAttrString(o, "__mlx_array__") || PyObject_CheckBuffer(o)) return ACCEPTED;
     return UNKNOWN;
 }
@@ -188,11 +188,10 @@ static PyObject *compare(PyObject *a, PyObject *b, int operation)
     static const char *const names[] = { [Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equal",
                                          [Py_NE] = "not equal", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal" };
     acceptance other = accepts(b);
-    if (other == MISTAKE && (operation == Py_EQ || operation == Py_NE)) {
-        if (b == Py_None)
-            return PyErr_Format(PyExc_TypeError, "[%s] an array cannot be compared with None; write x is None", names[operation]);
-        return PyBool_FromLong(operation == Py_NE);
-    }
+    bool equality = operation == Py_EQ || operation == Py_NE;
+    if (b == Py_None && equality)
+        return PyErr_Format(PyExc_TypeError, "[%s] an array cannot be compared with None; write x is None", names[operation]);
+    if (other == MISTAKE && equality) return PyBool_FromLong(operation == Py_NE);
     return binary(names[operation], builders[operation], a, b);
 }
 

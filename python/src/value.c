@@ -180,7 +180,9 @@ static mica_array *from_buffer(mica_scope *s, PyObject *o, mica_dtype dtype)
         if (bits) bits->dtype = MICA_BFLOAT16;
         return bits && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, bits, dtype) : bits;
     }
-    mica_array *a = take_buffer(s, &b, dtype);
+    mica_array *a = NULL;
+    if (b.ndim && (!b.shape || !b.strides)) raise_type("Invalid type %U received in array initialization.", o); /* datetime64 */
+    else a = take_buffer(s, &b, dtype);
     PyBuffer_Release(&b);
     return a;
 }
@@ -510,6 +512,19 @@ static PyObject *method_complex(PyObject *self, PyObject *unused)
     return PyErr_Occurred() ? (Py_XDECREF(c), NULL) : c;
 }
 
+static PyObject *method_reversed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *rows = PySequence_List(self);
+    if (!rows || PyList_Reverse(rows) < 0) {
+        Py_XDECREF(rows);
+        return NULL;
+    }
+    PyObject *iterator = PyObject_GetIter(rows);
+    Py_DECREF(rows);
+    return iterator;
+}
+
 static PyObject *method_round(PyObject *self, PyObject *args)
 {
     long digits = 0;
@@ -575,6 +590,7 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 PyMethodDef mica_py_value_methods[] = {
     { "__array__", KEYWORDS(method_numpy), METH_VARARGS | METH_KEYWORDS, "A NumPy array over the same memory. Evaluates." },
     { "__format__", method_format, METH_O, NULL },
+    { "__reversed__", method_reversed, METH_NOARGS, "An iterator over the first axis, from its end." },
     { "__complex__", method_complex, METH_NOARGS, NULL },
     { "__round__", method_round, METH_VARARGS, NULL },
     { "__getstate__", method_getstate, METH_NOARGS, NULL },

@@ -610,3 +610,44 @@ def test_numpy_arrays_as_indices() -> None:
 def test_put_along_axis_broadcasts_indices() -> None:
     got = mx.put_along_axis(mx.zeros((3, 4)), mx.array([[0], [1], [2]]), mx.array([1.0, 2.0, 3.0]), axis=1)
     assert got.tolist() == [[3, 0, 0, 0], [0, 3, 0, 0], [0, 0, 3, 0]]
+
+
+@pytest.mark.mica_only
+def test_datetimes_are_refused() -> None:
+    for value in (np.datetime64("2020"), np.timedelta64(3), np.array(["2020"], "datetime64[Y]")):
+        with pytest.raises(ValueError, match="Invalid type|cannot|not"):
+            mx.array(value)
+
+
+def test_reversed() -> None:
+    assert [row.tolist() for row in reversed(mx.array([[1, 2], [3, 4]]))] == [[3, 4], [1, 2]]
+
+
+def test_operators_with_none() -> None:
+    x = mx.ones((2,))
+    for operation in (lambda: x + None, lambda: None * x, lambda: x // None, lambda: x >= None):
+        with pytest.raises(TypeError):
+            operation()
+
+
+def test_shapes_as_numpy_arrays() -> None:
+    assert mx.zeros(np.array([2, 3])).shape == (2, 3)
+    assert mx.sum(mx.ones((2, 3, 4)), axis=np.array([0, 2])).tolist() == [8, 8, 8]
+
+
+def test_normal_repeats_along_loc() -> None:
+    key = mx.random.key(0)
+    x = mx.random.normal((2,), loc=mx.zeros((3, 2)), key=key)
+    assert x.shape == (3, 2) and x[0].tolist() == x[2].tolist() == mx.random.normal((2,), key=key).tolist()
+
+
+@pytest.mark.mica_only
+def test_cross_entropy_of_an_infinite_logit() -> None:
+    logits = mx.array([[np.inf, 1.0, 2.0]])
+    assert mx.fast.cross_entropy(logits, mx.array([1])).tolist() == [np.inf]
+
+
+def test_transformations_take_functions() -> None:
+    for transformation in (mx.grad, mx.vmap, mx.compile, mx.checkpoint, mx.custom_function):
+        with pytest.raises(TypeError):
+            transformation(3)

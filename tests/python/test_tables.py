@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,40 @@ def test_one_row_derives_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert any(line.startswith("static mica_array *call_cube(") for line in source)
     assert '    { "cube", "a: operand, /",' in source
     assert stub[0].startswith("def cube(a: scalar | array, /, *, stream: StreamOrDevice = None) -> array:")
+
+
+CUBE = """
+MICA_BODY float k_cube_f32(float x)
+{
+    return x * x * x;
+}
+"""
+
+
+def preprocessed(engine: Path, source: str, *flags: str) -> subprocess.CompletedProcess:
+    """What the compiler makes of one source of a copy of the engine."""
+    command = ["cc", "-std=c11", *flags, f"-I{engine}", f"-I{ROOT / 'include'}", "-DMICA_ISA_NAME=portable"]
+    return subprocess.run([*command, str(engine / source)], capture_output=True, text=True)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="a C compiler is needed")
+def test_one_row_and_one_body_make_the_loops(tmp_path: Path) -> None:
+    """The row alone does not compile; with its body there is an enumerator and a loop for each float type."""
+    engine = tmp_path / "engine"
+    shutil.copytree(ROOT / "engine", engine)
+    prim, bodies = engine / "ops" / "prim.def", engine / "kernel" / "float32.h"
+    row = '/// Element-wise cube.\nPRIM(cube, UNARY, "a: operand, /", NO_FIELDS, FLOAT_REAL, NONDIFF)\n'
+    prim.write_text(prim.read_text() + row)
+    loops = "backend/cpu/loops.c"
+    assert "k_cube" in preprocessed(engine, loops, "-fsyntax-only", "-Werror").stderr
+    head, end, tail = bodies.read_text().rpartition("#endif")
+    bodies.write_text(head + CUBE + CUBE.replace("float", "double").replace("_f32", "_f64") + end + tail)
+    done = preprocessed(engine, loops, "-fsyntax-only", "-Werror")
+    assert done.returncode == 0, done.stderr
+    text = preprocessed(engine, loops, "-E").stdout
+    assert len(set(re.findall(r"k_cube_f(?:32|64)", text))) == 2
+    assert "mica_prim_cube" in text
+    assert "cube" in preprocessed(engine, "ops/prim.c", "-E").stdout
 
 
 @pytest.mark.parametrize(

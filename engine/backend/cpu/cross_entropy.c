@@ -62,7 +62,8 @@ static double element(const entropy *e, const char *row, int64_t at)
             max = top;                                                                             \
         }                                                                                          \
         if (max == -INFINITY) continue; /* zeros so far */                                         \
-        total += (double)e->loops->exp_##suffix(x, (size_t)m, max, buffer);                        \
+        if (max == INFINITY) total = 1;                                                            \
+        else total += (double)e->loops->exp_##suffix(x, (size_t)m, max, buffer);                   \
     }
 
 static void row_f32(entropy *e, int64_t r, double *max_out, double *total_out)

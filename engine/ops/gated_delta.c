@@ -55,10 +55,15 @@ static bool check_others(mica_scope *s, mica_array *in[MICA_DELTA_INPUTS])
 {
     const int64_t *q = in[MICA_DELTA_Q]->shape, *v = in[MICA_DELTA_V]->shape;
     const int64_t heads[3] = { v[0], v[1], v[2] }, state[4] = { v[0], v[2], v[3], q[3] };
+    const int64_t keys[4] = { v[0], v[1], v[2], q[3] };
     mica_array **mask = &in[MICA_DELTA_MASK];
-    if (!(in[MICA_DELTA_GAMMA] =
-              a_head(s, "gamma", in[MICA_DELTA_GAMMA], (mica_dims){ 3, heads })) ||
-        !(in[MICA_DELTA_BETA] = a_head(s, "beta", in[MICA_DELTA_BETA], (mica_dims){ 3, heads })))
+    if (in[MICA_DELTA_GAMMA]->ndim == 4) {
+        if (!has_shape(s, "gamma", in[MICA_DELTA_GAMMA], (mica_dims){ 4, keys })) return false;
+    } else if (!(in[MICA_DELTA_GAMMA] =
+                     a_head(s, "gamma", in[MICA_DELTA_GAMMA], (mica_dims){ 3, heads }))) {
+        return false;
+    }
+    if (!(in[MICA_DELTA_BETA] = a_head(s, "beta", in[MICA_DELTA_BETA], (mica_dims){ 3, heads })))
         return false;
     if (!in[MICA_DELTA_STATE])
         in[MICA_DELTA_STATE] = mica__full(s, (mica_dims){ 4, state }, 0, MICA_FLOAT32);
@@ -90,9 +95,10 @@ mica_arrays mica_fast_gated_delta_update(mica_scope *s, mica_array *q, mica_arra
     mica_dtype work = all == MICA_COMPLEX64 ? all : given == MICA_FLOAT64 ? given : MICA_FLOAT32;
     for (int i = 0; i < MICA_DELTA_MASK; i++)
         if (!(in[i] = mica__cast(s, in[i], work))) return none;
-    if (work == MICA_COMPLEX64) {
+    if (work == MICA_COMPLEX64 || in[MICA_DELTA_GAMMA]->ndim == 4) { /* no kernel of their own */
         if (!mica__gated_delta_composed(s, in, out)) return none;
-        return (mica_arrays){ 2, out };
+        if (work != MICA_COMPLEX64) out[0] = mica__cast(s, out[0], given);
+        return out[0] ? (mica_arrays){ 2, out } : none;
     }
     struct mica__gated_delta_params p = { .masked = in[MICA_DELTA_MASK] != NULL };
     mica_dtype dtypes[2] = { work, work };
@@ -137,6 +143,7 @@ bool mica__gated_delta_composed(mica_scope *s, mica_array *const in[MICA_DELTA_I
 {
     int axis = in[MICA_DELTA_V]->ndim - 3; /* of time, in all but the state */
     int64_t steps = in[MICA_DELTA_V]->shape[axis], heads = in[MICA_DELTA_V]->shape[axis + 1];
+    bool by_key = in[MICA_DELTA_GAMMA]->ndim == in[MICA_DELTA_V]->ndim; /* a decay for each key */
     mica_array *q = shared_heads(s, in[MICA_DELTA_Q], heads),
                *k = shared_heads(s, in[MICA_DELTA_K], heads);
     mica_array *state = in[MICA_DELTA_STATE],
@@ -145,7 +152,8 @@ bool mica__gated_delta_composed(mica_scope *s, mica_array *const in[MICA_DELTA_I
     for (int64_t t = 0; t < steps && mica__scope_ok(s); t++) {
         mica_array *kt = at_time(s, k, axis, t), *gamma = at_time(s, in[MICA_DELTA_GAMMA], axis, t),
                    *beta = at_time(s, in[MICA_DELTA_BETA], axis, t);
-        mica_array *decayed = mica_multiply(s, state, widened(s, gamma, 2));
+        gamma = by_key ? mica_expand_dims(s, gamma, MICA_AXES(-2)) : widened(s, gamma, 2);
+        mica_array *decayed = mica_multiply(s, state, gamma);
         mica_array *error =
             mica_subtract(s, at_time(s, in[MICA_DELTA_V], axis, t), applied(s, decayed, kt));
         mica_array *change = mica_multiply(

@@ -168,6 +168,12 @@ mica_array *mica_linalg_cross(mica_scope *s, mica_array *a, mica_array *b, int a
     if (!mica__ready(s, in[0]) || !in[1]) return NULL;
     for (int i = 0; i < 2; i++)
         if (!mica__check_axis(s, "linalg.cross", MICA_EINDEX, in[i], axis, &own[i])) return NULL;
+    if (in[0]->ndim != in[1]->ndim &&
+        axis >= 0) { /* counted from the front, the axis is not one place of both */
+        mica_array *x = mica_moveaxis(s, in[0], axis, -1), *y = mica_moveaxis(s, in[1], axis, -1);
+        mica_array *product = x && y ? mica_linalg_cross(s, x, y, -1) : NULL;
+        return product ? mica_moveaxis(s, product, -1, axis) : NULL;
+    }
     int64_t sizes[2] = { in[0]->shape[own[0]], in[1]->shape[own[1]] };
     for (int i = 0; i < 2; i++) {
         if (sizes[i] != 2 && sizes[i] != 3)

@@ -916,9 +916,10 @@ MICA_API mica_array *mica_fast_cross_entropy(mica_scope *scope, mica_array *logi
 /** The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v
     - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time,
     heads of v, values), the latter a multiple of q's heads, each of which serves as many
-    neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values,
-    keys), zeros by default. mask: (batch, time); where it is false the state stays and the result
-    is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64.
+    neighbours. gamma, beta: (batch, time, heads of v); gamma also (batch, time, heads of v, keys):
+    a decay for each key. initial_state: (batch, heads of v, values, keys), zeros by default. mask:
+    (batch, time); where it is false the state stays and the result is 0. Returns the result, in the
+    type of q and k, and the last state, in float32 or float64.
     fast_gated_delta_update(q: array, k: array, v: array, gamma: array, beta: array, initial_state: array? = None, mask: array? = None -> arrays) */
 MICA_API mica_arrays mica_fast_gated_delta_update(mica_scope *scope, mica_array *q, mica_array *k,
                                                   mica_array *v, mica_array *gamma,

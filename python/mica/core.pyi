@@ -867,7 +867,7 @@ class _fast(_fast_head):
         """Cross entropy of class indices: log(sum(exp(logits))) - logits[target] over the last axis, in one pass, in float32 for halves. logits: floating point, (..., classes). targets: integers (...), in [-classes, classes), checked at evaluation. The loss is float32, in the targets' shape."""
 
     def gated_delta_update(self, q: array, k: array, v: array, gamma: array, beta: array, initial_state: None | array = None, mask: None | array = None, *, stream: StreamOrDevice = None) -> list[array]:
-        """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v). initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
+        """The gated delta rule over time: for each head a state S (values, keys) becomes gamma S + beta (v - gamma S k) k^T, and the result is S q. q, k: (batch, time, heads, keys); v: (batch, time, heads of v, values), the latter a multiple of q's heads, each of which serves as many neighbours. gamma, beta: (batch, time, heads of v); gamma also (batch, time, heads of v, keys): a decay for each key. initial_state: (batch, heads of v, values, keys), zeros by default. mask: (batch, time); where it is false the state stays and the result is 0. Returns the result, in the type of q and k, and the last state, in float32 or float64."""
 
 fast: _fast
 

@@ -651,3 +651,9 @@ def test_transformations_take_functions() -> None:
     for transformation in (mx.grad, mx.vmap, mx.compile, mx.checkpoint, mx.custom_function):
         with pytest.raises(TypeError):
             transformation(3)
+
+
+def test_cross_of_different_ranks() -> None:
+    a, b = mx.arange(9.0).reshape(3, 3), mx.array([1.0, 2.0, 3.0])
+    want = np.cross(np.array(a), np.array(b)[:, None], axisa=0, axisb=0, axisc=0)
+    assert mx.linalg.cross(a, b, axis=0, stream=mx.cpu).tolist() == want.tolist()

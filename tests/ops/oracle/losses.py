@@ -61,7 +61,7 @@ def gated_delta(q, k, v, gamma, beta, state=None, mask=None):
     )
     out = np.zeros(v.shape, np.result_type(q, v))
     for t in range(time):
-        decayed = s * gamma[:, t, :, None, None]
+        decayed = s * (gamma[:, t, :, None, None] if gamma.ndim == 3 else gamma[:, t, :, None])
         error = v[:, t] - np.einsum("bhvk,bhk->bhv", decayed, k[:, t])
         following = decayed + np.einsum("bhv,bhk->bhvk", beta[:, t, :, None] * error, k[:, t])
         seen = np.ones(batch, bool) if mask is None else np.asarray(mask)[:, t] != 0
@@ -92,7 +92,12 @@ case(
     N,
     GATE,
     GATE,
-    shapes=(shapes_of(2, 3, 1, 2, 4, 5), shapes_of(1, 5, 2, 2, 3, 2), shapes_of(0, 2, 1, 1, 2, 2)),
+    shapes=(
+        (*shapes_of(2, 3, 1, 2, 4, 5)[:3], (2, 3, 2, 4), (2, 3, 2)),
+        shapes_of(2, 3, 1, 2, 4, 5),
+        shapes_of(1, 5, 2, 2, 3, 2),
+        shapes_of(0, 2, 1, 1, 2, 2),
+    ),
     ref=gated_delta,
     ulp=DELTA,
     scaled=True,

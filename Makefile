@@ -84,9 +84,10 @@ lint: $(STAMPS)/lint ## stale tables, layer order, comments of the C API, file s
 	$(PY) tools/sizes.py
 	$(BIN)/ruff check .
 
-format: $(STAMPS)/lint tables ## clang-format and ruff format, in place
+format: $(STAMPS)/lint ## clang-format and ruff format, in place
 	git ls-files 'engine/*.[ch]' 'include/*.h' 'python/*.[ch]' 'tests/*.[ch]' 'examples/*.c' | \
 	    xargs $(BIN)/clang-format -i
+	$(PY) tools/gen.py
 	$(BIN)/ruff check --fix --select I . && $(BIN)/ruff format .
 
 tables: $(STAMPS)/venv ## derive ops.h, functions.c and core.pyi from the tables

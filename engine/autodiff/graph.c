@@ -1,9 +1,11 @@
-/* What all walkers share: the part of a graph that depends on tracers, rebuilding of nodes, and tracing itself. */
+/* What all walkers share: the part of a graph that depends on tracers, rebuilding of nodes, and
+ * tracing itself. */
 #include "autodiff/autodiff.h"
 
 static _Thread_local int trace_depth;
 
-bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[], const void *params, mica_array *results[])
+bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[],
+                   const void *params, mica_array *results[])
 {
     mica_dtype dtypes[256];
     mica_dims shapes[256];
@@ -11,24 +13,34 @@ bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[]
         dtypes[i] = (mica_dtype)n->out[i].dtype;
         shapes[i] = mica__dims_of(&n->out[i]);
     }
-    return mica__build_many(s, (mica_prim)n->prim, params ? params : mica__prims[n->prim].params_size ? n->params : NULL,
+    return mica__build_many(s, (mica_prim)n->prim,
+                            params                             ? params
+                            : mica__prims[n->prim].params_size ? n->params
+                                                               : NULL,
                             n->ninputs, inputs, n->noutputs, dtypes, shapes, results);
 }
 
-mica_array *mica__rebuild_as(mica_scope *s, const mica_node *n, mica_array *const inputs[], const void *params, mica_dims shape)
+mica_array *mica__rebuild_as(mica_scope *s, const mica_node *n, mica_array *const inputs[],
+                             const void *params, mica_dims shape)
 {
-    return mica__build(s, (mica_prim)n->prim, params ? params : mica__prims[n->prim].params_size ? n->params : NULL, n->ninputs,
-                       inputs, (mica_dtype)n->out[0].dtype, shape);
+    return mica__build(s, (mica_prim)n->prim,
+                       params                             ? params
+                       : mica__prims[n->prim].params_size ? n->params
+                                                          : NULL,
+                       n->ninputs, inputs, (mica_dtype)n->out[0].dtype, shape);
 }
 
 /* ---- tracing ---- */
 
-bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n, mica_array *tracers[])
+bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n,
+                       mica_array *tracers[])
 {
     trace_depth++;
     for (size_t i = 0; i < n; i++) {
         mica_array *a = mica__operand(s, arguments[i]);
-        tracers[i] = a ? mica__build(s, mica_prim_alias, NULL, 1, &a, (mica_dtype)a->dtype, mica__dims_of(a)) : NULL;
+        tracers[i] =
+            a ? mica__build(s, mica_prim_alias, NULL, 1, &a, (mica_dtype)a->dtype, mica__dims_of(a))
+              : NULL;
         if (!tracers[i]) return false;
         mica__node_of(tracers[i])->flags |= MICA_NODE_TRACED;
     }
@@ -36,7 +48,10 @@ bool mica__trace_begin(mica_scope *s, mica_array *const arguments[], size_t n, m
 }
 
 /* What depends on a placeholder belongs to a vmap or compile that still traces. */
-static bool ends(const mica_node *n) { return (n->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT)) == MICA_NODE_TRACED; }
+static bool ends(const mica_node *n)
+{
+    return (n->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT)) == MICA_NODE_TRACED;
+}
 
 bool mica__trace_end(mica_array *const results[], size_t n)
 {
@@ -48,7 +63,8 @@ bool mica__trace_end(mica_array *const results[], size_t n)
             mica__node_of(results[i])->flags &= (uint8_t)~MICA_NODE_TRACED;
             ok = mica__vec_push(&open, mica__node_of(results[i])) == MICA_OK;
         }
-    /* First all flags are cleared, then inputs are let go: a node on the list must not vanish with its last consumer. */
+    /* First all flags are cleared, then inputs are let go: a node on the list must not vanish with
+     * its last consumer. */
     for (size_t at = 0; at < open.n && ok; at++) {
         mica_node *node = open.at[at];
         for (uint32_t k = 0; k < node->ninputs && ok; k++) {
@@ -59,7 +75,8 @@ bool mica__trace_end(mica_array *const results[], size_t n)
         }
     }
     for (size_t at = open.n; at-- > 0 && ok;) {
-        mica_node *node = open.at[at]; /* inputs come after their consumers in the list: from the end, a node is still held */
+        mica_node *node = open.at[at]; /* inputs come after their consumers in the list: from the
+                                          end, a node is still held */
         if (mica__state(node) == MICA_NODE_DONE) mica__node_detach(node);
     }
     mica__vec_free(&open);
@@ -118,12 +135,14 @@ static bool explore(mica__graph *g, walk *w, mica_node *top)
                 if (known != INDEPENDENT) f->depends = true;
                 continue;
             }
-            if (mica__map_set(&g->index, input, INDEPENDENT) != MICA_OK || !enter(w, input)) return false;
+            if (mica__map_set(&g->index, input, INDEPENDENT) != MICA_OK || !enter(w, input))
+                return false;
             continue;
         }
         if (f->depends) {
             if (mica__vec_push(&g->nodes, f->node) != MICA_OK) return false;
-            if (mica__map_set(&g->index, f->node, (void *)(uintptr_t)g->nodes.n) != MICA_OK) return false;
+            if (mica__map_set(&g->index, f->node, (void *)(uintptr_t)g->nodes.n) != MICA_OK)
+                return false;
             if (w->n > 1) w->at[w->n - 2].depends = true;
         }
         w->n--;
@@ -131,8 +150,8 @@ static bool explore(mica__graph *g, walk *w, mica_node *top)
     return true;
 }
 
-bool mica__graph_make(mica_scope *s, mica__graph *g, mica_array *const results[], size_t nresults, mica_array *const sources[],
-                      size_t nsources)
+bool mica__graph_make(mica_scope *s, mica__graph *g, mica_array *const results[], size_t nresults,
+                      mica_array *const sources[], size_t nsources)
 {
     memset(g, 0, sizeof *g);
     walk w = { 0 };
@@ -140,7 +159,8 @@ bool mica__graph_make(mica_scope *s, mica__graph *g, mica_array *const results[]
     for (size_t i = 0; i < nsources && ok; i++) {
         mica_node *n = mica__node_of(sources[i]);
         if (mica__graph_find(g, sources[i]) >= 0) continue;
-        ok = mica__vec_push(&g->nodes, n) == MICA_OK && mica__map_set(&g->index, n, (void *)(uintptr_t)g->nodes.n) == MICA_OK;
+        ok = mica__vec_push(&g->nodes, n) == MICA_OK &&
+             mica__map_set(&g->index, n, (void *)(uintptr_t)g->nodes.n) == MICA_OK;
     }
     for (size_t i = 0; i < nresults && ok; i++) ok = explore(g, &w, mica__node_of(results[i]));
     mica__free(w.at);

@@ -17,19 +17,24 @@ static mica_array *jvp_by_partial(mica_scope *s, const mica_node *n, mica_array 
     return mica__broadcast_to(s, sum, mica__dims_of(&n->out[0]));
 }
 
-/* Linear in every input that has a tangent (one input, or several of which the others stay): the operation on the tangents, zeros for the rest. */
-static void jvp_linear(mica_scope *s, const mica_node *n, mica_array *const tangents[], mica_array *results[])
+/* Linear in every input that has a tangent (one input, or several of which the others stay): the
+ * operation on the tangents, zeros for the rest. */
+static void jvp_linear(mica_scope *s, const mica_node *n, mica_array *const tangents[],
+                       mica_array *results[])
 {
     mica_array *in[64];
     if (n->ninputs > 64) {
-        mica__error(s, MICA_EVALUE, "[Primitive::jvp] %s has too many inputs", mica__prims[n->prim].name);
+        mica__error(s, MICA_EVALUE, "[Primitive::jvp] %s has too many inputs",
+                    mica__prims[n->prim].name);
         return;
     }
-    for (uint32_t i = 0; i < n->ninputs; i++) in[i] = tangents[i] ? tangents[i] : i == 0 ? NULL : n->inputs[i];
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        in[i] = tangents[i] ? tangents[i] : i == 0 ? NULL : n->inputs[i];
     if (in[0]) mica__rebuild(s, n, in, NULL, results);
 }
 
-static void push_node(mica_scope *s, const mica_node *n, mica_array *const tangents[], mica_array *results[])
+static void push_node(mica_scope *s, const mica_node *n, mica_array *const tangents[],
+                      mica_array *results[])
 {
     const mica__prim_info *info = &mica__prims[n->prim];
     if (info->flags & MICA_PRIM_NONDIFF) return;
@@ -40,11 +45,13 @@ static void push_node(mica_scope *s, const mica_node *n, mica_array *const tange
     else mica__error(s, MICA_EVALUE, "[Primitive::jvp] Not implemented for %s.", info->name);
 }
 
-bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresults, mica_array *const tracers[],
-                        mica_array *const tangents[], size_t ntracers, mica_array *result_tangents[])
+bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresults,
+                        mica_array *const tracers[], mica_array *const tangents[], size_t ntracers,
+                        mica_array *result_tangents[])
 {
     mica__graph g;
-    if (!mica__scope_ok(s) || !mica__graph_make(s, &g, results, nresults, tracers, ntracers)) return false;
+    if (!mica__scope_ok(s) || !mica__graph_make(s, &g, results, nresults, tracers, ntracers))
+        return false;
     size_t outputs = 0, n = g.nodes.n;
     size_t *offset = mica__scope_alloc(s, (n + 1) * sizeof *offset);
     for (size_t i = 0; i < n && offset; i++) {
@@ -55,7 +62,9 @@ bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresu
     if (offset && all) {
         memset(all, 0, outputs * sizeof *all);
         for (size_t i = 0; i < ntracers; i++)
-            if (tangents[i]) all[offset[mica__graph_find(&g, tracers[i])]] = mica__cast(s, tangents[i], (mica_dtype)tracers[i]->dtype);
+            if (tangents[i])
+                all[offset[mica__graph_find(&g, tracers[i])]] =
+                    mica__cast(s, tangents[i], (mica_dtype)tracers[i]->dtype);
         for (size_t i = ntracers; i < n && s->status == MICA_OK; i++) {
             mica_node *node = g.nodes.at[i];
             mica_array **in = mica__scope_alloc(s, (node->ninputs + 1) * sizeof *in);

@@ -8,12 +8,15 @@
 /* Heads; a rule need not use all that it gets. */
 #define MICA_SPARE __attribute__((unused))
 #define VJP_RULE(prim)                                                                             \
-    void mica__vjp_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n, mica_array *const cotangents[], const bool needed[], \
+    void mica__vjp_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n,                 \
+                          mica_array *const cotangents[], const bool needed[],                     \
                           mica_array *gradients[])
 #define JVP_RULE(prim)                                                                             \
-    void mica__jvp_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n, mica_array *const tangents[], mica_array *results[])
+    void mica__jvp_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n,                 \
+                          mica_array *const tangents[], mica_array *results[])
 #define VMAP_RULE(prim)                                                                            \
-    bool mica__vmap_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n, mica_array *const in[], MICA_SPARE const bool batched[], \
+    bool mica__vmap_##prim(MICA_SPARE mica_scope *s, MICA_SPARE const mica_node *n,                \
+                           mica_array *const in[], MICA_SPARE const bool batched[],                \
                            MICA_SPARE int64_t batch, mica_array *results[])
 
 /* Input 0, input 1, the output, the cotangent of the output, the tangent of input 0; a number. */
@@ -24,8 +27,10 @@
 #define T      tangents[0]
 #define NUM(v) mica_number(s, v)
 
-/* `first`, then the list with `add` on each number: sizes with a batch axis (batch, sizes, 0), axes after one (0, axes, 1). */
-static inline mica_dims mica__prepend(int64_t first, mica_dims list, int64_t add, int64_t room[MICA_MAX_NDIM + 1])
+/* `first`, then the list with `add` on each number: sizes with a batch axis (batch, sizes, 0), axes
+ * after one (0, axes, 1). */
+static inline mica_dims mica__prepend(int64_t first, mica_dims list, int64_t add,
+                                      int64_t room[MICA_MAX_NDIM + 1])
 {
     room[0] = first;
     for (int64_t i = 0; i < list.n; i++) room[i + 1] = list.at[i] + add;
@@ -47,7 +52,8 @@ static inline bool mica__batched_result(mica_array *results[], mica_array *a)
 }
 
 /* `value` where the condition holds, a elsewhere; a where it holds, 0 elsewhere. In a's type. */
-static inline mica_array *mica__replaced(mica_scope *s, mica_array *condition, double value, mica_array *a)
+static inline mica_array *mica__replaced(mica_scope *s, mica_array *condition, double value,
+                                         mica_array *a)
 {
     return a ? mica_where(s, condition, mica_scalar(s, value, (mica_dtype)a->dtype), a) : NULL;
 }
@@ -65,6 +71,7 @@ static inline mica_array *mica__conjugated(mica_scope *s, mica_array *a)
 mica_array *mica__positions(mica_scope *s, mica_dims shape, int64_t axis);
 
 /* False, with the reference's message, when a derivative by an index is asked for. */
-bool mica__indices_constant(mica_scope *s, const mica_node *n, const bool needed[], size_t first, size_t count);
+bool mica__indices_constant(mica_scope *s, const mica_node *n, const bool needed[], size_t first,
+                            size_t count);
 
 #endif

@@ -1,5 +1,6 @@
-/* Derivatives and batching of writes: a copy of `a` in which updates are combined with what stands at some places. The places are given by indices
-   (scatter, scatter_axis) or make a slice (slice_update, dynamic_slice_update); the derivatives need no more of them than to read there
+/* Derivatives and batching of writes: a copy of `a` in which updates are combined with what stands
+   at some places. The places are given by indices (scatter, scatter_axis) or make a slice
+   (slice_update, dynamic_slice_update); the derivatives need no more of them than to read there
    (`get`) and to write there (`put`).
    a: what is copied, u: the updates, y: the result; by mode
 
@@ -11,7 +12,9 @@
 
 static size_t slot_of_updates(const mica_node *n)
 {
-    return n->prim == mica_prim_scatter ? n->ninputs - 1 : n->prim == mica_prim_scatter_axis ? 2 : 1;
+    return n->prim == mica_prim_scatter        ? n->ninputs - 1
+           : n->prim == mica_prim_scatter_axis ? 2
+                                               : 1;
 }
 
 static mica_scatter_mode mode_of(const mica_node *n)
@@ -25,7 +28,8 @@ static mica_scatter_mode mode_of(const mica_node *n)
 }
 
 /* `base`, of a's shape, where `u`, of the updates' shape, is combined at the node's places. */
-static mica_array *put(mica_scope *s, const mica_node *n, mica_array *base, mica_array *u, mica_scatter_mode mode)
+static mica_array *put(mica_scope *s, const mica_node *n, mica_array *base, mica_array *u,
+                       mica_scatter_mode mode)
 {
     if (!base || !u) return NULL;
     mica_array **in = mica__scope_alloc(s, n->ninputs * sizeof *in);
@@ -39,21 +43,25 @@ static mica_array *put(mica_scope *s, const mica_node *n, mica_array *base, mica
     const void *params = n->params;
     switch (n->prim) {
     case mica_prim_scatter:
-        scatter = (struct mica__scatter_params){ .axes = MICA_PARAMS(n, scatter)->axes, .mode = mode };
+        scatter =
+            (struct mica__scatter_params){ .axes = MICA_PARAMS(n, scatter)->axes, .mode = mode };
         params = &scatter;
         break;
     case mica_prim_scatter_axis:
-        axis = (struct mica__scatter_axis_params){ .axis = MICA_PARAMS(n, scatter_axis)->axis, .mode = mode };
+        axis = (struct mica__scatter_axis_params){ .axis = MICA_PARAMS(n, scatter_axis)->axis,
+                                                   .mode = mode };
         params = &axis;
         break;
     case mica_prim_slice_update:
         slice = (struct mica__slice_update_params){ .start = MICA_PARAMS(n, slice_update)->start,
-                                                    .step = MICA_PARAMS(n, slice_update)->step, .mode = mode };
+                                                    .step = MICA_PARAMS(n, slice_update)->step,
+                                                    .mode = mode };
         params = &slice;
         break;
     default: break;
     }
-    return mica__build(s, (mica_prim)n->prim, params, n->ninputs, in, (mica_dtype)base->dtype, mica__dims_of(base));
+    return mica__build(s, (mica_prim)n->prim, params, n->ninputs, in, (mica_dtype)base->dtype,
+                       mica__dims_of(base));
 }
 
 /* What stands in `x`, of a's shape, at the node's places, in the updates' shape. */
@@ -68,27 +76,31 @@ static mica_array *get(mica_scope *s, const mica_node *n, mica_array *x)
         int64_t sizes[MICA_MAX_NDIM];
         for (int i = 0; i < x->ndim; i++) sizes[i] = x->shape[i];
         for (int64_t i = 0; i < axes.n; i++) sizes[axes.at[i]] = 1;
-        return mica_gather(s, x, (mica_arrays){ n->ninputs - 2, n->inputs + 1 }, axes, (mica_dims){ x->ndim, sizes });
+        return mica_gather(s, x, (mica_arrays){ n->ninputs - 2, n->inputs + 1 }, axes,
+                           (mica_dims){ x->ndim, sizes });
     }
     case mica_prim_scatter_axis: {
         struct mica__gather_axis_params p = { .axis = MICA_PARAMS(n, scatter_axis)->axis };
-        return mica__build(s, mica_prim_gather_axis, &p, 2, (mica_array *const[]){ x, mica__input(n, 1) }, dtype, mica__dims_of(u));
+        return mica__build(s, mica_prim_gather_axis, &p, 2,
+                           (mica_array *const[]){ x, mica__input(n, 1) }, dtype, mica__dims_of(u));
     }
     case mica_prim_slice_update: {
         const struct mica__slice_update_params *p = MICA_PARAMS(n, slice_update);
         return mica__slice(s, x, p->start.at, p->step.at, u->shape);
     }
     default: {
-        struct mica__dynamic_slice_params p = { .axes = MICA_PARAMS(n, dynamic_slice_update)->axes, .shape = mica__dims_of(u) };
-        return mica__build(s, mica_prim_dynamic_slice, &p, 2, (mica_array *const[]){ x, mica__input(n, 2) }, dtype, p.shape);
+        struct mica__dynamic_slice_params p = { .axes = MICA_PARAMS(n, dynamic_slice_update)->axes,
+                                                .shape = mica__dims_of(u) };
+        return mica__build(s, mica_prim_dynamic_slice, &p, 2,
+                           (mica_array *const[]){ x, mica__input(n, 2) }, dtype, p.shape);
     }
     }
 }
 
 /* ---- what each update does ---- */
 
-/* True for updates that no later one overwrites, in a shape that broadcasts to theirs; NULL where none can meet another. Found by writing the number of
-   each update to its place. */
+/* True for updates that no later one overwrites, in a shape that broadcasts to theirs; NULL where
+   none can meet another. Found by writing the number of each update to its place. */
 static mica_array *lasting(mica_scope *s, const mica_node *n)
 {
     const mica_array *u = mica__input(n, slot_of_updates(n));
@@ -96,7 +108,8 @@ static mica_array *lasting(mica_scope *s, const mica_node *n)
         int64_t axis = MICA_PARAMS(n, scatter_axis)->axis;
         if (u->shape[axis] <= 1) return NULL;
         mica_array *number = mica__positions(s, mica__dims_of(u), axis);
-        mica_array *zeros = number ? mica__full(s, mica__dims_of(X), 0, (mica_dtype)number->dtype) : NULL;
+        mica_array *zeros =
+            number ? mica__full(s, mica__dims_of(X), 0, (mica_dtype)number->dtype) : NULL;
         return mica_equal(s, get(s, n, put(s, n, zeros, number, MICA_SCATTER_SET)), number);
     }
     if (n->prim != mica_prim_scatter) return NULL;
@@ -107,27 +120,35 @@ static mica_array *lasting(mica_scope *s, const mica_node *n)
     for (int64_t i = 0; i < axes.n; i++) base[axes.at[i]] = X->shape[axes.at[i]];
     for (int i = 0; i < u->ndim; i++) shape[i] = i < Y->ndim ? Y->shape[i] : 1;
     mica_array *number = mica__reshape(s, mica__positions(s, MICA_SHAPE(count), 0), u->ndim, shape);
-    mica_array *zeros = number ? mica__full(s, (mica_dims){ X->ndim, base }, 0, (mica_dtype)number->dtype) : NULL;
+    mica_array *zeros =
+        number ? mica__full(s, (mica_dims){ X->ndim, base }, 0, (mica_dtype)number->dtype) : NULL;
     return mica_equal(s, get(s, n, put(s, n, zeros, number, MICA_SCATTER_SET)), number);
 }
 
-/* dy/du of a product: what it is multiplied with. Without the zeros the product can be divided; with one zero at a place only that update counts. */
+/* dy/du of a product: what it is multiplied with. Without the zeros the product can be divided;
+ * with one zero at a place only that update counts. */
 static mica_array *product_of_others(mica_scope *s, const mica_node *n)
 {
     mica_array *u = mica__input(n, slot_of_updates(n)), *zero = mica_equal(s, u, NUM(0));
-    mica_array *count = get(s, n, put(s, n, mica__full_like(s, X, 0), mica__cast(s, zero, (mica_dtype)X->dtype), MICA_SCATTER_SUM));
-    mica_array *rest = mica__replaced(s, zero, 1, u), *product = get(s, n, put(s, n, X, rest, MICA_SCATTER_PROD));
-    mica_array *none = mica_equal(s, count, NUM(0)), *only = mica_logical_and(s, zero, mica_equal(s, count, NUM(1)));
+    mica_array *count = get(s, n,
+                            put(s, n, mica__full_like(s, X, 0),
+                                mica__cast(s, zero, (mica_dtype)X->dtype), MICA_SCATTER_SUM));
+    mica_array *rest = mica__replaced(s, zero, 1, u),
+               *product = get(s, n, put(s, n, X, rest, MICA_SCATTER_PROD));
+    mica_array *none = mica_equal(s, count, NUM(0)),
+               *only = mica_logical_and(s, zero, mica_equal(s, count, NUM(1)));
     return mica_where(s, none, mica_divide(s, product, rest), mica__kept(s, only, product));
 }
 
 /* dy/da of a product. */
 static mica_array *product_of_updates(mica_scope *s, const mica_node *n)
 {
-    return put(s, n, mica__full_like(s, X, 1), mica__input(n, slot_of_updates(n)), MICA_SCATTER_PROD);
+    return put(s, n, mica__full_like(s, X, 1), mica__input(n, slot_of_updates(n)),
+               MICA_SCATTER_PROD);
 }
 
-static void write_vjp(mica_scope *s, const mica_node *n, mica_array *c, const bool needed[], mica_array *gradients[])
+static void write_vjp(mica_scope *s, const mica_node *n, mica_array *c, const bool needed[],
+                      mica_array *gradients[])
 {
     size_t slot = slot_of_updates(n);
     for (size_t i = 1; i < n->ninputs; i++)
@@ -154,7 +175,8 @@ static void write_vjp(mica_scope *s, const mica_node *n, mica_array *c, const bo
     if (gu) gradients[slot] = mica__cast(s, gu, (mica_dtype)u->dtype);
 }
 
-static void write_jvp(mica_scope *s, const mica_node *n, mica_array *const tangents[], mica_array *results[])
+static void write_jvp(mica_scope *s, const mica_node *n, mica_array *const tangents[],
+                      mica_array *results[])
 {
     size_t slot = slot_of_updates(n);
     mica_array *u = mica__input(n, slot), *a = X;
@@ -178,18 +200,43 @@ static void write_jvp(mica_scope *s, const mica_node *n, mica_array *const tange
     }
 }
 
-VJP_RULE(scatter) { write_vjp(s, n, C, needed, gradients); }
-JVP_RULE(scatter) { write_jvp(s, n, tangents, results); }
-VJP_RULE(scatter_axis) { write_vjp(s, n, C, needed, gradients); }
-JVP_RULE(scatter_axis) { write_jvp(s, n, tangents, results); }
-VJP_RULE(slice_update) { write_vjp(s, n, C, needed, gradients); }
-JVP_RULE(slice_update) { write_jvp(s, n, tangents, results); }
-VJP_RULE(dynamic_slice_update) { write_vjp(s, n, C, needed, gradients); }
-JVP_RULE(dynamic_slice_update) { write_jvp(s, n, tangents, results); }
+VJP_RULE(scatter)
+{
+    write_vjp(s, n, C, needed, gradients);
+}
+JVP_RULE(scatter)
+{
+    write_jvp(s, n, tangents, results);
+}
+VJP_RULE(scatter_axis)
+{
+    write_vjp(s, n, C, needed, gradients);
+}
+JVP_RULE(scatter_axis)
+{
+    write_jvp(s, n, tangents, results);
+}
+VJP_RULE(slice_update)
+{
+    write_vjp(s, n, C, needed, gradients);
+}
+JVP_RULE(slice_update)
+{
+    write_jvp(s, n, tangents, results);
+}
+VJP_RULE(dynamic_slice_update)
+{
+    write_vjp(s, n, C, needed, gradients);
+}
+JVP_RULE(dynamic_slice_update)
+{
+    write_jvp(s, n, tangents, results);
+}
 
 /* ---- batches; scatter_axis goes by class, dynamic_slice_update in window.c ---- */
 
-/* All examples write at the same places: each update's slice takes the whole batch axis, which stands behind the indices' axes. */
+/* All examples write at the same places: each update's slice takes the whole batch axis, which
+ * stands behind the indices' axes. */
 static mica_array *scatter_shared(mica_scope *s, const mica_node *n, mica_array *const in[])
 {
     const struct mica__scatter_params *p = MICA_PARAMS(n, scatter);
@@ -200,11 +247,13 @@ static mica_array *scatter_shared(mica_scope *s, const mica_node *n, mica_array 
     memcpy(all, in, n->ninputs * sizeof *all);
     int lead = p->axes.n ? Y->ndim : 0;
     if (lead) all[n->ninputs - 1] = mica_moveaxis(s, in[n->ninputs - 1], 0, lead);
-    return mica__build(s, mica_prim_scatter, &q, n->ninputs, all, (mica_dtype)X->dtype, mica__dims_of(in[0]));
+    return mica__build(s, mica_prim_scatter, &q, n->ninputs, all, (mica_dtype)X->dtype,
+                       mica__dims_of(in[0]));
 }
 
 /* Each example writes at places of its own: one index array more tells the example. */
-static mica_array *scatter_each(mica_scope *s, const mica_node *n, mica_array *const in[], const bool batched[], int64_t batch)
+static mica_array *scatter_each(mica_scope *s, const mica_node *n, mica_array *const in[],
+                                const bool batched[], int64_t batch)
 {
     const struct mica__scatter_params *p = MICA_PARAMS(n, scatter);
     size_t k = n->ninputs - 2;
@@ -214,10 +263,12 @@ static mica_array *scatter_each(mica_scope *s, const mica_node *n, mica_array *c
     if (!all || !in[0]) return NULL;
     all[0] = in[0];
     all[1] = mica__positions(s, indexed, 0);
-    for (size_t i = 0; i < k; i++) all[2 + i] = mica__with_batch(s, in[1 + i], batched[1 + i], batch);
+    for (size_t i = 0; i < k; i++)
+        all[2 + i] = mica__with_batch(s, in[1 + i], batched[1 + i], batch);
     all[2 + k] = mica_expand_dims(s, in[1 + k], MICA_AXES(indexed.n));
     struct mica__scatter_params q = { mica__prepend(0, p->axes, 1, axes), p->mode, 0 };
-    return mica__build(s, mica_prim_scatter, &q, k + 3, all, (mica_dtype)X->dtype, mica__dims_of(in[0]));
+    return mica__build(s, mica_prim_scatter, &q, k + 3, all, (mica_dtype)X->dtype,
+                       mica__dims_of(in[0]));
 }
 
 VMAP_RULE(scatter)
@@ -230,22 +281,27 @@ VMAP_RULE(scatter)
     full[last] = mica__with_batch(s, in[last], batched[last], batch);
     bool shared = true;
     for (size_t i = 1; i < last; i++) shared &= !batched[i];
-    return mica__batched_result(results, shared ? scatter_shared(s, n, full) : scatter_each(s, n, full, batched, batch));
+    return mica__batched_result(results, shared ? scatter_shared(s, n, full)
+                                                : scatter_each(s, n, full, batched, batch));
 }
 
 VMAP_RULE(slice_update)
 {
     const struct mica__slice_update_params *p = MICA_PARAMS(n, slice_update);
     int64_t start[MICA_MAX_NDIM + 1], step[MICA_MAX_NDIM + 1];
-    struct mica__slice_update_params q = { mica__prepend(0, p->start, 0, start), mica__prepend(1, p->step, 0, step), p->mode, 0 };
-    mica_array *full[2] = { mica__with_batch(s, in[0], batched[0], batch), mica__with_batch(s, in[1], batched[1], batch) };
+    struct mica__slice_update_params q = { mica__prepend(0, p->start, 0, start),
+                                           mica__prepend(1, p->step, 0, step), p->mode, 0 };
+    mica_array *full[2] = { mica__with_batch(s, in[0], batched[0], batch),
+                            mica__with_batch(s, in[1], batched[1], batch) };
     if (!full[0] || !full[1]) return false;
-    return mica__batched_result(results, mica__build(s, mica_prim_slice_update, &q, 2, full, (mica_dtype)X->dtype, mica__dims_of(full[0])));
+    return mica__batched_result(results, mica__build(s, mica_prim_slice_update, &q, 2, full,
+                                                     (mica_dtype)X->dtype, mica__dims_of(full[0])));
 }
 
 /* ---- masks ---- */
 
-/* For each element of a, flat (behind the batch axis, if there is one): whether source fills it, and from which place; 0 where it does not. */
+/* For each element of a, flat (behind the batch axis, if there is one): whether source fills it,
+ * and from which place; 0 where it does not. */
 typedef struct filling {
     mica_array *mask, *place;
 } filling;
@@ -259,9 +315,11 @@ static filling filling_of(mica_scope *s, mica_array *mask, const mica_array *a, 
     int axis = in_batch ? 1 : 0;
     flat[axis] = 1;
     for (int i = axis; i < a->ndim; i++) flat[axis] *= a->shape[i];
-    mica_array *each = mica__broadcast_to(s, mica__reshape(s, mask, a->ndim, shape), mica__dims_of(a));
+    mica_array *each =
+        mica__broadcast_to(s, mica__reshape(s, mask, a->ndim, shape), mica__dims_of(a));
     f.mask = mica__reshape(s, each, axis + 1, flat);
-    f.place = mica_cumsum(s, f.mask, axis, false, false, flat[axis] <= INT32_MAX ? MICA_INT32 : MICA_INT64);
+    f.place = mica_cumsum(s, f.mask, axis, false, false,
+                          flat[axis] <= INT32_MAX ? MICA_INT32 : MICA_INT64);
     f.place = mica_where(s, f.mask, f.place, mica_integer(s, 0));
     return f;
 }
@@ -272,11 +330,13 @@ VJP_RULE(masked_scatter)
     filling f = filling_of(s, Y, X, false);
     if (!f.place || !C) return;
     mica_array *c = mica__reshape(s, C, 1, &X->size), *source = mica__input(n, 2);
-    if (needed[0]) gradients[0] = mica__reshape(s, mica__replaced(s, f.mask, 0, c), X->ndim, X->shape);
+    if (needed[0])
+        gradients[0] = mica__reshape(s, mica__replaced(s, f.mask, 0, c), X->ndim, X->shape);
     if (!needed[2] || source->size == 0) return;
     struct mica__scatter_axis_params p = { .axis = 0, .mode = MICA_SCATTER_SUM };
     mica_array *zeros = mica__full(s, MICA_SHAPE(source->size), 0, (mica_dtype)source->dtype);
-    mica_array *g = mica__build(s, mica_prim_scatter_axis, &p, 3, (mica_array *const[]){ zeros, f.place, mica__kept(s, f.mask, c) },
+    mica_array *g = mica__build(s, mica_prim_scatter_axis, &p, 3,
+                                (mica_array *const[]){ zeros, f.place, mica__kept(s, f.mask, c) },
                                 (mica_dtype)source->dtype, MICA_SHAPE(source->size));
     gradients[2] = mica__reshape(s, g, source->ndim, source->shape);
 }
@@ -287,7 +347,8 @@ JVP_RULE(masked_scatter)
                           tangents[2] ? tangents[2] : mica__full_like(s, mica__input(n, 2), 0) };
     mica__rebuild(s, n, in, NULL, results);
 }
-/* Masks choose different numbers of elements in each example: every element looks up its place in the source. */
+/* Masks choose different numbers of elements in each example: every element looks up its place in
+ * the source. */
 VMAP_RULE(masked_scatter)
 {
     mica_array *full[3];
@@ -295,11 +356,14 @@ VMAP_RULE(masked_scatter)
         if (!(full[i] = mica__with_batch(s, in[i], batched[i], batch))) return false;
     if (mica__input(n, 2)->size == 0) return mica__batched_result(results, full[0]);
     filling f = filling_of(s, full[1], full[0], true);
-    mica_array *source = mica__reshape(s, full[2], 2, (const int64_t[]){ batch, mica__input(n, 2)->size });
+    mica_array *source =
+        mica__reshape(s, full[2], 2, (const int64_t[]){ batch, mica__input(n, 2)->size });
     if (!f.place || !source) return false;
     struct mica__gather_axis_params p = { .axis = 1 };
-    mica_array *filler = mica__build(s, mica_prim_gather_axis, &p, 2, (mica_array *const[]){ source, f.place }, (mica_dtype)X->dtype,
-                                     mica__dims_of(f.place));
+    mica_array *filler =
+        mica__build(s, mica_prim_gather_axis, &p, 2, (mica_array *const[]){ source, f.place },
+                    (mica_dtype)X->dtype, mica__dims_of(f.place));
     mica_array *flat = mica__reshape(s, full[0], 2, f.place->shape);
-    return mica__batched_result(results, mica__reshape(s, mica_where(s, f.mask, filler, flat), full[0]->ndim, full[0]->shape));
+    return mica__batched_result(results, mica__reshape(s, mica_where(s, f.mask, filler, flat),
+                                                       full[0]->ndim, full[0]->shape));
 }

@@ -3,9 +3,9 @@
 
 const mica__rule_set mica__rule_sets[MICA_PRIM_COUNT] = {
 #define PARTIAL(prim) [mica_prim_##prim].partial = mica__partial_##prim,
-#define VJP(prim) [mica_prim_##prim].vjp = mica__vjp_##prim,
-#define JVP(prim) [mica_prim_##prim].jvp = mica__jvp_##prim,
-#define VMAP(prim) [mica_prim_##prim].vmap = mica__vmap_##prim,
+#define VJP(prim)     [mica_prim_##prim].vjp = mica__vjp_##prim,
+#define JVP(prim)     [mica_prim_##prim].jvp = mica__jvp_##prim,
+#define VMAP(prim)    [mica_prim_##prim].vmap = mica__vmap_##prim,
 #include "autodiff/rules.def"
 #undef PARTIAL
 #undef VJP
@@ -13,8 +13,10 @@ const mica__rule_set mica__rule_sets[MICA_PRIM_COUNT] = {
 #undef VMAP
 };
 
-/* Element-wise by class: cotangent times the conjugate of the partial, summed over what was broadcast. */
-static void vjp_by_partial(mica_scope *s, const mica_node *n, mica_array *cotangent, const bool needed[], mica_array *gradients[])
+/* Element-wise by class: cotangent times the conjugate of the partial, summed over what was
+ * broadcast. */
+static void vjp_by_partial(mica_scope *s, const mica_node *n, mica_array *cotangent,
+                           const bool needed[], mica_array *gradients[])
 {
     for (uint32_t i = 0; i < n->ninputs; i++) {
         if (!needed[i]) continue;
@@ -22,11 +24,13 @@ static void vjp_by_partial(mica_scope *s, const mica_node *n, mica_array *cotang
         if (!p) continue;
         if (p->dtype == MICA_COMPLEX64) p = mica_conjugate(s, p);
         mica_array *g = mica_multiply(s, cotangent, p);
-        gradients[i] = mica__cast(s, mica__unbroadcast(s, g, mica__dims_of(x)), (mica_dtype)x->dtype);
+        gradients[i] =
+            mica__cast(s, mica__unbroadcast(s, g, mica__dims_of(x)), (mica_dtype)x->dtype);
     }
 }
 
-static void pull_node(mica_scope *s, const mica_node *n, mica_array *const cotangents[], const bool needed[], mica_array *gradients[])
+static void pull_node(mica_scope *s, const mica_node *n, mica_array *const cotangents[],
+                      const bool needed[], mica_array *gradients[])
 {
     const mica__prim_info *info = &mica__prims[n->prim];
     if (info->flags & MICA_PRIM_NONDIFF) return;
@@ -34,12 +38,15 @@ static void pull_node(mica_scope *s, const mica_node *n, mica_array *const cotan
     if (rules->vjp) rules->vjp(s, n, cotangents, needed, gradients);
     else if (rules->partial) vjp_by_partial(s, n, cotangents[0], needed, gradients);
     else
-        mica__error(s, MICA_EVALUE, "[Primitive::vjp] Not implemented for %s: it has no derivative rule; use stop_gradient on "
-                                    "its input if none is needed.", info->name);
+        mica__error(s, MICA_EVALUE,
+                    "[Primitive::vjp] Not implemented for %s: it has no derivative rule; use "
+                    "stop_gradient on "
+                    "its input if none is needed.",
+                    info->name);
 }
 
-/* cotangents[offset[i] + slot] belongs to output `slot` of node i. active[i]: a derivative can pass through node i to a source; false behind
-   stop_gradient and comparisons. */
+/* cotangents[offset[i] + slot] belongs to output `slot` of node i. active[i]: a derivative can pass
+   through node i to a source; false behind stop_gradient and comparisons. */
 typedef struct pull {
     mica__graph graph;
     size_t *offset;
@@ -71,7 +78,8 @@ static bool pull_make(mica_scope *s, pull *p, size_t nsources)
         const mica_node *node = p->graph.nodes.at[i];
         p->active[i] = i < nsources;
         if (mica__prims[node->prim].flags & MICA_PRIM_NONDIFF) continue;
-        for (uint32_t k = 0; k < node->ninputs && !p->active[i]; k++) p->active[i] = is_active(p, node->inputs[k]);
+        for (uint32_t k = 0; k < node->ninputs && !p->active[i]; k++)
+            p->active[i] = is_active(p, node->inputs[k]);
     }
     for (size_t i = 0; i < n; i++) {
         p->offset[i] = outputs;
@@ -110,14 +118,18 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
     }
 }
 
-bool mica__pull_back(mica_scope *s, mica_array *const results[], mica_array *const cotangents[], size_t nresults,
-                     mica_array *const tracers[], size_t ntracers, mica_array *gradients[])
+bool mica__pull_back(mica_scope *s, mica_array *const results[], mica_array *const cotangents[],
+                     size_t nresults, mica_array *const tracers[], size_t ntracers,
+                     mica_array *gradients[])
 {
     pull p = { 0 };
-    if (!mica__scope_ok(s) || !mica__graph_make(s, &p.graph, results, nresults, tracers, ntracers)) return false;
+    if (!mica__scope_ok(s) || !mica__graph_make(s, &p.graph, results, nresults, tracers, ntracers))
+        return false;
     if (pull_make(s, &p, ntracers)) {
         for (size_t i = 0; i < nresults; i++)
-            if (cotangents[i]) add_cotangent(s, &p, results[i], mica__cast(s, cotangents[i], (mica_dtype)results[i]->dtype));
+            if (cotangents[i])
+                add_cotangent(s, &p, results[i],
+                              mica__cast(s, cotangents[i], (mica_dtype)results[i]->dtype));
         pull_all(s, &p, ntracers);
         for (size_t i = 0; i < ntracers && s->status == MICA_OK; i++) {
             mica_array *g = p.cotangents[p.offset[mica__graph_find(&p.graph, tracers[i])]];

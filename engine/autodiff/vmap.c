@@ -1,4 +1,5 @@
-/* Batching: rebuilds a graph of single examples as one of batches. The batch axis stands in front of every batched array inside. */
+/* Batching: rebuilds a graph of single examples as one of batches. The batch axis stands in front
+ * of every batched array inside. */
 #include "autodiff/autodiff.h"
 
 /* Room for one number more in front. */
@@ -9,7 +10,8 @@ static mica_dims with_batch(int64_t batch, mica_dims shape, int64_t out[MICA_MAX
     return (mica_dims){ shape.n + 1, out };
 }
 
-/* Axes of size 1 between the batch axis and the rest, so that broadcasting lines up with operands of `ndim` axes. */
+/* Axes of size 1 between the batch axis and the rest, so that broadcasting lines up with operands
+ * of `ndim` axes. */
 static mica_array *align(mica_scope *s, mica_array *a, int ndim)
 {
     if (!a || a->ndim - 1 >= ndim) return a;
@@ -18,13 +20,15 @@ static mica_array *align(mica_scope *s, mica_array *a, int ndim)
     return mica_expand_dims(s, a, (mica_dims){ n, axes });
 }
 
-static bool elementwise(mica_scope *s, const mica_node *n, mica_array *const in[], const bool batched[], int64_t batch,
-                        mica_array *results[])
+static bool elementwise(mica_scope *s, const mica_node *n, mica_array *const in[],
+                        const bool batched[], int64_t batch, mica_array *results[])
 {
     mica_array *aligned[3];
-    for (uint32_t i = 0; i < n->ninputs; i++) aligned[i] = batched[i] ? align(s, in[i], n->out[0].ndim) : in[i];
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        aligned[i] = batched[i] ? align(s, in[i], n->out[0].ndim) : in[i];
     int64_t shape[MICA_MAX_NDIM + 1];
-    results[0] = mica__rebuild_as(s, n, aligned, NULL, with_batch(batch, mica__dims_of(&n->out[0]), shape));
+    results[0] =
+        mica__rebuild_as(s, n, aligned, NULL, with_batch(batch, mica__dims_of(&n->out[0]), shape));
     return results[0] != NULL;
 }
 
@@ -58,8 +62,8 @@ mica_array *mica__with_batch(mica_scope *s, mica_array *a, bool batched, int64_t
 }
 
 /* All inputs get the batch axis; axes move by one; outputs get the batch axis. */
-static bool shifted(mica_scope *s, const mica_node *n, mica_array *const in[], const bool batched[], int64_t batch,
-                    mica_array *results[])
+static bool shifted(mica_scope *s, const mica_node *n, mica_array *const in[], const bool batched[],
+                    int64_t batch, mica_array *results[])
 {
     const void *params = mica__prims[n->prim].params_size ? shift_axes(s, n) : NULL;
     mica_array **full = mica__scope_alloc(s, (n->ninputs + 1) * sizeof *full);
@@ -67,16 +71,18 @@ static bool shifted(mica_scope *s, const mica_node *n, mica_array *const in[], c
     mica_dims *dims = mica__scope_alloc(s, n->noutputs * sizeof *dims);
     mica_dtype *dtypes = mica__scope_alloc(s, n->noutputs * sizeof *dtypes);
     if (!full || !shapes || !dims || !dtypes || s->status != MICA_OK) return false;
-    for (uint32_t i = 0; i < n->ninputs; i++) full[i] = mica__with_batch(s, in[i], batched[i], batch);
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        full[i] = mica__with_batch(s, in[i], batched[i], batch);
     for (size_t i = 0; i < n->noutputs; i++) {
         dims[i] = with_batch(batch, mica__dims_of(&n->out[i]), shapes[i]);
         dtypes[i] = (mica_dtype)n->out[i].dtype;
     }
-    return mica__build_many(s, (mica_prim)n->prim, params, n->ninputs, full, n->noutputs, dtypes, dims, results);
+    return mica__build_many(s, (mica_prim)n->prim, params, n->ninputs, full, n->noutputs, dtypes,
+                            dims, results);
 }
 
-static bool batch_node(mica_scope *s, const mica_node *n, mica_array *const in[], const bool batched[], int64_t batch,
-                       mica_array *results[])
+static bool batch_node(mica_scope *s, const mica_node *n, mica_array *const in[],
+                       const bool batched[], int64_t batch, mica_array *results[])
 {
     const mica__rule_set *rules = &mica__rule_sets[n->prim];
     if (rules->vmap) return rules->vmap(s, n, in, batched, batch, results);
@@ -90,8 +96,10 @@ static bool batch_node(mica_scope *s, const mica_node *n, mica_array *const in[]
     case MICA_CLASS_BATCHED: return shifted(s, n, in, batched, batch, results);
     default: break;
     }
-    mica__error(s, MICA_EVALUE, "[Primitive::vmap] Not implemented for %s; call it outside of vmap or loop over the axis.",
-                mica__prims[n->prim].name);
+    mica__error(
+        s, MICA_EVALUE,
+        "[Primitive::vmap] Not implemented for %s; call it outside of vmap or loop over the axis.",
+        mica__prims[n->prim].name);
     return false;
 }
 
@@ -129,15 +137,19 @@ static void map_node(mica_scope *s, mapping *m, size_t place, int64_t batch)
         any = any || v.batched;
     }
     for (size_t k = 0; k < n->noutputs; k++) results[k] = NULL;
-    if (any ? !batch_node(s, n, in, batched, batch, results) : !mica__rebuild(s, n, in, NULL, results)) return;
+    if (any ? !batch_node(s, n, in, batched, batch, results)
+            : !mica__rebuild(s, n, in, NULL, results))
+        return;
     for (size_t k = 0; k < n->noutputs; k++) out[k] = (mapped){ results[k], any };
 }
 
-bool mica__batch(mica_scope *s, mica_array *const results[], size_t nresults, mica_array *const placeholders[],
-                 mica_array *const inputs[], const bool batched[], size_t n, int64_t batch, mica_array *out[], bool out_batched[])
+bool mica__batch(mica_scope *s, mica_array *const results[], size_t nresults,
+                 mica_array *const placeholders[], mica_array *const inputs[], const bool batched[],
+                 size_t n, int64_t batch, mica_array *out[], bool out_batched[])
 {
     mapping m = { 0 };
-    if (!mica__scope_ok(s) || !mica__graph_make(s, &m.graph, results, nresults, placeholders, n)) return false;
+    if (!mica__scope_ok(s) || !mica__graph_make(s, &m.graph, results, nresults, placeholders, n))
+        return false;
     size_t count = m.graph.nodes.n, outputs = 0;
     m.offset = mica__scope_alloc(s, (count + 1) * sizeof *m.offset);
     for (size_t i = 0; i < count && m.offset; i++) {
@@ -147,7 +159,8 @@ bool mica__batch(mica_scope *s, mica_array *const results[], size_t nresults, mi
     m.outputs = mica__scope_alloc(s, (outputs + 1) * sizeof *m.outputs);
     if (m.offset && m.outputs) {
         for (size_t i = 0; i < n; i++)
-            m.outputs[m.offset[mica__graph_find(&m.graph, placeholders[i])]] = (mapped){ inputs[i], batched[i] };
+            m.outputs[m.offset[mica__graph_find(&m.graph, placeholders[i])]] =
+                (mapped){ inputs[i], batched[i] };
         for (size_t i = n; i < count && s->status == MICA_OK; i++) map_node(s, &m, i, batch);
         for (size_t i = 0; i < nresults && s->status == MICA_OK; i++) {
             mapped v = look_up(&m, results[i]);

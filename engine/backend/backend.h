@@ -6,7 +6,8 @@
 
 typedef struct mica__backend {
     const char *name;
-    /* Runs one step whose inputs are evaluated; afterwards the outputs that are needed have data. On failure the message is the calling thread's. */
+    /* Runs one step whose inputs are evaluated; afterwards the outputs that are needed have data.
+     * On failure the message is the calling thread's. */
     int (*run)(mica__step *step);
 } mica__backend;
 

@@ -6,4 +6,7 @@ const struct mica__backend *mica__cpu_backend;
 
 void mica__cpu_register(void);
 
-__attribute__((constructor)) static void start(void) { mica__cpu_register(); }
+__attribute__((constructor)) static void start(void)
+{
+    mica__cpu_register();
+}

@@ -1,4 +1,5 @@
-/* The engine's ground: errors, host allocation (injectable failures), checked sizes, vectors. No arrays here. */
+/* The engine's ground: errors, host allocation (injectable failures), checked sizes, vectors. No
+ * arrays here. */
 #ifndef MICA_ENGINE_BASE_H
 #define MICA_ENGINE_BASE_H
 
@@ -8,7 +9,8 @@
 
 #include "mica/base.h"
 
-/* Writes the calling thread's message and returns `status`. Who detects an error calls this once; who forwards it only returns the status. */
+/* Writes the calling thread's message and returns `status`. Who detects an error calls this once;
+ * who forwards it only returns the status. */
 int mica__fail(int status, const char *format, ...) MICA_PRINTF(2, 3);
 int mica__fail_v(int status, const char *format, va_list args) MICA_PRINTF(2, 0);
 /* As mica__fail for MICA_EMEMORY, naming what was asked for. */
@@ -23,23 +25,39 @@ void mica__clear_error(void);
         if (mica_try_status != MICA_OK) return mica_try_status;                                    \
     } while (0)
 
-/* Host memory: every allocation of the engine passes here, so tests can make each one fail in turn. Nothing is written on failure but the message. */
-void *mica__alloc(size_t bytes);                      /* uninitialised; NULL and a message on failure; 0 bytes gives a valid pointer */
-void *mica__alloc_zero(size_t count, size_t size);    /* checks the product */
+/* Host memory: every allocation of the engine passes here, so tests can make each one fail in turn.
+ * Nothing is written on failure but the message. */
+void *mica__alloc(
+    size_t bytes); /* uninitialised; NULL and a message on failure; 0 bytes gives a valid pointer */
+void *mica__alloc_zero(size_t count, size_t size); /* checks the product */
 void *mica__realloc(void *memory, size_t bytes);
 void mica__free(void *memory);
-/* Test hook: lets `count` more allocations succeed, then fails one and switches itself off; negative: never fail. */
+/* Test hook: lets `count` more allocations succeed, then fails one and switches itself off;
+ * negative: never fail. */
 MICA_API void mica__inject_failure(int64_t count);
-/* True (once, with the message set) when the injected failure falls on this call: for pools and free lists that do not call mica__alloc. */
+/* True (once, with the message set) when the injected failure falls on this call: for pools and
+ * free lists that do not call mica__alloc. */
 bool mica__injected_failure(void);
 
 /* Live objects by kind, for leak tests. */
-typedef enum mica__live_kind { MICA_LIVE_NODE, MICA_LIVE_BUFFER, MICA_LIVE_SCOPE, MICA_LIVE_HOST, MICA_LIVE_COUNT } mica__live_kind;
+typedef enum mica__live_kind {
+    MICA_LIVE_NODE,
+    MICA_LIVE_BUFFER,
+    MICA_LIVE_SCOPE,
+    MICA_LIVE_HOST,
+    MICA_LIVE_COUNT
+} mica__live_kind;
 void mica__live_add(mica__live_kind kind, int64_t change);
 MICA_API int64_t mica__live(mica__live_kind kind);
 
-static inline bool mica__mul_overflow(size_t a, size_t b, size_t *out) { return __builtin_mul_overflow(a, b, out); }
-static inline bool mica__add_overflow(size_t a, size_t b, size_t *out) { return __builtin_add_overflow(a, b, out); }
+static inline bool mica__mul_overflow(size_t a, size_t b, size_t *out)
+{
+    return __builtin_mul_overflow(a, b, out);
+}
+static inline bool mica__add_overflow(size_t a, size_t b, size_t *out)
+{
+    return __builtin_add_overflow(a, b, out);
+}
 
 /* A growing array of pointers. */
 typedef struct mica__vec {
@@ -66,10 +84,12 @@ void mica__map_free(mica__map *m);
 typedef struct mica__arena {
     struct mica__arena_block *blocks;
 } mica__arena;
-void *mica__arena_alloc(mica__arena *a, size_t bytes); /* 16-byte aligned; NULL and a message on failure */
+void *mica__arena_alloc(mica__arena *a,
+                        size_t bytes); /* 16-byte aligned; NULL and a message on failure */
 void mica__arena_free(mica__arena *a);
 
-/* Uninitialised, 64-byte aligned memory from the caching allocator, for arrays' buffers and for kernels' scratch. */
+/* Uninitialised, 64-byte aligned memory from the caching allocator, for arrays' buffers and for
+ * kernels' scratch. */
 int mica__memory_take(size_t bytes, void **memory);
 void mica__memory_give(void *memory, size_t bytes); /* the same `bytes` as taken; NULL is fine */
 

@@ -22,9 +22,11 @@ struct mica_compiled {
     size_t n, next; /* next: which entry a new one replaces when all are taken */
 };
 
-int mica_compile(mica_functions *function, void *user, void (*free_user)(void *), bool shapeless, mica_compiled **out)
+int mica_compile(mica_functions *function, void *user, void (*free_user)(void *), bool shapeless,
+                 mica_compiled **out)
 {
-    (void)shapeless; /* another shape is another signature: results are the same, only the trace is repeated */
+    (void)shapeless; /* another shape is another signature: results are the same, only the trace is
+                        repeated */
     if (!function) return mica__fail(MICA_EVALUE, "[compile] the function is NULL");
     mica_compiled *c = mica__alloc_zero(1, sizeof *c);
     if (!c) return MICA_EMEMORY;
@@ -57,7 +59,8 @@ static int64_t *signature_of(mica_scope *s, mica_arrays arguments, size_t *n)
 {
     size_t count = 0;
     for (size_t i = 0; i < arguments.n; i++) {
-        if (!arguments.at[i]) return mica__error(s, MICA_EVALUE, "[compile] argument %zu is NULL", i);
+        if (!arguments.at[i])
+            return mica__error(s, MICA_EVALUE, "[compile] argument %zu is NULL", i);
         count += 2 + arguments.at[i]->ndim;
     }
     int64_t *signature = mica__scope_alloc(s, (count + 1) * sizeof *signature), *at = signature;
@@ -74,23 +77,30 @@ static int64_t *signature_of(mica_scope *s, mica_arrays arguments, size_t *n)
 static entry *look_up(mica_compiled *c, const int64_t *signature, size_t n)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (c->entries[i].nsignature == n && !memcmp(c->entries[i].signature, signature, n * sizeof *signature)) return &c->entries[i];
+        if (c->entries[i].nsignature == n &&
+            !memcmp(c->entries[i].signature, signature, n * sizeof *signature))
+            return &c->entries[i];
     return NULL;
 }
 
 /* Traces the function; the entry takes over the program. */
-static entry *trace(mica_scope *s, mica_compiled *c, mica_arrays arguments, const int64_t *signature, size_t n)
+static entry *trace(mica_scope *s, mica_compiled *c, mica_arrays arguments,
+                    const int64_t *signature, size_t n)
 {
     mica_array **holders = mica__scope_alloc(s, (arguments.n + 1) * sizeof *holders);
     if (!holders) return NULL;
     for (size_t i = 0; i < arguments.n; i++)
-        if (!(holders[i] = mica__placeholder(s, (mica_dtype)arguments.at[i]->dtype, mica__dims_of(arguments.at[i])))) return NULL;
+        if (!(holders[i] = mica__placeholder(s, (mica_dtype)arguments.at[i]->dtype,
+                                             mica__dims_of(arguments.at[i]))))
+            return NULL;
     mica_arrays results = c->function(s, (mica_arrays){ arguments.n, holders }, c->user);
     if (s->status != MICA_OK) return NULL;
     for (size_t i = 0; i < results.n; i++)
-        if (!results.at[i]) return mica__error(s, MICA_EVALUE, "[compile] result %zu of the function is NULL", i);
+        if (!results.at[i])
+            return mica__error(s, MICA_EVALUE, "[compile] result %zu of the function is NULL", i);
     int64_t *kept = mica__alloc((n + 1) * sizeof *kept);
-    mica__program *program = kept ? mica__program_make(results.at, results.n, holders, arguments.n) : NULL;
+    mica__program *program =
+        kept ? mica__program_make(results.at, results.n, holders, arguments.n) : NULL;
     if (!program) {
         mica__free(kept);
         return mica__scope_failed(s, MICA_EMEMORY);
@@ -110,7 +120,9 @@ int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, m
     if (!signature) return s->status;
     bool traced = false;
     for (size_t i = 0; i < arguments.n; i++) traced = traced || mica__is_traced(arguments.at[i]);
-    if (traced || mica__setting_flag(MICA_SETTING_disable_compile)) { /* inside another transformation the function takes part in its graph */
+    if (traced ||
+        mica__setting_flag(MICA_SETTING_disable_compile)) { /* inside another transformation the
+                                                               function takes part in its graph */
         *results = c->function(s, arguments, c->user);
         return s->status;
     }
@@ -118,7 +130,8 @@ int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, m
     entry *e = look_up(c, signature, n);
     if (!e) e = trace(s, c, arguments, signature, n);
     mica_array **out = e ? mica__scope_alloc(s, (e->nresults + 1) * sizeof *out) : NULL;
-    if (out && mica__program_run(s, e->program, arguments.at, out)) *results = (mica_arrays){ e->nresults, out };
+    if (out && mica__program_run(s, e->program, arguments.at, out))
+        *results = (mica_arrays){ e->nresults, out };
     mica__mutex_unlock(&c->lock);
     return s->status;
 }

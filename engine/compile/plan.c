@@ -1,7 +1,9 @@
 /* Orders pending nodes and fuses element-wise ones into tapes.
 
-   Every node gets a level: the largest level of its inputs, plus one unless it can be fused with that input. Only nodes of one level are fused, and
-   any path that leaves a group raises the level, so no group can depend on itself. All walks keep their own stacks: depth never touches the C stack. */
+   Every node gets a level: the largest level of its inputs, plus one unless it can be fused with
+   that input. Only nodes of one level are fused, and any path that leaves a group raises the level,
+   so no group can depend on itself. All walks keep their own stacks: depth never touches the C
+   stack. */
 #include "compile/plan.h"
 
 #include "base/config.h"
@@ -21,8 +23,8 @@ typedef struct info {
 
 typedef struct planner {
     mica__plan *plan;
-    mica__vec order; /* nodes, inputs first */
-    info *infos;     /* by node->mark - 1 */
+    mica__vec order;        /* nodes, inputs first */
+    info *infos;            /* by node->mark - 1 */
     uint32_t *first, *last; /* group's list of nodes, by root */
     uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */
 } planner;
@@ -30,7 +32,8 @@ typedef struct planner {
 static bool is_elementwise(const mica_node *n)
 {
     mica__class c = mica__prims[n->prim].class;
-    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY || c == MICA_CLASS_CAST;
+    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY ||
+           c == MICA_CLASS_CAST;
 }
 
 typedef struct frame {
@@ -74,8 +77,11 @@ static int await(planner *p, mica_array *a)
 static int check_abstract(const mica_node *n)
 {
     if (n->prim == mica_prim_placeholder)
-        return mica__fail(MICA_EVALUE, "[eval] Attempting to eval an array during function transformations like compile or vmap is "
-                                       "not allowed. If it leaked out of a traced function, return it from there instead.");
+        return mica__fail(
+            MICA_EVALUE,
+            "[eval] Attempting to eval an array during function transformations like compile or "
+            "vmap is "
+            "not allowed. If it leaked out of a traced function, return it from there instead.");
     return MICA_OK;
 }
 
@@ -91,7 +97,8 @@ static int visit(planner *p, mica_array *a)
     return status == MICA_OK ? 1 : status;
 }
 
-/* Depth-first order of the pending nodes below `root`, appended to p->order; node->mark becomes the place + 1 (UINT32_MAX while open). */
+/* Depth-first order of the pending nodes below `root`, appended to p->order; node->mark becomes the
+ * place + 1 (UINT32_MAX while open). */
 static int walk(planner *p, stack *s, mica_array *root)
 {
     int enter = visit(p, root);
@@ -113,7 +120,8 @@ static int walk(planner *p, stack *s, mica_array *root)
             continue;
         }
         MICA_TRY(mica__vec_push(&p->order, n));
-        if (p->order.n >= UINT32_MAX - 1) return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
+        if (p->order.n >= UINT32_MAX - 1)
+            return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
         n->mark = (uint32_t)p->order.n;
         s->n--;
     }
@@ -154,7 +162,8 @@ static void assign_groups(planner *p)
             info *in = planned(p, n->inputs[k]);
             if (!in) continue;
             in->edges++;
-            bool fuse = fusable(in, n, n->inputs[k]) && infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
+            bool fuse = fusable(in, n, n->inputs[k]) &&
+                        infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
             uint32_t level = in->level + !fuse;
             if (level > self->level) self->level = level;
         }
@@ -195,7 +204,9 @@ static int list_groups(planner *p)
 
 static int32_t external(mica__step *step, mica_array *a)
 {
-    uint32_t from = step->nexternals > 64 ? step->nexternals - 64 : 0; /* bounded search: a repeated entry costs only a load */
+    uint32_t from = step->nexternals > 64
+                        ? step->nexternals - 64
+                        : 0; /* bounded search: a repeated entry costs only a load */
     for (uint32_t i = step->nexternals; i-- > from;)
         if (step->externals[i] == a) {
             step->edges[i]++;
@@ -240,8 +251,10 @@ static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__m
     return MICA_OK;
 }
 
-/* Emits groups so that each comes after those it needs; depth first, so that results are consumed soon. */
-static int order_groups(planner *p, mica_array *const roots[], size_t nroots, const mica__map *scoped)
+/* Emits groups so that each comes after those it needs; depth first, so that results are consumed
+ * soon. */
+static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
+                        const mica__map *scoped)
 {
     size_t n = p->order.n;
     mica__arena *arena = &p->plan->arena;
@@ -294,15 +307,19 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots, co
 
 /* ---- epilogues ---- */
 
-/* The single node of an earlier step if nobody but `edges` inputs of one consumer will ever look at its result. */
+/* The single node of an earlier step if nobody but `edges` inputs of one consumer will ever look at
+ * its result. */
 static mica_node *only_used_by(planner *p, const mica_array *a, uint32_t edges, mica_prim prim)
 {
     const info *i = planned(p, a);
-    if (!i || i->root || i->node->prim != prim || i->edges != edges || (i->node->flags & MICA_NODE_TRACED)) return NULL;
+    if (!i || i->root || i->node->prim != prim || i->edges != edges ||
+        (i->node->flags & MICA_NODE_TRACED))
+        return NULL;
     return (uint32_t)atomic_load_explicit(&a->uses, memory_order_relaxed) == edges ? i->node : NULL;
 }
 
-/* A tape over a matrix product that only it needs runs on the product's tiles while they are in cache. */
+/* A tape over a matrix product that only it needs runs on the product's tiles while they are in
+ * cache. */
 static void merge_products(planner *p)
 {
     mica__plan *plan = p->plan;
@@ -312,9 +329,11 @@ static void merge_products(planner *p)
             const mica_array *a = step->externals[e];
             if (a->size != step->ops[0].node->out[0].size || a->size < 1024) continue;
             mica_node *reshaped = only_used_by(p, a, step->edges[e], mica_prim_reshape);
-            mica_node *product = reshaped ? only_used_by(p, reshaped->inputs[0], 1, mica_prim_matmul)
-                                          : only_used_by(p, a, step->edges[e], mica_prim_matmul);
-            if (!product || product->stream != step->stream || !mica__shape_equal(mica__dims_of(a), mica__dims_of(&step->ops[0].node->out[0])))
+            mica_node *product = reshaped
+                                     ? only_used_by(p, reshaped->inputs[0], 1, mica_prim_matmul)
+                                     : only_used_by(p, a, step->edges[e], mica_prim_matmul);
+            if (!product || product->stream != step->stream ||
+                !mica__shape_equal(mica__dims_of(a), mica__dims_of(&step->ops[0].node->out[0])))
                 continue;
             step->product = product;
             step->reshaped = reshaped;
@@ -353,7 +372,8 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const
     return MICA_OK;
 }
 
-int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped)
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
+                    mica_array *const scoped[], size_t nscoped)
 {
     memset(plan, 0, sizeof *plan);
     planner p = { .plan = plan };
@@ -370,7 +390,8 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_
     for (size_t i = 0; i < p.order.n; i++) {
         mica_node *node = p.order.at[i];
         node->mark = 0;
-        if (status == MICA_OK) atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
+        if (status == MICA_OK)
+            atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
     }
     for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
     mica__free(s.at);

@@ -8,23 +8,25 @@
 /* One element-wise node of a fused step. */
 typedef struct mica__tape_op {
     mica_node *node;
-    int32_t in[3];  /* >= 0: the result of that op of this tape; < 0: external ~in */
+    int32_t in[3]; /* >= 0: the result of that op of this tape; < 0: external ~in */
     uint8_t nin;
-    bool keep;      /* its result is needed outside the tape */
-    uint32_t last;  /* index of the last op that reads its result (its own index when none does) */
+    bool keep;     /* its result is needed outside the tape */
+    uint32_t last; /* index of the last op that reads its result (its own index when none does) */
 } mica__tape_op;
 
-/* What runs as one: a fused tape of element-wise nodes over one shape, or a single node of another class. */
+/* What runs as one: a fused tape of element-wise nodes over one shape, or a single node of another
+ * class. */
 typedef struct mica__step {
-    mica_node *node;     /* the single node; NULL for a tape */
-    mica_node *product;  /* a matrix product that runs first, the tape being its epilogue; or NULL */
+    mica_node *node;    /* the single node; NULL for a tape */
+    mica_node *product; /* a matrix product that runs first, the tape being its epilogue; or NULL */
     mica_node *reshaped; /* the reshape between product and tape, if any */
     mica__tape_op *ops;
     uint32_t nops;
     uint32_t nexternals;
     mica_array **externals;
-    uint32_t *edges; /* how many inputs of the tape's nodes refer to each external */
-    bool recomputable; /* an op that is not kept may be asked for later: externals must stay as they are */
+    uint32_t *edges;   /* how many inputs of the tape's nodes refer to each external */
+    bool recomputable; /* an op that is not kept may be asked for later: externals must stay as they
+                          are */
     mica_stream *stream;
 } mica__step;
 
@@ -36,9 +38,12 @@ typedef struct mica__plan {
     size_t nawaited;
 } mica__plan;
 
-/* Plans the evaluation of `roots`. The caller holds the planner's lock. `scoped` are arrays whose only other holder is a C scope: they are not
-   kept for its sake. Marks the planned nodes SCHEDULED. MICA_OK (possibly without steps), the fault of a failed node, or EMEMORY with nothing changed. */
-int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped);
+/* Plans the evaluation of `roots`. The caller holds the planner's lock. `scoped` are arrays whose
+   only other holder is a C scope: they are not kept for its sake. Marks the planned nodes
+   SCHEDULED. MICA_OK (possibly without steps), the fault of a failed node, or EMEMORY with nothing
+   changed. */
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
+                    mica_array *const scoped[], size_t nscoped);
 void mica__plan_free(mica__plan *plan);
 
 #endif

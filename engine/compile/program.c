@@ -3,7 +3,8 @@
 
 #include "autodiff/autodiff.h"
 
-/* Where an input or a result comes from: an output of an earlier operation, an argument, or a captured array. */
+/* Where an input or a result comes from: an output of an earlier operation, an argument, or a
+ * captured array. */
 typedef struct source {
     enum { FROM_OPERATION, FROM_ARGUMENT, FROM_CAPTURE } kind;
     uint32_t index, slot;
@@ -41,7 +42,8 @@ static bool capture(maker *m, mica_array *a, source *out)
     mica__program *p = m->p;
     if (!mica__map_get(&m->captures, a, &known)) {
         if ((p->ncaptured & (p->ncaptured - 1)) == 0) {
-            mica_array **grown = mica__realloc(p->captured, (p->ncaptured ? 2 * p->ncaptured : 1) * sizeof *grown);
+            mica_array **grown =
+                mica__realloc(p->captured, (p->ncaptured ? 2 * p->ncaptured : 1) * sizeof *grown);
             if (!grown) return false;
             p->captured = grown;
         }
@@ -62,7 +64,10 @@ static bool source_of(maker *m, mica_array *a, source *out)
     return true;
 }
 
-static bool same_source(source a, source b) { return a.kind == b.kind && a.index == b.index && a.slot == b.slot; }
+static bool same_source(source a, source b)
+{
+    return a.kind == b.kind && a.index == b.index && a.slot == b.slot;
+}
 
 static uint64_t hash_operation(const operation *o)
 {
@@ -77,19 +82,22 @@ static uint64_t hash_operation(const operation *o)
 static bool same_operation(const operation *a, const operation *b)
 {
     const mica_node *x = a->node, *y = b->node;
-    if (x->prim != y->prim || x->ninputs != y->ninputs || x->stream != y->stream || x->noutputs != y->noutputs ||
-        x->out[0].dtype != y->out[0].dtype || !mica__shape_equal(mica__dims_of(&x->out[0]), mica__dims_of(&y->out[0])))
+    if (x->prim != y->prim || x->ninputs != y->ninputs || x->stream != y->stream ||
+        x->noutputs != y->noutputs || x->out[0].dtype != y->out[0].dtype ||
+        !mica__shape_equal(mica__dims_of(&x->out[0]), mica__dims_of(&y->out[0])))
         return false;
     for (uint32_t i = 0; i < x->ninputs; i++)
         if (!same_source(a->in[i], b->in[i])) return false;
-    return mica__prims[x->prim].params_size == 0 || mica__params_equal(x->prim, x->params, y->params);
+    return mica__prims[x->prim].params_size == 0 ||
+           mica__params_equal(x->prim, x->params, y->params);
 }
 
 /* The index of an equal operation, or UINT32_MAX after this one was entered. */
 static uint32_t enter(maker *m, uint32_t index)
 {
     operation *o = &m->p->operations[index];
-    for (size_t at = hash_operation(o) & (m->table_size - 1);; at = (at + 1) & (m->table_size - 1)) {
+    for (size_t at = hash_operation(o) & (m->table_size - 1);;
+         at = (at + 1) & (m->table_size - 1)) {
         uint32_t other = m->table[at];
         if (!other) {
             m->table[at] = index + 1;
@@ -103,7 +111,9 @@ static bool add_operation(maker *m, size_t place)
 {
     mica_node *n = m->graph.nodes.at[place];
     mica__program *p = m->p;
-    if (n->prim == mica_prim_alias) return source_of(m, n->inputs[0], &m->sources[place]); /* a tracer of a transformation that is over */
+    if (n->prim == mica_prim_alias)
+        return source_of(m, n->inputs[0],
+                         &m->sources[place]); /* a tracer of a transformation that is over */
     operation *o = &p->operations[p->n];
     o->node = n;
     o->in = mica__arena_alloc(&p->arena, (n->ninputs + 1) * sizeof *o->in);
@@ -111,11 +121,13 @@ static bool add_operation(maker *m, size_t place)
     for (uint32_t i = 0; i < n->ninputs; i++)
         if (!source_of(m, n->inputs[i], &o->in[i])) return false;
     uint32_t equal = enter(m, (uint32_t)p->n);
-    m->sources[place] = (source){ FROM_OPERATION, equal == UINT32_MAX ? (uint32_t)p->n++ : equal, 0 };
+    m->sources[place] =
+        (source){ FROM_OPERATION, equal == UINT32_MAX ? (uint32_t)p->n++ : equal, 0 };
     return true;
 }
 
-static bool make(maker *m, mica_array *const results[], size_t nresults, mica_array *const placeholders[], size_t n)
+static bool make(maker *m, mica_array *const results[], size_t nresults,
+                 mica_array *const placeholders[], size_t n)
 {
     mica__program *p = m->p;
     if (!mica__graph_make(&m->scope, &m->graph, results, nresults, placeholders, n)) return false;
@@ -130,7 +142,8 @@ static bool make(maker *m, mica_array *const results[], size_t nresults, mica_ar
     if (!m->table || !m->sources || !p->operations || !p->results || !p->held) return false;
     memset(m->table, 0, m->table_size * sizeof *m->table);
     for (size_t i = 0; i < n; i++)
-        m->sources[mica__graph_find(&m->graph, placeholders[i])] = (source){ FROM_ARGUMENT, (uint32_t)i, 0 };
+        m->sources[mica__graph_find(&m->graph, placeholders[i])] =
+            (source){ FROM_ARGUMENT, (uint32_t)i, 0 };
     for (size_t i = n; i < count; i++)
         if (!add_operation(m, i)) return false;
     for (size_t i = 0; i < nresults; i++) {
@@ -140,7 +153,8 @@ static bool make(maker *m, mica_array *const results[], size_t nresults, mica_ar
     return true;
 }
 
-mica__program *mica__program_make(mica_array *const results[], size_t nresults, mica_array *const placeholders[], size_t n)
+mica__program *mica__program_make(mica_array *const results[], size_t nresults,
+                                  mica_array *const placeholders[], size_t n)
 {
     mica__program *p = mica__alloc_zero(1, sizeof *p);
     if (!p) return NULL;
@@ -165,30 +179,41 @@ void mica__program_free(mica__program *p)
     mica__free(p);
 }
 
-size_t mica__program_length(const mica__program *p) { return p->n; }
-
-bool mica__program_run(mica_scope *s, const mica__program *p, mica_array *const inputs[], mica_array *results[])
+size_t mica__program_length(const mica__program *p)
 {
-    mica_array ***made = mica__scope_alloc(s, (p->n + 1) * sizeof *made); /* outputs of each operation */
+    return p->n;
+}
+
+bool mica__program_run(mica_scope *s, const mica__program *p, mica_array *const inputs[],
+                       mica_array *results[])
+{
+    mica_array ***made =
+        mica__scope_alloc(s, (p->n + 1) * sizeof *made); /* outputs of each operation */
     if (!made) return false;
     for (size_t i = 0; i < p->n; i++) {
         const operation *o = &p->operations[i];
         const mica_node *n = o->node;
-        mica_array *few[16], **in = n->ninputs <= 16 ? few : mica__scope_alloc(s, n->ninputs * sizeof *in);
+        mica_array *few[16],
+            **in = n->ninputs <= 16 ? few : mica__scope_alloc(s, n->ninputs * sizeof *in);
         made[i] = mica__scope_alloc(s, n->noutputs * sizeof **made);
         if (!in || !made[i]) return false;
         for (uint32_t k = 0; k < n->ninputs; k++) {
             source f = o->in[k];
-            in[k] = f.kind == FROM_ARGUMENT ? inputs[f.index] : f.kind == FROM_CAPTURE ? p->captured[f.index] : made[f.index][f.slot];
+            in[k] = f.kind == FROM_ARGUMENT  ? inputs[f.index]
+                    : f.kind == FROM_CAPTURE ? p->captured[f.index]
+                                             : made[f.index][f.slot];
         }
-        if (n->noutputs == 1 ? !(made[i][0] = mica__rebuild_as(s, n, in, NULL, mica__dims_of(&n->out[0])))
-                             : !mica__rebuild(s, n, in, NULL, made[i]))
+        if (n->noutputs == 1
+                ? !(made[i][0] = mica__rebuild_as(s, n, in, NULL, mica__dims_of(&n->out[0])))
+                : !mica__rebuild(s, n, in, NULL, made[i]))
             return false;
         if (n->stream) mica__node_of(made[i][0])->stream = n->stream;
     }
     for (size_t i = 0; i < p->nresults; i++) {
         source f = p->results[i];
-        results[i] = f.kind == FROM_ARGUMENT ? inputs[f.index] : f.kind == FROM_CAPTURE ? p->captured[f.index] : made[f.index][f.slot];
+        results[i] = f.kind == FROM_ARGUMENT  ? inputs[f.index]
+                     : f.kind == FROM_CAPTURE ? p->captured[f.index]
+                                              : made[f.index][f.slot];
     }
     return true;
 }

@@ -21,7 +21,10 @@ static const char kinds[MICA_DTYPE_COUNT] = {
 #undef DTYPE
 };
 
-size_t mica_dtype_size(mica_dtype d) { return (unsigned)d < MICA_DTYPE_COUNT ? mica__dtype_sizes[d] : 0; }
+size_t mica_dtype_size(mica_dtype d)
+{
+    return (unsigned)d < MICA_DTYPE_COUNT ? mica__dtype_sizes[d] : 0;
+}
 
 const char *mica_dtype_name(mica_dtype d)
 {
@@ -29,12 +32,25 @@ const char *mica_dtype_name(mica_dtype d)
     return d == MICA_BOOL ? "bool" : names[d];
 }
 
-bool mica__is_unsigned(mica_dtype d) { return kinds[d] == 'u'; }
-bool mica__is_integer(mica_dtype d) { return kinds[d] == 'u' || kinds[d] == 'i'; }
-bool mica__is_float(mica_dtype d) { return kinds[d] == 'f' || kinds[d] == 'V'; }
-bool mica__is_half(mica_dtype d) { return d == MICA_FLOAT16 || d == MICA_BFLOAT16; }
+bool mica__is_unsigned(mica_dtype d)
+{
+    return kinds[d] == 'u';
+}
+bool mica__is_integer(mica_dtype d)
+{
+    return kinds[d] == 'u' || kinds[d] == 'i';
+}
+bool mica__is_float(mica_dtype d)
+{
+    return kinds[d] == 'f' || kinds[d] == 'V';
+}
+bool mica__is_half(mica_dtype d)
+{
+    return d == MICA_FLOAT16 || d == MICA_BFLOAT16;
+}
 
-/* The reference's table: bool yields; complex wins; an integer yields to any float; u64 with a signed integer gives float32. */
+/* The reference's table: bool yields; complex wins; an integer yields to any float; u64 with a
+ * signed integer gives float32. */
 mica_dtype mica__promote(mica_dtype a, mica_dtype b)
 {
     if (a == b || b == MICA_BOOL) return a;
@@ -75,7 +91,8 @@ float mica__bfloat16_to(uint16_t x)
 
 float mica__float16_to(uint16_t x)
 {
-    uint32_t sign = (uint32_t)(x & 0x8000u) << 16, exponent = x >> 10 & 31u, fraction = x & 1023u, u;
+    uint32_t sign = (uint32_t)(x & 0x8000u) << 16, exponent = x >> 10 & 31u, fraction = x & 1023u,
+             u;
     if (exponent == 31) {
         u = sign | 0x7f800000u | fraction << 13;
     } else if (exponent) {
@@ -114,13 +131,16 @@ static int64_t to_integer(double x)
     return x >= 9223372036854775808.0 || x < -9223372036854775808.0 ? INT64_MIN : (int64_t)x;
 }
 
-void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real, double imaginary)
+void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real,
+                        double imaginary)
 {
     if (is_integer) real = (double)integer;
     else integer = to_integer(real);
     float single = is_integer ? (float)integer : (float)real;
     switch (dtype) {
-    case MICA_BOOL: *(uint8_t *)out = is_integer ? integer != 0 : real != 0 || imaginary != 0; break;
+    case MICA_BOOL:
+        *(uint8_t *)out = is_integer ? integer != 0 : real != 0 || imaginary != 0;
+        break;
     case MICA_UINT8:
     case MICA_INT8: *(uint8_t *)out = (uint8_t)(uint64_t)integer; break;
     case MICA_UINT16:
@@ -137,7 +157,9 @@ void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t in
     case MICA_BFLOAT16: *(uint16_t *)out = mica__bfloat16_from(single); break;
     case MICA_FLOAT32: *(float *)out = single; break;
     case MICA_FLOAT64: *(double *)out = real; break;
-    case MICA_COMPLEX64: *(mica_complex64 *)out = (mica_complex64){ single, (float)imaginary }; break;
+    case MICA_COMPLEX64:
+        *(mica_complex64 *)out = (mica_complex64){ single, (float)imaginary };
+        break;
     default: break;
     }
 }

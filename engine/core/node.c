@@ -1,10 +1,12 @@
-/* Nodes, arrays and buffers: creation from free lists, reference counts, destruction without recursion. */
+/* Nodes, arrays and buffers: creation from free lists, reference counts, destruction without
+ * recursion. */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "core/node.h"
 
-/* ---- free lists: one a thread and size class of 64 bytes, capped; the rest goes back to the host allocator ---- */
+/* ---- free lists: one a thread and size class of 64 bytes, capped; the rest goes back to the host
+ * allocator ---- */
 enum { NODE_GRAIN = 64, NODE_CLASSES = 32, NODE_KEEP = 4096 };
 
 typedef struct free_list {
@@ -38,7 +40,10 @@ static void lists_free(void *p)
     memset(l, 0, sizeof *l);
 }
 
-static void list_key_make(void) { pthread_key_create(&list_key, lists_free); }
+static void list_key_make(void)
+{
+    pthread_key_create(&list_key, lists_free);
+}
 
 static void lists_register(void)
 {
@@ -158,7 +163,8 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
         mica__mul_overflow(ninputs, sizeof(mica_array *), &inputs_bytes) ||
         mica__add_overflow(head, inputs_bytes, &inputs_bytes) ||
         mica__add_overflow(inputs_bytes, params_bytes, &params_bytes)) {
-        mica__fail(MICA_EOVERFLOW, "[graph] a node with %zu inputs and %zu outputs is too large", ninputs, noutputs);
+        mica__fail(MICA_EOVERFLOW, "[graph] a node with %zu inputs and %zu outputs is too large",
+                   ninputs, noutputs);
         return NULL;
     }
     uint8_t class;
@@ -181,13 +187,17 @@ int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)
     int64_t size;
     if (shape.n < 0) return mica__fail(MICA_EVALUE, "[array] a shape is needed, but none is given");
     if (shape.n > MICA_MAX_NDIM)
-        return mica__fail(MICA_EVALUE, "[array] %lld axes are more than the %d that an array can have", (long long)shape.n,
-                          MICA_MAX_NDIM);
+        return mica__fail(MICA_EVALUE,
+                          "[array] %lld axes are more than the %d that an array can have",
+                          (long long)shape.n, MICA_MAX_NDIM);
     if (!mica__shape_size(shape, &size)) {
         for (int64_t i = 0; i < shape.n; i++)
             if (shape.at[i] < 0)
-                return mica__fail(MICA_EVALUE, "[array] shape %s has a negative size", mica__shape_text(shape));
-        return mica__fail(MICA_EOVERFLOW, "[array] shape %s has more elements than can be addressed", mica__shape_text(shape));
+                return mica__fail(MICA_EVALUE, "[array] shape %s has a negative size",
+                                  mica__shape_text(shape));
+        return mica__fail(MICA_EOVERFLOW,
+                          "[array] shape %s has more elements than can be addressed",
+                          mica__shape_text(shape));
     }
     a->dtype = (uint8_t)dtype;
     a->ndim = (uint8_t)shape.n;
@@ -267,9 +277,15 @@ void mica_release(mica_array *a)
     if (a && drop(a)) destroy(mica__node_of(a));
 }
 
-mica_array *mica__node_output(mica_node *n, size_t slot) { return mica_retain(&n->out[slot]); }
+mica_array *mica__node_output(mica_node *n, size_t slot)
+{
+    return mica_retain(&n->out[slot]);
+}
 
-void mica__node_discard(mica_node *n) { destroy(n); }
+void mica__node_discard(mica_node *n)
+{
+    destroy(n);
+}
 
 void mica__node_detach(mica_node *n)
 {
@@ -306,15 +322,28 @@ void mica__node_fail(mica_node *n, int status, const char *message)
 int mica__node_fault(const mica_node *n)
 {
     const mica__fault *f = n->link.fault;
-    if (!f) return mica__fail(MICA_ERUNTIME, "[eval] an operation that this array depends on failed");
+    if (!f)
+        return mica__fail(MICA_ERUNTIME, "[eval] an operation that this array depends on failed");
     return mica__fail(f->status, "%s", f->message);
 }
 
 /* ---- what is known without evaluation ---- */
-mica_dtype mica_dtype_of(const mica_array *a) { return a ? (mica_dtype)a->dtype : MICA_DEFAULT_DTYPE; }
-int mica_ndim(const mica_array *a) { return a ? a->ndim : 0; }
-mica_dims mica_shape(const mica_array *a) { return a ? mica__dims_of(a) : MICA_SCALAR; }
-int64_t mica_size(const mica_array *a) { return a ? a->size : 0; }
+mica_dtype mica_dtype_of(const mica_array *a)
+{
+    return a ? (mica_dtype)a->dtype : MICA_DEFAULT_DTYPE;
+}
+int mica_ndim(const mica_array *a)
+{
+    return a ? a->ndim : 0;
+}
+mica_dims mica_shape(const mica_array *a)
+{
+    return a ? mica__dims_of(a) : MICA_SCALAR;
+}
+int64_t mica_size(const mica_array *a)
+{
+    return a ? a->size : 0;
+}
 int64_t mica_dim(const mica_array *a, int axis)
 {
     if (!a) return -1;

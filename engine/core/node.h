@@ -1,4 +1,5 @@
-/* What an array is: a slot of a node. A node is an operation with its inputs and inline outputs; a buffer is memory that arrays share. */
+/* What an array is: a slot of a node. A node is an operation with its inputs and inline outputs; a
+ * buffer is memory that arrays share. */
 #ifndef MICA_ENGINE_NODE_H
 #define MICA_ENGINE_NODE_H
 
@@ -12,28 +13,35 @@ extern const uint8_t mica__dtype_sizes[MICA_DTYPE_COUNT];
 /* Memory behind evaluated arrays. */
 typedef struct mica__buffer {
     _Atomic int32_t references;
-    bool owned;                  /* from mica__memory_take; else release(user) frees it */
-    bool writable;               /* false: mapped files and foreign memory that must not be donated */
+    bool owned;    /* from mica__memory_take; else release(user) frees it */
+    bool writable; /* false: mapped files and foreign memory that must not be donated */
     void *data;
     size_t bytes;
     void (*release)(void *user);
     void *user;
-    int (*check)(void *user);    /* status of a mapped file, or NULL */
+    int (*check)(void *user); /* status of a mapped file, or NULL */
 } mica__buffer;
 
-mica__buffer *mica__buffer_new(size_t bytes); /* owned, uninitialised; NULL and a message on failure */
+mica__buffer *
+mica__buffer_new(size_t bytes); /* owned, uninitialised; NULL and a message on failure */
 mica__buffer *mica__buffer_adopt(void *data, size_t bytes, void (*release)(void *), void *user);
 void mica__buffer_retain(mica__buffer *b);
 void mica__buffer_release(mica__buffer *b);
-/* After values behind the buffer have been read: MICA_EOS when they came from a mapped file that is no longer whole. NULL is fine. */
-static inline int mica__buffer_check(const mica__buffer *b) { return b && b->check ? b->check(b->user) : MICA_OK; }
+/* After values behind the buffer have been read: MICA_EOS when they came from a mapped file that is
+ * no longer whole. NULL is fine. */
+static inline int mica__buffer_check(const mica__buffer *b)
+{
+    return b && b->check ? b->check(b->user) : MICA_OK;
+}
 
 /* Array flags. */
 enum {
-    MICA_ARRAY_WEAK = 1,       /* a number that takes the type of what it meets */
-    MICA_ARRAY_DISPOSABLE = 2, /* a weak number that nobody else will use: a builder may retype it in place */
-    MICA_ARRAY_ROW_MAJOR = 4,  /* evaluated and dense in row-major order */
-    MICA_ARRAY_SIZED = 8       /* a traced weak integer whose size chose a type or was checked: another may need another trace */
+    MICA_ARRAY_WEAK = 1, /* a number that takes the type of what it meets */
+    MICA_ARRAY_DISPOSABLE =
+        2, /* a weak number that nobody else will use: a builder may retype it in place */
+    MICA_ARRAY_ROW_MAJOR = 4, /* evaluated and dense in row-major order */
+    MICA_ARRAY_SIZED = 8 /* a traced weak integer whose size chose a type or was checked: another
+                            may need another trace */
 };
 
 struct mica_array {
@@ -43,29 +51,31 @@ struct mica_array {
     uint8_t ndim;
     _Atomic uint8_t flags; /* a worker sets ROW_MAJOR while others ask whether the array is weak */
     int64_t size;
-    int64_t *shape;   /* ndim sizes */
-    int64_t *strides; /* ndim strides in elements; valid once evaluated */
-    char *data;       /* first element; valid once evaluated */
+    int64_t *shape;       /* ndim sizes */
+    int64_t *strides;     /* ndim strides in elements; valid once evaluated */
+    char *data;           /* first element; valid once evaluated */
     mica__buffer *buffer; /* owner of data; NULL: the value lies in `value` */
     union {
         char bytes[16];
         double real;
         int64_t integer;
-    } value;               /* the element of a 0-d constant */
+    } value; /* the element of a 0-d constant */
     union {
         double real;
         int64_t integer;
         mica_complex64 complex;
-    } number;              /* weak numbers: what was given, also while they are traced */
+    } number;         /* weak numbers: what was given, also while they are traced */
     int64_t local[8]; /* shape and strides of up to 4 axes */
 };
 
-/* A node's life. Only the planner moves PENDING to SCHEDULED; only its executor moves on (or back, after an interruption). */
+/* A node's life. Only the planner moves PENDING to SCHEDULED; only its executor moves on (or back,
+ * after an interruption). */
 enum { MICA_NODE_PENDING, MICA_NODE_SCHEDULED, MICA_NODE_DONE, MICA_NODE_FAILED };
 
 /* Node flags. */
 enum {
-    MICA_NODE_TRACED = 1,     /* depends on an argument that is being differentiated, batched or compiled: keeps its inputs */
+    MICA_NODE_TRACED = 1,      /* depends on an argument that is being differentiated, batched or
+                                  compiled: keeps its inputs */
     MICA_NODE_PLACEHOLDER = 2, /* an argument without a value */
     MICA_NODE_ABSTRACT = 4     /* depends on a placeholder: cannot be evaluated */
 };
@@ -100,22 +110,36 @@ static inline mica_node *mica__node_of(const mica_array *a)
     return (mica_node *)(void *)((char *)(uintptr_t)(a - a->slot) - offsetof(mica_node, out));
 }
 
-static inline int mica__state(const mica_node *n) { return atomic_load_explicit(&n->state, memory_order_acquire); }
-static inline bool mica__is_done(const mica_array *a) { return mica__state(mica__node_of(a)) == MICA_NODE_DONE; }
-static inline bool mica__is_traced(const mica_array *a) { return (mica__node_of(a)->flags & MICA_NODE_TRACED) != 0; }
+static inline int mica__state(const mica_node *n)
+{
+    return atomic_load_explicit(&n->state, memory_order_acquire);
+}
+static inline bool mica__is_done(const mica_array *a)
+{
+    return mica__state(mica__node_of(a)) == MICA_NODE_DONE;
+}
+static inline bool mica__is_traced(const mica_array *a)
+{
+    return (mica__node_of(a)->flags & MICA_NODE_TRACED) != 0;
+}
 
-/* Whether an evaluated array lies where elements of its type may lie. Tensors of files, and views of bytes, need not: they are
-   read element by element (mica__load_number, copies, tapes), and kernels are given a copy. */
+/* Whether an evaluated array lies where elements of its type may lie. Tensors of files, and views
+   of bytes, need not: they are read element by element (mica__load_number, copies, tapes), and
+   kernels are given a copy. */
 static inline bool mica__is_aligned(const mica_array *a)
 {
     return (uintptr_t)a->data % mica__dtype_sizes[a->dtype] == 0;
 }
 
 /* mica__buffer_check of an evaluated array. */
-static inline int mica__check_values(const mica_array *a) { return mica__buffer_check(a->buffer); }
+static inline int mica__check_values(const mica_array *a)
+{
+    return mica__buffer_check(a->buffer);
+}
 
-/* A node with room for its outputs, inputs and `params_bytes` of parameters, state PENDING, outputs without shape and uses 0.
-   The inputs are filled in by the caller, who retains them. NULL and a message on failure. */
+/* A node with room for its outputs, inputs and `params_bytes` of parameters, state PENDING, outputs
+   without shape and uses 0. The inputs are filled in by the caller, who retains them. NULL and a
+   message on failure. */
 mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes);
 /* Sets an output's type and shape; strides are room only. Fails with EVALUE, EOVERFLOW, EMEMORY. */
 int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape);
@@ -125,17 +149,22 @@ void mica__node_discard(mica_node *n);
 void mica__node_detach(mica_node *n);
 /* Takes a reference to output `slot` of a node of which some output is already held. */
 mica_array *mica__node_output(mica_node *n, size_t slot);
-/* Gives an output its value: takes over the caller's reference to `buffer` (NULL: inline value). strides NULL: row-major. */
+/* Gives an output its value: takes over the caller's reference to `buffer` (NULL: inline value).
+ * strides NULL: row-major. */
 void mica__array_set_data(mica_array *a, mica__buffer *buffer, char *data, const int64_t *strides);
 void mica__node_fail(mica_node *n, int status, const char *message);
-int mica__node_fault(const mica_node *n); /* re-raises the stored fault on the calling thread, returns its status */
+int mica__node_fault(
+    const mica_node *n); /* re-raises the stored fault on the calling thread, returns its status */
 
 /* ---- shapes ---- */
 /* Product of the sizes; false when it overflows or a size is negative. */
 bool mica__shape_size(mica_dims shape, int64_t *size);
 void mica__row_major(int64_t ndim, const int64_t *shape, int64_t *strides);
 bool mica__is_row_major(const mica_array *a); /* evaluated, dense, row-major */
-static inline mica_dims mica__dims_of(const mica_array *a) { return (mica_dims){ .n = a->ndim, .at = a->shape }; }
+static inline mica_dims mica__dims_of(const mica_array *a)
+{
+    return (mica_dims){ .n = a->ndim, .at = a->shape };
+}
 /* "(2, 3)" into a thread-local ring of texts: for messages. */
 const char *mica__shape_text(mica_dims shape);
 bool mica__shape_equal(mica_dims a, mica_dims b);
@@ -146,11 +175,15 @@ int mica__broadcast(mica_dims a, mica_dims b, int64_t *out);
 mica_dtype mica__promote(mica_dtype a, mica_dtype b);
 bool mica__is_integer(mica_dtype d); /* without bool */
 bool mica__is_unsigned(mica_dtype d);
-bool mica__is_float(mica_dtype d);   /* real floating */
+bool mica__is_float(mica_dtype d); /* real floating */
 bool mica__is_half(mica_dtype d);
-static inline bool mica__is_inexact(mica_dtype d) { return mica__is_float(d) || d == MICA_COMPLEX64; }
+static inline bool mica__is_inexact(mica_dtype d)
+{
+    return mica__is_float(d) || d == MICA_COMPLEX64;
+}
 /* Converts one number to an element of `dtype` at `out`, as a C cast does. */
-void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real, double imaginary);
+void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real,
+                        double imaginary);
 double mica__load_number(mica_dtype dtype, const void *element);
 uint16_t mica__bfloat16_from(float x);
 uint16_t mica__float16_from(float x);

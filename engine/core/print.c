@@ -1,4 +1,5 @@
-/* Printing in the reference's layout: nested brackets, at most six items an axis (else three, dots, three), six digits. */
+/* Printing in the reference's layout: nested brackets, at most six items an axis (else three, dots,
+ * three), six digits. */
 #include "core/print.h"
 
 #include <math.h>
@@ -32,7 +33,10 @@ static void put(text *t, const char *s, size_t length)
     t->at[t->n] = 0;
 }
 
-static void put_text(text *t, const char *s) { put(t, s, strlen(s)); }
+static void put_text(text *t, const char *s)
+{
+    put(t, s, strlen(s));
+}
 
 static void put_real(text *t, double x)
 {
@@ -81,7 +85,8 @@ static void put_element(text *t, mica_dtype d, const char *p)
     put_text(t, s);
 }
 
-/* Separators: ", " between the innermost, a line break and the depth's indentation between blocks. */
+/* Separators: ", " between the innermost, a line break and the depth's indentation between blocks.
+ */
 static void put_axis(text *t, const mica_array *a, int axis, const char *p)
 {
     if (axis == a->ndim) {

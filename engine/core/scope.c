@@ -24,7 +24,8 @@ int mica__scope_end(mica_scope *s)
     s->n = 0;
     mica__arena_free(&s->arena);
     int status = s->status;
-    if (status != MICA_OK) mica__fail(status, "%s", s->message ? s->message : mica_status_text(status));
+    if (status != MICA_OK)
+        mica__fail(status, "%s", s->message ? s->message : mica_status_text(status));
     mica__free(s->message);
     s->message = NULL;
     return status;
@@ -41,9 +42,15 @@ mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
     return s;
 }
 
-mica_scope *mica_scope_open(mica_scope *parent) { return mica_scope_open_on(parent, NULL); }
+mica_scope *mica_scope_open(mica_scope *parent)
+{
+    return mica_scope_open_on(parent, NULL);
+}
 
-static int no_scope(void) { return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed"); }
+static int no_scope(void)
+{
+    return mica__fail(MICA_EMEMORY, "[scope] there is no scope: opening it failed");
+}
 
 int mica_scope_close(mica_scope *s)
 {
@@ -80,8 +87,10 @@ int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
     }
     mica_scope *parent = s->parent;
     for (size_t i = 0; i < n && s->status == MICA_OK; i++) {
-        if (!arrays[i]) mica__error(s, MICA_EVALUE, "[scope] array %zu of those to keep is NULL", i);
-        else if (parent && !mica_scope_own(parent, mica_retain(arrays[i]))) mica__scope_failed(s, parent->status);
+        if (!arrays[i])
+            mica__error(s, MICA_EVALUE, "[scope] array %zu of those to keep is NULL", i);
+        else if (parent && !mica_scope_own(parent, mica_retain(arrays[i])))
+            mica__scope_failed(s, parent->status);
     }
     if (s->status == MICA_OK && !parent)
         for (size_t i = 0; i < n; i++) mica_retain(arrays[i]);
@@ -92,7 +101,8 @@ int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
     return status;
 }
 
-/* The scope's reference to `old`, or a new one when it has none, becomes one to `fresh`. There is room. */
+/* The scope's reference to `old`, or a new one when it has none, becomes one to `fresh`. There is
+ * room. */
 static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
 {
     size_t i = s->n;
@@ -106,12 +116,14 @@ static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
     mica_release(old);
 }
 
-int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *const values[], size_t n)
+int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *const values[],
+                               size_t n)
 {
     if (!s) return no_scope();
     mica_scope *parent = s->parent;
     for (size_t i = 0; i < n && s->status == MICA_OK; i++)
-        if (!values[i]) mica__error(s, MICA_EVALUE, "[scope] value %zu of those to keep is NULL", i);
+        if (!values[i])
+            mica__error(s, MICA_EVALUE, "[scope] value %zu of those to keep is NULL", i);
     if (s->status == MICA_OK && parent && !reserve(parent, n)) mica__scope_failed(s, MICA_EMEMORY);
     for (size_t i = 0; i < n && s->status == MICA_OK; i++) {
         if (parent) replace(parent, arrays[i], values[i]);
@@ -126,7 +138,10 @@ int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *c
     return status;
 }
 
-int mica_scope_status(const mica_scope *s) { return s ? s->status : MICA_EMEMORY; }
+int mica_scope_status(const mica_scope *s)
+{
+    return s ? s->status : MICA_EMEMORY;
+}
 
 void *mica__scope_failed(mica_scope *s, int status)
 {
@@ -173,4 +188,7 @@ mica_array *mica_scope_own(mica_scope *s, mica_array *a)
     return a;
 }
 
-mica_array *mica__scope_take(mica_scope *s, mica_node *n, size_t slot) { return mica_scope_own(s, mica__node_output(n, slot)); }
+mica_array *mica__scope_take(mica_scope *s, mica_node *n, size_t slot)
+{
+    return mica_scope_own(s, mica__node_output(n, slot));
+}

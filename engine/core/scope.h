@@ -19,14 +19,19 @@ struct mica_scope {
 /* A scope on the C stack, for one call. */
 void mica__scope_begin(mica_scope *s, mica_stream *stream);
 int mica__scope_end(mica_scope *s);
-/* Marks the scope as failed with the calling thread's last error, unless it is already. Returns NULL for `return mica__scope_fail(s)`. */
+/* Marks the scope as failed with the calling thread's last error, unless it is already. Returns
+ * NULL for `return mica__scope_fail(s)`. */
 void *mica__scope_failed(mica_scope *s, int status);
 /* As mica__fail, into the scope. Returns NULL. */
 void *mica__error(mica_scope *s, int status, const char *format, ...) MICA_PRINTF(3, 4);
 /* Memory of the scope: lists handed to callers. NULL on failure, and the scope is marked. */
 void *mica__scope_alloc(mica_scope *s, size_t bytes);
-static inline bool mica__scope_ok(const mica_scope *s) { return s && s->status == MICA_OK; }
-/* The scope owns a new reference to output `slot` of a fresh node. NULL on failure (the node is then gone if nothing else holds it). */
+static inline bool mica__scope_ok(const mica_scope *s)
+{
+    return s && s->status == MICA_OK;
+}
+/* The scope owns a new reference to output `slot` of a fresh node. NULL on failure (the node is
+ * then gone if nothing else holds it). */
 mica_array *mica__scope_take(mica_scope *s, mica_node *n, size_t slot);
 
 #endif

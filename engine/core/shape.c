@@ -46,7 +46,8 @@ const char *mica__shape_text(mica_dims shape)
     size_t room = sizeof ring[0], used = 0;
     used += (size_t)snprintf(text, room, "(");
     for (int64_t i = 0; i < shape.n && i < MICA_MAX_NDIM; i++)
-        used += (size_t)snprintf(text + used, room - used, i ? ", %lld" : "%lld", (long long)shape.at[i]);
+        used += (size_t)snprintf(text + used, room - used, i ? ", %lld" : "%lld",
+                                 (long long)shape.at[i]);
     snprintf(text + used, room - used, shape.n == 1 ? ",)" : ")");
     return text;
 }

@@ -102,7 +102,8 @@ static mica_array *swap_bytes(mica_scope *s, const char *data, mica_dtype dtype,
     return a;
 }
 
-/* Bytes that do not lie where elements of the type may lie: read element by element (mica__is_aligned). */
+/* Bytes that do not lie where elements of the type may lie: read element by element
+ * (mica__is_aligned). */
 static mica_array *unaligned(mica_scope *s, const mica__source *from, const char *data,
                              mica_dtype dtype, mica_dims shape, int64_t bytes)
 {

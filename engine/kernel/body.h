@@ -54,10 +54,22 @@ MICA_BODY double k_from_bits_f64(uint64_t bits)
     return x;
 }
 
-MICA_BODY float k_infinity_f32(void) { return k_from_bits_f32(0x7f800000u); }
-MICA_BODY float k_nan_f32(void) { return k_from_bits_f32(0x7fc00000u); }
-MICA_BODY double k_infinity_f64(void) { return k_from_bits_f64(0x7ff0000000000000u); }
-MICA_BODY double k_nan_f64(void) { return k_from_bits_f64(0x7ff8000000000000u); }
+MICA_BODY float k_infinity_f32(void)
+{
+    return k_from_bits_f32(0x7f800000u);
+}
+MICA_BODY float k_nan_f32(void)
+{
+    return k_from_bits_f32(0x7fc00000u);
+}
+MICA_BODY double k_infinity_f64(void)
+{
+    return k_from_bits_f64(0x7ff0000000000000u);
+}
+MICA_BODY double k_nan_f64(void)
+{
+    return k_from_bits_f64(0x7ff8000000000000u);
+}
 
 /* The magnitude of the first with the sign of the second. */
 MICA_BODY float k_copysign_f32(float x, float sign)

@@ -50,25 +50,52 @@ K_C99(arccosh, cacoshf)
 K_C99(arctanh, catanhf)
 #undef K_C99
 
-MICA_BODY float k_abs_c64(mica_complex64 a) { return hypotf(a.re, a.im); }
-MICA_BODY float k_real_c64(mica_complex64 a) { return a.re; }
-MICA_BODY float k_imag_c64(mica_complex64 a) { return a.im; }
-MICA_BODY mica_complex64 k_conjugate_c64(mica_complex64 a) { return k_complex(a.re, -a.im); }
-MICA_BODY mica_complex64 k_negative_c64(mica_complex64 a) { return k_complex(-a.re, -a.im); }
+MICA_BODY float k_abs_c64(mica_complex64 a)
+{
+    return hypotf(a.re, a.im);
+}
+MICA_BODY float k_real_c64(mica_complex64 a)
+{
+    return a.re;
+}
+MICA_BODY float k_imag_c64(mica_complex64 a)
+{
+    return a.im;
+}
+MICA_BODY mica_complex64 k_conjugate_c64(mica_complex64 a)
+{
+    return k_complex(a.re, -a.im);
+}
+MICA_BODY mica_complex64 k_negative_c64(mica_complex64 a)
+{
+    return k_complex(-a.re, -a.im);
+}
 MICA_BODY mica_complex64 k_rint_c64(mica_complex64 a)
 {
     return k_complex(k_rint_f32(a.re), k_rint_f32(a.im));
 }
 
-MICA_BODY uint8_t k_isnan_c64(mica_complex64 a) { return (a.re != a.re) | (a.im != a.im); }
-MICA_BODY uint8_t k_isinf_c64(mica_complex64 a) { return k_isinf_f32(a.re) | k_isinf_f32(a.im); }
+MICA_BODY uint8_t k_isnan_c64(mica_complex64 a)
+{
+    return (a.re != a.re) | (a.im != a.im);
+}
+MICA_BODY uint8_t k_isinf_c64(mica_complex64 a)
+{
+    return k_isinf_f32(a.re) | k_isinf_f32(a.im);
+}
 MICA_BODY uint8_t k_isfinite_c64(mica_complex64 a)
 {
     return k_isfinite_f32(a.re) & k_isfinite_f32(a.im);
 }
 /* Equality with the real infinity, as in the reference. */
-MICA_BODY uint8_t k_isposinf_c64(mica_complex64 a) { return k_isposinf_f32(a.re) & (a.im == 0); }
-MICA_BODY uint8_t k_isneginf_c64(mica_complex64 a) { return k_isneginf_f32(a.re) & (a.im == 0); }
+MICA_BODY uint8_t k_isposinf_c64(mica_complex64 a)
+{
+    return k_isposinf_f32(a.re) & (a.im == 0);
+}
+MICA_BODY uint8_t k_isneginf_c64(mica_complex64 a)
+{
+    return k_isneginf_f32(a.re) & (a.im == 0);
+}
 
 /* By real part, then by imaginary part. */
 MICA_BODY uint8_t k_equal_c64(mica_complex64 a, mica_complex64 b)
@@ -87,7 +114,10 @@ MICA_BODY uint8_t k_less_equal_c64(mica_complex64 a, mica_complex64 b)
 {
     return (a.re < b.re) | ((a.re == b.re) & (a.im <= b.im));
 }
-MICA_BODY uint8_t k_greater_c64(mica_complex64 a, mica_complex64 b) { return k_less_c64(b, a); }
+MICA_BODY uint8_t k_greater_c64(mica_complex64 a, mica_complex64 b)
+{
+    return k_less_c64(b, a);
+}
 MICA_BODY uint8_t k_greater_equal_c64(mica_complex64 a, mica_complex64 b)
 {
     return k_less_equal_c64(b, a);
@@ -153,7 +183,10 @@ MICA_BODY mica_complex64 k_multiply_c64(mica_complex64 a, mica_complex64 b)
     if ((re != re) & (im != im)) return k_rescue_product(a, b);
     return k_complex(re, im);
 }
-MICA_BODY mica_complex64 k_square_c64(mica_complex64 a) { return k_multiply_c64(a, a); }
+MICA_BODY mica_complex64 k_square_c64(mica_complex64 a)
+{
+    return k_multiply_c64(a, a);
+}
 
 MICA_BODY mica_complex64 k_rescue_quotient(mica_complex64 a, mica_complex64 b)
 {
@@ -184,7 +217,10 @@ MICA_BODY mica_complex64 k_reciprocal_c64(mica_complex64 a)
 {
     return k_divide_c64(k_complex(1, 0), a);
 }
-MICA_BODY mica_complex64 k_rsqrt_c64(mica_complex64 a) { return k_reciprocal_c64(k_sqrt_c64(a)); }
+MICA_BODY mica_complex64 k_rsqrt_c64(mica_complex64 a)
+{
+    return k_reciprocal_c64(k_sqrt_c64(a));
+}
 MICA_BODY mica_complex64 k_sign_c64(mica_complex64 a)
 {
     if (a.re == 0 && a.im == 0) return a;

@@ -4,7 +4,10 @@
 
 #include "kernel/body.h"
 
-MICA_BODY float k_f32_from_bf16(uint16_t h) { return k_from_bits_f32((uint32_t)h << 16); }
+MICA_BODY float k_f32_from_bf16(uint16_t h)
+{
+    return k_from_bits_f32((uint32_t)h << 16);
+}
 
 /* NaN becomes the one quiet NaN, as in the reference. */
 MICA_BODY uint16_t k_bf16_from_f32(float x)
@@ -46,6 +49,9 @@ MICA_BODY uint16_t k_f16_from_f32(float x)
     return (uint16_t)(h | sign);
 }
 
-MICA_BODY float k_round_f16(float x) { return k_f32_from_f16(k_f16_from_f32(x)); }
+MICA_BODY float k_round_f16(float x)
+{
+    return k_f32_from_f16(k_f16_from_f32(x));
+}
 
 #endif

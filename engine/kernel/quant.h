@@ -5,8 +5,9 @@
 
 #include "kernel/body.h"
 
-/* sign, four bits of exponent (bias 7), three of mantissa; 0x7f and 0xff are NaN. Moved to float32's
-   places with the exponent one too large, v; a number below 2^-6 has no leading 1: 2 v - 2^-6. */
+/* sign, four bits of exponent (bias 7), three of mantissa; 0x7f and 0xff are NaN. Moved to
+   float32's places with the exponent one too large, v; a number below 2^-6 has no leading 1: 2 v -
+   2^-6. */
 MICA_BODY float k_f32_from_e4m3(uint32_t code)
 {
     float v = k_from_bits_f32(((code & 0x7fu) << 20) + (120u << 23)), tiny = 2 * v - 0x1p-6f;

@@ -56,7 +56,7 @@ MICA_BODY double wide_clamp(double x, double low, double high)
 }
 
 /* u = 2^k m, m in [sqrt(1/2), sqrt(2)): returns log(m) by the series in s = (m - 1)/(m + 1), and k.
-   */
+ */
 MICA_BODY double wide_log_parts(double u, double *k)
 {
     uint64_t bits = k_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
@@ -98,7 +98,10 @@ MICA_BODY double wide_log1p_finite(double x)
     return k * 0.69314718055994531 + (log_m + small);
 }
 
-MICA_BODY double wide_log1p(double x) { return wide_log_ends(1 + x, wide_log1p_finite(x)); }
+MICA_BODY double wide_log1p(double x)
+{
+    return wide_log_ends(1 + x, wide_log1p_finite(x));
+}
 
 /* The angle in [0, pi/2] of the point (across, up), both >= 0 or NaN. The quotient of the smaller
    by the larger is turned by pi/4 where it exceeds tan(pi/8). */

@@ -19,11 +19,12 @@ static bool usable(mica_scope *s, mica_prim prim, size_t n, mica_array *const in
 }
 
 /* The node with its inputs retained and parameters copied; outputs have no shape yet. */
-static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, size_t ninputs, mica_array *const inputs[],
-                             size_t noutputs)
+static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
+                             mica_array *const inputs[], size_t noutputs)
 {
     if (!usable(s, prim, ninputs, inputs)) return NULL;
-    mica_node *n = mica__node_new(prim, noutputs, ninputs, params ? mica__params_bytes(prim, params) : 0);
+    mica_node *n =
+        mica__node_new(prim, noutputs, ninputs, params ? mica__params_bytes(prim, params) : 0);
     if (!n) return mica__scope_failed(s, MICA_EMEMORY);
     unsigned flags = 0;
     for (size_t i = 0; i < ninputs; i++) {
@@ -36,8 +37,8 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
     return n;
 }
 
-mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_t ninputs, mica_array *const inputs[],
-                        mica_dtype dtype, mica_dims shape)
+mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
+                        mica_array *const inputs[], mica_dtype dtype, mica_dims shape)
 {
     mica_node *n = node_begin(s, prim, params, ninputs, inputs, 1);
     if (!n) return NULL;
@@ -50,8 +51,9 @@ mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_
     return mica__scope_take(s, n, 0);
 }
 
-bool mica__build_many(mica_scope *s, mica_prim prim, const void *params, size_t ninputs, mica_array *const inputs[],
-                      size_t noutputs, const mica_dtype dtypes[], const mica_dims shapes[], mica_array *out[])
+bool mica__build_many(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
+                      mica_array *const inputs[], size_t noutputs, const mica_dtype dtypes[],
+                      const mica_dims shapes[], mica_array *out[])
 {
     for (size_t i = 0; i < noutputs; i++) out[i] = NULL;
     mica_node *n = node_begin(s, prim, params, ninputs, inputs, noutputs);
@@ -155,18 +157,22 @@ static bool check_fits(mica_scope *s, int64_t i, mica_dtype dtype)
 {
     if (!mica__is_integer(dtype) || mica__dtype_sizes[dtype] == 8) return true;
     int bits = 8 * mica__dtype_sizes[dtype];
-    bool fits = mica__is_unsigned(dtype) ? i >= 0 && i < (INT64_C(1) << bits)
-                                         : i >= -(INT64_C(1) << (bits - 1)) && i < (INT64_C(1) << (bits - 1));
+    bool fits = mica__is_unsigned(dtype)
+                    ? i >= 0 && i < (INT64_C(1) << bits)
+                    : i >= -(INT64_C(1) << (bits - 1)) && i < (INT64_C(1) << (bits - 1));
     if (!fits)
-        mica__error(s, MICA_EVALUE, "Converting %lld to %s would result in overflow.", (long long)i, mica_dtype_name(dtype));
+        mica__error(s, MICA_EVALUE, "Converting %lld to %s would result in overflow.", (long long)i,
+                    mica_dtype_name(dtype));
     return fits;
 }
 
-/* The type that a weak number has alone. Traced ones come as float64 or int64, to lose nothing until they meet an array. */
+/* The type that a weak number has alone. Traced ones come as float64 or int64, to lose nothing
+ * until they meet an array. */
 static mica_dtype weak_dtype(mica_array *a)
 {
     if (a->dtype == MICA_FLOAT64) return MICA_FLOAT32;
-    if (a->dtype != MICA_INT64 || mica__node_of(a)->prim == mica_prim_constant) return (mica_dtype)a->dtype;
+    if (a->dtype != MICA_INT64 || mica__node_of(a)->prim == mica_prim_constant)
+        return (mica_dtype)a->dtype;
     a->flags |= MICA_ARRAY_SIZED;
     return a->number.integer == (int32_t)a->number.integer ? MICA_INT32 : MICA_INT64;
 }
@@ -250,19 +256,24 @@ mica_dtype mica__result_dtype(mica_array *const arrays[], size_t n)
     bool strong = false;
     for (size_t i = 0; i < n; i++)
         if (!(arrays[i]->flags & MICA_ARRAY_WEAK)) {
-            d = strong ? mica__promote(d, (mica_dtype)arrays[i]->dtype) : (mica_dtype)arrays[i]->dtype;
+            d = strong ? mica__promote(d, (mica_dtype)arrays[i]->dtype)
+                       : (mica_dtype)arrays[i]->dtype;
             strong = true;
         }
     for (size_t i = 0; i < n; i++)
         if (arrays[i]->flags & MICA_ARRAY_WEAK) {
-            bool alone = !strong || d == MICA_BOOL; /* beside a number the size of an integer does not count */
+            bool alone = !strong ||
+                         d == MICA_BOOL; /* beside a number the size of an integer does not count */
             mica_dtype w = alone ? weak_dtype(arrays[i]) : (mica_dtype)arrays[i]->dtype;
             d = strong ? meet_weak(d, w) : mica__promote(d, w);
         }
     return d;
 }
 
-mica_dtype mica__float_dtype(mica_dtype d) { return mica__is_inexact(d) ? d : MICA_FLOAT32; }
+mica_dtype mica__float_dtype(mica_dtype d)
+{
+    return mica__is_inexact(d) ? d : MICA_FLOAT32;
+}
 
 mica_array *mica__full(mica_scope *s, mica_dims shape, double value, mica_dtype dtype)
 {
@@ -299,12 +310,16 @@ mica_array *mica_from_data(mica_scope *s, const void *data, mica_dims shape, mic
     return a;
 }
 
-mica_array *mica_from_memory(mica_scope *s, void *data, mica_dims shape, mica_dtype dtype, void (*free_user)(void *), void *user)
+mica_array *mica_from_memory(mica_scope *s, void *data, mica_dims shape, mica_dtype dtype,
+                             void (*free_user)(void *), void *user)
 {
     mica_array *a = NULL;
-    if ((unsigned)dtype >= MICA_DTYPE_COUNT) mica__error(s, MICA_EVALUE, "[from_memory] %d is no element type", (int)dtype);
+    if ((unsigned)dtype >= MICA_DTYPE_COUNT)
+        mica__error(s, MICA_EVALUE, "[from_memory] %d is no element type", (int)dtype);
     else a = constant_node(s, dtype, shape);
-    mica__buffer *b = a ? mica__buffer_adopt(data, (size_t)a->size * mica__dtype_sizes[dtype], free_user, user) : NULL;
+    mica__buffer *b =
+        a ? mica__buffer_adopt(data, (size_t)a->size * mica__dtype_sizes[dtype], free_user, user)
+          : NULL;
     if (!b) {
         if (a) {
             mica__scope_failed(s, MICA_EMEMORY);
@@ -319,24 +334,29 @@ mica_array *mica_from_memory(mica_scope *s, void *data, mica_dims shape, mica_dt
 
 /* ---- checks ---- */
 
-bool mica__check_axis(mica_scope *s, const char *name, int status, const mica_array *a, int axis, int *normal)
+bool mica__check_axis(mica_scope *s, const char *name, int status, const mica_array *a, int axis,
+                      int *normal)
 {
     if (axis < -a->ndim || axis >= a->ndim) {
-        mica__error(s, status, "[%s] axis %d is out of range for an array with %d dimensions, shape %s", name, axis, a->ndim,
-                    mica__shape_text(mica__dims_of(a)));
+        mica__error(s, status,
+                    "[%s] axis %d is out of range for an array with %d dimensions, shape %s", name,
+                    axis, a->ndim, mica__shape_text(mica__dims_of(a)));
         return false;
     }
     *normal = axis < 0 ? axis + a->ndim : axis;
     return true;
 }
 
-int mica__check_axes(mica_scope *s, const char *name, int status, const mica_array *a, mica_dims axes,
-                     int64_t out[MICA_MAX_NDIM])
+int mica__check_axes(mica_scope *s, const char *name, int status, const mica_array *a,
+                     mica_dims axes, int64_t out[MICA_MAX_NDIM])
 {
     bool chosen[MICA_MAX_NDIM] = { false };
     int axis, twice = -1;
-    for (int64_t i = 0; i < axes.n; i++) { /* a wrong axis is reported before one that is given twice */
-        int64_t given = axes.at[i] < INT32_MIN ? INT32_MIN : axes.at[i] > INT32_MAX ? INT32_MAX : axes.at[i];
+    for (int64_t i = 0; i < axes.n;
+         i++) { /* a wrong axis is reported before one that is given twice */
+        int64_t given = axes.at[i] < INT32_MIN   ? INT32_MIN
+                        : axes.at[i] > INT32_MAX ? INT32_MAX
+                                                 : axes.at[i];
         if (!mica__check_axis(s, name, status, a, (int)given, &axis)) return -1;
         if (chosen[axis]) twice = axis;
         chosen[axis] = true;

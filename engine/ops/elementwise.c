@@ -1,4 +1,5 @@
-/* Element-wise builders: one function a number of operands; types by the row's rule, shapes by broadcasting. */
+/* Element-wise builders: one function a number of operands; types by the row's rule, shapes by
+ * broadcasting. */
 #include "ops/builder.h"
 #include "ops/rule.h"
 
@@ -7,7 +8,8 @@ const mica__rule_info mica__rules[] = {
 #define I MICA_KIND_I
 #define F MICA_KIND_F
 #define C MICA_KIND_C
-#define RULE(name, convert, accepts, out) [MICA_RULE_##name] = { MICA_CONVERT_##convert, accepts, MICA_OUT_##out },
+#define RULE(name, convert, accepts, out)                                                          \
+    [MICA_RULE_##name] = { MICA_CONVERT_##convert, accepts, MICA_OUT_##out },
 #include "ops/rule.def"
 #undef RULE
 #undef B
@@ -24,18 +26,23 @@ unsigned mica__kind_of(mica_dtype d)
 }
 
 /* The common type of the operands under a rule; false when the primitive does not take it. */
-static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], size_t n, mica_dtype *dtype)
+static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], size_t n,
+                       mica_dtype *dtype)
 {
     const mica__rule_info *r = &mica__rules[mica__prims[prim].rule];
     mica_dtype d = mica__result_dtype(in, n);
     if (r->convert == MICA_CONVERT_FLOAT) d = mica__float_dtype(d);
     if (r->convert == MICA_CONVERT_TRUTH) d = MICA_BOOL;
     if (!(r->accepts & mica__kind_of(d))) {
-        /* The reference's classes: RuntimeError for bitwise functions of two operands, ValueError for the rest. */
+        /* The reference's classes: RuntimeError for bitwise functions of two operands, ValueError
+         * for the rest. */
         bool bitwise = mica__prims[prim].rule == MICA_RULE_INTEGRAL && n == 2;
-        mica__error(s, bitwise ? MICA_ERUNTIME : MICA_EVALUE, "[%s] %s is not accepted; the operands may be%s%s%s%s", mica__prims[prim].name,
-                    mica_dtype_name(d), r->accepts & MICA_KIND_B ? " bool" : "", r->accepts & MICA_KIND_I ? " integers" : "",
-                    r->accepts & MICA_KIND_F ? " floats" : "", r->accepts & MICA_KIND_C ? " complex64" : "");
+        mica__error(s, bitwise ? MICA_ERUNTIME : MICA_EVALUE,
+                    "[%s] %s is not accepted; the operands may be%s%s%s%s", mica__prims[prim].name,
+                    mica_dtype_name(d), r->accepts & MICA_KIND_B ? " bool" : "",
+                    r->accepts & MICA_KIND_I ? " integers" : "",
+                    r->accepts & MICA_KIND_F ? " floats" : "",
+                    r->accepts & MICA_KIND_C ? " complex64" : "");
         return false;
     }
     *dtype = d;
@@ -73,7 +80,8 @@ mica_array *mica__unary(mica_scope *s, mica_prim prim, mica_array *a)
 }
 
 /* The broadcast shape of the operands, with a hint where the likely intention is known. */
-static bool broadcast(mica_scope *s, mica_prim prim, mica_array *const in[], size_t n, int64_t shape[], mica_dims *out)
+static bool broadcast(mica_scope *s, mica_prim prim, mica_array *const in[], size_t n,
+                      int64_t shape[], mica_dims *out)
 {
     int64_t common[MICA_MAX_NDIM];
     *out = mica__dims_of(in[0]);
@@ -84,8 +92,10 @@ static bool broadcast(mica_scope *s, mica_prim prim, mica_array *const in[], siz
         if (ndim < 0) {
             const char *a = mica__shape_text(*out), *b = mica__shape_text(next);
             bool column = out->n == 2 && next.n == 1 && out->at[0] == next.at[0];
-            mica__error(s, MICA_EVALUE, "[broadcast_shapes] Shapes %s and %s cannot be broadcast in %s.%s", a, b,
-                        mica__prims[prim].name, column ? " Did you mean y[:, None] for the second?" : "");
+            mica__error(s, MICA_EVALUE,
+                        "[broadcast_shapes] Shapes %s and %s cannot be broadcast in %s.%s", a, b,
+                        mica__prims[prim].name,
+                        column ? " Did you mean y[:, None] for the second?" : "");
             return false;
         }
         memcpy(shape, common, (size_t)ndim * sizeof *shape);
@@ -107,14 +117,16 @@ mica_array *mica__binary(mica_scope *s, mica_prim prim, mica_array *a, mica_arra
 }
 
 /* where: the condition becomes bool, the others meet. */
-mica_array *mica__ternary(mica_scope *s, mica_prim prim, mica_array *a, mica_array *b, mica_array *c)
+mica_array *mica__ternary(mica_scope *s, mica_prim prim, mica_array *a, mica_array *b,
+                          mica_array *c)
 {
     mica_array *in[3] = { a, b, c };
     mica_dims shape;
     int64_t room[MICA_MAX_NDIM];
     if (!present(s, prim, in, 3)) return NULL;
     mica_dtype d = mica__result_dtype(in + 1, 2);
-    if (!(in[0] = mica__cast(s, a, MICA_BOOL)) || !(in[1] = mica__cast(s, b, d)) || !(in[2] = mica__cast(s, c, d)))
+    if (!(in[0] = mica__cast(s, a, MICA_BOOL)) || !(in[1] = mica__cast(s, b, d)) ||
+        !(in[2] = mica__cast(s, c, d)))
         return NULL;
     if (!broadcast(s, prim, in, 3, room, &shape)) return NULL;
     return mica__build(s, prim, NULL, 3, in, d, shape);

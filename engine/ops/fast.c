@@ -170,13 +170,13 @@ static bool check_shapes(mica_scope *s, mica_array *const qkv[3])
     else if (q[3] != k[3])
         mica__error(s, MICA_EVALUE,
                     "[" NAME "] query, keys expected to have matching last dimension; found query "
-                             "shape %s for keys shape %s.",
+                    "shape %s for keys shape %s.",
                     mica__shape_text(mica__dims_of(qkv[0])),
                     mica__shape_text(mica__dims_of(qkv[1])));
     else if (k[1] != v[1])
         mica__error(s, MICA_EVALUE,
                     "[" NAME "] keys, values expected to have matching n_kv_heads; found keys with "
-                             "n_heads %lld for values with n_heads %lld.",
+                    "n_heads %lld for values with n_heads %lld.",
                     (long long)k[1], (long long)v[1]);
     else if (k[1] ? q[1] % k[1] : q[1])
         mica__error(

@@ -1,4 +1,5 @@
-/* Products of gathered matrices, of segments of the inner axis, and of matrices masked by blocks. */
+/* Products of gathered matrices, of segments of the inner axis, and of matrices masked by blocks.
+ */
 #include "ops/gather_mm.h"
 
 /* ---- indices ---- */
@@ -21,9 +22,8 @@ static mica_array *each_matrix(mica_scope *s, const mica_array *a)
 static bool integral(mica_scope *s, const char *name, const mica_array *i)
 {
     if (!i || (mica__is_integer((mica_dtype)i->dtype) && i->dtype != MICA_BOOL)) return true;
-    mica__error(s, MICA_EVALUE,
-                "[%s] Got indices with invalid dtype %s. Indices must be integral.", name,
-                mica_dtype_name((mica_dtype)i->dtype));
+    mica__error(s, MICA_EVALUE, "[%s] Got indices with invalid dtype %s. Indices must be integral.",
+                name, mica_dtype_name((mica_dtype)i->dtype));
     return false;
 }
 
@@ -93,7 +93,8 @@ static bool check_inner(mica_scope *s, const char *name, const mica_array *a, co
     return false;
 }
 
-/* Both operands with at least two axes and of one type; false and a message when they do not fit. */
+/* Both operands with at least two axes and of one type; false and a message when they do not fit.
+ */
 static bool prepare(mica_scope *s, const char *name, mica_array **a, mica_array **b, bool *row,
                     bool *column)
 {
@@ -185,8 +186,7 @@ mica_array *mica_segmented_mm(mica_scope *s, mica_array *a, mica_array *b, mica_
             s, MICA_EVALUE,
             "[segmented_mm] The segments should have shape (..., 2) but %s was provided.",
             mica__shape_text(mica__dims_of(segments)));
-    int64_t pairs[2] = { segments->size / 2, 2 },
-            shape[3] = { pairs[0], a->shape[0], b->shape[1] };
+    int64_t pairs[2] = { segments->size / 2, 2 }, shape[3] = { pairs[0], a->shape[0], b->shape[1] };
     mica_array *in[3] = { mica__cast(s, a, dtype), mica__cast(s, b, dtype),
                           mica__reshape(s, segments, 2, pairs) };
     mica_array *c =
@@ -208,10 +208,9 @@ static mica_array *spread_mask(mica_scope *s, mica_array *mask, int64_t block, i
     }
     shape[mask->ndim - 2] = m;
     shape[mask->ndim - 1] = n;
-    struct mica__slice_params p = { { mask->ndim, start },
-                                    { mask->ndim, step },
-                                    { mask->ndim, shape },
-                                    0 };
+    struct mica__slice_params p = {
+        { mask->ndim, start }, { mask->ndim, step }, { mask->ndim, shape }, 0
+    };
     return mica__build(s, mica_prim_slice, &p, 1, &mask, (mica_dtype)mask->dtype, p.shape);
 }
 

@@ -1,7 +1,8 @@
 /* Matrix products: NumPy's rules for axes; one primitive over equal leading axes. */
 #include "ops/builder.h"
 
-static bool check_operands(mica_scope *s, const char *name, mica_array *a, mica_array *b, mica_dtype *dtype)
+static bool check_operands(mica_scope *s, const char *name, mica_array *a, mica_array *b,
+                           mica_dtype *dtype)
 {
     mica_array *in[2] = { a, b };
     if (!mica__scope_ok(s) || !a || !b) {
@@ -9,36 +10,45 @@ static bool check_operands(mica_scope *s, const char *name, mica_array *a, mica_
         return false;
     }
     if (!a->ndim || !b->ndim) {
-        mica__error(s, MICA_EVALUE, "[%s] Got 0 dimension input. Inputs must have at least one dimension.", name);
+        mica__error(s, MICA_EVALUE,
+                    "[%s] Got 0 dimension input. Inputs must have at least one dimension.", name);
         return false;
     }
     *dtype = mica__result_dtype(in, 2);
     if (!mica__is_inexact(*dtype)) {
-        mica__error(s, MICA_EVALUE, "[%s] Only inexact types are supported but %s and %s were provided; cast one with astype.", name,
-                    mica_dtype_name((mica_dtype)a->dtype), mica_dtype_name((mica_dtype)b->dtype));
+        mica__error(s, MICA_EVALUE,
+                    "[%s] Only inexact types are supported but %s and %s were provided; cast one "
+                    "with astype.",
+                    name, mica_dtype_name((mica_dtype)a->dtype),
+                    mica_dtype_name((mica_dtype)b->dtype));
         return false;
     }
     int64_t k = a->shape[a->ndim - 1], other = b->shape[b->ndim > 1 ? b->ndim - 2 : 0];
     if (k != other) {
-        mica__error(s, MICA_EVALUE, "[%s] Last dimension of first input with shape %s must match second to last dimension of second input "
-                                    "with shape %s.", name, mica__shape_text(mica__dims_of(a)), mica__shape_text(mica__dims_of(b)));
+        mica__error(s, MICA_EVALUE,
+                    "[%s] Last dimension of first input with shape %s must match second to last "
+                    "dimension of second input "
+                    "with shape %s.",
+                    name, mica__shape_text(mica__dims_of(a)), mica__shape_text(mica__dims_of(b)));
         return false;
     }
     return true;
 }
 
 /* Leading axes broadcast without copying; both then have the result's. */
-static bool align_batches(mica_scope *s, mica_array **a, mica_array **b, int64_t shape[MICA_MAX_NDIM], int64_t *ndim)
+static bool align_batches(mica_scope *s, mica_array **a, mica_array **b,
+                          int64_t shape[MICA_MAX_NDIM], int64_t *ndim)
 {
     mica_dims x = { (*a)->ndim - 2, (*a)->shape }, y = { (*b)->ndim - 2, (*b)->shape };
     int64_t both[MICA_MAX_NDIM];
     int n = mica__broadcast(x, y, both);
     if (n < 0) {
-        mica__error(s, MICA_EVALUE, "[matmul] leading axes of shapes %s and %s cannot be broadcast", mica__shape_text(mica__dims_of(*a)),
-                    mica__shape_text(mica__dims_of(*b)));
+        mica__error(s, MICA_EVALUE, "[matmul] leading axes of shapes %s and %s cannot be broadcast",
+                    mica__shape_text(mica__dims_of(*a)), mica__shape_text(mica__dims_of(*b)));
         return false;
     }
-    int64_t m = (*a)->shape[(*a)->ndim - 2], k = (*a)->shape[(*a)->ndim - 1], columns = (*b)->shape[(*b)->ndim - 1];
+    int64_t m = (*a)->shape[(*a)->ndim - 2], k = (*a)->shape[(*a)->ndim - 1],
+            columns = (*b)->shape[(*b)->ndim - 1];
     both[n] = m;
     both[n + 1] = k;
     *a = mica__broadcast_to(s, *a, (mica_dims){ n + 2, both });
@@ -55,7 +65,8 @@ static bool align_batches(mica_scope *s, mica_array **a, mica_array **b, int64_t
 static mica_array *product(mica_scope *s, mica_array *a, mica_array *b)
 {
     int64_t shape[MICA_MAX_NDIM], n;
-    if (a->ndim > 2 && b->ndim == 2) { /* many rows, one matrix: one large product, also for the derivative */
+    if (a->ndim > 2 &&
+        b->ndim == 2) { /* many rows, one matrix: one large product, also for the derivative */
         int64_t k = a->shape[a->ndim - 1], rows = k ? a->size / k : 0;
         for (int i = 0; i < a->ndim - 1; i++) shape[i] = a->shape[i];
         if (!k)
@@ -67,7 +78,8 @@ static mica_array *product(mica_scope *s, mica_array *a, mica_array *b)
         return c ? mica__reshape(s, c, a->ndim, shape) : NULL;
     }
     if (!align_batches(s, &a, &b, shape, &n)) return NULL;
-    return mica__build(s, mica_prim_matmul, NULL, 2, (mica_array *[]){ a, b }, (mica_dtype)a->dtype, (mica_dims){ n, shape });
+    return mica__build(s, mica_prim_matmul, NULL, 2, (mica_array *[]){ a, b }, (mica_dtype)a->dtype,
+                       (mica_dims){ n, shape });
 }
 
 mica_array *mica_matmul(mica_scope *s, mica_array *a, mica_array *b)
@@ -89,7 +101,8 @@ mica_array *mica_matmul(mica_scope *s, mica_array *a, mica_array *b)
     return mica__squeeze_axes(s, c, n, axes);
 }
 
-mica_array *mica_addmm(mica_scope *s, mica_array *c, mica_array *a, mica_array *b, double alpha, double beta)
+mica_array *mica_addmm(mica_scope *s, mica_array *c, mica_array *a, mica_array *b, double alpha,
+                       double beta)
 {
     mica_dtype dtype;
     if (!check_operands(s, "addmm", a, b, &dtype)) return NULL;
@@ -102,8 +115,10 @@ mica_array *mica_addmm(mica_scope *s, mica_array *c, mica_array *a, mica_array *
     int64_t room[MICA_MAX_NDIM];
     int n = c ? mica__broadcast(mica__dims_of(c), mica__dims_of(ab), room) : -1;
     if (c && (n != ab->ndim || !mica__shape_equal((mica_dims){ n, room }, mica__dims_of(ab))))
-        return mica__error(s, MICA_EVALUE, "[addmm] shape %s of the addend does not broadcast to that of the product, %s",
-                           mica__shape_text(mica__dims_of(c)), mica__shape_text(mica__dims_of(ab)));
+        return mica__error(
+            s, MICA_EVALUE,
+            "[addmm] shape %s of the addend does not broadcast to that of the product, %s",
+            mica__shape_text(mica__dims_of(c)), mica__shape_text(mica__dims_of(ab)));
     if (alpha != 1) ab = mica_multiply(s, ab, mica_number(s, alpha));
     if (beta != 1) c = mica_multiply(s, c, mica_number(s, beta));
     return mica_add(s, ab, c);

@@ -12,7 +12,8 @@ typedef struct mica__owner {
 } mica__owner;
 void mica__owner_release(mica__owner *o);
 
-size_t mica__params_bytes(unsigned prim, const void *params); /* what a node must hold, lists included */
+size_t mica__params_bytes(unsigned prim,
+                          const void *params); /* what a node must hold, lists included */
 void mica__params_copy(unsigned prim, void *to, const void *from);
 bool mica__params_equal(unsigned prim, const void *a, const void *b);
 uint64_t mica__params_hash(unsigned prim, const void *params);

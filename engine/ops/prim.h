@@ -7,16 +7,17 @@
 
 /* How a primitive behaves under the generic machinery. */
 typedef enum mica__class {
-    MICA_CLASS_SOURCE, /* no inputs, or none that matter to derivatives: constants, arange, random bits */
+    MICA_CLASS_SOURCE, /* no inputs, or none that matter to derivatives: constants, arange, random
+                          bits */
     MICA_CLASS_UNARY,  /* element-wise with broadcasting: fuse, batch and differentiate by class */
     MICA_CLASS_BINARY,
     MICA_CLASS_TERNARY,
-    MICA_CLASS_CAST,   /* element-wise conversion */
-    MICA_CLASS_VIEW,   /* only shape, strides and offset change; no kernel where strides allow */
-    MICA_CLASS_REDUCE, /* removes axes */
-    MICA_CLASS_AXISOP, /* works along typed AXIS or AXES fields; batches by shifting them */
+    MICA_CLASS_CAST,    /* element-wise conversion */
+    MICA_CLASS_VIEW,    /* only shape, strides and offset change; no kernel where strides allow */
+    MICA_CLASS_REDUCE,  /* removes axes */
+    MICA_CLASS_AXISOP,  /* works along typed AXIS or AXES fields; batches by shifting them */
     MICA_CLASS_BATCHED, /* works on the last axes, leading axes are a batch */
-    MICA_CLASS_SPECIAL /* own rules throughout */
+    MICA_CLASS_SPECIAL  /* own rules throughout */
 } mica__class;
 
 /* Every field is 8 bytes (DIMS and AXES: 16), so offsets follow from the kinds. */
@@ -25,13 +26,13 @@ typedef mica_dims mica__dims;
 typedef enum mica__field_kind {
     MICA_FIELD_END,
     MICA_FIELD_INT,
-    MICA_FIELD_AXIS,    /* an axis: moves when a batch axis is put in front */
+    MICA_FIELD_AXIS, /* an axis: moves when a batch axis is put in front */
     MICA_FIELD_BOOLEAN,
-    MICA_FIELD_REAL,    /* double */
-    MICA_FIELD_TYPE,    /* mica_dtype */
-    MICA_FIELD_DIMS,    /* sizes */
-    MICA_FIELD_AXES,    /* several axes */
-    MICA_FIELD_POINTER  /* an owner of its own: compared by address, never serialised */
+    MICA_FIELD_REAL,   /* double */
+    MICA_FIELD_TYPE,   /* mica_dtype */
+    MICA_FIELD_DIMS,   /* sizes */
+    MICA_FIELD_AXES,   /* several axes */
+    MICA_FIELD_POINTER /* an owner of its own: compared by address, never serialised */
 } mica__field_kind;
 
 typedef struct mica__field {
@@ -41,13 +42,16 @@ typedef struct mica__field {
 
 /* Flags. */
 enum {
-    MICA_PRIM_NONDIFF = 1,  /* derivative is zero everywhere it exists, or the result is an index or truth value */
+    MICA_PRIM_NONDIFF =
+        1, /* derivative is zero everywhere it exists, or the result is an index or truth value */
     MICA_PRIM_INTERNAL = 2, /* not exported as a function of its own */
-    MICA_PRIM_LINEAR = 4,   /* linear in its first input: jvp applies the operation to the tangent */
-    MICA_PRIM_STRIDED = 8,  /* its kernel reads any strides; others get row-major inputs */
+    MICA_PRIM_LINEAR = 4,  /* linear in its first input: jvp applies the operation to the tangent */
+    MICA_PRIM_STRIDED = 8, /* its kernel reads any strides; others get row-major inputs */
     MICA_PRIM_DONATES = 16, /* out[0] has no memory until the kernel calls mica__launch_donate */
-    MICA_PRIM_PASSES = 64,  /* its outputs are inputs: no memory is taken for them, and inputs come as they lie */
-    MICA_PRIM_LONG = 32     /* its kernel stays safe when tasks of its parallel sections are left out: it can be interrupted */
+    MICA_PRIM_PASSES =
+        64, /* its outputs are inputs: no memory is taken for them, and inputs come as they lie */
+    MICA_PRIM_LONG = 32 /* its kernel stays safe when tasks of its parallel sections are left out:
+                           it can be interrupted */
 };
 
 /* mica_prim_exp, ...: what a node is. */
@@ -60,14 +64,14 @@ typedef enum mica_prim {
 
 /* struct mica__<name>_params: the typed fields in the order of the row. `end` is not stored. */
 #define NO_FIELDS
-#define FIELDS(...) __VA_ARGS__
-#define INT(field) int64_t field;
-#define AXIS(field) int64_t field;
+#define FIELDS(...)    __VA_ARGS__
+#define INT(field)     int64_t field;
+#define AXIS(field)    int64_t field;
 #define BOOLEAN(field) int64_t field;
-#define REAL(field) double field;
-#define TYPE(field) int64_t field;
-#define DIMS(field) mica__dims field;
-#define AXES(field) mica__dims field;
+#define REAL(field)    double field;
+#define TYPE(field)    int64_t field;
+#define DIMS(field)    mica__dims field;
+#define AXES(field)    mica__dims field;
 #define POINTER(field) void *field;
 #define PRIM(name, class, signature, fields, rule, flags)                                          \
     struct mica__##name##_params {                                                                 \
@@ -87,7 +91,11 @@ typedef enum mica_prim {
 #undef NO_FIELDS
 
 /* What operands become after promotion, and what the result is (rule.def). */
-typedef enum mica__conversion { MICA_CONVERT_KEEP, MICA_CONVERT_FLOAT, MICA_CONVERT_TRUTH } mica__conversion;
+typedef enum mica__conversion {
+    MICA_CONVERT_KEEP,
+    MICA_CONVERT_FLOAT,
+    MICA_CONVERT_TRUTH
+} mica__conversion;
 typedef enum mica__out { MICA_OUT_SAME, MICA_OUT_TRUTH, MICA_OUT_REAL } mica__out;
 typedef enum mica__rule {
 #define RULE(name, convert, accepts, out) MICA_RULE_##name,
@@ -101,8 +109,8 @@ typedef struct mica__prim_info {
     mica__class class;
     mica__rule rule;
     unsigned flags;
-    size_t params_size;          /* bytes stored in a node, DIMS' data aside */
-    const mica__field *fields;   /* ends with MICA_FIELD_END */
+    size_t params_size;        /* bytes stored in a node, DIMS' data aside */
+    const mica__field *fields; /* ends with MICA_FIELD_END */
 } mica__prim_info;
 
 extern const mica__prim_info mica__prims[MICA_PRIM_COUNT];

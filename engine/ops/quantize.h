@@ -18,7 +18,8 @@ typedef struct mica__quant_format {
     int64_t group, bits;
 } mica__quant_format;
 
-/* Reads mode, group_size and bits (MICA_NO_INTEGER: the mode's own); they must be what the mode offers. */
+/* Reads mode, group_size and bits (MICA_NO_INTEGER: the mode's own); they must be what the mode
+ * offers. */
 bool mica__quant_format_of(mica_scope *s, const char *name, const char *mode, int64_t group_size,
                            int64_t bits, mica__quant_format *f);
 bool mica__check_global_scale(mica_scope *s, const char *name, const mica__quant_format *f,

@@ -24,9 +24,10 @@ mica_array *mica__quantized_matmul(mica_scope *s, const mica__quant_format *f, m
     int k = lhs ? lhs->ndim : x->ndim - 2;
     for (int i = 0; i < k; i++) shape[i] = lead->shape[i];
     shape[k] = x->shape[x->ndim - 2];
-    shape[k + 1] = transposed ? w->shape[w->ndim - 2]
-                              : mica__quant_elements(f, w->shape[w->ndim - 1]);
-    return mica__build(s, mica_prim_quantized_matmul, &p, n, in, dtype, (mica_dims){ k + 2, shape });
+    shape[k + 1] =
+        transposed ? w->shape[w->ndim - 2] : mica__quant_elements(f, w->shape[w->ndim - 1]);
+    return mica__build(s, mica_prim_quantized_matmul, &p, n, in, dtype,
+                       (mica_dims){ k + 2, shape });
 }
 
 /* One product as the caller gave it. */
@@ -78,8 +79,7 @@ static bool check_sizes(mica_scope *s, const request *r)
 static bool check_request(mica_scope *s, request *r)
 {
     if (!mica__scope_ok(s) || !r->x ||
-        !mica__check_quantized(s, r->name, &r->f, r->w, r->scales, r->biases) ||
-        !result_type(s, r))
+        !mica__check_quantized(s, r->name, &r->f, r->w, r->scales, r->biases) || !result_type(s, r))
         return false;
     return check_sizes(s, r);
 }
@@ -105,8 +105,8 @@ static mica_array *with_one_matrix(mica_scope *s, const request *r)
     const mica_array *x = r->x;
     int64_t shape[MICA_MAX_NDIM], flat[3] = { 1, 1, x->shape[x->ndim - 1] };
     for (int i = 0; i < x->ndim - 1; i++) flat[1] *= shape[i] = x->shape[i];
-    mica_array *y =
-        product(s, r, mica__reshape(s, mica__cast(s, r->x, r->dtype), 3, flat), NULL, NULL, r->dtype);
+    mica_array *y = product(s, r, mica__reshape(s, mica__cast(s, r->x, r->dtype), 3, flat), NULL,
+                            NULL, r->dtype);
     if (!y) return NULL;
     shape[x->ndim - 1] = y->shape[2];
     return mica__reshape(s, y, x->ndim, shape);
@@ -132,11 +132,11 @@ mica_array *mica_quantized_matmul(mica_scope *s, mica_array *x, mica_array *w, m
                   .scales = scales,
                   .biases = biases,
                   .transposed = transpose };
-    if (!mica__ready(s, r.x) ||
-        !mica__quant_format_of(s, r.name, mode, group_size, bits, &r.f))
+    if (!mica__ready(s, r.x) || !mica__quant_format_of(s, r.name, mode, group_size, bits, &r.f))
         return NULL;
     if (!r.x->ndim)
-        return mica__error(s, MICA_EINDEX, "[quantized_matmul] x must have at least one dimension.");
+        return mica__error(s, MICA_EINDEX,
+                           "[quantized_matmul] x must have at least one dimension.");
     if (!check_request(s, &r)) return NULL;
     if (w->ndim == 2) return with_one_matrix(s, &r);
     bool row = r.x->ndim == 1;
@@ -153,10 +153,11 @@ static mica_array *scaled(mica_scope *s, const request *r, mica_array *global_sc
     const mica_array *w = r->w;
     if (!mica__shape_equal(mica__dims_of(global_scale), (mica_dims){ w->ndim - 2, w->shape }) &&
         global_scale->size != 1)
-        return mica__error(s, MICA_EVALUE,
-                           "[%s] Global scale must have one entry per expert, shape %s, but got %s.",
-                           r->name, mica__shape_text((mica_dims){ w->ndim - 2, w->shape }),
-                           mica__shape_text(mica__dims_of(global_scale)));
+        return mica__error(
+            s, MICA_EVALUE,
+            "[%s] Global scale must have one entry per expert, shape %s, but got %s.", r->name,
+            mica__shape_text((mica_dims){ w->ndim - 2, w->shape }),
+            mica__shape_text(mica__dims_of(global_scale)));
     mica_array *y = gathered(s, r, MICA_FLOAT32);
     mica_array *factor = mica_divide(s, global_scale, mica_number(s, 2688));
     int64_t axes[2] = { -2, -1 }, all = -1;
@@ -211,8 +212,7 @@ mica_array *mica_gather_qmm(mica_scope *s, mica_array *x, mica_array *w, mica_ar
                   .lhs = lhs_indices,
                   .rhs = rhs_indices,
                   .transposed = transpose };
-    if (!mica__ready(s, r.x) ||
-        !mica__quant_format_of(s, r.name, mode, group_size, bits, &r.f) ||
+    if (!mica__ready(s, r.x) || !mica__quant_format_of(s, r.name, mode, group_size, bits, &r.f) ||
         !check_expert_scale(s, r.name, &r.f, global_scale) || !check_matrices(s, r.name, r.x) ||
         !check_request(s, &r))
         return NULL;
@@ -257,8 +257,8 @@ static bool check_weight(mica_scope *s, request *r)
     }
     const mica_array *x = r->x, *w = r->w;
     if (w->dtype == MICA_UINT32)
-        mica__error(s, MICA_EVALUE,
-                    "[%s] Scales must be provided if second argument is quantized.", r->name);
+        mica__error(s, MICA_EVALUE, "[%s] Scales must be provided if second argument is quantized.",
+                    r->name);
     else if (!check_half_or_single(s, r->name, "second", w)) return false;
     else if (w->ndim < 2)
         mica__error(s, MICA_EINDEX, "[%s] w must have at least two dimensions but has %d.", r->name,
@@ -276,8 +276,7 @@ static bool check_both(mica_scope *s, request *r, const char *mode, int64_t grou
                        int64_t bits, mica_array *global_x, mica_array *global_w)
 {
     r->transposed = true;
-    if (!mica__ready(s, r->x) ||
-        !mica__quant_format_of(s, r->name, mode, group_size, bits, &r->f))
+    if (!mica__ready(s, r->x) || !mica__quant_format_of(s, r->name, mode, group_size, bits, &r->f))
         return false;
     if (r->f.mode == MICA_QUANT_AFFINE)
         mica__error(s, MICA_EVALUE,
@@ -345,8 +344,9 @@ mica_array *mica_gather_qqmm(mica_scope *s, mica_array *x, mica_array *w, mica_a
         return NULL;
     r.x = mica__quantize_through(s, r.x, &r.f, global_scale_x);
     if (!r.x) return NULL;
-    if (scales) return global_scale_w ? scaled(s, &r, global_scale_w)
-                                      : mica__cast(s, gathered(s, &r, MICA_FLOAT32), r.dtype);
+    if (scales)
+        return global_scale_w ? scaled(s, &r, global_scale_w)
+                              : mica__cast(s, gathered(s, &r, MICA_FLOAT32), r.dtype);
     if (!mica__check_global_scale(s, r.name, &r.f, global_scale_w)) return NULL;
     mica_array *v = mica__quantize_through(s, w, &r.f, global_scale_w);
     mica_array *y = mica_gather_mm(s, r.x, mica_swapaxes(s, v, -1, -2), lhs_indices, rhs_indices,

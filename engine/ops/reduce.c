@@ -56,8 +56,7 @@ static mica_array *widening(mica_scope *s, mica_prim prim, mica_array *a, mica_d
 {
     int64_t axes[MICA_MAX_NDIM];
     int n = begin(s, mica__prims[prim].name, &a, axis, axes);
-    if (n <= 0)
-        return n < 0 ? NULL : a; /* over no axes: the input as it is, whatever its type */
+    if (n <= 0) return n < 0 ? NULL : a; /* over no axes: the input as it is, whatever its type */
     return reduce(s, prim, a, n, axes, keepdims, sum_dtype((mica_dtype)a->dtype));
 }
 

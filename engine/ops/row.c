@@ -12,7 +12,9 @@ mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index)
             step[i] = 1;
             sizes[i] = i ? a->shape[i] : 1;
         }
-        struct mica__slice_params p = { { a->ndim, start }, { a->ndim, step }, { a->ndim, sizes }, 0 };
+        struct mica__slice_params p = {
+            { a->ndim, start }, { a->ndim, step }, { a->ndim, sizes }, 0
+        };
         mica_array *row = mica__build(s, mica_prim_slice, &p, 1, &a, (mica_dtype)a->dtype, p.shape);
         int64_t axis = 0;
         return row ? mica__squeeze_axes(s, row, 1, &axis) : NULL;
@@ -26,13 +28,18 @@ mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index)
         mica__node_discard(n);
         return NULL;
     }
-    bool mapped = a->buffer && a->buffer->check; /* whoever reads the value has to ask about the file */
-    if (row->ndim == 0 && !mapped) { /* one element: copied into the node, so that it does not hold the whole array */
-        memcpy(row->value.bytes, a->data + index * a->strides[0] * mica__dtype_sizes[a->dtype], mica__dtype_sizes[a->dtype]);
+    bool mapped =
+        a->buffer && a->buffer->check; /* whoever reads the value has to ask about the file */
+    if (row->ndim == 0 &&
+        !mapped) { /* one element: copied into the node, so that it does not hold the whole array */
+        memcpy(row->value.bytes, a->data + index * a->strides[0] * mica__dtype_sizes[a->dtype],
+               mica__dtype_sizes[a->dtype]);
         mica__array_set_data(row, NULL, row->value.bytes, NULL);
     } else {
         mica__buffer_retain(a->buffer);
-        mica__array_set_data(row, a->buffer, a->data + index * a->strides[0] * mica__dtype_sizes[a->dtype], a->strides + 1);
+        mica__array_set_data(row, a->buffer,
+                             a->data + index * a->strides[0] * mica__dtype_sizes[a->dtype],
+                             a->strides + 1);
     }
     atomic_store_explicit(&n->state, MICA_NODE_DONE, memory_order_relaxed);
     return mica__scope_take(s, n, 0);

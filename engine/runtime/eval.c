@@ -1,7 +1,9 @@
-/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on the stream's worker.
+/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on the
+   stream's worker.
 
-   Plans enter the queues of their streams in the order in which their nodes were claimed, and wait only for nodes claimed before: so waiting cannot
-   form a circle. A plan that stops early puts its unfinished nodes back to PENDING; faults of the data stick to their node. */
+   Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
+   only for nodes claimed before: so waiting cannot form a circle. A plan that stops early puts its
+   unfinished nodes back to PENDING; faults of the data stick to their node. */
 #include "runtime/queue.h"
 
 /* Cuts the plan into one work a stream, in the plan's order. Returns how many, or a status. */
@@ -38,8 +40,12 @@ static int cut(mica__job *j, mica__work **works)
     return (int)count;
 }
 
-/* The stream can run a work on the calling thread: it is idle, or the calling thread is in it already (an interrupt hook that evaluates). */
-static bool can_run_here(const mica_stream *s) { return s->runner ? s->runner == mica__this_thread() : !s->head; }
+/* The stream can run a work on the calling thread: it is idle, or the calling thread is in it
+ * already (an interrupt hook that evaluates). */
+static bool can_run_here(const mica_stream *s)
+{
+    return s->runner ? s->runner == mica__this_thread() : !s->head;
+}
 
 static void enter(mica_stream *s, mica__work *w)
 {
@@ -55,7 +61,8 @@ static void leave(mica_stream *s, const mica__work *w)
     if (s->head) mica__condition_broadcast(&mica__queue_changed);
 }
 
-/* Under the lock: claims the pending nodes and queues them; *here is what the calling thread is to run itself. */
+/* Under the lock: claims the pending nodes and queues them; *here is what the calling thread is to
+ * run itself. */
 static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mica__work **here)
 {
     MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
@@ -95,7 +102,8 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 static int await_roots(mica__job *j)
 {
     while (atomic_load(&j->pending))
-        if (mica__queue_wait(true) != MICA_OK) atomic_store(&j->stop, true); /* its works end, and report it */
+        if (mica__queue_wait(true) != MICA_OK)
+            atomic_store(&j->stop, true); /* its works end, and report it */
     if (j->report.status == MICA_AGAIN) return MICA_AGAIN;
     if (j->report.status != MICA_OK) return mica__fail(j->report.status, "%s", j->report.message);
     for (size_t i = 0; i < j->nroots; i++) {
@@ -124,7 +132,8 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
 }
 
 /* One attempt: MICA_AGAIN when another evaluation put back what this one was waiting for. */
-static int evaluate(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped, bool wait)
+static int evaluate(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
+                    bool wait)
 {
     mica__job *j = job_new(roots, n, wait);
     if (!j) return MICA_EMEMORY;
@@ -145,13 +154,15 @@ static int evaluate(mica_array *const roots[], size_t n, mica_array *const scope
     return status;
 }
 
-int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped, bool wait)
+int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
+               bool wait)
 {
     bool pending = false;
     for (size_t i = 0; i < n && !pending; i++) pending = !mica__is_done(roots[i]);
     if (!pending) return MICA_OK;
     mica__queue_begin();
-    /* What only a scope holds may be asked for while an evaluation that nobody waits for still runs: that one keeps it. */
+    /* What only a scope holds may be asked for while an evaluation that nobody waits for still
+     * runs: that one keeps it. */
     if (!wait) nscoped = 0;
     int status = MICA_AGAIN;
     while (status == MICA_AGAIN) status = evaluate(roots, n, scoped, nscoped, wait);
@@ -173,5 +184,11 @@ static int eval_in_scope(mica_scope *s, mica_array *const arrays[], size_t n, bo
     return status;
 }
 
-int mica_eval(mica_scope *s, mica_array *const arrays[], size_t n) { return eval_in_scope(s, arrays, n, true); }
-int mica_async_eval(mica_scope *s, mica_array *const arrays[], size_t n) { return eval_in_scope(s, arrays, n, false); }
+int mica_eval(mica_scope *s, mica_array *const arrays[], size_t n)
+{
+    return eval_in_scope(s, arrays, n, true);
+}
+int mica_async_eval(mica_scope *s, mica_array *const arrays[], size_t n)
+{
+    return eval_in_scope(s, arrays, n, false);
+}

@@ -75,7 +75,8 @@ bool mica__parallel_finish(void)
     return done;
 }
 
-/* Asked by callers alone, before each of their tasks. What is asked may evaluate other things meanwhile. */
+/* Asked by callers alone, before each of their tasks. What is asked may evaluate other things
+ * meanwhile. */
 static bool gives_up(void)
 {
     if (!giving_up.may || giving_up.done) return giving_up.done;

@@ -1,4 +1,5 @@
-/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps) and stream.c (queues, workers, fork). */
+/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps) and stream.c
+ * (queues, workers, fork). */
 #ifndef MICA_ENGINE_QUEUE_H
 #define MICA_ENGINE_QUEUE_H
 
@@ -52,7 +53,8 @@ extern mica__mutex mica__queue_lock;
 /* A node that somebody waits for or a work is finished, or a queue has grown. */
 extern mica__condition mica__queue_changed;
 
-/* Status of works whose inputs have been put back to pending by another evaluation: plan again. Never leaves the runtime. */
+/* Status of works whose inputs have been put back to pending by another evaluation: plan again.
+ * Never leaves the runtime. */
 enum { MICA_AGAIN = 1 };
 
 /* stream.c */
@@ -60,11 +62,13 @@ void mica__queue_begin(void); /* before anything else here */
 int mica__queue_start_worker(mica_stream *s);
 mica_stream *mica__queue_resolve(mica_stream *s);
 const void *mica__this_thread(void);
-/* The calling thread has just been told of this fault: mica_synchronize need not tell it again. Under the lock. */
+/* The calling thread has just been told of this fault: mica_synchronize need not tell it again.
+ * Under the lock. */
 void mica__queue_told(int status);
 
 /* work.c */
-/* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation. */
+/* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation.
+ */
 void mica__work_run(mica__work *w, bool ask);
 /* Unfinished nodes become pending again. */
 void mica__work_put_back(mica__work *w, size_t from);
@@ -72,7 +76,8 @@ void mica__plan_put_back(mica__plan *plan);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);
-/* Waits for a change, under the lock; asks now and then whether the calling thread is to stop: MICA_EINTERRUPT. */
+/* Waits for a change, under the lock; asks now and then whether the calling thread is to stop:
+ * MICA_EINTERRUPT. */
 int mica__queue_wait(bool ask);
 
 #endif

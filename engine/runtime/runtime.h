@@ -10,16 +10,21 @@ struct mica__backend;
 /* The backend of CPU streams; set once by the library's start. */
 extern const struct mica__backend *mica__cpu_backend;
 
-/* Called between steps of an evaluation on the thread that asked for it; not 0: stop with MICA_EINTERRUPT. NULL: nothing to ask. */
+/* Called between steps of an evaluation on the thread that asked for it; not 0: stop with
+ * MICA_EINTERRUPT. NULL: nothing to ask. */
 extern int (*mica__interrupt_hook)(void);
 /* Stops the running evaluations at their next step (from signal handlers and tests). */
 void mica__interrupt(void);
 int mica__fail_interrupted(void); /* MICA_EINTERRUPT with its message */
 
 /* Evaluates roots; `scoped`: see plan.h. wait: return when all are done. */
-int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped, bool wait);
+int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
+               bool wait);
 
 /* Evaluates one array for its value: fast when it is there already. */
-static inline int mica__need(mica_array *a) { return mica__is_done(a) ? MICA_OK : mica__eval(&a, 1, NULL, 0, true); }
+static inline int mica__need(mica_array *a)
+{
+    return mica__is_done(a) ? MICA_OK : mica__eval(&a, 1, NULL, 0, true);
+}
 
 #endif

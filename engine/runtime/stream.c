@@ -18,15 +18,23 @@ const void *mica__this_thread(void)
     return &here;
 }
 
-/* ---- fork: the child has the forking thread alone. Work of other threads goes back to pending there. ---- */
+/* ---- fork: the child has the forking thread alone. Work of other threads goes back to pending
+ * there. ---- */
 
-static void before_fork(void) { mica__mutex_lock(&mica__queue_lock); }
-static void after_fork_parent(void) { mica__mutex_unlock(&mica__queue_lock); }
+static void before_fork(void)
+{
+    mica__mutex_lock(&mica__queue_lock);
+}
+static void after_fork_parent(void)
+{
+    mica__mutex_unlock(&mica__queue_lock);
+}
 
 static void lose(mica__work *w)
 {
     mica__work_put_back(w, 0);
-    mica__fail(MICA_ERUNTIME, "[eval] the process was forked while other threads evaluated; evaluate again");
+    mica__fail(MICA_ERUNTIME,
+               "[eval] the process was forked while other threads evaluated; evaluate again");
     mica__report_fault(&w->job->report, MICA_ERUNTIME);
     atomic_fetch_sub(&w->job->pending, 1);
 }
@@ -87,12 +95,16 @@ int mica__queue_start_worker(mica_stream *s)
     return MICA_OK;
 }
 
-mica_stream *mica__queue_resolve(mica_stream *s) { return s ? s : mica_default_stream(); }
+mica_stream *mica__queue_resolve(mica_stream *s)
+{
+    return s ? s : mica_default_stream();
+}
 
 void mica__queue_told(int status)
 {
     for (mica_stream *s = streams; s; s = s->next)
-        if (s->report.status == status && !strcmp(s->report.message, mica_last_error())) s->report.status = MICA_OK;
+        if (s->report.status == status && !strcmp(s->report.message, mica_last_error()))
+            s->report.status = MICA_OK;
 }
 
 /* ---- for programs ---- */
@@ -110,9 +122,18 @@ int mica_stream_new(mica_stream **out)
     return MICA_OK;
 }
 
-mica_stream *mica_default_stream(void) { return mica__current_stream ? mica__current_stream : &default_stream; }
-void mica_set_default_stream(mica_stream *s) { mica__current_stream = s; }
-int mica_stream_index(const mica_stream *s) { return s ? s->index : 0; }
+mica_stream *mica_default_stream(void)
+{
+    return mica__current_stream ? mica__current_stream : &default_stream;
+}
+void mica_set_default_stream(mica_stream *s)
+{
+    mica__current_stream = s;
+}
+int mica_stream_index(const mica_stream *s)
+{
+    return s ? s->index : 0;
+}
 
 int mica_synchronize(mica_stream *s)
 {

@@ -24,7 +24,8 @@ static int checked(mica_scope *s, const mica_array *a)
 double mica_item(mica_scope *s, mica_array *a)
 {
     if (a && a->size != 1)
-        mica__error(s, MICA_EVALUE, "[item] an array of shape %s has no single value", mica__shape_text(mica__dims_of(a)));
+        mica__error(s, MICA_EVALUE, "[item] an array of shape %s has no single value",
+                    mica__shape_text(mica__dims_of(a)));
     if (!evaluated(s, a)) return 0;
     double number = mica__load_number((mica_dtype)a->dtype, a->data);
     return checked(s, a) == MICA_OK ? number : 0;
@@ -35,7 +36,8 @@ int mica_to_data(mica_scope *s, mica_array *a, void *data, size_t bytes)
     if (!evaluated(s, a)) return mica_scope_status(s);
     size_t item = mica__dtype_sizes[a->dtype], need = (size_t)a->size * item;
     if (bytes < need) {
-        mica__error(s, MICA_EVALUE, "[to_data] %zu bytes are given where shape %s of %s takes %zu", bytes, mica__shape_text(mica__dims_of(a)),
+        mica__error(s, MICA_EVALUE, "[to_data] %zu bytes are given where shape %s of %s takes %zu",
+                    bytes, mica__shape_text(mica__dims_of(a)),
                     mica_dtype_name((mica_dtype)a->dtype), need);
         return s->status;
     }
@@ -66,7 +68,8 @@ const char *mica_describe(mica_scope *s, mica_array *a)
         mica__free(text);
         return "";
     }
-    char *kept = text ? mica__scope_alloc(s, strlen(text) + 1) : mica__scope_failed(s, MICA_EMEMORY);
+    char *kept =
+        text ? mica__scope_alloc(s, strlen(text) + 1) : mica__scope_failed(s, MICA_EMEMORY);
     if (kept) strcpy(kept, text);
     mica__free(text);
     return kept ? kept : "";

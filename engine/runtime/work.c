@@ -1,4 +1,5 @@
-/* Running the steps of a plan: waits for their inputs, calls the backend, publishes results or puts nodes back. */
+/* Running the steps of a plan: waits for their inputs, calls the backend, publishes results or puts
+ * nodes back. */
 #include "backend/backend.h"
 #include "runtime/pool.h"
 #include "runtime/queue.h"
@@ -8,11 +9,20 @@ static _Atomic int interrupted;
 /* Threads that wait for single nodes. */
 static _Atomic uint32_t waiting;
 
-void mica__interrupt(void) { atomic_store(&interrupted, 1); }
+void mica__interrupt(void)
+{
+    atomic_store(&interrupted, 1);
+}
 
-static bool node_is(const mica_array *a, int state) { return mica__state(mica__node_of(a)) == state; }
+static bool node_is(const mica_array *a, int state)
+{
+    return mica__state(mica__node_of(a)) == state;
+}
 
-int mica__fail_interrupted(void) { return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted"); }
+int mica__fail_interrupted(void)
+{
+    return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted");
+}
 
 int mica__queue_wait(bool ask)
 {
@@ -21,7 +31,9 @@ int mica__queue_wait(bool ask)
         mica__condition_wait(&mica__queue_changed, &mica__queue_lock);
         return MICA_OK;
     }
-    if (mica__condition_wait_until(&mica__queue_changed, &mica__queue_lock, mica__now() + ASK_EVERY)) return MICA_OK;
+    if (mica__condition_wait_until(&mica__queue_changed, &mica__queue_lock,
+                                   mica__now() + ASK_EVERY))
+        return MICA_OK;
     mica__mutex_unlock(&mica__queue_lock); /* the hook runs what it likes */
     bool stop = mica__interrupt_hook() != 0;
     mica__mutex_lock(&mica__queue_lock);
@@ -65,7 +77,8 @@ static int await_node(const mica_array *a, bool ask)
     return status;
 }
 
-/* Wakes those who wait for a node that was finished just now. Adding 0 orders the node's state before the count is read. */
+/* Wakes those who wait for a node that was finished just now. Adding 0 orders the node's state
+ * before the count is read. */
 static void announce(void)
 {
     if (!atomic_fetch_add(&waiting, 0)) return;
@@ -86,7 +99,8 @@ static int inputs_ready(const mica__step *step, bool ask)
     mica_array *const *in = step->node ? step->node->inputs : step->externals;
     const mica_node *made_here = step->reshaped ? step->reshaped : step->product;
     for (size_t i = 0; i < n; i++) {
-        if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here)) continue;
+        if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here))
+            continue;
         int status = await_node(in[i], ask);
         if (status != MICA_OK) return status;
         if (node_is(in[i], MICA_NODE_FAILED)) return mica__node_fault(mica__node_of(in[i]));
@@ -95,7 +109,8 @@ static int inputs_ready(const mica__step *step, bool ask)
     return MICA_OK;
 }
 
-/* Publishes a result. Nothing may touch the node afterwards: who waited for it can use it up and free it. */
+/* Publishes a result. Nothing may touch the node afterwards: who waited for it can use it up and
+ * free it. */
 static void publish(mica_node *n)
 {
     if (!(n->flags & MICA_NODE_TRACED)) mica__node_detach(n);
@@ -113,14 +128,18 @@ static void finish(mica__step *step)
     if (step->reshaped) unschedule(step->reshaped);
     for (uint32_t i = 0; i < step->nops; i++)
         if (!step->ops[i].keep) unschedule(step->ops[i].node);
-    /* First to last: until it is published a node is held by a consumer that comes later, by a root, or from outside. */
+    /* First to last: until it is published a node is held by a consumer that comes later, by a
+     * root, or from outside. */
     for (uint32_t i = 0; i < step->nops; i++)
         if (step->ops[i].keep) publish(step->ops[i].node);
 }
 
 /* ---- works ---- */
 
-static bool sticks(int status) { return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN; }
+static bool sticks(int status)
+{
+    return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN;
+}
 
 typedef struct asking {
     const mica__job *job;
@@ -133,7 +152,8 @@ static bool is_stopped(void *context)
     const asking *a = context;
     if (atomic_load_explicit(&a->job->stop, memory_order_relaxed)) return true;
     if (a->ask && mica__interrupt_hook && mica__interrupt_hook()) return true;
-    return atomic_load_explicit(&interrupted, memory_order_relaxed) && atomic_exchange(&interrupted, 0);
+    return atomic_load_explicit(&interrupted, memory_order_relaxed) &&
+           atomic_exchange(&interrupted, 0);
 }
 
 static int run_step(mica__step *step, asking *a)
@@ -176,7 +196,9 @@ void mica__work_run(mica__work *w, bool ask)
     mica__parallel_ask(NULL, NULL);
     if (status != MICA_OK) mica__work_put_back(w, i - 1);
     if (status == MICA_AGAIN && !j->waited)
-        status = mica__fail(MICA_ERUNTIME, "[eval] the work that this array depends on was stopped; evaluate it again");
+        status =
+            mica__fail(MICA_ERUNTIME,
+                       "[eval] the work that this array depends on was stopped; evaluate it again");
     mica__mutex_lock(&mica__queue_lock);
     if (status != MICA_OK) mica__report_fault(j->waited ? &j->report : &w->stream->report, status);
     atomic_fetch_sub(&j->pending, 1);

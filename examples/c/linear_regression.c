@@ -40,7 +40,8 @@ int main(void)
 {
     mica_scope *s = mica_scope_open(NULL);
     mica_array *truth = normal(s, MICA_SHAPE(FEATURES, 1), 0);
-    mica_array *noise = mica_multiply(s, mica_number(s, 0.01), normal(s, MICA_SHAPE(SAMPLES, 1), 1));
+    mica_array *noise =
+        mica_multiply(s, mica_number(s, 0.01), normal(s, MICA_SHAPE(SAMPLES, 1), 1));
     struct data d = { .x = normal(s, MICA_SHAPE(SAMPLES, FEATURES), 2) };
     d.y = mica_add(s, mica_add(s, mica_matmul(s, d.x, truth), mica_number(s, 0.5)), noise);
 
@@ -51,7 +52,8 @@ int main(void)
         error = descend(s, &d, p);
         if (i % 100 == 0) printf("step %3d   loss %.6f\n", i, error);
     }
-    mica_array *distance = mica_max(s, mica_abs(s, mica_subtract(s, p[0], truth)), MICA_ALL_AXES, false);
+    mica_array *distance =
+        mica_max(s, mica_abs(s, mica_subtract(s, p[0], truth)), MICA_ALL_AXES, false);
     double worst = mica_item(s, distance), bias = mica_item(s, p[1]);
     printf("step %3d   loss %.6f\nweights are within %.4f of the truth, the bias is %.4f (0.5)\n",
            STEPS, error, worst, bias);

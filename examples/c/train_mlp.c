@@ -1,5 +1,5 @@
-/* Trains a small network with AdamW to tell the three arms of a noisy spiral apart. One training step is a function from the state to the next
-   state, compiled once and replayed. */
+/* Trains a small network with AdamW to tell the three arms of a noisy spiral apart. One training
+   step is a function from the state to the next state, compiled once and replayed. */
 #include <mica/mica.h>
 #include <stdio.h>
 
@@ -84,7 +84,8 @@ static mica_arrays train_step(mica_scope *s, mica_arrays state, void *data)
     for (int i = 0; i < PARAMETERS; i++) {
         mica_array *mi = mica_add(s, times(s, b1, m[i]), times(s, 1 - b1, grad[i]));
         mica_array *vi = mica_add(s, times(s, b2, v[i]), times(s, 1 - b2, mica_square(s, grad[i])));
-        mica_array *scale = mica_add(s, mica_sqrt(s, mica_divide(s, vi, correct2)), mica_number(s, epsilon));
+        mica_array *scale =
+            mica_add(s, mica_sqrt(s, mica_divide(s, vi, correct2)), mica_number(s, epsilon));
         mica_array *update = mica_divide(s, mica_divide(s, mi, correct1), scale);
         next[i] = mica_subtract(s, times(s, 1 - rate * decay, p[i]), times(s, rate, update));
         next[PARAMETERS + i] = mi;
@@ -122,7 +123,8 @@ int main(void)
         mica_scope_close_replacing(t, state, out.at, out.n ? STATE : 0);
     }
     double seen = accuracy(s, state, train), unseen = accuracy(s, state, held_out);
-    printf("accuracy: %.1f%% of the training points, %.1f%% of new ones\n", 100 * seen, 100 * unseen);
+    printf("accuracy: %.1f%% of the training points, %.1f%% of new ones\n", 100 * seen,
+           100 * unseen);
 
     mica_compiled_release(step);
     int status = mica_scope_close(s);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define MICA_API __attribute__((visibility("default")))
+#define MICA_API                 __attribute__((visibility("default")))
 #define MICA_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
 #define MICA_API
@@ -33,7 +33,8 @@ typedef enum mica_status {
     MICA_EOS = -9
 } mica_status;
 
-/** The message of the last error of the calling thread; "" when there was none. Valid until the next error. */
+/** The message of the last error of the calling thread; "" when there was none. Valid until the
+ * next error. */
 MICA_API const char *mica_last_error(void);
 
 /** A short description of a status code. */

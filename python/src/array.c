@@ -1,4 +1,5 @@
-/* mica.core.array: the object, its attributes and methods. Operators stand in operators.c, values in value.c, indexing in index.c. */
+/* mica.core.array: the object, its attributes and methods. Operators stand in operators.c, values
+ * in value.c, indexing in index.c. */
 #include "array.h"
 
 #include <structmember.h>
@@ -48,7 +49,10 @@ static void dealloc(PyObject *self)
     mica_release(value);
 }
 
-mica_array *mica_py_array(PyObject *o) { return Py_TYPE(o) == mica_py_array_type ? ((mica_py_object *)o)->value : NULL; }
+mica_array *mica_py_array(PyObject *o)
+{
+    return Py_TYPE(o) == mica_py_array_type ? ((mica_py_object *)o)->value : NULL;
+}
 
 PyObject *mica_py_wrap(mica_array *a)
 {
@@ -98,15 +102,16 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica__interrupt_hook = interrupt_hook;
-    Py_BEGIN_ALLOW_THREADS
-    status = mica__eval(arrays, n, NULL, 0, wait);
-    Py_END_ALLOW_THREADS
-    if (status == MICA_OK) return 0;
+    Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
+    Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (!PyErr_Occurred()) mica_py_raise(status);
     return -1;
 }
 
-int mica_py_need(mica_array *a) { return mica__is_done(a) ? 0 : mica_py_eval(&a, 1, true); }
+int mica_py_need(mica_array *a)
+{
+    return mica__is_done(a) ? 0 : mica_py_eval(&a, 1, true);
+}
 
 /* ---- attributes ---- */
 
@@ -164,7 +169,10 @@ static PyObject *apply(PyObject *self, mica_array *(*builder)(mica_scope *, mica
     mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, builder(&s, SELF(self)));
 }
-static mica_array *reverse_axes(mica_scope *s, mica_array *a) { return mica_transpose(s, a, MICA_ALL_AXES); }
+static mica_array *reverse_axes(mica_scope *s, mica_array *a)
+{
+    return mica_transpose(s, a, MICA_ALL_AXES);
+}
 static PyObject *get_real(PyObject *self, void *unused)
 {
     (void)unused;
@@ -205,11 +213,14 @@ static PyGetSetDef getters[] = {
 /* ---- methods ---- */
 
 /* reshape(2, 3) and reshape((2, 3)), transpose(1, 0) and transpose((1, 0)). */
-static PyObject *call_with_numbers(const char *function, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+static PyObject *call_with_numbers(const char *function, PyObject *self, PyObject *const *args,
+                                   Py_ssize_t nargs, PyObject *names)
 {
     const mica_row *row = mica_py_row(function);
-    if (!row) return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions", function);
-    bool spread = nargs > 1 || (nargs == 1 && PyLong_Check(args[0])) || (nargs == 0 && !strcmp(function, "reshape"));
+    if (!row)
+        return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions", function);
+    bool spread = nargs > 1 || (nargs == 1 && PyLong_Check(args[0])) ||
+                  (nargs == 0 && !strcmp(function, "reshape"));
     if (!spread) return mica_py_call(row, self, args, nargs, names);
     PyObject *packed = PyTuple_New(nargs);
     if (!packed) return NULL;
@@ -226,21 +237,25 @@ static PyObject *call_with_numbers(const char *function, PyObject *self, PyObjec
     return result;
 }
 
-static PyObject *method_reshape(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+static PyObject *method_reshape(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                PyObject *names)
 {
     return call_with_numbers("reshape", self, args, n, names);
 }
-static PyObject *method_transpose(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
+static PyObject *method_transpose(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                                  PyObject *names)
 {
     return call_with_numbers("transpose", self, args, n, names);
 }
 
 #define ROW_METHOD(name, function)                                                                 \
-    static PyObject *method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)                       \
+    static PyObject *method_##name(PyObject *self, PyObject *const *args, Py_ssize_t n,            \
+                                   PyObject *names)                                                \
     {                                                                                              \
         static const mica_row *row;                                                                \
         if (!row && !(row = mica_py_row(#function)))                                               \
-            return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions", #function);                       \
+            return PyErr_Format(PyExc_RuntimeError, "[%s] is not in the table of functions",       \
+                                #function);                                                        \
         return mica_py_call(row, self, args, n, names);                                            \
     }
 #include "methods.def"
@@ -270,9 +285,15 @@ static PyObject *method_namespace(PyObject *self, PyObject *args, PyObject *keyw
     static const char *const versions[] = { "2021.12", "2022.12", "2023.12", "2024.12" };
     const char *version = NULL;
     bool known = false;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:__array_namespace__", names, &version)) return NULL;
-    for (size_t i = 0; version && i < sizeof versions / sizeof *versions; i++) known |= !strcmp(version, versions[i]);
-    if (version && !known) return PyErr_Format(PyExc_ValueError, "[__array_namespace__] there is no version '%s' of the array API standard here; accepted: None, 2021.12 to 2024.12", version);
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:__array_namespace__", names, &version))
+        return NULL;
+    for (size_t i = 0; version && i < sizeof versions / sizeof *versions; i++)
+        known |= !strcmp(version, versions[i]);
+    if (version && !known)
+        return PyErr_Format(PyExc_ValueError,
+                            "[__array_namespace__] there is no version '%s' of the array API "
+                            "standard here; accepted: None, 2021.12 to 2024.12",
+                            version);
     return PyImport_ImportModule("mica.core");
 }
 /* The elements' bytes in row-major order. */
@@ -281,40 +302,55 @@ static PyObject *method_bytes(PyObject *self, PyObject *unused)
     (void)unused;
     mica_array *a = SELF(self);
     if (mica_py_need(a) < 0) return NULL;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(a->size * mica__dtype_sizes[a->dtype]));
+    PyObject *bytes =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(a->size * mica__dtype_sizes[a->dtype]));
     if (bytes) mica__copy_to_row_major(a, PyBytes_AsString(bytes));
     int status = mica__check_values(a);
     if (status == MICA_OK) return bytes;
     Py_XDECREF(bytes);
     return mica_py_raise(status);
 }
-static PyObject *method_div(PyObject *self, PyObject *other) { return PyNumber_TrueDivide(self, other); }
-static PyObject *method_rdiv(PyObject *self, PyObject *other) { return PyNumber_TrueDivide(other, self); }
+static PyObject *method_div(PyObject *self, PyObject *other)
+{
+    return PyNumber_TrueDivide(self, other);
+}
+static PyObject *method_rdiv(PyObject *self, PyObject *other)
+{
+    return PyNumber_TrueDivide(other, self);
+}
 static PyObject *method_backward(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    PyErr_SetString(PyExc_AttributeError, "arrays have no backward(): gradients are functions here. Write the loss as a function and call "
+    PyErr_SetString(PyExc_AttributeError, "arrays have no backward(): gradients are functions "
+                                          "here. Write the loss as a function and call "
                                           "nn.value_and_grad(model, loss_fn) or mx.grad(loss_fn).");
     return NULL;
 }
 
 static PyMethodDef methods[] = {
 #define ROW_METHOD(name, function)                                                                 \
-    { #name, FAST(method_##name), METH_FASTCALL | METH_KEYWORDS, "As the function of the same name in mica.core." },
+    { #name, FAST(method_##name), METH_FASTCALL | METH_KEYWORDS,                                   \
+      "As the function of the same name in mica.core." },
 #include "methods.def"
 #undef ROW_METHOD
-    { "reshape", FAST(method_reshape), METH_FASTCALL | METH_KEYWORDS, "reshape(*shape): the same elements under another shape." },
-    { "transpose", FAST(method_transpose), METH_FASTCALL | METH_KEYWORDS, "transpose(*axes): permutes axes; reverses them without arguments." },
-    { "split", FAST(mica_py_split), METH_VARARGS | METH_KEYWORDS, "split(indices_or_sections, axis=0): a list of arrays." },
+    { "reshape", FAST(method_reshape), METH_FASTCALL | METH_KEYWORDS,
+      "reshape(*shape): the same elements under another shape." },
+    { "transpose", FAST(method_transpose), METH_FASTCALL | METH_KEYWORDS,
+      "transpose(*axes): permutes axes; reverses them without arguments." },
+    { "split", FAST(mica_py_split), METH_VARARGS | METH_KEYWORDS,
+      "split(indices_or_sections, axis=0): a list of arrays." },
     { "item", method_item, METH_NOARGS, "The only element as a Python number. Evaluates." },
     { "tolist", method_tolist, METH_NOARGS, "Nested lists of Python numbers. Evaluates." },
     { "__copy__", method_copy, METH_NOARGS, NULL },
     { "__deepcopy__", method_copy, METH_O, NULL },
-    { "__array_namespace__", FAST(method_namespace), METH_VARARGS | METH_KEYWORDS, "__array_namespace__(api_version=None): the module mica.core." },
-    { "__bytes__", method_bytes, METH_NOARGS, "The elements' bytes in row-major order. Evaluates." },
+    { "__array_namespace__", FAST(method_namespace), METH_VARARGS | METH_KEYWORDS,
+      "__array_namespace__(api_version=None): the module mica.core." },
+    { "__bytes__", method_bytes, METH_NOARGS,
+      "The elements' bytes in row-major order. Evaluates." },
     { "__div__", method_div, METH_O, "As the operator /." },
     { "__rdiv__", method_rdiv, METH_O, "As the operator / with the operands exchanged." },
-    { "backward", method_backward, METH_NOARGS, "Not there: raises AttributeError that says what to use." },
+    { "backward", method_backward, METH_NOARGS,
+      "Not there: raises AttributeError that says what to use." },
     { NULL, NULL, 0, NULL },
 };
 
@@ -341,8 +377,14 @@ static Py_ssize_t length(PyObject *self)
     return -1;
 }
 
-static PyObject *repr(PyObject *self) { return mica_py_repr(SELF(self)); }
-static Py_hash_t hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }
+static PyObject *repr(PyObject *self)
+{
+    return mica_py_repr(SELF(self));
+}
+static Py_hash_t hash(PyObject *self)
+{
+    return (Py_hash_t)((uintptr_t)self >> 4);
+}
 
 static PyMemberDef members[] = {
     { "__weaklistoffset__", T_PYSSIZET, offsetof(mica_py_object, weakrefs), READONLY, NULL },
@@ -352,8 +394,7 @@ static PyMemberDef members[] = {
 /* ---- iteration: rows, without evaluating ---- */
 
 typedef struct iterator {
-    PyObject_HEAD
-    PyObject *array;
+    PyObject_HEAD PyObject *array;
     int64_t next;
 } iterator;
 static PyTypeObject *iterator_type;
@@ -404,10 +445,12 @@ static PyType_Slot iterator_slots[] = {
     { 0, NULL },
 };
 static PyType_Spec iterator_spec = { "mica.core.ArrayIterator", sizeof(iterator), 0,
-                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, iterator_slots };
+                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                     iterator_slots };
 
 static PyType_Slot own_slots[] = {
-    { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a graph; values are computed when they are needed." },
+    { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a "
+                 "graph; values are computed when they are needed." },
     { Py_tp_new, array_new },
     { Py_tp_dealloc, dealloc },
     { Py_tp_repr, repr },
@@ -449,7 +492,8 @@ int mica_py_array_types(PyObject *module)
     n = append(slots, n, mica_py_operator_slots);
     n = append(slots, n, mica_py_buffer_slots);
     slots[n++] = (PyType_Slot){ Py_tp_methods, all_methods };
-    static PyType_Spec spec = { "mica.core.array", sizeof(mica_py_object), 0, Py_TPFLAGS_DEFAULT, slots };
+    static PyType_Spec spec = { "mica.core.array", sizeof(mica_py_object), 0, Py_TPFLAGS_DEFAULT,
+                                slots };
     mica_py_array_type = mica_py_add_type(module, &spec);
     iterator_type = mica_py_array_type ? mica_py_add_type(module, &iterator_spec) : NULL;
     return iterator_type ? 0 : -1;

@@ -6,14 +6,14 @@
 #include "ops/builder.h"
 
 typedef struct mica_py_object {
-    PyObject_HEAD
-    mica_array *value; /* one reference; in-place operators replace it */
+    PyObject_HEAD mica_array *value; /* one reference; in-place operators replace it */
     PyObject *weakrefs;
 } mica_py_object;
 
 extern PyTypeObject *mica_py_array_type;
 
-/* Gives the object another value (in-place operators, indexed assignment): takes a reference of its own. */
+/* Gives the object another value (in-place operators, indexed assignment): takes a reference of its
+ * own. */
 void mica_py_replace(PyObject *self, mica_array *value);
 /* Evaluates with the GIL released. 0, or -1 and an exception. */
 int mica_py_eval(mica_array *const arrays[], size_t n, bool wait);
@@ -25,7 +25,8 @@ int mica_py_need(mica_array *a);
 PyObject *mica_py_finish(mica_scope *s, mica_array *result);
 
 /* ---- values (value.c) ---- */
-/* Any Python object as an array: numbers, nested sequences, buffers, DLPack, __mlx_array__. dtype: MICA_DEFAULT_DTYPE for the object's own. NULL and an exception. */
+/* Any Python object as an array: numbers, nested sequences, buffers, DLPack, __mlx_array__. dtype:
+ * MICA_DEFAULT_DTYPE for the object's own. NULL and an exception. */
 mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype);
 /* One element as a Python object. */
 PyObject *mica_py_element(mica_dtype dtype, const void *element);
@@ -36,8 +37,9 @@ PyObject *mica_py_shape_tuple(const mica_array *a);
 extern PyMethodDef mica_py_value_methods[];
 
 /* ---- memory for others (buffer.c, dlpack.c) ---- */
-/* The object's array, evaluated, with memory that others may read and write; rows: in row-major order. What has none (a consumer
-   that wants plain rows, a mapped file, elements out of alignment, a repeated number) gets memory of its own first. NULL and an exception. */
+/* The object's array, evaluated, with memory that others may read and write; rows: in row-major
+   order. What has none (a consumer that wants plain rows, a mapped file, elements out of alignment,
+   a repeated number) gets memory of its own first. NULL and an exception. */
 mica_array *mica_py_shareable(PyObject *self, bool rows);
 extern PyType_Slot mica_py_buffer_slots[];
 /* __dlpack__(stream=None, *, max_version=None, dl_device=None, copy=None). */
@@ -72,7 +74,8 @@ void mica_py_plain_repr(PyObject *enums, PyObject *type);
 /* Whether a transformation is tracing on this thread. */
 bool mica_py_transforming(void);
 
-/* Adds a type made from a spec under its last name. The module keeps a reference, and the returned one is borrowed for the process. */
+/* Adds a type made from a spec under its last name. The module keeps a reference, and the returned
+ * one is borrowed for the process. */
 PyTypeObject *mica_py_add_type(PyObject *module, PyType_Spec *spec);
 
 #endif

@@ -1,4 +1,5 @@
-/* The one dispatcher: places arguments by position and name, converts them by kind, calls the builder, wraps what comes back. */
+/* The one dispatcher: places arguments by position and name, converts them by kind, calls the
+ * builder, wraps what comes back. */
 #include "call.h"
 
 #include "convert.h"
@@ -15,7 +16,8 @@ static PyObject *signature_of(const mica_row *row)
 static void fail_call(const mica_row *row, const char *format, PyObject *name, Py_ssize_t count)
 {
     PyObject *signature = signature_of(row);
-    PyObject *what = name ? PyUnicode_FromFormat(format, name) : PyUnicode_FromFormat(format, count);
+    PyObject *what =
+        name ? PyUnicode_FromFormat(format, name) : PyUnicode_FromFormat(format, count);
     if (signature && what)
         PyErr_Format(PyExc_TypeError, "[%s] %U: the signature is %U", row->name, what, signature);
     Py_XDECREF(signature);
@@ -27,22 +29,24 @@ static void fail_type(const mica_row *row, const mica_parameter *p, PyObject *o,
 {
     const char *none = p->accepts_none ? ", None" : "";
     if (element)
-        PyErr_Format(PyExc_TypeError, "[%s] argument '%U' holds an element of type %s; accepted: %s%s", row->name,
+        PyErr_Format(PyExc_TypeError,
+                     "[%s] argument '%U' holds an element of type %s; accepted: %s%s", row->name,
                      p->name, mica_py_type_name(element), mica_kind_accepts(p->kind), none);
     else
-        PyErr_Format(PyExc_TypeError, "[%s] argument '%U' is of type %s; accepted: %s%s", row->name, p->name,
-                     mica_py_type_name(o), mica_kind_accepts(p->kind), none);
+        PyErr_Format(PyExc_TypeError, "[%s] argument '%U' is of type %s; accepted: %s%s", row->name,
+                     p->name, mica_py_type_name(o), mica_kind_accepts(p->kind), none);
 }
 
 /* Where sizes are meant the reference raises OverflowError, elsewhere TypeError. */
 static void fail_size(const mica_row *row, const mica_parameter *p)
 {
     bool size = p->kind == MICA_KIND_DIMS || p->kind == MICA_KIND_SHAPE;
-    PyErr_Format(size ? PyExc_OverflowError : PyExc_TypeError, "[%s] an integer in argument '%U' is too large",
-                 row->name, p->name);
+    PyErr_Format(size ? PyExc_OverflowError : PyExc_TypeError,
+                 "[%s] an integer in argument '%U' is too large", row->name, p->name);
 }
 
-/* Puts function and argument before the message of a TypeError, ValueError or OverflowError that does not name its function. */
+/* Puts function and argument before the message of a TypeError, ValueError or OverflowError that
+ * does not name its function. */
 static void name_argument(const mica_row *row, const mica_parameter *p)
 {
     PyObject *type = PyErr_Occurred(), *value, *traceback;
@@ -63,7 +67,8 @@ static void name_argument(const mica_row *row, const mica_parameter *p)
 
 /* ---- arguments ---- */
 
-static bool place_keywords(const mica_row *row, PyObject *const *values, PyObject *kwnames, PyObject *given[])
+static bool place_keywords(const mica_row *row, PyObject *const *values, PyObject *kwnames,
+                           PyObject *given[])
 {
     Py_ssize_t count = PyTuple_Size(kwnames);
     int first_named = row->variadic ? row->spread + 1 : row->positional_only;
@@ -100,9 +105,10 @@ static bool is_stream(PyObject *o)
     return yes;
 }
 
-/* Fills given[0 .. n] (stream last) with what was passed; NULL where nothing was. False and an exception on a wrong call. */
-static bool place(const mica_row *row, PyObject *first, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                  PyObject *given[])
+/* Fills given[0 .. n] (stream last) with what was passed; NULL where nothing was. False and an
+ * exception on a wrong call. */
+static bool place(const mica_row *row, PyObject *first, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames, PyObject *given[])
 {
     int n = 0;
     PyObject *where = NULL, *const *names = args + nargs; /* the stream; what is given by name */
@@ -111,7 +117,8 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
         for (Py_ssize_t i = 0; i < row->spread; i++) given[n++] = i < nargs ? args[i] : NULL;
         given[n++] = NULL;
     } else {
-        /* A stream may follow the last positional argument without its name, as in many functions of the reference. */
+        /* A stream may follow the last positional argument without its name, as in many functions
+         * of the reference. */
         if (nargs == row->positional - n + 1 && is_stream(args[nargs - 1])) where = args[--nargs];
         if (nargs > row->positional - n) {
             fail_call(row, "%zd positional arguments are too many", NULL, nargs + n);
@@ -124,10 +131,10 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
-/* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and keys that were not given, once nothing
-   else can be wrong with the call. */
-static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const given[], unsigned waiting,
-                             mica_array *peer, mica__value values[])
+/* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and
+   keys that were not given, once nothing else can be wrong with the call. */
+static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const given[],
+                             unsigned waiting, mica_array *peer, mica__value values[])
 {
     for (int i = 0; i < row->n; i++) {
         const mica_parameter *p = &row->at[i];
@@ -137,10 +144,8 @@ static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const
             fail_type(row, p, o, NULL);
             return false;
         }
-        if (p->kind == MICA_KIND_KEY)
-            values[i].array = mica_py_next_key(s);
-        else
-            values[i].array = mica_py_operand(s, o, p->apart ? NULL : peer);
+        if (p->kind == MICA_KIND_KEY) values[i].array = mica_py_next_key(s);
+        else values[i].array = mica_py_operand(s, o, p->apart ? NULL : peer);
         if (!values[i].array) {
             name_argument(row, p);
             return false;
@@ -149,7 +154,8 @@ static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const
     return true;
 }
 
-static bool convert_all(const mica_row *row, mica_context *c, PyObject *const given[], mica__value values[])
+static bool convert_all(const mica_row *row, mica_context *c, PyObject *const given[],
+                        mica__value values[])
 {
     mica_array *peer = NULL;
     unsigned waiting = 0;
@@ -185,12 +191,9 @@ static bool convert_all(const mica_row *row, mica_context *c, PyObject *const gi
             if (i == 0 && p->kind == MICA_KIND_ARRAY) peer = values[i].array;
             continue;
         }
-        if (result == MICA_WRONG_TYPE)
-            fail_type(row, p, o, c->element);
-        else if (result == MICA_TOO_LARGE)
-            fail_size(row, p);
-        else if (PyErr_Occurred())
-            name_argument(row, p);
+        if (result == MICA_WRONG_TYPE) fail_type(row, p, o, c->element);
+        else if (result == MICA_TOO_LARGE) fail_size(row, p);
+        else if (PyErr_Occurred()) name_argument(row, p);
         return false;
     }
     return !waiting || convert_operands(row, c->scope, given, waiting, peer, values);
@@ -205,17 +208,15 @@ static PyObject *wrap_many(const mica_row *row, mica_arrays many)
     PyObject *all = row->tuple ? PyTuple_New(n) : PyList_New(n);
     for (Py_ssize_t i = 0; all && i < n; i++) {
         PyObject *one = mica_py_wrap(many.at[i]);
-        if (!one)
-            Py_CLEAR(all);
-        else if (row->tuple)
-            PyTuple_SetItem(all, i, one);
-        else
-            PyList_SetItem(all, i, one);
+        if (!one) Py_CLEAR(all);
+        else if (row->tuple) PyTuple_SetItem(all, i, one);
+        else PyList_SetItem(all, i, one);
     }
     return all;
 }
 
-PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *args,
+                       Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *given[MICA_MAX_PARAMETERS];
     mica__value values[MICA_MAX_PARAMETERS];
@@ -237,8 +238,10 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     bool ready = convert_all(row, &c, given, values);
     if (ready && row->variadic) {
         size_t n = nargs > row->spread ? (size_t)(nargs - row->spread) : 0;
-        mica_outcome taken = mica_py_arrays(&c, args + row->spread, NULL, n, &values[row->spread].arrays);
-        if (taken == MICA_WRONG_TYPE) fail_type(row, &row->at[row->spread], args[row->spread], c.element);
+        mica_outcome taken =
+            mica_py_arrays(&c, args + row->spread, NULL, n, &values[row->spread].arrays);
+        if (taken == MICA_WRONG_TYPE)
+            fail_type(row, &row->at[row->spread], args[row->spread], c.element);
         ready = taken == MICA_TAKEN;
     }
     Py_XDECREF(c.element);
@@ -254,7 +257,8 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
 }
 
 /* ---- functions as Python objects ----
-   `self` of each function is a module object of its own, whose state is the row: so pickle, repr and help treat it as a module's function. */
+   `self` of each function is a module object of its own, whose state is the row: so pickle, repr
+   and help treat it as a module's function. */
 
 static PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -262,7 +266,8 @@ static PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
     return mica_py_call(*row, NULL, args, nargs, kwnames);
 }
 
-static struct PyModuleDef holder = { PyModuleDef_HEAD_INIT, .m_name = "mica.core", .m_size = sizeof(mica_row *) };
+static struct PyModuleDef holder = { PyModuleDef_HEAD_INIT, .m_name = "mica.core",
+                                     .m_size = sizeof(mica_row *) };
 
 static PyObject *make_function(mica_row *row, PyObject *module)
 {
@@ -290,7 +295,8 @@ PyObject *mica_py_submodule(PyObject *core, const char *name)
     if (!full) return NULL;
     module = PyModule_NewObject(full);
     PyObject *loaded = PyImport_GetModuleDict();
-    bool ok = module && PyObject_SetItem(loaded, full, module) == 0 && PyModule_AddObjectRef(core, name, module) == 0;
+    bool ok = module && PyObject_SetItem(loaded, full, module) == 0 &&
+              PyModule_AddObjectRef(core, name, module) == 0;
     Py_DECREF(full);
     Py_XDECREF(module);
     return ok ? module : NULL;

@@ -39,8 +39,8 @@ PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
     PyObject *x, *w, *stride = NULL, *padding = NULL, *dilation = NULL, *spread = NULL,
                      *groups = NULL, *stream = Py_None, *flip = Py_False, *after = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOOOOO$OO:conv_general", names, &x, &w,
-                                     &stride, &padding, &dilation, &spread, &groups, &flip,
-                                     &after, &stream))
+                                     &stride, &padding, &dilation, &spread, &groups, &flip, &after,
+                                     &stream))
         return NULL;
     mica_array *input = mica_py_array(x), *weight = mica_py_array(w);
     if (!input || !weight)

@@ -1,4 +1,5 @@
-/* Conversions by kind. A wrong type is told from an exception: who calls knows the argument's name and writes the message. */
+/* Conversions by kind. A wrong type is told from an exception: who calls knows the argument's name
+ * and writes the message. */
 #include "convert.h"
 
 #include <limits.h>
@@ -19,7 +20,8 @@ const char *mica_py_type_name(PyObject *o)
 /* Room for `n` numbers until the call ends. */
 static int64_t *take_numbers(mica_context *c, size_t n)
 {
-    if (n > sizeof c->numbers / sizeof *c->numbers - c->n) return mica__scope_alloc(c->scope, n * sizeof(int64_t));
+    if (n > sizeof c->numbers / sizeof *c->numbers - c->n)
+        return mica__scope_alloc(c->scope, n * sizeof(int64_t));
     c->n += n;
     return c->numbers + c->n - n;
 }
@@ -32,22 +34,21 @@ static mica_outcome integer_from(PyObject *o, int64_t *out)
         return overflow ? MICA_TOO_LARGE : MICA_TAKEN;
     }
     PyObject *number = NULL;
-    if (PyIndex_Check(o))
-        number = PyNumber_Index(o);
-    else if (mica_py_array(o))
-        number = PyNumber_Long(o);
-    else
-        return MICA_WRONG_TYPE;
+    if (PyIndex_Check(o)) number = PyNumber_Index(o);
+    else if (mica_py_array(o)) number = PyNumber_Long(o);
+    else return MICA_WRONG_TYPE;
     if (!number) return MICA_RAISED;
     *out = PyLong_AsLongLongAndOverflow(number, &overflow);
     Py_DECREF(number);
     return overflow ? MICA_TOO_LARGE : MICA_TAKEN;
 }
 
-/* The element of a tuple, a list or what PySequence_Fast made of another sequence: a new reference, NULL at the end. */
+/* The element of a tuple, a list or what PySequence_Fast made of another sequence: a new reference,
+ * NULL at the end. */
 static PyObject *element(PyObject *fast, Py_ssize_t i)
 {
-    if (PyTuple_Check(fast)) return i < PyTuple_Size(fast) ? Py_NewRef(PyTuple_GetItem(fast, i)) : NULL;
+    if (PyTuple_Check(fast))
+        return i < PyTuple_Size(fast) ? Py_NewRef(PyTuple_GetItem(fast, i)) : NULL;
     return i < PyList_Size(fast) ? Py_NewRef(PyList_GetItem(fast, i)) : NULL;
 }
 
@@ -102,7 +103,8 @@ static int report(mica_outcome result, const char *what, PyObject *o, const char
     if (result == MICA_TOO_LARGE)
         PyErr_Format(PyExc_OverflowError, "%s does not fit 64 bits", what);
     else if (result == MICA_WRONG_TYPE)
-        PyErr_Format(PyExc_TypeError, "%s is of type %s; accepted: %s", what, mica_py_type_name(o), accepted);
+        PyErr_Format(PyExc_TypeError, "%s is of type %s; accepted: %s", what, mica_py_type_name(o),
+                     accepted);
     return -1;
 }
 
@@ -113,14 +115,17 @@ int mica_py_int(const char *what, PyObject *o, int64_t *out)
 
 int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out)
 {
-    mica_context c = { .scope = s, .element = NULL, .n = sizeof c.numbers / sizeof *c.numbers }; /* the scope's memory */
+    mica_context c = { .scope = s,
+                       .element = NULL,
+                       .n = sizeof c.numbers / sizeof *c.numbers }; /* the scope's memory */
     mica_outcome result = dims_from(&c, o, bare, out);
     Py_XDECREF(c.element);
     if (result == MICA_RAISED && !PyErr_Occurred()) mica_py_raise(s->status);
     return report(result, what, o, bare ? "int, sequence of ints" : "sequence of ints");
 }
 
-mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n, mica_arrays *out)
+mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n,
+                            mica_arrays *out)
 {
     mica_scope *s = c->scope;
     mica_array **at = mica__scope_alloc(s, (n ? n : 1) * sizeof *at);
@@ -163,7 +168,8 @@ static mica_outcome mask_from(PyObject *o, mica_mask *out)
         out->causal = PyUnicode_CompareWithASCIIString(o, "causal") == 0;
         out->array = NULL;
         if (out->causal) return MICA_TAKEN;
-        PyErr_Format(PyExc_ValueError, "there is no mask '%U'; accepted: None, 'causal' or an array", o);
+        PyErr_Format(PyExc_ValueError,
+                     "there is no mask '%U'; accepted: None, 'causal' or an array", o);
         return MICA_RAISED;
     }
     *out = (mica_mask){ .array = mica_py_array(o) };
@@ -182,7 +188,8 @@ static mica_outcome order_from(PyObject *o, mica_order *out)
     return real_from(o, &out->number);
 }
 
-mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o, mica__value *out)
+mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o,
+                             mica__value *out)
 {
     int64_t integer = 0;
     mica_outcome result;
@@ -199,7 +206,8 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
     case MICA_KIND_INT: return integer_from(o, &out->integer);
     case MICA_KIND_AXIS:
         result = integer_from(o, &integer);
-        if (result == MICA_TAKEN && (integer <= INT_MIN || integer > INT_MAX)) return MICA_TOO_LARGE;
+        if (result == MICA_TAKEN && (integer <= INT_MIN || integer > INT_MAX))
+            return MICA_TOO_LARGE;
         out->axis = (int)integer;
         return result;
     case MICA_KIND_AXES:

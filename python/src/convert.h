@@ -15,11 +15,13 @@ typedef struct mica_context {
 } mica_context;
 
 /* One argument that is not an operand, by the kind of its parameter. */
-mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o, mica__value *out);
+mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject *o,
+                             mica__value *out);
 
-/* The arrays in `items`, or, when that is NULL, in the list or tuple `fast`. The scope holds them: code that a later conversion runs may
-   change the sequence. */
-mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n, mica_arrays *out);
+/* The arrays in `items`, or, when that is NULL, in the list or tuple `fast`. The scope holds them:
+   code that a later conversion runs may change the sequence. */
+mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n,
+                            mica_arrays *out);
 
 /* The name of an object's type, for messages; valid until the next call. */
 const char *mica_py_type_name(PyObject *o);

@@ -23,13 +23,16 @@ static PyObject *graph_bytes(PyObject *m, PyObject *args)
 {
     (void)m;
     PyObject *results, *holders, *bytes = NULL;
-    if (!PyArg_ParseTuple(args, "O!O!:_graph_bytes", &PyList_Type, &results, &PyList_Type, &holders)) return NULL;
+    if (!PyArg_ParseTuple(args, "O!O!:_graph_bytes", &PyList_Type, &results, &PyList_Type,
+                          &holders))
+        return NULL;
     mica_scope s;
     size_t n, k;
     mica__text text = { 0 };
     mica__scope_begin(&s, NULL);
     mica_array **r = arrays_of(&s, results, &n), **h = r ? arrays_of(&s, holders, &k) : NULL;
-    if (h && mica__graph_write(&s, &text, r, n, h, k)) bytes = PyBytes_FromStringAndSize(text.at, (Py_ssize_t)text.n);
+    if (h && mica__graph_write(&s, &text, r, n, h, k))
+        bytes = PyBytes_FromStringAndSize(text.at, (Py_ssize_t)text.n);
     mica__text_free(&text);
     int status = mica__scope_end(&s);
     return bytes || PyErr_Occurred() ? bytes : mica_py_raise(status);
@@ -61,24 +64,33 @@ static PyObject *graph_arrays(PyObject *m, PyObject *args)
     return list || PyErr_Occurred() ? list : mica_py_raise(status);
 }
 
-static PyObject *key_of(const mica_array *a) { return PyLong_FromVoidPtr((void *)(uintptr_t)a); }
+static PyObject *key_of(const mica_array *a)
+{
+    return PyLong_FromVoidPtr((void *)(uintptr_t)a);
+}
 
-/* _node(array) -> (name, key of the node, keys of its outputs, inputs); None for an array that is evaluated */
+/* _node(array) -> (name, key of the node, keys of its outputs, inputs); None for an array that is
+ * evaluated */
 static PyObject *node(PyObject *m, PyObject *o)
 {
     (void)m;
     mica_array *a = mica_py_array(o);
     if (!a) return PyErr_Format(PyExc_ValueError, "an array is needed");
     const mica_node *n = mica__node_of(a);
-    if (mica__is_done(a) || (n->flags & MICA_NODE_PLACEHOLDER)) return Py_BuildValue("ON()[]", Py_None, key_of(a));
+    if (mica__is_done(a) || (n->flags & MICA_NODE_PLACEHOLDER))
+        return Py_BuildValue("ON()[]", Py_None, key_of(a));
     PyObject *outputs = PyList_New(n->noutputs), *inputs = PyList_New((Py_ssize_t)n->ninputs);
-    for (size_t i = 0; outputs && i < n->noutputs; i++) PyList_SetItem(outputs, (Py_ssize_t)i, key_of(&n->out[i]));
+    for (size_t i = 0; outputs && i < n->noutputs; i++)
+        PyList_SetItem(outputs, (Py_ssize_t)i, key_of(&n->out[i]));
     for (size_t i = 0; inputs && i < n->ninputs; i++) {
         PyObject *in = mica_py_wrap(n->inputs[i]);
         if (!in) Py_CLEAR(inputs);
         else PyList_SetItem(inputs, (Py_ssize_t)i, in);
     }
-    return outputs && inputs ? Py_BuildValue("sNNN", mica__prims[n->prim].name, PyLong_FromVoidPtr((void *)(uintptr_t)n), outputs, inputs) : NULL;
+    return outputs && inputs
+               ? Py_BuildValue("sNNN", mica__prims[n->prim].name,
+                               PyLong_FromVoidPtr((void *)(uintptr_t)n), outputs, inputs)
+               : NULL;
 }
 
 /* _key(array) -> a number that tells arrays of a graph apart while they live */
@@ -97,4 +109,7 @@ static PyMethodDef functions[] = {
     { NULL, NULL, 0, NULL },
 };
 
-int mica_py_export_functions(PyObject *module) { return PyModule_AddFunctions(module, functions); }
+int mica_py_export_functions(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

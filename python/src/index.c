@@ -7,8 +7,8 @@ typedef enum item_kind { ITEM_INT, ITEM_SLICE, ITEM_ARRAY, ITEM_NEW, ITEM_ELLIPS
 /* One item of a key; ints and slices are normalised against their axis by `place`. */
 typedef struct item {
     item_kind kind;
-    int axis;                   /* the array's axis it stands for; -1: a new axis */
-    int64_t start, stop, step;  /* ITEM_INT: start */
+    int axis;                  /* the array's axis it stands for; -1: a new axis */
+    int64_t start, stop, step; /* ITEM_INT: start */
     mica_array *array;
 } item;
 
@@ -17,9 +17,9 @@ enum { MAX_ITEMS = 2 * MICA_MAX_NDIM + 1 };
 typedef struct key {
     int n;
     item at[MAX_ITEMS];
-    int nindexed;   /* items with an array */
-    bool separated; /* something stands between the indexed items */
-    bool sliced;    /* some slice is not the whole axis */
+    int nindexed;            /* items with an array */
+    bool separated;          /* something stands between the indexed items */
+    bool sliced;             /* some slice is not the whole axis */
     const mica_array *array; /* what is indexed */
 } key;
 
@@ -28,7 +28,11 @@ typedef struct key {
 static bool refuse(PyObject *o)
 {
     PyObject *name = PyType_GetName(Py_TYPE(o));
-    if (name) PyErr_Format(PyExc_ValueError, "Cannot index mlx array using the given type %U; accepted are ints, slices, None, ..., lists of ints, integer and bool arrays, and tuples of these.", name);
+    if (name)
+        PyErr_Format(PyExc_ValueError,
+                     "Cannot index mlx array using the given type %U; accepted are ints, slices, "
+                     "None, ..., lists of ints, integer and bool arrays, and tuples of these.",
+                     name);
     Py_XDECREF(name);
     return false;
 }
@@ -41,12 +45,19 @@ static bool bound(PyObject *o, int64_t missing, int64_t *out, bool *given)
     PyObject *index = mica_py_array(o) ? NULL : PyNumber_Index(o);
     if (!index) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "Slice indices must be integers or None, not %R; evaluate an array with .item() first.", (PyObject *)Py_TYPE(o));
+        PyErr_Format(
+            PyExc_ValueError,
+            "Slice indices must be integers or None, not %R; evaluate an array with .item() first.",
+            (PyObject *)Py_TYPE(o));
         return false;
     }
     int overflow;
     long long v = PyLong_AsLongLongAndOverflow(index, &overflow);
-    *out = overflow < 0 ? INT64_MIN / 4 : overflow > 0 ? INT64_MAX / 4 : v < INT64_MIN / 4 ? INT64_MIN / 4 : v > INT64_MAX / 4 ? INT64_MAX / 4 : v;
+    *out = overflow < 0        ? INT64_MIN / 4
+           : overflow > 0      ? INT64_MAX / 4
+           : v < INT64_MIN / 4 ? INT64_MIN / 4
+           : v > INT64_MAX / 4 ? INT64_MAX / 4
+                               : v;
     Py_DECREF(index);
     return true;
 }
@@ -55,13 +66,16 @@ static bool bound(PyObject *o, int64_t missing, int64_t *out, bool *given)
 static bool add_mask(mica_scope *s, key *k, mica_array *mask)
 {
     if (k->n + mask->ndim > MAX_ITEMS) return refuse((PyObject *)mica_py_array_type);
-    /* Where the mask stands: behind the axes of the items before it, unless an ellipsis says otherwise (place checks the rest). */
+    /* Where the mask stands: behind the axes of the items before it, unless an ellipsis says
+     * otherwise (place checks the rest). */
     int first = 0;
-    for (int i = 0; i < k->n && first >= 0; i++) first = k->at[i].kind == ITEM_ELLIPSIS ? -1 : first + (k->at[i].kind != ITEM_NEW);
+    for (int i = 0; i < k->n && first >= 0; i++)
+        first = k->at[i].kind == ITEM_ELLIPSIS ? -1 : first + (k->at[i].kind != ITEM_NEW);
     for (int i = 0; first >= 0 && k->array && i < mask->ndim; i++)
         if (first + i >= k->array->ndim || mask->shape[i] != k->array->shape[first + i]) {
-            PyErr_Format(PyExc_IndexError, "[index] a mask of shape %s does not fit the array's shape %s", mica__shape_text(mica__dims_of(mask)),
-                         mica__shape_text(mica__dims_of(k->array)));
+            PyErr_Format(
+                PyExc_IndexError, "[index] a mask of shape %s does not fit the array's shape %s",
+                mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(k->array)));
             return false;
         }
     if (mica_py_need(mask) < 0) return false;
@@ -74,17 +88,20 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
     int64_t *columns[MICA_MAX_NDIM];
     for (int axis = 0; ok && axis < mask->ndim; axis++) {
         item *it = &k->at[k->n++];
-        *it = (item){ .kind = ITEM_ARRAY, .array = mica__empty(s, MICA_INT64, (mica_dims){ 1, &count }) };
+        *it = (item){ .kind = ITEM_ARRAY,
+                      .array = mica__empty(s, MICA_INT64, (mica_dims){ 1, &count }) };
         ok = it->array != NULL;
         if (ok) columns[axis] = (int64_t *)(void *)it->array->data;
     }
     int64_t index[MICA_MAX_NDIM] = { 0 }, at = 0;
     for (int64_t i = 0; ok && i < flat->size; i++) {
-        if (((const uint8_t *)flat->data)[i] && at < count) { /* a mapped file may change meanwhile */
+        if (((const uint8_t *)flat->data)[i] &&
+            at < count) { /* a mapped file may change meanwhile */
             for (int axis = 0; axis < mask->ndim; axis++) columns[axis][at] = index[axis];
             at++;
         }
-        for (int axis = mask->ndim - 1; axis >= 0 && ++index[axis] == mask->shape[axis]; axis--) index[axis] = 0;
+        for (int axis = mask->ndim - 1; axis >= 0 && ++index[axis] == mask->shape[axis]; axis--)
+            index[axis] = 0;
     }
     int fault = ok ? mica__check_values(flat) : MICA_OK;
     if (fault) mica__scope_failed(&own, fault);
@@ -97,7 +114,10 @@ static bool add_array(mica_scope *s, key *k, mica_array *a)
 {
     if (a->dtype == MICA_BOOL && a->ndim) return add_mask(s, k, a);
     if (!mica__is_integer((mica_dtype)a->dtype)) {
-        PyErr_Format(PyExc_ValueError, "Cannot index mlx array with an array of type %s; index arrays hold integers or bools.", mica_dtype_name((mica_dtype)a->dtype));
+        PyErr_Format(
+            PyExc_ValueError,
+            "Cannot index mlx array with an array of type %s; index arrays hold integers or bools.",
+            mica_dtype_name((mica_dtype)a->dtype));
         return false;
     }
     k->at[k->n++] = (item){ .kind = ITEM_ARRAY, .array = a };
@@ -117,10 +137,14 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
     else if (o == Py_Ellipsis) *it = (item){ .kind = ITEM_ELLIPSIS };
     else if (PySlice_Check(o)) {
         *it = (item){ .kind = ITEM_SLICE };
-        PyObject *parts[3] = { PyObject_GetAttrString(o, "start"), PyObject_GetAttrString(o, "stop"), PyObject_GetAttrString(o, "step") };
+        PyObject *parts[3] = { PyObject_GetAttrString(o, "start"),
+                               PyObject_GetAttrString(o, "stop"),
+                               PyObject_GetAttrString(o, "step") };
         bool start_given, stop_given, step_given;
-        bool ok = bound(parts[2], 1, &it->step, &step_given) && bound(parts[0], it->step < 0 ? INT64_MAX / 4 : 0, &it->start, &start_given) &&
-                  bound(parts[1], it->step < 0 ? INT64_MIN / 2 : INT64_MAX / 4, &it->stop, &stop_given);
+        bool ok =
+            bound(parts[2], 1, &it->step, &step_given) &&
+            bound(parts[0], it->step < 0 ? INT64_MAX / 4 : 0, &it->start, &start_given) &&
+            bound(parts[1], it->step < 0 ? INT64_MIN / 2 : INT64_MAX / 4, &it->stop, &stop_given);
         for (int i = 0; i < 3; i++) Py_DECREF(parts[i]);
         if (!ok) return false;
         if (it->step == 0) {
@@ -133,7 +157,8 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
         return a && add_array(s, k, a);
     } else if (!PyBool_Check(o) && PyIndex_Check(o)) {
         PyObject *index = PyNumber_Index(o);
-        if (!index && PyErr_ExceptionMatches(PyExc_TypeError) && PyObject_CheckBuffer(o)) { /* a NumPy array of several */
+        if (!index && PyErr_ExceptionMatches(PyExc_TypeError) &&
+            PyObject_CheckBuffer(o)) { /* a NumPy array of several */
             PyErr_Clear();
             a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
             return a && add_array(s, k, a);
@@ -170,7 +195,8 @@ static bool place(key *k, const mica_array *a)
         }
     }
     if (used > a->ndim) {
-        PyErr_Format(PyExc_ValueError, "Too many indices for array with %d dimensions: %d are given.", a->ndim, used);
+        PyErr_Format(PyExc_ValueError,
+                     "Too many indices for array with %d dimensions: %d are given.", a->ndim, used);
         return false;
     }
     int fill = a->ndim - used, from = ellipsis >= 0 ? ellipsis + 1 : k->n;
@@ -179,7 +205,8 @@ static bool place(key *k, const mica_array *a)
         return false;
     }
     memmove(&k->at[from + fill], &k->at[from], (size_t)(k->n - from) * sizeof(item));
-    for (int i = 0; i < fill; i++) k->at[from + i] = (item){ .kind = ITEM_SLICE, .stop = INT64_MAX / 4, .step = 1 };
+    for (int i = 0; i < fill; i++)
+        k->at[from + i] = (item){ .kind = ITEM_SLICE, .stop = INT64_MAX / 4, .step = 1 };
     k->n += fill;
     int axis = 0, last_indexed = -1;
     for (int i = 0; i < k->n; i++) k->nindexed += k->at[i].kind == ITEM_ARRAY;
@@ -190,7 +217,9 @@ static bool place(key *k, const mica_array *a)
         it->axis = axis++;
         if (it->kind == ITEM_INT) {
             if (it->start < -size || it->start >= size) {
-                PyErr_Format(PyExc_IndexError, "[index] index %lld is out of range for axis %d with size %lld", (long long)it->start, it->axis, (long long)size);
+                PyErr_Format(PyExc_IndexError,
+                             "[index] index %lld is out of range for axis %d with size %lld",
+                             (long long)it->start, it->axis, (long long)size);
                 return false;
             }
             if (it->start < 0) it->start += size;
@@ -235,7 +264,8 @@ typedef struct bounds {
     int ndim;
 } bounds;
 
-/* For mica_slice_static: a negative stop counts from the end there, so "before the first" is -size - 1. Ints are slices of one element. */
+/* For mica_slice_static: a negative stop counts from the end there, so "before the first" is -size
+ * - 1. Ints are slices of one element. */
 static void make_bounds(const key *k, const mica_array *a, bounds *b)
 {
     b->ndim = a->ndim;
@@ -256,7 +286,8 @@ static void make_bounds(const key *k, const mica_array *a, bounds *b)
 
 static mica_array *slice_part(mica_scope *s, mica_array *a, const bounds *b)
 {
-    return mica_slice_static(s, a, (mica_dims){ b->ndim, b->start }, (mica_dims){ b->ndim, b->stop }, (mica_dims){ b->ndim, b->step });
+    return mica_slice_static(s, a, (mica_dims){ b->ndim, b->start },
+                             (mica_dims){ b->ndim, b->stop }, (mica_dims){ b->ndim, b->step });
 }
 
 /* Index arrays, broadcast to one shape, and their axes. */
@@ -274,11 +305,15 @@ static bool collect(mica_scope *s, const key *k, const mica_array *a, indices *x
     for (int i = 0; i < k->n; i++) {
         const item *it = &k->at[i];
         if (it->kind != ITEM_ARRAY && it->kind != ITEM_INT) continue;
-        mica_array *index = it->kind == ITEM_ARRAY ? it->array : mica__strong(s, mica_integer(s, it->start), MICA_INT64);
+        mica_array *index = it->kind == ITEM_ARRAY
+                                ? it->array
+                                : mica__strong(s, mica_integer(s, it->start), MICA_INT64);
         if (!index) return false;
         int n = mica__broadcast((mica_dims){ x->ndim, common }, mica__dims_of(index), next);
         if (n < 0) {
-            mica__error(s, MICA_EVALUE, "[index] index arrays of shapes %s and %s cannot be broadcast together", mica__shape_text((mica_dims){ x->ndim, common }),
+            mica__error(s, MICA_EVALUE,
+                        "[index] index arrays of shapes %s and %s cannot be broadcast together",
+                        mica__shape_text((mica_dims){ x->ndim, common }),
                         mica__shape_text(mica__dims_of(index)));
             return false;
         }
@@ -291,7 +326,8 @@ static bool collect(mica_scope *s, const key *k, const mica_array *a, indices *x
     return true;
 }
 
-/* Where the result's axes come from, in the result's order: the rest (slices and new axes), and the block of the index arrays' axes. */
+/* Where the result's axes come from, in the result's order: the rest (slices and new axes), and the
+ * block of the index arrays' axes. */
 static int rest_before(const key *k)
 {
     if (k->separated) return 0;
@@ -327,7 +363,8 @@ static mica_array *move_block(mica_scope *s, mica_array *r, int n, int before, b
     int64_t axes[MICA_MAX_NDIM];
     int first = back ? before : n, total = n + before;
     /* forward: before-axes first, then the block; back: the block first again */
-    for (int i = 0; i < r->ndim; i++) axes[i] = i >= total ? i : i < total - first ? i + first : i - (total - first);
+    for (int i = 0; i < r->ndim; i++)
+        axes[i] = i >= total ? i : i < total - first ? i + first : i - (total - first);
     return mica_transpose(s, r, (mica_dims){ r->ndim, axes });
 }
 
@@ -339,7 +376,8 @@ static mica_array *get(mica_scope *s, const key *k, mica_array *a)
     if (k->sliced) a = slice_part(s, a, &b);
     indices x;
     if (!a || !collect(s, k, a, &x)) return NULL;
-    mica_array *r = mica_gather(s, a, (mica_arrays){ (size_t)x.n, x.at }, (mica_dims){ x.n, x.axes }, (mica_dims){ a->ndim, x.sizes });
+    mica_array *r = mica_gather(s, a, (mica_arrays){ (size_t)x.n, x.at },
+                                (mica_dims){ x.n, x.axes }, (mica_dims){ a->ndim, x.sizes });
     r = r ? finish_axes(s, k, r, x.ndim) : NULL;
     return move_block(s, r, x.ndim, rest_before(k), false);
 }
@@ -354,7 +392,8 @@ PyObject *mica_py_getitem(PyObject *self, PyObject *o)
         long long i = PyLong_AsLongLongAndOverflow(o, &overflow), n = a->shape[0];
         if (overflow || i < -n || i >= n) {
             mica__scope_end(&s);
-            return PyErr_Format(PyExc_IndexError, "[index] index %R is out of range for axis 0 with size %lld", o, n);
+            return PyErr_Format(PyExc_IndexError,
+                                "[index] index %R is out of range for axis 0 with size %lld", o, n);
         }
         return mica_py_finish(&s, mica__row(&s, a, i < 0 ? i + n : i));
     }
@@ -364,8 +403,10 @@ PyObject *mica_py_getitem(PyObject *self, PyObject *o)
 
 /* ---- writing ---- */
 
-/* v, which broadcasts to the shape of x[key], in the order of the array's axes: (index axes..., one axis an axis of a). */
-static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mica_array *part, const indices *x)
+/* v, which broadcasts to the shape of x[key], in the order of the array's axes: (index axes..., one
+ * axis an axis of a). */
+static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mica_array *part,
+                           const indices *x)
 {
     int lead = x ? x->ndim : 0, before = x ? rest_before(k) : 0, rest = 0;
     for (int i = 0; i < k->n; i++) rest += k->at[i].kind == ITEM_SLICE || k->at[i].kind == ITEM_NEW;
@@ -375,7 +416,10 @@ static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mic
     int extra = v->ndim > n ? v->ndim - n : 0;
     for (int i = 0; i < extra; i++)
         if (v->shape[i] != 1)
-            return mica__error(s, MICA_EVALUE, "[index] a value of shape %s cannot be broadcast to the indexed part, which has %d axes", mica__shape_text(mica__dims_of(v)), n);
+            return mica__error(s, MICA_EVALUE,
+                               "[index] a value of shape %s cannot be broadcast to the indexed "
+                               "part, which has %d axes",
+                               mica__shape_text(mica__dims_of(v)), n);
     int have = v->ndim - extra;
     for (int i = 0; i < n; i++) shape[i] = i < n - have ? 1 : v->shape[extra + i - (n - have)];
     v = mica__reshape(s, v, n, shape);
@@ -387,7 +431,9 @@ static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mic
     for (int i = 0; i < k->n; i++) {
         const item *it = &k->at[i];
         if (it->kind == ITEM_NEW) {
-            if (v->shape[at++] != 1) return mica__error(s, MICA_EVALUE, "[index] the value's size on a new axis must be 1");
+            if (v->shape[at++] != 1)
+                return mica__error(s, MICA_EVALUE,
+                                   "[index] the value's size on a new axis must be 1");
         } else if (it->kind == ITEM_SLICE) {
             out[m++] = v->shape[at++];
         } else if (it->kind != ITEM_ELLIPSIS) {
@@ -395,10 +441,12 @@ static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mic
         }
     }
     (void)part;
-    return m > MICA_MAX_NDIM ? mica__error(s, MICA_EVALUE, "[index] too many axes") : mica__reshape(s, v, m, out);
+    return m > MICA_MAX_NDIM ? mica__error(s, MICA_EVALUE, "[index] too many axes")
+                             : mica__reshape(s, v, m, out);
 }
 
-static mica_array *update(mica_scope *s, const key *k, mica_array *a, mica_array *v, mica_scatter_mode mode)
+static mica_array *update(mica_scope *s, const key *k, mica_array *a, mica_array *v,
+                          mica_scatter_mode mode)
 {
     bounds b;
     make_bounds(k, a, &b);
@@ -410,8 +458,11 @@ static mica_array *update(mica_scope *s, const key *k, mica_array *a, mica_array
     mica_array *part = k->sliced ? slice_part(s, a, &b) : a;
     indices x;
     if (!part || !collect(s, k, part, &x) || !(v = arrange(s, k, v, part, &x))) return NULL;
-    mica_array *changed = mica_scatter(s, part, (mica_arrays){ (size_t)x.n, x.at }, v, (mica_dims){ x.n, x.axes }, mode);
-    return changed && k->sliced ? mica_slice_assign(s, a, changed, start, stop, step, MICA_SCATTER_SET) : changed;
+    mica_array *changed = mica_scatter(s, part, (mica_arrays){ (size_t)x.n, x.at }, v,
+                                       (mica_dims){ x.n, x.axes }, mode);
+    return changed && k->sliced
+               ? mica_slice_assign(s, a, changed, start, stop, step, MICA_SCATTER_SET)
+               : changed;
 }
 
 /* A bool array as the only key: its true places take one value, or consecutive elements. */
@@ -421,7 +472,8 @@ static mica_array *mask_of(mica_scope *s, PyObject *o)
     if (PyBool_Check(o)) return mica_scalar(s, o == Py_True, MICA_BOOL);
     if (!a && PyList_Check(o) && PyList_Size(o)) {
         PyObject *first = PyList_GetItem(o, 0);
-        if (PyBool_Check(first) || PyList_Check(first)) a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
+        if (PyBool_Check(first) || PyList_Check(first))
+            a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
     } else if (!a && PyObject_CheckBuffer(o) && !PyBytes_Check(o)) {
         a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
     }
@@ -431,14 +483,19 @@ static mica_array *mask_of(mica_scope *s, PyObject *o)
 
 static mica_array *assign_mask(mica_scope *s, mica_array *a, mica_array *mask, mica_array *v)
 {
-    if (mask->ndim > a->ndim || !mica__shape_equal(mica__dims_of(mask), (mica_dims){ mask->ndim, a->shape }))
-        return mica__error(s, MICA_EVALUE, "[index] the mask's shape %s must equal the leading axes of the array's, %s", mica__shape_text(mica__dims_of(mask)),
-                           mica__shape_text(mica__dims_of(a)));
-    /* What broadcasts to the axes behind the mask's is repeated; other values are consumed in order. */
+    if (mask->ndim > a->ndim ||
+        !mica__shape_equal(mica__dims_of(mask), (mica_dims){ mask->ndim, a->shape }))
+        return mica__error(
+            s, MICA_EVALUE,
+            "[index] the mask's shape %s must equal the leading axes of the array's, %s",
+            mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(a)));
+    /* What broadcasts to the axes behind the mask's is repeated; other values are consumed in
+     * order. */
     mica_dims rest = { a->ndim - mask->ndim, a->shape + mask->ndim };
     int64_t shape[MICA_MAX_NDIM];
-    bool repeats = v->size == 1 || (v->ndim <= rest.n && mica__broadcast(mica__dims_of(v), rest, shape) == rest.n &&
-                                    mica__shape_equal((mica_dims){ rest.n, shape }, rest));
+    bool repeats = v->size == 1 ||
+                   (v->ndim <= rest.n && mica__broadcast(mica__dims_of(v), rest, shape) == rest.n &&
+                    mica__shape_equal((mica_dims){ rest.n, shape }, rest));
     if (!repeats) return mica_masked_scatter(s, a, mask, v);
     for (int i = 0; i < a->ndim; i++) shape[i] = i < mask->ndim ? mask->shape[i] : 1;
     mask = mica__reshape(s, mask, a->ndim, shape);
@@ -451,7 +508,9 @@ static mica_array *value_of(mica_scope *s, PyObject *o, mica_array *a)
 {
     if (PyList_Check(o) || PyTuple_Check(o) || o == Py_None) {
         PyObject *name = PyType_GetName(Py_TYPE(o));
-        if (name) PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "[index] a value must be an array or a number, not %U", name);
+        if (name)
+            PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
+                         "[index] a value must be an array or a number, not %U", name);
         Py_XDECREF(name);
         return NULL;
     }
@@ -472,7 +531,8 @@ int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
     key k;
     if (v && mask) r = assign_mask(&s, a, mask, v);
     else if (v && read_key(&s, &k, o, a)) r = update(&s, &k, a, v, MICA_SCATTER_SET);
-    if (r && s.status == MICA_OK && !PyErr_Occurred()) mica_py_replace(self, mica__cast(&s, r, (mica_dtype)a->dtype));
+    if (r && s.status == MICA_OK && !PyErr_Occurred())
+        mica_py_replace(self, mica__cast(&s, r, (mica_dtype)a->dtype));
     int status = mica__scope_end(&s);
     if (PyErr_Occurred()) return -1;
     if (status) mica_py_raise(status);
@@ -482,8 +542,7 @@ int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
 /* ---- x.at[key].add(v) ---- */
 
 typedef struct at_object {
-    PyObject_HEAD
-    PyObject *array, *key; /* key NULL until indexed */
+    PyObject_HEAD PyObject *array, *key; /* key NULL until indexed */
 } at_object;
 
 static PyTypeObject *at_type;
@@ -510,7 +569,10 @@ static void at_dealloc(PyObject *self)
     PyObject_Free(self);
     Py_DECREF(at_type);
 }
-static PyObject *at_index(PyObject *self, PyObject *k) { return make_at(((at_object *)self)->array, k); }
+static PyObject *at_index(PyObject *self, PyObject *k)
+{
+    return make_at(((at_object *)self)->array, k);
+}
 
 typedef mica_array *prepare(mica_scope *s, mica_array *v);
 static mica_array *as_it_is(mica_scope *s, mica_array *v)
@@ -522,7 +584,8 @@ static mica_array *as_it_is(mica_scope *s, mica_array *v)
 static PyObject *at_update(PyObject *self, PyObject *value, mica_scatter_mode mode, prepare *change)
 {
     at_object *o = (at_object *)self;
-    if (!o->key) return PyErr_Format(PyExc_ValueError, "[at] must be given indices: x.at[idx].add(v)");
+    if (!o->key)
+        return PyErr_Format(PyExc_ValueError, "[at] must be given indices: x.at[idx].add(v)");
     mica_array *a = mica_py_array(o->array);
     mica_scope s;
     mica__scope_begin(&s, NULL);
@@ -532,15 +595,34 @@ static PyObject *at_update(PyObject *self, PyObject *value, mica_scatter_mode mo
     v = v ? mica__cast(&s, v, (mica_dtype)a->dtype) : NULL;
     return mica_py_finish(&s, v && read_key(&s, &k, o->key, a) ? update(&s, &k, a, v, mode) : NULL);
 }
-static PyObject *at_add(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_SUM, as_it_is); }
-static PyObject *at_subtract(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_SUM, mica_negative); }
-static PyObject *at_multiply(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_PROD, as_it_is); }
-static PyObject *at_divide(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_PROD, mica_reciprocal); }
-static PyObject *at_maximum(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_MAX, as_it_is); }
-static PyObject *at_minimum(PyObject *self, PyObject *v) { return at_update(self, v, MICA_SCATTER_MIN, as_it_is); }
+static PyObject *at_add(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_SUM, as_it_is);
+}
+static PyObject *at_subtract(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_SUM, mica_negative);
+}
+static PyObject *at_multiply(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_PROD, as_it_is);
+}
+static PyObject *at_divide(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_PROD, mica_reciprocal);
+}
+static PyObject *at_maximum(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_MAX, as_it_is);
+}
+static PyObject *at_minimum(PyObject *self, PyObject *v)
+{
+    return at_update(self, v, MICA_SCATTER_MIN, as_it_is);
+}
 
 static PyMethodDef at_methods[] = {
-    { "add", at_add, METH_O, "add(value) -> array: with value added at the indices; duplicates accumulate." },
+    { "add", at_add, METH_O,
+      "add(value) -> array: with value added at the indices; duplicates accumulate." },
     { "subtract", at_subtract, METH_O, "subtract(value) -> array" },
     { "multiply", at_multiply, METH_O, "multiply(value) -> array" },
     { "divide", at_divide, METH_O, "divide(value) -> array" },
@@ -549,10 +631,14 @@ static PyMethodDef at_methods[] = {
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot at_slots[] = {
-    { Py_tp_doc, "Indexed updates that return a new array." }, { Py_tp_dealloc, at_dealloc }, { Py_mp_subscript, at_index },
-    { Py_tp_methods, at_methods }, { 0, NULL },
+    { Py_tp_doc, "Indexed updates that return a new array." },
+    { Py_tp_dealloc, at_dealloc },
+    { Py_mp_subscript, at_index },
+    { Py_tp_methods, at_methods },
+    { 0, NULL },
 };
-static PyType_Spec at_spec = { "mica.core.ArrayAt", sizeof(at_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, at_slots };
+static PyType_Spec at_spec = { "mica.core.ArrayAt", sizeof(at_object), 0,
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, at_slots };
 
 int mica_py_index_types(PyObject *module)
 {

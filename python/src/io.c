@@ -1,4 +1,5 @@
-/* Arrays and files for mica/_files.py, which sorts out what a file is; here bytes become arrays and arrays bytes. */
+/* Arrays and files for mica/_files.py, which sorts out what a file is; here bytes become arrays and
+ * arrays bytes. */
 #include "array.h"
 
 #include "io/array_io.h"
@@ -8,7 +9,8 @@
 /* A name for messages, of anything. Borrowed from the scope. */
 static const char *name_text(mica_scope *s, PyObject *name)
 {
-    PyObject *text = PyUnicode_Check(name) ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace") : NULL;
+    PyObject *text =
+        PyUnicode_Check(name) ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace") : NULL;
     Py_ssize_t n = text ? PyBytes_Size(text) : 0;
     char *kept = mica__scope_alloc(s, (size_t)n + 1);
     if (kept && n) memcpy(kept, PyBytes_AsString(text), (size_t)n);
@@ -25,14 +27,18 @@ static int copy_bytes(mica_scope *s, PyObject *data, mica__source *from)
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return -1;
     mica__buffer *b = mica__buffer_new((size_t)view.len);
     if (b && view.len) memcpy(b->data, view.buf, (size_t)view.len);
-    if (b) *from = (mica__source){ .memory = b, .base = b->data, .bytes = (uint64_t)view.len, .name = from->name };
+    if (b)
+        *from = (mica__source){
+            .memory = b, .base = b->data, .bytes = (uint64_t)view.len, .name = from->name
+        };
     else mica__scope_failed(s, MICA_EMEMORY);
     PyBuffer_Release(&view);
     return b ? 0 : -1;
 }
 
 /* (path as bytes, name, 0), (descriptor, name, position) or (data, name, -1). */
-static int open_source(mica_scope *s, PyObject *where, const char *name, long long position, mica__source *from)
+static int open_source(mica_scope *s, PyObject *where, const char *name, long long position,
+                       mica__source *from)
 {
     mica__mapping *m;
     int status;
@@ -45,8 +51,7 @@ static int open_source(mica_scope *s, PyObject *where, const char *name, long lo
     } else {
         const char *path = PyBytes_AsString(where);
         if (!path) return -1;
-        Py_BEGIN_ALLOW_THREADS
-        status = mica__mapping_open(&m, path);
+        Py_BEGIN_ALLOW_THREADS status = mica__mapping_open(&m, path);
         Py_END_ALLOW_THREADS
     }
     if (status) {
@@ -97,17 +102,13 @@ static PyObject *loaded(mica_scope *s, const mica__source *from, bool npy)
 {
     if (!npy) {
         mica_table *t;
-        Py_BEGIN_ALLOW_THREADS
-        t = mica__safetensors_table(s, from);
-        Py_END_ALLOW_THREADS
-        return t ? table_dicts(t) : NULL;
+        Py_BEGIN_ALLOW_THREADS t = mica__safetensors_table(s, from);
+        Py_END_ALLOW_THREADS return t ? table_dicts(t) : NULL;
     }
     uint64_t used = 0;
     mica_array *a;
-    Py_BEGIN_ALLOW_THREADS
-    a = mica__npy_array(s, from, &used);
-    Py_END_ALLOW_THREADS
-    PyObject *array = a ? mica_py_wrap(a) : NULL;
+    Py_BEGIN_ALLOW_THREADS a = mica__npy_array(s, from, &used);
+    Py_END_ALLOW_THREADS PyObject *array = a ? mica_py_wrap(a) : NULL;
     return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
 }
 
@@ -116,11 +117,15 @@ static PyObject *load_any(PyObject *args, bool npy)
     PyObject *where, *name, *stream;
     long long position;
     mica_stream *on;
-    if (!PyArg_ParseTuple(args, "OOLO", &where, &name, &position, &stream) || mica_py_stream(stream, &on) < 0) return NULL;
+    if (!PyArg_ParseTuple(args, "OOLO", &where, &name, &position, &stream) ||
+        mica_py_stream(stream, &on) < 0)
+        return NULL;
     mica_scope s;
     mica__source from = { 0 };
     mica__scope_begin(&s, on);
-    PyObject *result = open_source(&s, where, name_text(&s, name), position, &from) < 0 ? NULL : loaded(&s, &from, npy);
+    PyObject *result = open_source(&s, where, name_text(&s, name), position, &from) < 0
+                           ? NULL
+                           : loaded(&s, &from, npy);
     close_source(&from);
     int status = mica__scope_end(&s);
     if (status == MICA_OK) return result;
@@ -142,7 +147,8 @@ static PyObject *load_safetensors(PyObject *m, PyObject *args)
 
 enum { PIECE = 1 << 22 };
 
-/* Hands bytes to a Python callable in pieces, which may take less than it is given, as unbuffered files do. */
+/* Hands bytes to a Python callable in pieces, which may take less than it is given, as unbuffered
+ * files do. */
 static int write_piece(void *write, const void *data, size_t bytes)
 {
     const char *at = data;
@@ -154,9 +160,11 @@ static int write_piece(void *write, const void *data, size_t bytes)
         if (taken && PyLong_Check(taken)) count = PyLong_AsSsize_t(taken);
         Py_XDECREF(piece);
         Py_XDECREF(taken);
-        if (!taken || PyErr_Occurred()) return mica__fail(MICA_ERUNTIME, "[save] the file's write method failed");
+        if (!taken || PyErr_Occurred())
+            return mica__fail(MICA_ERUNTIME, "[save] the file's write method failed");
         if (count <= 0 || count > n)
-            return mica__fail(MICA_EOS, "[save] the file's write method took %lld of %lld bytes", (long long)count, (long long)n);
+            return mica__fail(MICA_EOS, "[save] the file's write method took %lld of %lld bytes",
+                              (long long)count, (long long)n);
         at += count;
         bytes -= (size_t)count;
     }
@@ -181,9 +189,9 @@ static int save_content(mica_scope *s, PyObject *target, const content *c, bool 
     int status;
     if (PyBytes_Check(target)) {
         const char *path = PyBytes_AsString(target);
-        Py_BEGIN_ALLOW_THREADS
-        status = npy ? mica_save_npy(s, path, c->arrays[0])
-                     : mica_save_safetensors(s, path, c->names, arrays, c->metadata, c->count);
+        Py_BEGIN_ALLOW_THREADS status =
+            npy ? mica_save_npy(s, path, c->arrays[0])
+                : mica_save_safetensors(s, path, c->names, arrays, c->metadata, c->count);
         Py_END_ALLOW_THREADS
     } else {
         mica__sink to = { write_piece, target };
@@ -219,7 +227,8 @@ static const char *text_of(mica_scope *s, PyObject *o, const char *what)
     if (text) memcpy(text, PyBytes_AsString(bytes), (size_t)n + 1);
     Py_XDECREF(bytes);
     if (text && strlen(text) != (size_t)n)
-        return (void *)PyErr_Format(PyExc_ValueError, "[save_safetensors] %s %R holds a NUL character", what, o);
+        return (void *)PyErr_Format(PyExc_ValueError,
+                                    "[save_safetensors] %s %R holds a NUL character", what, o);
     return text;
 }
 
@@ -234,7 +243,10 @@ static bool read_content(mica_scope *s, PyObject *arrays, PyObject *metadata, co
     if (!c->names || !c->arrays || !c->metadata) return false;
     while (PyDict_Next(arrays, &at, &key, &value)) {
         mica_array *a = mica_py_array(value);
-        if (!a) return PyErr_Format(PyExc_TypeError, "[save_safetensors] the value of %R is no array", key), false;
+        if (!a)
+            return PyErr_Format(PyExc_TypeError, "[save_safetensors] the value of %R is no array",
+                                key),
+                   false;
         c->names[c->n] = text_of(s, key, "the name");
         c->arrays[c->n] = mica_scope_own(s, mica_retain(a));
         if (!c->names[c->n] || !c->arrays[c->n]) return false;
@@ -254,7 +266,8 @@ static PyObject *save_safetensors(PyObject *m, PyObject *args)
 {
     (void)m;
     PyObject *target, *arrays, *metadata;
-    if (!PyArg_ParseTuple(args, "OO!O!", &target, &PyDict_Type, &arrays, &PyDict_Type, &metadata)) return NULL;
+    if (!PyArg_ParseTuple(args, "OO!O!", &target, &PyDict_Type, &arrays, &PyDict_Type, &metadata))
+        return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     content c = { 0 };
@@ -267,14 +280,14 @@ static PyObject *save_safetensors(PyObject *m, PyObject *args)
 /* ---- a file that appears when it is complete, for archives ---- */
 
 typedef struct writer_object {
-    PyObject_HEAD
-    mica__writer *writer; /* NULL once committed or dropped */
+    PyObject_HEAD mica__writer *writer; /* NULL once committed or dropped */
 } writer_object;
 
 static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     const char *path;
-    if (keywords && PyDict_Size(keywords)) return PyErr_Format(PyExc_TypeError, "_Writer takes no keyword arguments");
+    if (keywords && PyDict_Size(keywords))
+        return PyErr_Format(PyExc_TypeError, "_Writer takes no keyword arguments");
     if (!PyArg_ParseTuple(args, "y:_Writer", &path)) return NULL;
     writer_object *w = PyObject_New(writer_object, type);
     if (!w) return NULL;
@@ -315,10 +328,8 @@ static PyObject *writer_commit(PyObject *self, PyObject *unused)
     int status;
     if (!w) return PyErr_Format(PyExc_ValueError, "[save] the file is closed");
     o->writer = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = mica__writer_commit(w);
-    Py_END_ALLOW_THREADS
-    if (status) return mica_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS status = mica__writer_commit(w);
+    Py_END_ALLOW_THREADS if (status) return mica_py_raise(status);
     Py_RETURN_NONE;
 }
 
@@ -335,22 +346,29 @@ static PyType_Slot writer_slots[] = {
     { Py_tp_methods, writer_methods },
     { 0, NULL },
 };
-static PyType_Spec writer_spec = { "mica.core._Writer", sizeof(writer_object), 0, Py_TPFLAGS_DEFAULT, writer_slots };
+static PyType_Spec writer_spec = { "mica.core._Writer", sizeof(writer_object), 0,
+                                   Py_TPFLAGS_DEFAULT, writer_slots };
 
 /* ---- the module ---- */
 
 static PyMethodDef functions[] = {
-    { "_load_npy", load_npy, METH_VARARGS, "_load_npy(where, name, position, stream) -> (array, bytes used)" },
-    { "_load_safetensors", load_safetensors, METH_VARARGS, "_load_safetensors(where, name, position, stream) -> (dict, dict)" },
+    { "_load_npy", load_npy, METH_VARARGS,
+      "_load_npy(where, name, position, stream) -> (array, bytes used)" },
+    { "_load_safetensors", load_safetensors, METH_VARARGS,
+      "_load_safetensors(where, name, position, stream) -> (dict, dict)" },
     { "_save_npy", save_npy, METH_VARARGS, "_save_npy(path or write, array)" },
-    { "_save_safetensors", save_safetensors, METH_VARARGS, "_save_safetensors(path or write, arrays, metadata)" },
+    { "_save_safetensors", save_safetensors, METH_VARARGS,
+      "_save_safetensors(path or write, arrays, metadata)" },
     { NULL, NULL, 0, NULL },
 };
 
 int mica_py_io_functions(PyObject *module)
 {
-    static const char *const names[] = { "load", "save", "savez", "savez_compressed", "save_safetensors", "save_gguf" };
-    if (PyModule_AddFunctions(module, functions) < 0 || !mica_py_add_type(module, &writer_spec)) return -1;
+    static const char *const names[] = {
+        "load", "save", "savez", "savez_compressed", "save_safetensors", "save_gguf"
+    };
+    if (PyModule_AddFunctions(module, functions) < 0 || !mica_py_add_type(module, &writer_spec))
+        return -1;
     PyObject *files = PyImport_ImportModule("mica._files");
     int status = files ? 0 : -1;
     for (size_t i = 0; !status && i < sizeof names / sizeof *names; i++) {

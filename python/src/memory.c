@@ -26,7 +26,8 @@ static PyObject *clear_cache(PyObject *m, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *set_limit(PyObject *args, PyObject *keywords, const char *format, size_t (*set)(size_t))
+static PyObject *set_limit(PyObject *args, PyObject *keywords, const char *format,
+                           size_t (*set)(size_t))
 {
     static char *names[] = { "limit", NULL };
     PyObject *o;
@@ -34,7 +35,8 @@ static PyObject *set_limit(PyObject *args, PyObject *keywords, const char *forma
     size_t bytes = PyLong_Check(o) ? PyLong_AsSize_t(o) : (size_t)-1;
     if (!PyLong_Check(o) || PyErr_Occurred()) {
         PyErr_Clear();
-        return PyErr_Format(PyExc_TypeError, "[%s] limit must be a number of bytes, not %R", strchr(format, ':') + 1, o);
+        return PyErr_Format(PyExc_TypeError, "[%s] limit must be a number of bytes, not %R",
+                            strchr(format, ':') + 1, o);
     }
     return PyLong_FromSize_t(set(bytes));
 }
@@ -73,14 +75,16 @@ static int add_buffers(PyObject *o, mica__map *seen, size_t *bytes)
     }
     bool list = PyList_Check(o), tuple = PyTuple_Check(o);
     int status = 0;
-    if ((list || tuple || PyDict_Check(o)) && Py_EnterRecursiveCall(" while walking a tree")) return -1;
+    if ((list || tuple || PyDict_Check(o)) && Py_EnterRecursiveCall(" while walking a tree"))
+        return -1;
     if (list || tuple) {
         for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
             status = add_buffers(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), seen, bytes);
     } else if (PyDict_Check(o)) {
         PyObject *key, *value;
         Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value)) status = add_buffers(value, seen, bytes);
+        while (!status && PyDict_Next(o, &at, &key, &value))
+            status = add_buffers(value, seen, bytes);
     } else {
         return 0;
     }
@@ -99,17 +103,29 @@ static PyObject *get_array_buffer_size(PyObject *m, PyObject *args)
 
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
-    { "get_active_memory", get_active_memory, METH_NOARGS, "get_active_memory() -> int: bytes in use by arrays." },
-    { "get_peak_memory", get_peak_memory, METH_NOARGS, "get_peak_memory() -> int: the most bytes in use since the last reset." },
-    { "get_cache_memory", get_cache_memory, METH_NOARGS, "get_cache_memory() -> int: freed bytes that are kept for reuse." },
+    { "get_active_memory", get_active_memory, METH_NOARGS,
+      "get_active_memory() -> int: bytes in use by arrays." },
+    { "get_peak_memory", get_peak_memory, METH_NOARGS,
+      "get_peak_memory() -> int: the most bytes in use since the last reset." },
+    { "get_cache_memory", get_cache_memory, METH_NOARGS,
+      "get_cache_memory() -> int: freed bytes that are kept for reuse." },
     { "get_memory_limit", get_memory_limit, METH_NOARGS, "get_memory_limit() -> int: bytes." },
-    { "reset_peak_memory", reset_peak_memory, METH_NOARGS, "reset_peak_memory(): the peak becomes 0." },
-    { "clear_cache", clear_cache, METH_NOARGS, "clear_cache(): gives cached memory back to the system." },
-    { "set_memory_limit", KEYWORDS(set_memory_limit), METH_VARARGS | METH_KEYWORDS, "set_memory_limit(limit) -> int: sets bytes, returns the previous limit." },
-    { "set_cache_limit", KEYWORDS(set_cache_limit), METH_VARARGS | METH_KEYWORDS, "set_cache_limit(limit) -> int: sets bytes, returns the previous limit." },
-    { "set_wired_limit", KEYWORDS(set_wired_limit), METH_VARARGS | METH_KEYWORDS, "set_wired_limit(limit) -> int: nothing is wired on the CPU; returns 0." },
-    { "get_array_buffer_size", get_array_buffer_size, METH_VARARGS, "get_array_buffer_size(*trees) -> int: bytes behind the arrays, each buffer once." },
+    { "reset_peak_memory", reset_peak_memory, METH_NOARGS,
+      "reset_peak_memory(): the peak becomes 0." },
+    { "clear_cache", clear_cache, METH_NOARGS,
+      "clear_cache(): gives cached memory back to the system." },
+    { "set_memory_limit", KEYWORDS(set_memory_limit), METH_VARARGS | METH_KEYWORDS,
+      "set_memory_limit(limit) -> int: sets bytes, returns the previous limit." },
+    { "set_cache_limit", KEYWORDS(set_cache_limit), METH_VARARGS | METH_KEYWORDS,
+      "set_cache_limit(limit) -> int: sets bytes, returns the previous limit." },
+    { "set_wired_limit", KEYWORDS(set_wired_limit), METH_VARARGS | METH_KEYWORDS,
+      "set_wired_limit(limit) -> int: nothing is wired on the CPU; returns 0." },
+    { "get_array_buffer_size", get_array_buffer_size, METH_VARARGS,
+      "get_array_buffer_size(*trees) -> int: bytes behind the arrays, each buffer once." },
     { NULL, NULL, 0, NULL },
 };
 
-int mica_py_memory_functions(PyObject *module) { return PyModule_AddFunctions(module, functions); }
+int mica_py_memory_functions(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

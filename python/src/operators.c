@@ -4,13 +4,17 @@
 typedef mica_array *builder2(mica_scope *, mica_array *, mica_array *);
 typedef mica_array *builder1(mica_scope *, mica_array *);
 
-/* Operands that operators take. Sequences and text are mistakes that deserve a sentence; of anything else Python asks the other side. */
+/* Operands that operators take. Sequences and text are mistakes that deserve a sentence; of
+ * anything else Python asks the other side. */
 typedef enum acceptance { ACCEPTED, MISTAKE, UNKNOWN } acceptance;
 
 static acceptance accepts(PyObject *o)
 {
-    if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return ACCEPTED;
-    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o)) return MISTAKE;
+    if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o))
+        return ACCEPTED;
+    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) ||
+        PyDict_Check(o))
+        return MISTAKE;
     if (PyObject_HasAttrString(o, "__mlx_array__") || PyObject_CheckBuffer(o)) return ACCEPTED;
     return UNKNOWN;
 }
@@ -19,12 +23,15 @@ static PyObject *refuse(const char *what, PyObject *a, PyObject *b)
 {
     PyObject *other = mica_py_array(a) ? b : a;
     PyObject *name = PyType_GetName(Py_TYPE(other));
-    if (name) PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U.", what, name);
+    if (name)
+        PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U.", what,
+                     name);
     Py_XDECREF(name);
     return NULL;
 }
 
-/* The result of a builder on two Python operands, owned by the scope; NULL with an exception or a failed scope. */
+/* The result of a builder on two Python operands, owned by the scope; NULL with an exception or a
+ * failed scope. */
 static mica_array *combine(mica_scope *s, builder2 *f, PyObject *a, PyObject *b)
 {
     mica_array *x = mica_py_array(a), *y = mica_py_array(b);
@@ -63,27 +70,53 @@ static PyObject *in_place(const char *what, builder2 *f, PyObject *self, PyObjec
 static mica_array *divide_in_place(mica_scope *s, mica_array *a, mica_array *b)
 {
     if (!mica__is_inexact((mica_dtype)a->dtype))
-        return mica__error(s, MICA_EVALUE, "In-place division requires a floating array, not %s; write x = x / y",
+        return mica__error(s, MICA_EVALUE,
+                           "In-place division requires a floating array, not %s; write x = x / y",
                            mica_dtype_name((mica_dtype)a->dtype));
     return mica_divide(s, a, b);
 }
 
 /* Of the operators the reference raises ValueError, of the functions RuntimeError. */
-static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_array *a, mica_array *b)
+static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_array *a,
+                        mica_array *b)
 {
     mica_dtype d = mica__result_dtype((mica_array *[]){ a, b }, 2);
-    if (mica__is_inexact(d)) return mica__error(s, MICA_EVALUE, "Floating point types not allowed with %s: the operands promote to %s", symbol, mica_dtype_name(d));
+    if (mica__is_inexact(d))
+        return mica__error(s, MICA_EVALUE,
+                           "Floating point types not allowed with %s: the operands promote to %s",
+                           symbol, mica_dtype_name(d));
     return f(s, a, b);
 }
-static mica_array *bits_and(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_and, "&", a, b); }
-static mica_array *bits_or(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_or, "|", a, b); }
-static mica_array *bits_xor(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_bitwise_xor, "^", a, b); }
-static mica_array *bits_left(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_left_shift, "<<", a, b); }
-static mica_array *bits_right(mica_scope *s, mica_array *a, mica_array *b) { return bits(s, mica_right_shift, ">>", a, b); }
+static mica_array *bits_and(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return bits(s, mica_bitwise_and, "&", a, b);
+}
+static mica_array *bits_or(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return bits(s, mica_bitwise_or, "|", a, b);
+}
+static mica_array *bits_xor(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return bits(s, mica_bitwise_xor, "^", a, b);
+}
+static mica_array *bits_left(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return bits(s, mica_left_shift, "<<", a, b);
+}
+static mica_array *bits_right(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return bits(s, mica_right_shift, ">>", a, b);
+}
 
 #define OPERATOR(name, builder, what)                                                              \
-    static PyObject *op_##name(PyObject *a, PyObject *b) { return binary(what, builder, a, b); }   \
-    static PyObject *iop_##name(PyObject *a, PyObject *b) { return in_place(what, builder, a, b); }
+    static PyObject *op_##name(PyObject *a, PyObject *b)                                           \
+    {                                                                                              \
+        return binary(what, builder, a, b);                                                        \
+    }                                                                                              \
+    static PyObject *iop_##name(PyObject *a, PyObject *b)                                          \
+    {                                                                                              \
+        return in_place(what, builder, a, b);                                                      \
+    }
 OPERATOR(add, mica_add, "addition")
 OPERATOR(subtract, mica_subtract, "subtraction")
 OPERATOR(multiply, mica_multiply, "multiplication")
@@ -94,19 +127,28 @@ OPERATOR(or, bits_or, "bitwise or")
 OPERATOR(xor, bits_xor, "bitwise xor")
 OPERATOR(lshift, bits_left, "left shift")
 OPERATOR(rshift, bits_right, "right shift")
-static PyObject *op_divide(PyObject *a, PyObject *b) { return binary("division", mica_divide, a, b); }
-static PyObject *iop_divide(PyObject *a, PyObject *b) { return in_place("division", divide_in_place, a, b); }
+static PyObject *op_divide(PyObject *a, PyObject *b)
+{
+    return binary("division", mica_divide, a, b);
+}
+static PyObject *iop_divide(PyObject *a, PyObject *b)
+{
+    return in_place("division", divide_in_place, a, b);
+}
 
 static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    /* Small whole powers of floats are products: x**3 is three times cheaper to compute, and its derivative far more. */
+    /* Small whole powers of floats are products: x**3 is three times cheaper to compute, and its
+     * derivative far more. */
     long n = mica_py_array(a) && PyLong_CheckExact(b) ? PyLong_AsLong(b) : 0;
     if (n >= 2 && n <= 4 && mica_py_array(a)->dtype != MICA_BOOL) {
         mica_scope s;
         mica__scope_begin(&s, NULL);
         mica_array *x = mica_py_array(a), *square = mica_square(&s, x);
-        return mica_py_finish(&s, n == 2 ? square : n == 3 ? mica_multiply(&s, square, x) : mica_square(&s, square));
+        return mica_py_finish(&s, n == 2   ? square
+                                  : n == 3 ? mica_multiply(&s, square, x)
+                                           : mica_square(&s, square));
     }
     PyErr_Clear();
     return binary("power", mica_power, a, b);
@@ -132,7 +174,8 @@ static PyObject *op_matmul(PyObject *a, PyObject *b)
 {
     if (!mica_py_array(a) || !mica_py_array(b)) {
         PyObject *other = mica_py_array(a) ? b : a;
-        if (PyObject_CheckBuffer(other) || PyFloat_Check(other) || PyLong_Check(other)) return refuse("matmul", a, b);
+        if (PyObject_CheckBuffer(other) || PyFloat_Check(other) || PyLong_Check(other))
+            return refuse("matmul", a, b);
         Py_RETURN_NOTIMPLEMENTED;
     }
     return binary("matmul", mica_matmul, a, b);
@@ -148,10 +191,22 @@ static PyObject *unary(builder1 *f, PyObject *self)
     mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, f(&s, mica_py_array(self)));
 }
-static PyObject *op_negative(PyObject *a) { return unary(mica_negative, a); }
-static PyObject *op_absolute(PyObject *a) { return unary(mica_abs, a); }
-static PyObject *op_invert(PyObject *a) { return unary(mica_bitwise_invert, a); }
-static PyObject *op_positive(PyObject *a) { return mica_py_wrap(mica_py_array(a)); }
+static PyObject *op_negative(PyObject *a)
+{
+    return unary(mica_negative, a);
+}
+static PyObject *op_absolute(PyObject *a)
+{
+    return unary(mica_abs, a);
+}
+static PyObject *op_invert(PyObject *a)
+{
+    return unary(mica_bitwise_invert, a);
+}
+static PyObject *op_positive(PyObject *a)
+{
+    return mica_py_wrap(mica_py_array(a));
+}
 
 static int op_bool(PyObject *self)
 {
@@ -170,27 +225,40 @@ static PyObject *as_number(PyObject *self, PyObject *(*convert)(PyObject *))
     Py_DECREF(item);
     return number;
 }
-static PyObject *op_int(PyObject *self) { return as_number(self, PyNumber_Long); }
+static PyObject *op_int(PyObject *self)
+{
+    return as_number(self, PyNumber_Long);
+}
 /* Lists take integer arrays of one element as indices, as the reference's do. */
 static PyObject *op_index(PyObject *self)
 {
     mica_array *a = mica_py_array(self);
     if (mica__is_integer((mica_dtype)a->dtype) && a->ndim == 0) return mica_py_item(a);
-    return PyErr_Format(PyExc_TypeError, "only 0-d integer arrays can be an index, not shape %s of %s", mica__shape_text(mica__dims_of(a)),
-                        mica_dtype_name((mica_dtype)a->dtype));
+    return PyErr_Format(PyExc_TypeError,
+                        "only 0-d integer arrays can be an index, not shape %s of %s",
+                        mica__shape_text(mica__dims_of(a)), mica_dtype_name((mica_dtype)a->dtype));
 }
-static PyObject *op_float(PyObject *self) { return as_number(self, PyNumber_Float); }
+static PyObject *op_float(PyObject *self)
+{
+    return as_number(self, PyNumber_Float);
+}
 
 static PyObject *compare(PyObject *a, PyObject *b, int operation)
 {
-    static builder2 *const builders[] = { [Py_LT] = mica_less,         [Py_LE] = mica_less_equal, [Py_EQ] = mica_equal,
-                                          [Py_NE] = mica_not_equal,    [Py_GT] = mica_greater,    [Py_GE] = mica_greater_equal };
-    static const char *const names[] = { [Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equal",
-                                         [Py_NE] = "not equal", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal" };
+    static builder2 *const builders[] = {
+        [Py_LT] = mica_less,      [Py_LE] = mica_less_equal, [Py_EQ] = mica_equal,
+        [Py_NE] = mica_not_equal, [Py_GT] = mica_greater,    [Py_GE] = mica_greater_equal
+    };
+    static const char *const names[] = {
+        [Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equal",
+        [Py_NE] = "not equal", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal"
+    };
     acceptance other = accepts(b);
     bool equality = operation == Py_EQ || operation == Py_NE;
     if (b == Py_None && equality)
-        return PyErr_Format(PyExc_TypeError, "[%s] an array cannot be compared with None; write x is None", names[operation]);
+        return PyErr_Format(PyExc_TypeError,
+                            "[%s] an array cannot be compared with None; write x is None",
+                            names[operation]);
     if (other == MISTAKE && equality) return PyBool_FromLong(operation == Py_NE);
     return binary(names[operation], builders[operation], a, b);
 }

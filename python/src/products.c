@@ -11,14 +11,17 @@ static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
     Py_ssize_t n = PySequence_Check(o) ? PySequence_Size(o) : -1;
     if (n < 0 || PyUnicode_Check(o)) {
         PyErr_Clear();
-        PyErr_Format(PyExc_TypeError,
-                     "[tensordot] argument 'axes' is of type %s; accepted: int, pair of sequences of ints",
-                     mica_py_type_name(o));
+        PyErr_Format(
+            PyExc_TypeError,
+            "[tensordot] argument 'axes' is of type %s; accepted: int, pair of sequences of ints",
+            mica_py_type_name(o));
         return -1;
     }
     for (Py_ssize_t i = 0; i < n && i < 2; i++) {
         PyObject *one = PySequence_GetItem(o, i);
-        int status = one ? mica_py_dims("[tensordot] an element of argument 'axes'", s, one, false, &axes[i]) : -1;
+        int status =
+            one ? mica_py_dims("[tensordot] an element of argument 'axes'", s, one, false, &axes[i])
+                : -1;
         Py_XDECREF(one);
         if (status) return -1;
     }
@@ -33,12 +36,14 @@ PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "", "", "axes", "stream", NULL };
     PyObject *left, *right, *axes = NULL, *stream = Py_None;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O$O:tensordot", names, &left, &right, &axes, &stream))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O$O:tensordot", names, &left, &right,
+                                     &axes, &stream))
         return NULL;
     mica_array *a = mica_py_array(left), *b = mica_py_array(right);
     if (!a || !b)
-        return PyErr_Format(PyExc_TypeError, "[tensordot] argument '%s' is of type %s; accepted: array", a ? "b" : "a",
-                            mica_py_type_name(a ? right : left));
+        return PyErr_Format(PyExc_TypeError,
+                            "[tensordot] argument '%s' is of type %s; accepted: array",
+                            a ? "b" : "a", mica_py_type_name(a ? right : left));
     if (mica_py_stream(stream, &on) < 0) return NULL;
     mica_scope s;
     mica__scope_begin(&s, on);
@@ -76,7 +81,8 @@ PyObject *mica_py_einsum_path(PyObject *m, PyObject *args)
     Py_ssize_t count = PyTuple_Size(args);
     PyObject *subscripts = count ? PyTuple_GetItem(args, 0) : NULL;
     if (!subscripts || !PyUnicode_Check(subscripts))
-        return PyErr_Format(PyExc_TypeError, "[einsum_path] argument 'subscripts' is %s; accepted: str",
+        return PyErr_Format(PyExc_TypeError,
+                            "[einsum_path] argument 'subscripts' is %s; accepted: str",
                             subscripts ? mica_py_type_name(subscripts) : "missing");
     const char *text = PyUnicode_AsUTF8AndSize(subscripts, NULL);
     if (!text) return NULL;
@@ -86,13 +92,15 @@ PyObject *mica_py_einsum_path(PyObject *m, PyObject *args)
     PyObject *result = NULL;
     for (Py_ssize_t i = 1; at && i < count; i++)
         if (!(at[i - 1] = mica_py_array(PyTuple_GetItem(args, i)))) {
-            PyErr_Format(PyExc_TypeError, "[einsum_path] operand %zd is of type %s; accepted: array", i - 1,
+            PyErr_Format(PyExc_TypeError,
+                         "[einsum_path] operand %zd is of type %s; accepted: array", i - 1,
                          mica_py_type_name(PyTuple_GetItem(args, i)));
             at = NULL;
         }
     mica__einsum e;
     mica__einsum_step *steps;
-    if (at && mica__einsum_parse(&s, "einsum_path", text, (mica_arrays){ (size_t)count - 1, at }, &e)) {
+    if (at &&
+        mica__einsum_parse(&s, "einsum_path", text, (mica_arrays){ (size_t)count - 1, at }, &e)) {
         size_t n = mica__einsum_plan(&s, &e, &steps);
         const char *cost = n ? mica__einsum_describe(&s, &e, n, steps) : NULL;
         if (cost) result = Py_BuildValue("(Ns)", step_list(n, e.n, steps), cost);

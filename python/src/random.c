@@ -1,4 +1,5 @@
-/* The random state of each thread: one key, which every draw without a key splits. The functions are rows of the table. */
+/* The random state of each thread: one key, which every draw without a key splits. The functions
+ * are rows of the table. */
 #include "array.h"
 
 #include <time.h>
@@ -22,7 +23,8 @@ static int set_key(mica_array *key)
 {
     PyObject *dict = PyThreadState_GetDict(), *o = key ? mica_py_wrap(key) : NULL;
     if (!dict || !o) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "[random] this thread has no state");
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_RuntimeError, "[random] this thread has no state");
         Py_XDECREF(o);
         return -1;
     }
@@ -43,7 +45,8 @@ static mica_array *get_key(mica_scope *s)
     return key && set_key(key) == 0 ? key : NULL;
 }
 
-/* The split of a key that is at hand, computed at once: a program that draws and never evaluates would else grow a chain of splits. */
+/* The split of a key that is at hand, computed at once: a program that draws and never evaluates
+ * would else grow a chain of splits. */
 static mica_array *split_now(mica_scope *s, const mica_array *key, mica_array **second)
 {
     uint32_t words[2], a[2], b[2];
@@ -62,7 +65,8 @@ mica_array *mica_py_next_key(mica_scope *s)
         return state && draw && set_key(state) == 0 ? draw : NULL;
     }
     mica_array *pair = key ? mica_random_split(s, key, 2) : NULL;
-    mica_array *first = pair ? mica__row(s, pair, 0) : NULL, *second = first ? mica__row(s, pair, 1) : NULL;
+    mica_array *first = pair ? mica__row(s, pair, 0) : NULL,
+               *second = first ? mica__row(s, pair, 1) : NULL;
     return second && set_key(first) == 0 ? second : NULL;
 }
 
@@ -83,14 +87,16 @@ static PyObject *state_get(PyObject *self, PyObject *unused)
 static PyObject *state_item(PyObject *self, Py_ssize_t i)
 {
     if (i == 0) return state_get(self, NULL);
-    return PyErr_Format(PyExc_IndexError, "[random.state] index %zd is out of range: the state holds one key", i);
+    return PyErr_Format(PyExc_IndexError,
+                        "[random.state] index %zd is out of range: the state holds one key", i);
 }
 static PyObject *state_set(PyObject *self, PyObject *o)
 {
     (void)self;
     mica_array *key = mica_py_array(o);
     if (!key || key->dtype != MICA_UINT32 || key->size != 2)
-        return PyErr_Format(PyExc_ValueError, "[random.state] a key is a uint32 array of shape (2,)");
+        return PyErr_Format(PyExc_ValueError,
+                            "[random.state] a key is a uint32 array of shape (2,)");
     if (set_key(key) < 0) return NULL;
     Py_RETURN_NONE;
 }
@@ -110,10 +116,17 @@ static PyMethodDef state_methods[] = {
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot state_slots[] = {
-    { Py_tp_doc, "The calling thread's random key, as a list of one." }, { Py_sq_length, state_length }, { Py_sq_item, state_item },
-    { Py_sq_ass_item, state_assign }, { Py_tp_iter, PySeqIter_New }, { Py_tp_methods, state_methods }, { 0, NULL },
+    { Py_tp_doc, "The calling thread's random key, as a list of one." },
+    { Py_sq_length, state_length },
+    { Py_sq_item, state_item },
+    { Py_sq_ass_item, state_assign },
+    { Py_tp_iter, PySeqIter_New },
+    { Py_tp_methods, state_methods },
+    { 0, NULL },
 };
-static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, state_slots };
+static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObject), 0,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                  state_slots };
 
 /* A seed of 64 bits without sign; false with TypeError. */
 static bool seed_of(const char *name, PyObject *o, uint64_t *out)
@@ -157,23 +170,32 @@ static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
     PyObject *x, *given = Py_None, *stream = Py_None;
     int axis = 0;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|iOO:permutation", names, &x, &axis, &given, &stream) || mica_py_stream(stream, &on) < 0) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|iOO:permutation", names, &x, &axis, &given,
+                                     &stream) ||
+        mica_py_stream(stream, &on) < 0)
+        return NULL;
     mica_scope s;
     mica__scope_begin(&s, on);
     mica_array *a = mica_py_array(x), *k = NULL, *result = NULL;
     int64_t n = 0;
-    if (given != Py_None && !(k = mica_py_array(given))) PyErr_SetString(PyExc_TypeError, "[permutation] argument 'key' must be an array or None");
-    else if (!a && mica_py_int("[permutation] argument 'x'", x, &n) == 0 && n < 0) PyErr_Format(PyExc_ValueError, "[permutation] n must not be negative, not %R", x);
+    if (given != Py_None && !(k = mica_py_array(given)))
+        PyErr_SetString(PyExc_TypeError, "[permutation] argument 'key' must be an array or None");
+    else if (!a && mica_py_int("[permutation] argument 'x'", x, &n) == 0 && n < 0)
+        PyErr_Format(PyExc_ValueError, "[permutation] n must not be negative, not %R", x);
     if (!PyErr_Occurred() && !k) k = mica_py_next_key(&s);
-    if (k) result = a ? mica_random_permutation(&s, a, axis, k) : mica_random_permutation_of(&s, n, k);
+    if (k)
+        result = a ? mica_random_permutation(&s, a, axis, k) : mica_random_permutation_of(&s, n, k);
     return mica_py_finish(&s, result);
 }
 
 static PyMethodDef functions[] = {
-    { "key", key, METH_O, "key(seed)\n--\n\nA random key, uint32 of shape (2,), from an int of 64 bits." },
+    { "key", key, METH_O,
+      "key(seed)\n--\n\nA random key, uint32 of shape (2,), from an int of 64 bits." },
     { "permutation", (PyCFunction)(void (*)(void))permutation, METH_VARARGS | METH_KEYWORDS,
-      "permutation(x, axis=0, key=None, stream=None)\n--\n\nA random order of 0 .. x - 1, or of an array's slices along an axis." },
-    { "seed", seed, METH_O, "seed(seed)\n--\n\nSet the calling thread's random key from an int of 64 bits." },
+      "permutation(x, axis=0, key=None, stream=None)\n--\n\nA random order of 0 .. x - 1, or of an "
+      "array's slices along an axis." },
+    { "seed", seed, METH_O,
+      "seed(seed)\n--\n\nSet the calling thread's random key from an int of 64 bits." },
     { NULL, NULL, 0, NULL },
 };
 

@@ -50,7 +50,8 @@ static bool is(text t, const char *word)
     return t.n == strlen(word) && memcmp(t.at, word, t.n) == 0;
 }
 
-/* Cuts the text before the first `mark` outside brackets and quotes; false when there is none and all was taken. */
+/* Cuts the text before the first `mark` outside brackets and quotes; false when there is none and
+ * all was taken. */
 static bool cut(text *rest, char mark, text *out)
 {
     int depth = 0;

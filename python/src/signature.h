@@ -1,4 +1,5 @@
-/* The parameters of a table function, parsed once from its signature text (the grammar stands in func.def). */
+/* The parameters of a table function, parsed once from its signature text (the grammar stands in
+ * func.def). */
 #ifndef MICA_PY_SIGNATURE_H
 #define MICA_PY_SIGNATURE_H
 
@@ -28,15 +29,16 @@ typedef enum mica_kind {
 } mica_kind;
 
 typedef struct mica_parameter {
-    PyObject *name;      /* interned */
-    PyObject *number;    /* default of an operand: converted anew by each call; or NULL */
-    mica__value value;   /* default, when has_default and not `number` */
-    mica__value none;    /* what None stands for, when accepts_none */
+    PyObject *name;    /* interned */
+    PyObject *number;  /* default of an operand: converted anew by each call; or NULL */
+    mica__value value; /* default, when has_default and not `number` */
+    mica__value none;  /* what None stands for, when accepts_none */
     mica_kind kind;
     bool accepts_none;
     bool has_default;
-    bool apart;          /* an operand whose type has nothing to do with the others': `condition`, `offset` */
-    char *default_text;  /* as in Python; NULL without default */
+    bool
+        apart; /* an operand whose type has nothing to do with the others': `condition`, `offset` */
+    char *default_text; /* as in Python; NULL without default */
 } mica_parameter;
 
 /* A callable function. */
@@ -49,14 +51,15 @@ typedef struct mica_row {
     int positional;      /* those that may be given by position */
     bool variadic;       /* all positional arguments from parameter `spread` on make that one */
     int spread;
-    bool several;        /* returns a list or tuple */
+    bool several; /* returns a list or tuple */
     bool tuple;
     bool bare; /* several, but one alone is returned itself */
     PyMethodDef method;
     mica_parameter at[]; /* n + 1 */
 } mica_row;
 
-/* Parses a function's signature. The row lives as long as the process. NULL and SystemError for text that does not follow the grammar. */
+/* Parses a function's signature. The row lives as long as the process. NULL and SystemError for
+ * text that does not follow the grammar. */
 mica_row *mica_row_parse(const mica__function *function);
 /* "array, int, None": for messages. The text is static. */
 const char *mica_kind_accepts(mica_kind kind);

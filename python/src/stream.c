@@ -7,20 +7,17 @@
 #include "runtime/runtime.h"
 
 typedef struct device_object {
-    PyObject_HEAD
-    int type; /* 0 cpu, 1 gpu */
+    PyObject_HEAD int type; /* 0 cpu, 1 gpu */
     int index;
 } device_object;
 
 typedef struct stream_object {
-    PyObject_HEAD
-    mica_stream *stream; /* NULL in a ThreadLocalStream: resolved by each thread */
+    PyObject_HEAD mica_stream *stream; /* NULL in a ThreadLocalStream: resolved by each thread */
     int index;
 } stream_object;
 
 typedef struct context_object {
-    PyObject_HEAD
-    mica_stream *stream, *previous;
+    PyObject_HEAD mica_stream *stream, *previous;
 } context_object;
 
 static PyTypeObject *device_type, *stream_type, *local_type, *context_type;
@@ -44,7 +41,10 @@ static PyObject *make_stream(mica_stream *s)
     return (PyObject *)o;
 }
 
-static int kind_of(PyObject *o) { return o == kinds[0] ? 0 : o == kinds[1] ? 1 : -1; }
+static int kind_of(PyObject *o)
+{
+    return o == kinds[0] ? 0 : o == kinds[1] ? 1 : -1;
+}
 
 /* Type and index of a Device or DeviceType; -1 with TypeError. */
 static int device_of(PyObject *o, int *index)
@@ -57,7 +57,9 @@ static int device_of(PyObject *o, int *index)
         return ((device_object *)o)->type;
     }
     PyObject *name = PyType_GetName(Py_TYPE(o));
-    if (name) PyErr_Format(PyExc_TypeError, "a device is needed: mx.cpu, mx.gpu or a Device, not %U", name);
+    if (name)
+        PyErr_Format(PyExc_TypeError, "a device is needed: mx.cpu, mx.gpu or a Device, not %U",
+                     name);
     Py_XDECREF(name);
     return -1;
 }
@@ -65,7 +67,9 @@ static int device_of(PyObject *o, int *index)
 static int need_cpu(const char *what, int type, int index)
 {
     if (type == 0 && index == 0) return 0;
-    if (type == 0) PyErr_Format(PyExc_IndexError, "[%s] there is one CPU device, with index 0, not %d", what, index);
+    if (type == 0)
+        PyErr_Format(PyExc_IndexError, "[%s] there is one CPU device, with index 0, not %d", what,
+                     index);
     else PyErr_Format(PyExc_ValueError, "[%s] Cannot use gpu: no GPU backend is available", what);
     return -1;
 }
@@ -120,8 +124,10 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     static char *names[] = { "type", "index", NULL };
     PyObject *kind;
     int index = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i:Device", names, &kind, &index)) return NULL;
-    if (kind_of(kind) < 0) return PyErr_Format(PyExc_TypeError, "[Device] type must be mx.cpu or mx.gpu");
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i:Device", names, &kind, &index))
+        return NULL;
+    if (kind_of(kind) < 0)
+        return PyErr_Format(PyExc_TypeError, "[Device] type must be mx.cpu or mx.gpu");
     return make_device(kind_of(kind), index);
 }
 static void plain_dealloc(PyObject *self)
@@ -143,47 +149,69 @@ static PyObject *device_compare(PyObject *a, PyObject *b, int operation)
     device_object *d = (device_object *)a;
     return PyBool_FromLong((other == d->type && index == d->index) == (operation == Py_EQ));
 }
-static Py_hash_t device_hash(PyObject *self) { return ((device_object *)self)->type * 64 + ((device_object *)self)->index; }
+static Py_hash_t device_hash(PyObject *self)
+{
+    return ((device_object *)self)->type * 64 + ((device_object *)self)->index;
+}
 static PyObject *device_kind(PyObject *self, void *unused)
 {
     (void)unused;
     Py_INCREF(kinds[((device_object *)self)->type]);
     return kinds[((device_object *)self)->type];
 }
-static PyGetSetDef device_getters[] = { { "type", device_kind, NULL, "mx.cpu or mx.gpu.", NULL }, { NULL, NULL, NULL, NULL, NULL } };
+static PyGetSetDef device_getters[] = { { "type", device_kind, NULL, "mx.cpu or mx.gpu.", NULL },
+                                        { NULL, NULL, NULL, NULL, NULL } };
 static PyType_Slot device_slots[] = {
-    { Py_tp_doc, "Device(type, index=0)" }, { Py_tp_new, device_new }, { Py_tp_dealloc, plain_dealloc }, { Py_tp_repr, device_repr },
-    { Py_tp_richcompare, device_compare }, { Py_tp_hash, device_hash }, { Py_tp_getset, device_getters }, { 0, NULL },
+    { Py_tp_doc, "Device(type, index=0)" }, { Py_tp_new, device_new },
+    { Py_tp_dealloc, plain_dealloc },       { Py_tp_repr, device_repr },
+    { Py_tp_richcompare, device_compare },  { Py_tp_hash, device_hash },
+    { Py_tp_getset, device_getters },       { 0, NULL },
 };
-static PyType_Spec device_spec = { "mica.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT, device_slots };
+static PyType_Spec device_spec = { "mica.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT,
+                                   device_slots };
 
 /* ---- Stream ---- */
 
 static PyObject *stream_repr(PyObject *self)
 {
-    return PyUnicode_FromFormat("%s(Device(cpu, 0), %d)", Py_TYPE(self) == stream_type ? "Stream" : "ThreadLocalStream",
+    return PyUnicode_FromFormat("%s(Device(cpu, 0), %d)",
+                                Py_TYPE(self) == stream_type ? "Stream" : "ThreadLocalStream",
                                 ((stream_object *)self)->index);
 }
 static PyObject *stream_compare(PyObject *a, PyObject *b, int operation)
 {
     if ((operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
-    bool same = Py_TYPE(a) == Py_TYPE(b) && ((stream_object *)a)->index == ((stream_object *)b)->index;
+    bool same =
+        Py_TYPE(a) == Py_TYPE(b) && ((stream_object *)a)->index == ((stream_object *)b)->index;
     return PyBool_FromLong(same == (operation == Py_EQ));
 }
-static Py_hash_t stream_hash(PyObject *self) { return ((stream_object *)self)->index; }
+static Py_hash_t stream_hash(PyObject *self)
+{
+    return ((stream_object *)self)->index;
+}
 static PyObject *stream_device(PyObject *self, void *unused)
 {
     (void)self, (void)unused;
     return make_device(0, 0);
 }
-static PyGetSetDef stream_getters[] = { { "device", stream_device, NULL, "The device it runs on.", NULL }, { NULL, NULL, NULL, NULL, NULL } };
+static PyGetSetDef stream_getters[] = { { "device", stream_device, NULL, "The device it runs on.",
+                                          NULL },
+                                        { NULL, NULL, NULL, NULL, NULL } };
 static PyType_Slot stream_slots[] = {
-    { Py_tp_doc, "A queue of work on a device." }, { Py_tp_dealloc, plain_dealloc }, { Py_tp_repr, stream_repr },
-    { Py_tp_richcompare, stream_compare }, { Py_tp_hash, stream_hash }, { Py_tp_getset, stream_getters }, { 0, NULL },
+    { Py_tp_doc, "A queue of work on a device." },
+    { Py_tp_dealloc, plain_dealloc },
+    { Py_tp_repr, stream_repr },
+    { Py_tp_richcompare, stream_compare },
+    { Py_tp_hash, stream_hash },
+    { Py_tp_getset, stream_getters },
+    { 0, NULL },
 };
-static PyType_Spec stream_spec = { "mica.core.Stream", sizeof(stream_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, stream_slots };
+static PyType_Spec stream_spec = { "mica.core.Stream", sizeof(stream_object), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                   stream_slots };
 static PyType_Spec local_spec = { "mica.core.ThreadLocalStream", sizeof(stream_object), 0,
-                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, stream_slots };
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                  stream_slots };
 
 /* ---- StreamContext ---- */
 
@@ -193,7 +221,8 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     PyObject *o;
     mica_stream *s;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:StreamContext", names, &o)) return NULL;
-    if (o == Py_None) return PyErr_Format(PyExc_TypeError, "[stream] a stream or device is needed, not None");
+    if (o == Py_None)
+        return PyErr_Format(PyExc_TypeError, "[stream] a stream or device is needed, not None");
     if (mica_py_stream(o, &s) < 0) return NULL;
     context_object *c = PyObject_New(context_object, type);
     if (!c) return NULL;
@@ -215,10 +244,17 @@ static PyObject *context_exit(PyObject *self, PyObject *args)
     mica_set_default_stream(((context_object *)self)->previous);
     Py_RETURN_NONE;
 }
-static PyMethodDef context_methods[] = { { "__enter__", context_enter, METH_NOARGS, NULL }, { "__exit__", context_exit, METH_VARARGS, NULL }, { NULL, NULL, 0, NULL } };
-static PyType_Slot context_slots[] = { { Py_tp_doc, "StreamContext(s): makes s the default inside `with`." }, { Py_tp_new, context_new },
-                                       { Py_tp_dealloc, plain_dealloc }, { Py_tp_methods, context_methods }, { 0, NULL } };
-static PyType_Spec context_spec = { "mica.core.StreamContext", sizeof(context_object), 0, Py_TPFLAGS_DEFAULT, context_slots };
+static PyMethodDef context_methods[] = { { "__enter__", context_enter, METH_NOARGS, NULL },
+                                         { "__exit__", context_exit, METH_VARARGS, NULL },
+                                         { NULL, NULL, 0, NULL } };
+static PyType_Slot context_slots[] = { { Py_tp_doc,
+                                         "StreamContext(s): makes s the default inside `with`." },
+                                       { Py_tp_new, context_new },
+                                       { Py_tp_dealloc, plain_dealloc },
+                                       { Py_tp_methods, context_methods },
+                                       { 0, NULL } };
+static PyType_Spec context_spec = { "mica.core.StreamContext", sizeof(context_object), 0,
+                                    Py_TPFLAGS_DEFAULT, context_slots };
 
 /* ---- functions ---- */
 
@@ -245,7 +281,8 @@ static PyObject *set_default_stream(PyObject *m, PyObject *o)
 {
     (void)m;
     mica_stream *s;
-    if (Py_TYPE(o) != stream_type && Py_TYPE(o) != local_type) return PyErr_Format(PyExc_TypeError, "[set_default_stream] a Stream is needed");
+    if (Py_TYPE(o) != stream_type && Py_TYPE(o) != local_type)
+        return PyErr_Format(PyExc_TypeError, "[set_default_stream] a Stream is needed");
     if (mica_py_stream(o, &s) < 0) return NULL;
     mica_set_default_stream(s);
     Py_RETURN_NONE;
@@ -277,12 +314,12 @@ static PyObject *synchronize(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "stream", NULL };
     PyObject *o = Py_None;
     mica_stream *s;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o) || mica_py_stream(o, &s) < 0) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o) ||
+        mica_py_stream(o, &s) < 0)
+        return NULL;
     int status;
-    Py_BEGIN_ALLOW_THREADS
-    status = mica_synchronize(s);
-    Py_END_ALLOW_THREADS
-    if (status) return mica_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS status = mica_synchronize(s);
+    Py_END_ALLOW_THREADS if (status) return mica_py_raise(status);
     Py_RETURN_NONE;
 }
 static PyObject *clear_streams(PyObject *m, PyObject *unused)
@@ -319,7 +356,8 @@ static PyObject *device_info(PyObject *m, PyObject *args)
     static const char *const levels[] = { "portable", "x86-64-v3", "x86-64-v4" };
     int level = (int)mica__isa_level();
     if (type) return PyDict_New();
-    return Py_BuildValue("{s:s,s:s}", "device_name", "cpu", "architecture", levels[level < 3 ? level : 2]);
+    return Py_BuildValue("{s:s,s:s}", "device_name", "cpu", "architecture",
+                         levels[level < 3 ? level : 2]);
 }
 
 static PyObject *no_device(PyObject *m, PyObject *unused)
@@ -333,25 +371,39 @@ static PyObject *no_capture(PyObject *m, PyObject *args)
     (void)m, (void)args;
     Py_RETURN_NONE;
 }
-static PyMethodDef no_cuda[] = { { "is_available", no_device, METH_NOARGS, "is_available() -> bool: whether there is a CUDA device." }, { NULL, NULL, 0, NULL } };
+static PyMethodDef no_cuda[] = { { "is_available", no_device, METH_NOARGS,
+                                   "is_available() -> bool: whether there is a CUDA device." },
+                                 { NULL, NULL, 0, NULL } };
 static PyMethodDef no_metal[] = {
-    { "is_available", no_device, METH_NOARGS, "is_available() -> bool: whether there is a Metal device." },
-    { "start_capture", no_capture, METH_VARARGS, "start_capture(path): nothing is captured without a Metal device." },
-    { "stop_capture", no_capture, METH_VARARGS, "stop_capture(): nothing is captured without a Metal device." },
+    { "is_available", no_device, METH_NOARGS,
+      "is_available() -> bool: whether there is a Metal device." },
+    { "start_capture", no_capture, METH_VARARGS,
+      "start_capture(path): nothing is captured without a Metal device." },
+    { "stop_capture", no_capture, METH_VARARGS,
+      "stop_capture(): nothing is captured without a Metal device." },
     { NULL, NULL, 0, NULL },
 };
 
 static PyMethodDef functions[] = {
-    { "device_info", device_info, METH_VARARGS, "device_info(device=None) -> dict: name and architecture; empty where there is no such device." },
+    { "device_info", device_info, METH_VARARGS,
+      "device_info(device=None) -> dict: name and architecture; empty where there is no such "
+      "device." },
     { "default_device", default_device, METH_NOARGS, "default_device() -> Device" },
-    { "set_default_device", set_default_device, METH_O, "set_default_device(device)\n\nRaises ValueError where there is no such device." },
-    { "default_stream", default_stream, METH_O, "default_stream(device) -> Stream: of the calling thread." },
-    { "set_default_stream", set_default_stream, METH_O, "set_default_stream(stream): for the calling thread." },
+    { "set_default_device", set_default_device, METH_O,
+      "set_default_device(device)\n\nRaises ValueError where there is no such device." },
+    { "default_stream", default_stream, METH_O,
+      "default_stream(device) -> Stream: of the calling thread." },
+    { "set_default_stream", set_default_stream, METH_O,
+      "set_default_stream(stream): for the calling thread." },
     { "new_stream", new_stream, METH_O, "new_stream(device) -> Stream" },
-    { "new_thread_unsafe_stream", new_stream, METH_O, "new_thread_unsafe_stream(device) -> Stream: usable from any thread." },
-    { "new_thread_local_stream", new_thread_local_stream, METH_O, "new_thread_local_stream(device) -> ThreadLocalStream: one stream a thread." },
-    { "synchronize", (PyCFunction)(void (*)(void))synchronize, METH_VARARGS | METH_KEYWORDS, "synchronize(stream=None): waits until the stream has no work." },
-    { "clear_streams", clear_streams, METH_NOARGS, "clear_streams(): the calling thread goes back to the process's default stream." },
+    { "new_thread_unsafe_stream", new_stream, METH_O,
+      "new_thread_unsafe_stream(device) -> Stream: usable from any thread." },
+    { "new_thread_local_stream", new_thread_local_stream, METH_O,
+      "new_thread_local_stream(device) -> ThreadLocalStream: one stream a thread." },
+    { "synchronize", (PyCFunction)(void (*)(void))synchronize, METH_VARARGS | METH_KEYWORDS,
+      "synchronize(stream=None): waits until the stream has no work." },
+    { "clear_streams", clear_streams, METH_NOARGS,
+      "clear_streams(): the calling thread goes back to the process's default stream." },
     { "is_available", is_available, METH_O, "is_available(device) -> bool" },
     { "device_count", device_count, METH_O, "device_count(device_type) -> int" },
     { "stream", stream, METH_O, "stream(s) -> StreamContext: makes s the default inside `with`." },
@@ -360,8 +412,10 @@ static PyMethodDef functions[] = {
 
 int mica_py_stream_types(PyObject *module)
 {
-    PyObject *enums = PyImport_ImportModule("enum"), *members = Py_BuildValue("{s:i,s:i}", "cpu", 0, "gpu", 1);
-    PyObject *type = enums && members ? PyObject_CallMethod(enums, "Enum", "sO", "DeviceType", members) : NULL;
+    PyObject *enums = PyImport_ImportModule("enum"),
+             *members = Py_BuildValue("{s:i,s:i}", "cpu", 0, "gpu", 1);
+    PyObject *type =
+        enums && members ? PyObject_CallMethod(enums, "Enum", "sO", "DeviceType", members) : NULL;
     mica_py_plain_repr(enums, type);
     Py_XDECREF(enums);
     Py_XDECREF(members);
@@ -372,11 +426,18 @@ int mica_py_stream_types(PyObject *module)
     kinds[0] = PyObject_GetAttrString(type, "cpu");
     kinds[1] = PyObject_GetAttrString(type, "gpu");
     Py_DECREF(type);
-    if (!kinds[0] || !kinds[1] || PyModule_AddObjectRef(module, "cpu", kinds[0]) < 0 || PyModule_AddObjectRef(module, "gpu", kinds[1]) < 0) return -1;
-    if (!(device_type = mica_py_add_type(module, &device_spec)) || !(stream_type = mica_py_add_type(module, &stream_spec)) ||
-        !(local_type = mica_py_add_type(module, &local_spec)) || !(context_type = mica_py_add_type(module, &context_spec)))
+    if (!kinds[0] || !kinds[1] || PyModule_AddObjectRef(module, "cpu", kinds[0]) < 0 ||
+        PyModule_AddObjectRef(module, "gpu", kinds[1]) < 0)
         return -1;
-    PyObject *cuda = mica_py_submodule(module, "cuda"), *metal = cuda ? mica_py_submodule(module, "metal") : NULL;
-    if (!metal || PyModule_AddFunctions(cuda, no_cuda) < 0 || PyModule_AddFunctions(metal, no_metal) < 0) return -1;
+    if (!(device_type = mica_py_add_type(module, &device_spec)) ||
+        !(stream_type = mica_py_add_type(module, &stream_spec)) ||
+        !(local_type = mica_py_add_type(module, &local_spec)) ||
+        !(context_type = mica_py_add_type(module, &context_spec)))
+        return -1;
+    PyObject *cuda = mica_py_submodule(module, "cuda"),
+             *metal = cuda ? mica_py_submodule(module, "metal") : NULL;
+    if (!metal || PyModule_AddFunctions(cuda, no_cuda) < 0 ||
+        PyModule_AddFunctions(metal, no_metal) < 0)
+        return -1;
     return PyModule_AddFunctions(module, functions);
 }

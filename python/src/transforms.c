@@ -1,4 +1,5 @@
-/* What the transformations in mica/_transforms.py are made of: tracing, walking, trees, programs. */
+/* What the transformations in mica/_transforms.py are made of: tracing, walking, trees, programs.
+ */
 #include "array.h"
 
 #include "autodiff/custom.h"
@@ -6,11 +7,15 @@
 
 static _Thread_local int transforming; /* open transformations of this thread */
 
-bool mica_py_transforming(void) { return transforming > 0; }
+bool mica_py_transforming(void)
+{
+    return transforming > 0;
+}
 
 /* ---- lists of arrays ---- */
 
-/* The arrays of a list; NULL entries for None where `optional`. Memory of the scope. NULL and an exception on failure. */
+/* The arrays of a list; NULL entries for None where `optional`. Memory of the scope. NULL and an
+ * exception on failure. */
 static mica_array **arrays_of(mica_scope *s, PyObject *list, bool optional, size_t *n)
 {
     if (!PyList_Check(list)) {
@@ -59,7 +64,8 @@ static PyObject *trace_begin(PyObject *m, PyObject *list)
     size_t n;
     mica__scope_begin(&s, NULL);
     mica_array **a = arrays_of(&s, list, false, &n), **tracers = NULL;
-    if (a && (tracers = mica__scope_alloc(&s, (n + 1) * sizeof *tracers)) && !mica__trace_begin(&s, a, n, tracers))
+    if (a && (tracers = mica__scope_alloc(&s, (n + 1) * sizeof *tracers)) &&
+        !mica__trace_begin(&s, a, n, tracers))
         mica__trace_end(NULL, 0);
     else if (tracers) transforming++;
     PyObject *result = finish_list(&s, tracers, n);
@@ -89,10 +95,14 @@ static PyObject *pull_back(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n = 0, k = 0, t = 0;
     mica__scope_begin(&s, NULL);
-    mica_array **r = arrays_of(&s, results, false, &n), **c = r ? arrays_of(&s, cotangents, true, &k) : NULL;
+    mica_array **r = arrays_of(&s, results, false, &n),
+               **c = r ? arrays_of(&s, cotangents, true, &k) : NULL;
     mica_array **x = c ? arrays_of(&s, tracers, false, &t) : NULL, **g = NULL;
-    if (x && k != n) PyErr_Format(PyExc_ValueError, "[vjp] Number of cotangents %zu does not match number of outputs %zu.", k, n);
-    else if (x && (g = mica__scope_alloc(&s, (t + 1) * sizeof *g))) mica__pull_back(&s, r, c, n, x, t, g);
+    if (x && k != n)
+        PyErr_Format(PyExc_ValueError,
+                     "[vjp] Number of cotangents %zu does not match number of outputs %zu.", k, n);
+    else if (x && (g = mica__scope_alloc(&s, (t + 1) * sizeof *g)))
+        mica__pull_back(&s, r, c, n, x, t, g);
     return finish_list(&s, g, t);
 }
 
@@ -104,9 +114,11 @@ static PyObject *push_forward(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n = 0, t = 0, k = 0;
     mica__scope_begin(&s, NULL);
-    mica_array **r = arrays_of(&s, results, false, &n), **x = r ? arrays_of(&s, tracers, false, &t) : NULL;
+    mica_array **r = arrays_of(&s, results, false, &n),
+               **x = r ? arrays_of(&s, tracers, false, &t) : NULL;
     mica_array **v = x ? arrays_of(&s, tangents, true, &k) : NULL, **out = NULL;
-    if (v && (out = mica__scope_alloc(&s, (n + 1) * sizeof *out))) mica__push_forward(&s, r, n, x, v, t, out);
+    if (v && (out = mica__scope_alloc(&s, (n + 1) * sizeof *out)))
+        mica__push_forward(&s, r, n, x, v, t, out);
     return finish_list(&s, out, n);
 }
 
@@ -124,7 +136,8 @@ static int *axes_of(mica_scope *s, PyObject *list)
     return axes;
 }
 
-/* _batch_begin(arrays, axes) -> (placeholders, arrays with the batch axis in front). axes are normalised ints or None. */
+/* _batch_begin(arrays, axes) -> (placeholders, arrays with the batch axis in front). axes are
+ * normalised ints or None. */
 static PyObject *batch_begin(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -159,11 +172,14 @@ static PyObject *batch_end(PyObject *m, PyObject *args)
     (void)m;
     PyObject *results, *holders, *fronted, *axis_list, *out_list;
     long long batch;
-    if (!PyArg_ParseTuple(args, "OOOOLO:_batch_end", &results, &holders, &fronted, &axis_list, &batch, &out_list)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOOLO:_batch_end", &results, &holders, &fronted, &axis_list,
+                          &batch, &out_list))
+        return NULL;
     mica_scope s;
     size_t n = 0, k, j;
     mica__scope_begin(&s, NULL);
-    mica_array **r = arrays_of(&s, results, false, &n), **h = r ? arrays_of(&s, holders, false, &k) : NULL;
+    mica_array **r = arrays_of(&s, results, false, &n),
+               **h = r ? arrays_of(&s, holders, false, &k) : NULL;
     mica_array **f = h ? arrays_of(&s, fronted, false, &j) : NULL, **out = NULL;
     int *axes = f ? axes_of(&s, axis_list) : NULL, *out_axes = axes ? axes_of(&s, out_list) : NULL;
     bool *batched = out_axes ? mica__scope_alloc(&s, k + 1) : NULL;
@@ -211,29 +227,38 @@ static bool take_list(mica_scope *s, PyObject *list, size_t n, mica_array *out[]
         if (out[i]) mica_scope_own(s, mica_retain(out[i]));
         good = out[i] || o == Py_None;
     }
-    if (!good) mica__error(s, MICA_EVALUE, "[custom_function] the %s rule failed or gave another number of arrays than %zu", what, n);
+    if (!good)
+        mica__error(
+            s, MICA_EVALUE,
+            "[custom_function] the %s rule failed or gave another number of arrays than %zu", what,
+            n);
     Py_XDECREF(list);
     return good && s->status == MICA_OK;
 }
 
-static bool call_vjp(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[], size_t n, mica_array *const cotangents[],
-                     mica_array *const results[], size_t nresults, mica_array *gradients[])
+static bool call_vjp(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[],
+                     size_t n, mica_array *const cotangents[], mica_array *const results[],
+                     size_t nresults, mica_array *gradients[])
 {
     python_rules *r = (python_rules *)(void *)self;
-    PyObject *list = PyObject_CallFunction(r->vjp, "NNN", list_of(arguments, n), list_of(cotangents, nresults), list_of(results, nresults));
+    PyObject *list =
+        PyObject_CallFunction(r->vjp, "NNN", list_of(arguments, n), list_of(cotangents, nresults),
+                              list_of(results, nresults));
     return take_list(s, list, n, gradients, "vjp");
 }
 
-static bool call_jvp(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[], mica_array *const tangents[], size_t n,
-                     mica_array *results[], size_t nresults)
+static bool call_jvp(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[],
+                     mica_array *const tangents[], size_t n, mica_array *results[], size_t nresults)
 {
     python_rules *r = (python_rules *)(void *)self;
-    PyObject *list = PyObject_CallFunction(r->jvp, "NN", list_of(arguments, n), list_of(tangents, n));
+    PyObject *list =
+        PyObject_CallFunction(r->jvp, "NN", list_of(arguments, n), list_of(tangents, n));
     return take_list(s, list, nresults, results, "jvp");
 }
 
-static bool call_vmap(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[], const bool batched[], size_t n, int64_t batch,
-                      mica_array *results[], size_t nresults)
+static bool call_vmap(mica__custom_rules *self, mica_scope *s, mica_array *const arguments[],
+                      const bool batched[], size_t n, int64_t batch, mica_array *results[],
+                      size_t nresults)
 {
     python_rules *r = (python_rules *)(void *)self;
     PyObject *axes = PyList_New((Py_ssize_t)n);
@@ -241,20 +266,26 @@ static bool call_vmap(mica__custom_rules *self, mica_scope *s, mica_array *const
         PyObject *o = batched[i] ? PyLong_FromLong(0) : (Py_INCREF(Py_None), Py_None);
         PyList_SetItem(axes, (Py_ssize_t)i, o);
     }
-    PyObject *list = axes ? PyObject_CallFunction(r->vmap, "NNL", list_of(arguments, n), axes, (long long)batch) : NULL;
+    PyObject *list =
+        axes ? PyObject_CallFunction(r->vmap, "NNL", list_of(arguments, n), axes, (long long)batch)
+             : NULL;
     return take_list(s, list, nresults, results, "vmap");
 }
 
-/* _custom(arguments, results, vjp, jvp, vmap) -> results with the rules attached. A rule may be None. */
+/* _custom(arguments, results, vjp, jvp, vmap) -> results with the rules attached. A rule may be
+ * None. */
 static PyObject *custom(PyObject *m, PyObject *args)
 {
     (void)m;
     PyObject *arguments, *results, *rules[3];
-    if (!PyArg_ParseTuple(args, "OOOOO:_custom", &arguments, &results, &rules[0], &rules[1], &rules[2])) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOOO:_custom", &arguments, &results, &rules[0], &rules[1],
+                          &rules[2]))
+        return NULL;
     mica_scope s;
     size_t n = 0, k = 0;
     mica__scope_begin(&s, NULL);
-    mica_array **a = arrays_of(&s, arguments, false, &n), **r = a ? arrays_of(&s, results, false, &k) : NULL;
+    mica_array **a = arrays_of(&s, arguments, false, &n),
+               **r = a ? arrays_of(&s, results, false, &k) : NULL;
     mica_array **out = r ? mica__scope_alloc(&s, (k + 1) * sizeof *out) : NULL;
     python_rules *p = out ? mica__alloc_zero(1, sizeof *p) : NULL;
     if (p) {
@@ -286,13 +317,15 @@ static PyObject *depends(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n = 0, k;
     mica__scope_begin(&s, NULL);
-    mica_array **a = arrays_of(&s, inputs, false, &n), **d = a ? arrays_of(&s, dependencies, false, &k) : NULL;
+    mica_array **a = arrays_of(&s, inputs, false, &n),
+               **d = a ? arrays_of(&s, dependencies, false, &k) : NULL;
     mica_array **out = d ? mica__scope_alloc(&s, (n + 1) * sizeof *out) : NULL;
     if (out && n && !mica__depends_build(&s, a, n, d, k, out)) out = NULL;
     return finish_list(&s, out, n);
 }
 
-/* ---- trees: lists, tuples and dicts; the structure is the tree itself with the arrays taken out ---- */
+/* ---- trees: lists, tuples and dicts; the structure is the tree itself with the arrays taken out
+ * ---- */
 
 static int flatten_into(PyObject *o, PyObject *leaves, bool strict)
 {
@@ -307,11 +340,13 @@ static int flatten_into(PyObject *o, PyObject *leaves, bool strict)
     int status = 0;
     if (list || tuple) {
         for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status = flatten_into(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaves, strict);
+            status =
+                flatten_into(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaves, strict);
     } else {
         PyObject *key, *value;
         Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value)) status = flatten_into(value, leaves, strict);
+        while (!status && PyDict_Next(o, &at, &key, &value))
+            status = flatten_into(value, leaves, strict);
     }
     Py_LeaveRecursiveCall();
     return status;
@@ -347,7 +382,8 @@ static PyObject *rebuild(PyObject *o, PyObject *leaves, Py_ssize_t *next)
         Py_ssize_t n = list ? PyList_Size(o) : PyTuple_Size(o);
         out = list ? PyList_New(n) : PyTuple_New(n);
         for (Py_ssize_t i = 0; out && i < n; i++) {
-            PyObject *x = rebuild(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaves, next);
+            PyObject *x =
+                rebuild(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaves, next);
             if (!x) Py_CLEAR(out);
             else if (list) PyList_SetItem(out, i, x);
             else PyTuple_SetItem(out, i, x);
@@ -383,9 +419,13 @@ static PyObject *rebuild_tree(PyObject *m, PyObject *args)
 
 /* ---- programs ---- */
 
-static void capsule_free(PyObject *capsule) { mica__program_free(PyCapsule_GetPointer(capsule, "mica.program")); }
+static void capsule_free(PyObject *capsule)
+{
+    mica__program_free(PyCapsule_GetPointer(capsule, "mica.program"));
+}
 
-/* _placeholders(arrays) -> arrays of their shapes and types without values; weak: kind "float" or "int" of each number, or None */
+/* _placeholders(arrays) -> arrays of their shapes and types without values; weak: kind "float" or
+ * "int" of each number, or None */
 static PyObject *placeholders(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -394,12 +434,14 @@ static PyObject *placeholders(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n = 0;
     mica__scope_begin(&s, NULL);
-    mica_array **a = arrays_of(&s, list, false, &n), **out = a ? mica__scope_alloc(&s, (n + 1) * sizeof *out) : NULL;
+    mica_array **a = arrays_of(&s, list, false, &n),
+               **out = a ? mica__scope_alloc(&s, (n + 1) * sizeof *out) : NULL;
     for (size_t i = 0; out && i < n && s.status == MICA_OK; i++) {
         out[i] = mica__placeholder(&s, (mica_dtype)a[i]->dtype, mica__dims_of(a[i]));
         if (!out[i] || PyObject_IsTrue(PyList_GetItem(weak, (Py_ssize_t)i)) != 1) continue;
         out[i]->flags |= MICA_ARRAY_WEAK; /* a[i] comes from _weak_number */
-        if (out[i]->dtype == MICA_INT64) memcpy(&out[i]->number.integer, a[i]->data, sizeof(int64_t));
+        if (out[i]->dtype == MICA_INT64)
+            memcpy(&out[i]->number.integer, a[i]->data, sizeof(int64_t));
     }
     return finish_list(&s, out, n);
 }
@@ -412,7 +454,8 @@ static PyObject *make_program(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n, k;
     mica__scope_begin(&s, NULL);
-    mica_array **r = arrays_of(&s, results, false, &n), **h = r ? arrays_of(&s, holders, false, &k) : NULL;
+    mica_array **r = arrays_of(&s, results, false, &n),
+               **h = r ? arrays_of(&s, holders, false, &k) : NULL;
     mica__program *p = h ? mica__program_make(r, n, h, k) : NULL;
     if (h && !p) mica__scope_failed(&s, MICA_EMEMORY);
     int status = mica__scope_end(&s);
@@ -433,7 +476,8 @@ static PyObject *run_program(PyObject *m, PyObject *args)
     mica_scope s;
     size_t n;
     mica__scope_begin(&s, NULL);
-    mica_array **a = arrays_of(&s, inputs, false, &n), **out = a ? mica__scope_alloc(&s, ((size_t)nresults + 1) * sizeof *out) : NULL;
+    mica_array **a = arrays_of(&s, inputs, false, &n),
+               **out = a ? mica__scope_alloc(&s, ((size_t)nresults + 1) * sizeof *out) : NULL;
     if (out && !mica__program_run(&s, p, a, out)) out = NULL;
     return finish_list(&s, out, (size_t)nresults);
 }
@@ -465,7 +509,8 @@ static PyObject *replace(PyObject *m, PyObject *args)
     (void)m;
     PyObject *to, *from;
     if (!PyArg_ParseTuple(args, "OO:_replace", &to, &from)) return NULL;
-    if (!mica_py_array(to) || !mica_py_array(from)) return PyErr_Format(PyExc_TypeError, "two arrays are needed");
+    if (!mica_py_array(to) || !mica_py_array(from))
+        return PyErr_Format(PyExc_TypeError, "two arrays are needed");
     mica_py_replace(to, mica_py_array(from));
     Py_RETURN_NONE;
 }
@@ -502,22 +547,36 @@ static PyObject *weak_number(PyObject *m, PyObject *o)
     (void)m;
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica_py_from_object(&s, o, PyFloat_Check(o) ? MICA_FLOAT64 : MICA_INT64));
+    return mica_py_finish(&s,
+                          mica_py_from_object(&s, o, PyFloat_Check(o) ? MICA_FLOAT64 : MICA_INT64));
 }
 
 static PyMethodDef functions[] = {
-    { "_trace_begin", trace_begin, METH_O, NULL },       { "_trace_end", trace_end, METH_O, NULL },
-    { "_pull_back", pull_back, METH_VARARGS, NULL },     { "_push_forward", push_forward, METH_VARARGS, NULL },
-    { "_batch_begin", batch_begin, METH_VARARGS, NULL }, { "_batch_end", batch_end, METH_VARARGS, NULL },
-    { "_batch_close", batch_abandon, METH_NOARGS, NULL }, { "_custom", custom, METH_VARARGS, NULL },
-    { "_depends", depends, METH_VARARGS, NULL },         { "_flatten", flatten, METH_VARARGS, NULL },
-    { "_rebuild", rebuild_tree, METH_VARARGS, NULL },    { "_placeholders", placeholders, METH_VARARGS, NULL },
-    { "_program", make_program, METH_VARARGS, NULL },    { "_run", run_program, METH_VARARGS, NULL },
-    { "_transforming", set_transforming, METH_O, NULL }, { "_is_traced", is_traced, METH_O, NULL },
+    { "_trace_begin", trace_begin, METH_O, NULL },
+    { "_trace_end", trace_end, METH_O, NULL },
+    { "_pull_back", pull_back, METH_VARARGS, NULL },
+    { "_push_forward", push_forward, METH_VARARGS, NULL },
+    { "_batch_begin", batch_begin, METH_VARARGS, NULL },
+    { "_batch_end", batch_end, METH_VARARGS, NULL },
+    { "_batch_close", batch_abandon, METH_NOARGS, NULL },
+    { "_custom", custom, METH_VARARGS, NULL },
+    { "_depends", depends, METH_VARARGS, NULL },
+    { "_flatten", flatten, METH_VARARGS, NULL },
+    { "_rebuild", rebuild_tree, METH_VARARGS, NULL },
+    { "_placeholders", placeholders, METH_VARARGS, NULL },
+    { "_program", make_program, METH_VARARGS, NULL },
+    { "_run", run_program, METH_VARARGS, NULL },
+    { "_transforming", set_transforming, METH_O, NULL },
+    { "_is_traced", is_traced, METH_O, NULL },
     { "_is_stopped", is_stopped, METH_O, NULL },
-    { "_mark_weak", mark_weak, METH_VARARGS, NULL },     { "_is_sized", is_sized, METH_O, NULL },
-    { "_replace", replace, METH_VARARGS, NULL },         { "_weak_number", weak_number, METH_O, NULL },
+    { "_mark_weak", mark_weak, METH_VARARGS, NULL },
+    { "_is_sized", is_sized, METH_O, NULL },
+    { "_replace", replace, METH_VARARGS, NULL },
+    { "_weak_number", weak_number, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };
 
-int mica_py_transform_types(PyObject *module) { return PyModule_AddFunctions(module, functions); }
+int mica_py_transform_types(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

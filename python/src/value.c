@@ -18,7 +18,8 @@ static mica_array *number(mica_scope *s, PyObject *o)
         int overflow;
         long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
         if (overflow) {
-            PyErr_Format(PyExc_RuntimeError, "the integer %R does not fit into 64 bits with sign", o);
+            PyErr_Format(PyExc_RuntimeError, "the integer %R does not fit into 64 bits with sign",
+                         o);
             return NULL;
         }
         if (i == -1 && PyErr_Occurred()) return NULL;
@@ -40,7 +41,8 @@ static mica_array *raise_type(const char *format, PyObject *o)
 
 /* ---- buffers ---- */
 
-/* The element type of a buffer's format; float64 and complex128 are read as such and narrowed by the caller. -1: not one of ours. */
+/* The element type of a buffer's format; float64 and complex128 are read as such and narrowed by
+ * the caller. -1: not one of ours. */
 static int format_dtype(const char *format, Py_ssize_t item, bool *wide_complex)
 {
     *wide_complex = false;
@@ -63,14 +65,19 @@ static int format_dtype(const char *format, Py_ssize_t item, bool *wide_complex)
     case 'i':
     case 'l':
     case 'q':
-    case 'n': return item == 1 ? MICA_INT8 : item == 2 ? MICA_INT16 : item == 4 ? MICA_INT32 : MICA_INT64;
+    case 'n':
+        return item == 1 ? MICA_INT8 : item == 2 ? MICA_INT16 : item == 4 ? MICA_INT32 : MICA_INT64;
     case 'c':
     case 'B':
     case 'H':
     case 'I':
     case 'L':
     case 'Q':
-    case 'N': return item == 1 ? MICA_UINT8 : item == 2 ? MICA_UINT16 : item == 4 ? MICA_UINT32 : MICA_UINT64;
+    case 'N':
+        return item == 1   ? MICA_UINT8
+               : item == 2 ? MICA_UINT16
+               : item == 4 ? MICA_UINT32
+                           : MICA_UINT64;
     default: return -1;
     }
 }
@@ -120,19 +127,25 @@ static mica_array *take_buffer(mica_scope *s, const Py_buffer *b, mica_dtype dty
     bool wide_complex;
     int found = format_dtype(b->format, b->itemsize, &wide_complex);
     if (found < 0 || (!wide_complex && b->itemsize != mica__dtype_sizes[found])) {
-        PyErr_Format(PyExc_RuntimeError, "[array] a buffer of format '%s' has no element type here; accepted are bool, integers, floats and complex in native byte order",
+        PyErr_Format(PyExc_RuntimeError,
+                     "[array] a buffer of format '%s' has no element type here; accepted are bool, "
+                     "integers, floats and complex in native byte order",
                      b->format ? b->format : "B");
         return NULL;
     }
     if (b->ndim > MICA_MAX_NDIM) {
-        PyErr_Format(PyExc_ValueError, "[array] %d axes are more than the %d that an array can have", b->ndim, MICA_MAX_NDIM);
+        PyErr_Format(PyExc_ValueError,
+                     "[array] %d axes are more than the %d that an array can have", b->ndim,
+                     MICA_MAX_NDIM);
         return NULL;
     }
     int64_t sizes[MICA_MAX_NDIM];
     for (int i = 0; i < b->ndim; i++) {
         sizes[i] = b->shape[i];
         if (b->strides[i] < 0 && b->shape[i] > 1) {
-            PyErr_SetString(PyExc_ValueError, "[array] a buffer with negative strides is not accepted; copy it first");
+            PyErr_SetString(
+                PyExc_ValueError,
+                "[array] a buffer with negative strides is not accepted; copy it first");
             return NULL;
         }
     }
@@ -155,8 +168,10 @@ static mica_array *take_buffer(mica_scope *s, const Py_buffer *b, mica_dtype dty
 /* ml_dtypes' bfloat16 comes as two opaque bytes: asked by the name of its dtype. */
 static bool is_bfloat16(PyObject *o)
 {
-    PyObject *dtype = PyObject_GetAttrString(o, "dtype"), *name = dtype ? PyObject_GetAttrString(dtype, "name") : NULL;
-    bool yes = name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+    PyObject *dtype = PyObject_GetAttrString(o, "dtype"),
+             *name = dtype ? PyObject_GetAttrString(dtype, "name") : NULL;
+    bool yes =
+        name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
     Py_XDECREF(dtype);
     Py_XDECREF(name);
     PyErr_Clear();
@@ -181,7 +196,8 @@ static mica_array *from_buffer(mica_scope *s, PyObject *o, mica_dtype dtype)
         return bits && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, bits, dtype) : bits;
     }
     mica_array *a = NULL;
-    if (b.ndim && (!b.shape || !b.strides)) raise_type("Invalid type %U received in array initialization.", o); /* datetime64 */
+    if (b.ndim && (!b.shape || !b.strides))
+        raise_type("Invalid type %U received in array initialization.", o); /* datetime64 */
     else a = take_buffer(s, &b, dtype);
     PyBuffer_Release(&b);
     return a;
@@ -198,13 +214,23 @@ typedef struct nest {
     bool has_arrays, has_number;
 } nest;
 
-static bool is_sequence(PyObject *o) { return PyList_Check(o) || PyTuple_Check(o); }
-static Py_ssize_t count(PyObject *o) { return PyList_Check(o) ? PyList_Size(o) : PyTuple_Size(o); }
-static PyObject *item(PyObject *o, Py_ssize_t i) { return PyList_Check(o) ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i); }
+static bool is_sequence(PyObject *o)
+{
+    return PyList_Check(o) || PyTuple_Check(o);
+}
+static Py_ssize_t count(PyObject *o)
+{
+    return PyList_Check(o) ? PyList_Size(o) : PyTuple_Size(o);
+}
+static PyObject *item(PyObject *o, Py_ssize_t i)
+{
+    return PyList_Check(o) ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
+}
 
 static bool ragged(void)
 {
-    PyErr_SetString(PyExc_ValueError, "Initialization encountered non-uniform length or extra dimension.");
+    PyErr_SetString(PyExc_ValueError,
+                    "Initialization encountered non-uniform length or extra dimension.");
     return false;
 }
 
@@ -227,12 +253,15 @@ static bool measure_leaf(nest *n, PyObject *o)
     return true;
 }
 
-/* Checks that o fits below `depth` axes; the first branch sets the shape. Recursion is bounded by MICA_MAX_NDIM. */
+/* Checks that o fits below `depth` axes; the first branch sets the shape. Recursion is bounded by
+ * MICA_MAX_NDIM. */
 static bool measure(nest *n, PyObject *o, int depth)
 {
     if (is_sequence(o)) {
         if (depth >= MICA_MAX_NDIM) {
-            PyErr_Format(PyExc_ValueError, "[array] lists are nested deeper than the %d axes that an array can have", MICA_MAX_NDIM);
+            PyErr_Format(PyExc_ValueError,
+                         "[array] lists are nested deeper than the %d axes that an array can have",
+                         MICA_MAX_NDIM);
             return false;
         }
         int64_t length = count(o);
@@ -279,7 +308,8 @@ static bool store(mica_dtype d, void *to, PyObject *o)
         else PyErr_SetNone(PyExc_OverflowError);
         if (overflow && d == MICA_UINT64) memcpy(to, &u, sizeof u);
         if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
-            PyErr_Format(PyExc_RuntimeError, "[array] the integer %R does not fit into %s", o, mica_dtype_name(d));
+            PyErr_Format(PyExc_RuntimeError, "[array] the integer %R does not fit into %s", o,
+                         mica_dtype_name(d));
     }
     return !PyErr_Occurred();
 }
@@ -300,7 +330,8 @@ static bool fill(mica_dtype d, char **to, PyObject *o)
 /* Lists that hold arrays: each level is stacked. */
 static mica_array *stack_nested(mica_scope *s, PyObject *o)
 {
-    if (!is_sequence(o)) return mica_py_array(o) ? mica_py_array(o) : mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
+    if (!is_sequence(o))
+        return mica_py_array(o) ? mica_py_array(o) : mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
     Py_ssize_t n = count(o);
     mica_array **parts = mica__scope_alloc(s, ((size_t)n + 1) * sizeof *parts);
     if (!parts) return NULL;
@@ -311,7 +342,8 @@ static mica_array *stack_nested(mica_scope *s, PyObject *o)
 
 static mica_array *from_sequence(mica_scope *s, PyObject *o, mica_dtype dtype)
 {
-    static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32, MICA_COMPLEX64 };
+    static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32,
+                                        MICA_COMPLEX64 };
     nest n = { .ndim = -1 };
     if (!measure(&n, o, 0)) return NULL;
     if (n.has_arrays) {
@@ -348,7 +380,8 @@ mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype)
     if (PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o)) {
         nest n = { .ndim = -1 };
         if (!measure(&n, o, 0)) return NULL;
-        static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32, MICA_COMPLEX64 };
+        static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32,
+                                            MICA_COMPLEX64 };
         if (dtype == MICA_DEFAULT_DTYPE) dtype = kinds[n.kind];
         a = mica_scalar(s, 0, dtype);
         return a && store(dtype, a->data, o) ? a : NULL;
@@ -364,8 +397,11 @@ mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype)
     }
     PyObject *name = PyType_GetName(Py_TYPE(o));
     if (name)
-        PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError, "[array] Invalid type %U received in array initialization; a %U cannot become an array; accepted are numbers, nested lists and tuples of them, arrays, "
-                                      "buffers (NumPy) and DLPack tensors", name, name);
+        PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
+                     "[array] Invalid type %U received in array initialization; a %U cannot become "
+                     "an array; accepted are numbers, nested lists and tuples of them, arrays, "
+                     "buffers (NumPy) and DLPack tensors",
+                     name, name);
     Py_XDECREF(name);
     return NULL;
 }
@@ -378,7 +414,9 @@ mica_array *mica_py_operand(mica_scope *s, PyObject *o, mica_array *peer)
     if (s->status != MICA_OK) return NULL;
     if (PyObject_HasAttrString(o, "__mlx_array__")) return from_protocol(s, o, MICA_DEFAULT_DTYPE);
     if (PyObject_CheckBuffer(o))
-        return from_buffer(s, o, peer && !(peer->flags & MICA_ARRAY_WEAK) ? (mica_dtype)peer->dtype : MICA_DEFAULT_DTYPE);
+        return from_buffer(s, o,
+                           peer && !(peer->flags & MICA_ARRAY_WEAK) ? (mica_dtype)peer->dtype
+                                                                    : MICA_DEFAULT_DTYPE);
     return raise_type("Cannot convert %U to an array", o);
 }
 
@@ -421,7 +459,9 @@ static PyObject *checked(const mica_array *a, PyObject *o)
 PyObject *mica_py_item(mica_array *a)
 {
     if (a->size != 1) {
-        PyErr_Format(PyExc_ValueError, "[item] Only length-1 arrays can be converted to Python scalars, not an array of shape %s; index it, or use tolist().",
+        PyErr_Format(PyExc_ValueError,
+                     "[item] Only length-1 arrays can be converted to Python scalars, not an array "
+                     "of shape %s; index it, or use tolist().",
                      mica__shape_text(mica__dims_of(a)));
         return NULL;
     }
@@ -482,7 +522,8 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *keywords
 {
     static char *names[] = { "dtype", "copy", NULL };
     PyObject *dtype = NULL, *copy = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:__array__", names, &dtype, &copy)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:__array__", names, &dtype, &copy))
+        return NULL;
     int copies = copy && copy != Py_None ? PyObject_IsTrue(copy) : 0;
     if (copies < 0) return NULL;
     return numpy_call(copies ? "array" : "asarray", self, dtype);
@@ -491,14 +532,19 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *keywords
 static PyObject *method_format(PyObject *self, PyObject *spec)
 {
     mica_array *a = mica_py_array(self);
-    if (!PyUnicode_Check(spec)) return PyErr_Format(PyExc_TypeError, "[__format__] a format specification is text, not %R", (PyObject *)Py_TYPE(spec));
+    if (!PyUnicode_Check(spec))
+        return PyErr_Format(PyExc_TypeError, "[__format__] a format specification is text, not %R",
+                            (PyObject *)Py_TYPE(spec));
     if (a->ndim == 0) {
         PyObject *number = mica_py_item(a), *text = number ? PyObject_Format(number, spec) : NULL;
         Py_XDECREF(number);
         return text;
     }
     if (PyObject_Length(spec) == 0) return mica_py_repr(a);
-    return PyErr_Format(PyExc_TypeError, "unsupported format string passed to mlx.core.array.__format__: %R of an array with axes", spec);
+    return PyErr_Format(
+        PyExc_TypeError,
+        "unsupported format string passed to mlx.core.array.__format__: %R of an array with axes",
+        spec);
 }
 
 static PyObject *method_complex(PyObject *self, PyObject *unused)
@@ -506,8 +552,9 @@ static PyObject *method_complex(PyObject *self, PyObject *unused)
     (void)unused;
     PyObject *number = mica_py_item(mica_py_array(self));
     if (!number) return NULL;
-    PyObject *c = PyComplex_FromDoubles(PyComplex_Check(number) ? PyComplex_RealAsDouble(number) : PyFloat_AsDouble(number),
-                                        PyComplex_Check(number) ? PyComplex_ImagAsDouble(number) : 0.0);
+    PyObject *c = PyComplex_FromDoubles(
+        PyComplex_Check(number) ? PyComplex_RealAsDouble(number) : PyFloat_AsDouble(number),
+        PyComplex_Check(number) ? PyComplex_ImagAsDouble(number) : 0.0);
     Py_DECREF(number);
     return PyErr_Occurred() ? (Py_XDECREF(c), NULL) : c;
 }
@@ -542,7 +589,8 @@ static PyObject *method_getstate(PyObject *self, PyObject *unused)
     (void)unused;
     mica_array *a = mica_py_array(self);
     if (mica_py_need(a) < 0) return NULL;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)a->size * mica__dtype_sizes[a->dtype]);
+    PyObject *bytes =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)a->size * mica__dtype_sizes[a->dtype]);
     PyObject *shape = mica_py_shape_tuple(a);
     if (bytes && a->size) mica__copy_to_row_major(a, PyBytes_AsString(bytes));
     bytes = checked(a, bytes);
@@ -554,19 +602,25 @@ static PyObject *method_setstate(PyObject *self, PyObject *state)
     PyObject *bytes, *shape;
     int dtype;
     int64_t sizes[MICA_MAX_NDIM], size;
-    if (!PyTuple_Check(state)) return PyErr_Format(PyExc_TypeError, "[__setstate__] the state is a tuple, not %R", (PyObject *)Py_TYPE(state));
-    if (!PyArg_ParseTuple(state, "SO!i:__setstate__", &bytes, &PyTuple_Type, &shape, &dtype)) return NULL;
+    if (!PyTuple_Check(state))
+        return PyErr_Format(PyExc_TypeError, "[__setstate__] the state is a tuple, not %R",
+                            (PyObject *)Py_TYPE(state));
+    if (!PyArg_ParseTuple(state, "SO!i:__setstate__", &bytes, &PyTuple_Type, &shape, &dtype))
+        return NULL;
     Py_ssize_t n = PyTuple_Size(shape);
     bool good = n <= MICA_MAX_NDIM && dtype >= 0 && dtype < MICA_DTYPE_COUNT;
     for (Py_ssize_t i = 0; good && i < n; i++) {
         sizes[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
         if (PyErr_Occurred()) return NULL;
     }
-    good = good && mica__shape_size((mica_dims){ n, sizes }, &size) && size * mica__dtype_sizes[dtype] == PyBytes_Size(bytes);
-    if (!good) return PyErr_Format(PyExc_ValueError, "[array] the pickled state is not that of an array");
+    good = good && mica__shape_size((mica_dims){ n, sizes }, &size) &&
+           size * mica__dtype_sizes[dtype] == PyBytes_Size(bytes);
+    if (!good)
+        return PyErr_Format(PyExc_ValueError, "[array] the pickled state is not that of an array");
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    mica_array *a = mica_from_data(&s, PyBytes_AsString(bytes), (mica_dims){ n, sizes }, (mica_dtype)dtype);
+    mica_array *a =
+        mica_from_data(&s, PyBytes_AsString(bytes), (mica_dims){ n, sizes }, (mica_dtype)dtype);
     if (a) mica_py_replace(self, a);
     int status = mica__scope_end(&s);
     if (status != MICA_OK) return mica_py_raise(status);
@@ -588,15 +642,18 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef mica_py_value_methods[] = {
-    { "__array__", KEYWORDS(method_numpy), METH_VARARGS | METH_KEYWORDS, "A NumPy array over the same memory. Evaluates." },
+    { "__array__", KEYWORDS(method_numpy), METH_VARARGS | METH_KEYWORDS,
+      "A NumPy array over the same memory. Evaluates." },
     { "__format__", method_format, METH_O, NULL },
-    { "__reversed__", method_reversed, METH_NOARGS, "An iterator over the first axis, from its end." },
+    { "__reversed__", method_reversed, METH_NOARGS,
+      "An iterator over the first axis, from its end." },
     { "__complex__", method_complex, METH_NOARGS, NULL },
     { "__round__", method_round, METH_VARARGS, NULL },
     { "__getstate__", method_getstate, METH_NOARGS, NULL },
     { "__setstate__", method_setstate, METH_O, NULL },
     { "__reduce__", method_reduce, METH_NOARGS, NULL },
-    { "__dlpack__", KEYWORDS(mica_py_dlpack), METH_VARARGS | METH_KEYWORDS, "A DLPack capsule over the same memory. Evaluates." },
+    { "__dlpack__", KEYWORDS(mica_py_dlpack), METH_VARARGS | METH_KEYWORDS,
+      "A DLPack capsule over the same memory. Evaluates." },
     { "__dlpack_device__", method_dlpack_device, METH_NOARGS, "(1, 0): the CPU." },
     { NULL, NULL, 0, NULL },
 };

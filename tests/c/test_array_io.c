@@ -187,7 +187,8 @@ static void test_foreign(void)
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 
-/* Elements that are out of alignment stay in the file: evaluation takes no memory, a cast only that of its result. */
+/* Elements that are out of alignment stay in the file: evaluation takes no memory, a cast only that
+ * of its result. */
 static void test_unaligned_stays_mapped(void)
 {
     enum { BYTES = 4 << 20 };

@@ -1,5 +1,6 @@
-/* Derivatives and batching of primitives that are not element-wise: every case, a small function, goes through vjp, jvp and derivatives of its gradient
-   against central differences in float64, and through vmap, vmap of its gradient and the gradient of vmap against loops. */
+/* Derivatives and batching of primitives that are not element-wise: every case, a small function,
+   goes through vjp, jvp and derivatives of its gradient against central differences in float64, and
+   through vmap, vmap of its gradient and the gradient of vmap against loops. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,7 +13,8 @@ enum { INPUTS = 4, ELEMENTS = 256, BATCH = 3 };
 typedef mica_array *body(mica_scope *s, mica_array *const x[]);
 
 typedef struct input {
-    char kind;        /* f: numbers, z: numbers with some zeros, i: indices below `limit`, m: mask, k: uint32 words; 0: none */
+    char kind; /* f: numbers, z: numbers with some zeros, i: indices below `limit`, m: mask, k:
+                  uint32 words; 0: none */
     int64_t limit;
     int ndim;
     int64_t shape[4];
@@ -33,10 +35,19 @@ static uint64_t next(void)
     state ^= state << 17;
     return state;
 }
-static double uniform(void) { return (double)(next() >> 11) / (double)(UINT64_C(1) << 53) * 2 - 1; }
+static double uniform(void)
+{
+    return (double)(next() >> 11) / (double)(UINT64_C(1) << 53) * 2 - 1;
+}
 
-static mica_dims dims(const input *in) { return (mica_dims){ in->ndim, in->shape }; }
-static bool is_float(const input *in) { return in->kind == 'f' || in->kind == 'z'; }
+static mica_dims dims(const input *in)
+{
+    return (mica_dims){ in->ndim, in->shape };
+}
+static bool is_float(const input *in)
+{
+    return in->kind == 'f' || in->kind == 'z';
+}
 static int64_t size_of(const input *in)
 {
     int64_t size = 1;
@@ -70,19 +81,23 @@ static void draw(const input *in, values *v)
 static mica_array *from_values(mica_scope *s, const double *v, char kind, mica_dims shape)
 {
     mica_array *a = mica_from_data(s, v, shape, MICA_FLOAT64);
-    return kind == 'i' ? mica_astype(s, a, MICA_INT32) : kind == 'm' ? mica_astype(s, a, MICA_BOOL)
-         : kind == 'k' ? mica_astype(s, a, MICA_UINT32) : a;
+    return kind == 'i'   ? mica_astype(s, a, MICA_INT32)
+           : kind == 'm' ? mica_astype(s, a, MICA_BOOL)
+           : kind == 'k' ? mica_astype(s, a, MICA_UINT32)
+                         : a;
 }
 
 static bool read(mica_scope *s, mica_array *a, double *out)
 {
     a = mica_astype(s, a, MICA_FLOAT64);
-    return a && mica_size(a) <= ELEMENTS && mica_to_data(s, a, out, (size_t)mica_size(a) * sizeof *out) == MICA_OK;
+    return a && mica_size(a) <= ELEMENTS &&
+           mica_to_data(s, a, out, (size_t)mica_size(a) * sizeof *out) == MICA_OK;
 }
 
 static bool close_to(double a, double b, double tolerance)
 {
-    return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= tolerance * (1 + fmax(fabs(a), fabs(b)));
+    return a == b || (isnan(a) && isnan(b)) ||
+           fabs(a - b) <= tolerance * (1 + fmax(fabs(a), fabs(b)));
 }
 
 static const char *current, *stage;
@@ -95,7 +110,8 @@ static void check_close(const double *a, const double *b, int64_t n, double tole
     checks++;
     if (bad < 0) return;
     failures++;
-    fprintf(stderr, "%s, %s: element %lld is %.9g, expected %.9g\n", current, stage, (long long)bad, a[bad], b[bad]);
+    fprintf(stderr, "%s, %s: element %lld is %.9g, expected %.9g\n", current, stage, (long long)bad,
+            a[bad], b[bad]);
 }
 
 static void check_scope(mica_scope *s)
@@ -110,7 +126,7 @@ static void check_scope(mica_scope *s)
 
 typedef struct call {
     const function_case *c;
-    const values *fixed; /* of all inputs; those that are no numbers are taken from here */
+    const values *fixed;   /* of all inputs; those that are no numbers are taken from here */
     const double *weights; /* of the results in the scalar sum(weights * f) */
     const double *outer;   /* of the gradients in sum(outer * gradient) */
     bool batched;          /* inputs have a batch axis, f is mapped */
@@ -141,11 +157,16 @@ static mica_array *apply(mica_scope *s, mica_array *const x[], const call *k)
     int n = count(k->c), axes[INPUTS] = { 0 };
     for (int i = 0, at = 0; i < n; i++) {
         int64_t room[5];
-        all[i] = is_float(&k->c->inputs[i]) ? x[at++] : from_values(s, k->fixed[i].at, k->c->inputs[i].kind, call_dims(k, i, room));
+        all[i] = is_float(&k->c->inputs[i])
+                     ? x[at++]
+                     : from_values(s, k->fixed[i].at, k->c->inputs[i].kind, call_dims(k, i, room));
     }
     if (!k->batched) return k->c->f(s, all);
     mica_arrays r;
-    return mica_vmap(s, mapped, (void *)(uintptr_t)k->c, (mica_arrays){ (size_t)n, all }, axes, 0, &r) == MICA_OK ? r.at[0] : NULL;
+    return mica_vmap(s, mapped, (void *)(uintptr_t)k->c, (mica_arrays){ (size_t)n, all }, axes, 0,
+                     &r) == MICA_OK
+               ? r.at[0]
+               : NULL;
 }
 
 static mica_arrays one_result(mica_scope *s, mica_arrays x, void *user)
@@ -198,7 +219,8 @@ static int float_arguments(mica_scope *s, const call *k, const values *v, mica_a
     int n = 0;
     for (int i = 0; i < count(k->c); i++) {
         int64_t room[5];
-        if (is_float(&k->c->inputs[i])) x[n++] = mica_astype(s, from_values(s, v[i].at, 'f', call_dims(k, i, room)), k->dtype);
+        if (is_float(&k->c->inputs[i]))
+            x[n++] = mica_astype(s, from_values(s, v[i].at, 'f', call_dims(k, i, room)), k->dtype);
     }
     return n;
 }
@@ -221,9 +243,11 @@ static void check_gradient(mica_function *f, const call *k, double tolerance)
     mica_array *x[INPUTS], *gradients[INPUTS];
     int n = float_arguments(s, k, k->fixed, x);
     double found[INPUTS][ELEMENTS], expected[ELEMENTS];
-    bool ok = mica_value_and_grad(s, f, (void *)(uintptr_t)k, x, (size_t)n, NULL, gradients) == MICA_OK;
+    bool ok =
+        mica_value_and_grad(s, f, (void *)(uintptr_t)k, x, (size_t)n, NULL, gradients) == MICA_OK;
     for (int i = 0; ok && i < n; i++) {
-        CHECK(mica__shape_equal(mica__dims_of(gradients[i]), mica__dims_of(x[i])) && gradients[i]->dtype == MICA_FLOAT64);
+        CHECK(mica__shape_equal(mica__dims_of(gradients[i]), mica__dims_of(x[i])) &&
+              gradients[i]->dtype == MICA_FLOAT64);
         ok = read(s, gradients[i], found[i]);
     }
     check_scope(s);
@@ -259,7 +283,8 @@ static void check_forward(const call *k)
     mica_arrays r = { 0 }, rt = { 0 };
     mica_array *gradients[INPUTS];
     size_t m = (size_t)n;
-    if (mica_jvp(s, one_result, (void *)(uintptr_t)k, (mica_arrays){ m, x }, (mica_arrays){ m, t }, &r, &rt) == MICA_OK) {
+    if (mica_jvp(s, one_result, (void *)(uintptr_t)k, (mica_arrays){ m, x }, (mica_arrays){ m, t },
+                 &r, &rt) == MICA_OK) {
         CHECK(mica__shape_equal(mica__dims_of(r.at[0]), mica__dims_of(rt.at[0])));
         forward = mica_item(s, weighted(s, rt.at[0], k->weights));
     }
@@ -302,12 +327,14 @@ static mica_arrays first_gradient(mica_scope *s, mica_arrays x, void *user)
     mica_array *rest[INPUTS] = { NULL }, **out = mica__scope_alloc(s, sizeof *out);
     memcpy(rest, x.at, x.n * sizeof *rest);
     first_input f = { user, rest };
-    if (!out || mica_value_and_grad(s, first_scalar, &f, x.at, 1, NULL, out) != MICA_OK) return (mica_arrays){ 0, NULL };
+    if (!out || mica_value_and_grad(s, first_scalar, &f, x.at, 1, NULL, out) != MICA_OK)
+        return (mica_arrays){ 0, NULL };
     return (mica_arrays){ 1, out };
 }
 
 /* f mapped over those inputs whose bit is set, against one call an example. */
-static void check_map(mica_functions *f, void *user, const function_case *c, const values *v, int bits)
+static void check_map(mica_functions *f, void *user, const function_case *c, const values *v,
+                      int bits)
 {
     int n = count(c), axes[INPUTS];
     double found[BATCH * ELEMENTS], expected[ELEMENTS];
@@ -317,7 +344,8 @@ static void check_map(mica_functions *f, void *user, const function_case *c, con
     for (int i = 0; i < n; i++) {
         int64_t room[5];
         bool mapped_over = bits >> i & 1;
-        x[i] = from_values(s, v[i].at, c->inputs[i].kind, mapped_over ? call_dims(&k, i, room) : dims(&c->inputs[i]));
+        x[i] = from_values(s, v[i].at, c->inputs[i].kind,
+                           mapped_over ? call_dims(&k, i, room) : dims(&c->inputs[i]));
         axes[i] = mapped_over ? 0 : MICA_NO_AXIS;
     }
     mica_arrays r = { 0 };
@@ -327,7 +355,8 @@ static void check_map(mica_functions *f, void *user, const function_case *c, con
     }
     mica_array *all = mica_astype(s, r.at[0], MICA_FLOAT64);
     int64_t size = mica_size(all) / BATCH;
-    CHECK(mica_size(all) <= BATCH * ELEMENTS && mica_to_data(s, all, found, (size_t)mica_size(all) * sizeof *found) == MICA_OK);
+    CHECK(mica_size(all) <= BATCH * ELEMENTS &&
+          mica_to_data(s, all, found, (size_t)mica_size(all) * sizeof *found) == MICA_OK);
     for (int b = 0; b < BATCH; b++) {
         mica_array *one[INPUTS];
         for (int i = 0; i < n; i++) {
@@ -336,7 +365,8 @@ static void check_map(mica_functions *f, void *user, const function_case *c, con
         }
         mica_arrays single = f(s, (mica_arrays){ (size_t)n, one }, user);
         if (!single.n || !read(s, single.at[0], expected)) break;
-        CHECK(mica__shape_equal(mica__dims_of(single.at[0]), (mica_dims){ all->ndim - 1, all->shape + 1 }));
+        CHECK(mica__shape_equal(mica__dims_of(single.at[0]),
+                                (mica_dims){ all->ndim - 1, all->shape + 1 }));
         CHECK_EQUAL(r.at[0]->dtype, single.at[0]->dtype);
         check_close(found + b * size, expected, size, 1e-12);
     }
@@ -349,7 +379,9 @@ static void check_types(const call *in_float64)
     static const struct {
         mica_dtype dtype;
         double tolerance;
-    } types[] = { { MICA_FLOAT32, 2e-5 }, { MICA_BFLOAT16, 0.15 }, { MICA_FLOAT16, 0.03 }, { MICA_INT32, 0 } };
+    } types[] = {
+        { MICA_FLOAT32, 2e-5 }, { MICA_BFLOAT16, 0.15 }, { MICA_FLOAT16, 0.03 }, { MICA_INT32, 0 }
+    };
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         mica_scope *s = mica_scope_open(NULL);
         mica_array *x[INPUTS], *rounded[INPUTS], *gradients[INPUTS], *wide[INPUTS];
@@ -363,7 +395,8 @@ static void check_types(const call *in_float64)
             double found[ELEMENTS], expected[ELEMENTS];
             CHECK_EQUAL(gradients[i]->dtype, types[t].dtype);
             ok = read(s, gradients[i], found) && read(s, wide[i], expected);
-            if (ok && types[t].tolerance > 0) check_close(found, expected, mica_size(x[i]), types[t].tolerance);
+            if (ok && types[t].tolerance > 0)
+                check_close(found, expected, mica_size(x[i]), types[t].tolerance);
         }
         check_scope(s);
     }
@@ -383,11 +416,14 @@ static void run(const function_case *c)
         for (int b = 0; b < BATCH; b++) {
             values one;
             draw(&c->inputs[i], &one);
-            memcpy(batch[i].at + b * size_of(&c->inputs[i]), one.at, (size_t)size_of(&c->inputs[i]) * sizeof(double));
+            memcpy(batch[i].at + b * size_of(&c->inputs[i]), one.at,
+                   (size_t)size_of(&c->inputs[i]) * sizeof(double));
         }
     }
     if (floats(c)) {
-        call k = { .c = c, .fixed = plain, .weights = weights, .outer = outer, .dtype = MICA_FLOAT64 };
+        call k = {
+            .c = c, .fixed = plain, .weights = weights, .outer = outer, .dtype = MICA_FLOAT64
+        };
         stage = "gradient";
         check_gradient(scalar, &k, 1e-7);
         stage = "forward";
@@ -413,102 +449,367 @@ static void run(const function_case *c)
 
 /* ---- the cases; squares make second derivatives of linear functions matter ---- */
 
-#define F(...) { 'f', 0, __VA_ARGS__ }
-#define Z(...) { 'z', 0, __VA_ARGS__ }
-#define I(limit, ...) { 'i', limit, __VA_ARGS__ }
-#define M(...) { 'm', 0, __VA_ARGS__ }
+#define F(...)                                                                                     \
+    {                                                                                              \
+        'f', 0, __VA_ARGS__                                                                        \
+    }
+#define Z(...)                                                                                     \
+    {                                                                                              \
+        'z', 0, __VA_ARGS__                                                                        \
+    }
+#define I(limit, ...)                                                                              \
+    {                                                                                              \
+        'i', limit, __VA_ARGS__                                                                    \
+    }
+#define M(...)                                                                                     \
+    {                                                                                              \
+        'm', 0, __VA_ARGS__                                                                        \
+    }
 #define CASE(name) static mica_array *name(mica_scope *s, mica_array *const x[])
-#define SQ(a) mica_square(s, a)
+#define SQ(a)      mica_square(s, a)
 
-CASE(broadcast) { return SQ(mica_broadcast_to(s, SQ(x[0]), MICA_SHAPE(2, 3, 4))); }
-CASE(broadcast_0d) { return SQ(mica_broadcast_to(s, x[0], MICA_SHAPE(2, 3))); }
-CASE(reshape) { return SQ(mica_reshape(s, x[0], MICA_SHAPE(4, -1))); }
-CASE(reshape_0d) { return SQ(mica_reshape(s, x[0], MICA_SCALAR)); }
-CASE(transpose) { return SQ(mica_transpose(s, x[0], MICA_AXES(2, 0, 1))); }
-CASE(expand) { return SQ(mica_expand_dims(s, x[0], MICA_AXES(0, 2, -1))); }
-CASE(squeeze) { return SQ(mica_squeeze(s, x[0], MICA_AXES(0, -1))); }
-CASE(slice) { return SQ(mica_slice_static(s, x[0], MICA_SHAPE(1, -1), MICA_SHAPE(4, -6), MICA_SHAPE(1, -2))); }
-CASE(slice_empty) { return mica_sum(s, SQ(mica_slice_static(s, x[0], MICA_SHAPE(3), MICA_SHAPE(1), MICA_SHAPE(1))), MICA_ALL_AXES, false); }
-CASE(flip) { return SQ(mica_flip(s, x[0], MICA_AXES(1))); }
-CASE(strided) { return SQ(mica_as_strided(s, SQ(x[0]), MICA_SHAPE(3, 2, 2), MICA_SHAPE(3, 2, -1), 1)); }
-CASE(contiguous) { return SQ(mica_contiguous(s, mica_transpose(s, x[0], MICA_ALL_AXES), false)); }
-CASE(join) { return SQ(mica_concatenate(s, MICA_ARRAYS(x[0], x[1], SQ(x[0])), 1)); }
-CASE(stack) { return SQ(mica_stack(s, MICA_ARRAYS(x[0], x[1]), -1)); }
-CASE(cast) { return SQ(mica_astype(s, SQ(mica_astype(s, x[0], MICA_FLOAT64)), MICA_FLOAT64)); }
-CASE(pad) { return SQ(mica_pad(s, x[0], MICA_SHAPE(1, 0), MICA_SHAPE(0, 2), "constant", x[1])); }
-CASE(viewed) { return mica_view(s, x[0], MICA_UINT8); }
+CASE(broadcast)
+{
+    return SQ(mica_broadcast_to(s, SQ(x[0]), MICA_SHAPE(2, 3, 4)));
+}
+CASE(broadcast_0d)
+{
+    return SQ(mica_broadcast_to(s, x[0], MICA_SHAPE(2, 3)));
+}
+CASE(reshape)
+{
+    return SQ(mica_reshape(s, x[0], MICA_SHAPE(4, -1)));
+}
+CASE(reshape_0d)
+{
+    return SQ(mica_reshape(s, x[0], MICA_SCALAR));
+}
+CASE(transpose)
+{
+    return SQ(mica_transpose(s, x[0], MICA_AXES(2, 0, 1)));
+}
+CASE(expand)
+{
+    return SQ(mica_expand_dims(s, x[0], MICA_AXES(0, 2, -1)));
+}
+CASE(squeeze)
+{
+    return SQ(mica_squeeze(s, x[0], MICA_AXES(0, -1)));
+}
+CASE(slice)
+{
+    return SQ(mica_slice_static(s, x[0], MICA_SHAPE(1, -1), MICA_SHAPE(4, -6), MICA_SHAPE(1, -2)));
+}
+CASE(slice_empty)
+{
+    return mica_sum(s, SQ(mica_slice_static(s, x[0], MICA_SHAPE(3), MICA_SHAPE(1), MICA_SHAPE(1))),
+                    MICA_ALL_AXES, false);
+}
+CASE(flip)
+{
+    return SQ(mica_flip(s, x[0], MICA_AXES(1)));
+}
+CASE(strided)
+{
+    return SQ(mica_as_strided(s, SQ(x[0]), MICA_SHAPE(3, 2, 2), MICA_SHAPE(3, 2, -1), 1));
+}
+CASE(contiguous)
+{
+    return SQ(mica_contiguous(s, mica_transpose(s, x[0], MICA_ALL_AXES), false));
+}
+CASE(join)
+{
+    return SQ(mica_concatenate(s, MICA_ARRAYS(x[0], x[1], SQ(x[0])), 1));
+}
+CASE(stack)
+{
+    return SQ(mica_stack(s, MICA_ARRAYS(x[0], x[1]), -1));
+}
+CASE(cast)
+{
+    return SQ(mica_astype(s, SQ(mica_astype(s, x[0], MICA_FLOAT64)), MICA_FLOAT64));
+}
+CASE(pad)
+{
+    return SQ(mica_pad(s, x[0], MICA_SHAPE(1, 0), MICA_SHAPE(0, 2), "constant", x[1]));
+}
+CASE(viewed)
+{
+    return mica_view(s, x[0], MICA_UINT8);
+}
 
-CASE(sum) { return SQ(mica_sum(s, x[0], MICA_AXES(0, 2), false)); }
-CASE(sum_keep) { return SQ(mica_sum(s, SQ(x[0]), MICA_AXES(1), true)); }
-CASE(sum_all) { return SQ(mica_sum(s, x[0], MICA_ALL_AXES, false)); }
-CASE(mean) { return SQ(mica_mean(s, SQ(x[0]), MICA_AXES(-1), false)); }
-CASE(variance) { return mica_var(s, x[0], MICA_AXES(1), false, 1, MICA_NO_INTEGER); }
-CASE(prod) { return mica_prod(s, x[0], MICA_AXES(0, 2), false); }
-CASE(prod_all) { return mica_prod(s, x[0], MICA_ALL_AXES, false); }
-CASE(max) { return SQ(mica_max(s, x[0], MICA_AXES(0, 2), false)); }
-CASE(min) { return SQ(mica_min(s, x[0], MICA_AXES(1), true)); }
-CASE(softmax) { return mica_softmax(s, x[0], MICA_AXES(-1), false); }
-CASE(softmax_axes) { return mica_softmax(s, x[0], MICA_AXES(0, 2), true); }
-CASE(logsumexp) { return mica_logsumexp(s, x[0], MICA_AXES(-1), false); }
-CASE(logsumexp_axes) { return mica_logsumexp(s, x[0], MICA_AXES(0, 1), true); }
-CASE(logsumexp_large) { return mica_logsumexp(s, mica_multiply(s, x[0], mica_number(s, 2000)), MICA_AXES(-1), false); }
-CASE(all_any) { return mica_where(s, mica_logical_xor(s, mica_all(s, x[0], MICA_AXES(1), true), mica_any(s, x[0], MICA_AXES(1), true)), x[1], SQ(x[1])); }
-CASE(argmax) { return mica_argmax(s, x[0], 1, false); }
-CASE(argmin) { return mica_argmin(s, x[0], MICA_FLATTEN, false); }
+CASE(sum)
+{
+    return SQ(mica_sum(s, x[0], MICA_AXES(0, 2), false));
+}
+CASE(sum_keep)
+{
+    return SQ(mica_sum(s, SQ(x[0]), MICA_AXES(1), true));
+}
+CASE(sum_all)
+{
+    return SQ(mica_sum(s, x[0], MICA_ALL_AXES, false));
+}
+CASE(mean)
+{
+    return SQ(mica_mean(s, SQ(x[0]), MICA_AXES(-1), false));
+}
+CASE(variance)
+{
+    return mica_var(s, x[0], MICA_AXES(1), false, 1, MICA_NO_INTEGER);
+}
+CASE(prod)
+{
+    return mica_prod(s, x[0], MICA_AXES(0, 2), false);
+}
+CASE(prod_all)
+{
+    return mica_prod(s, x[0], MICA_ALL_AXES, false);
+}
+CASE(max)
+{
+    return SQ(mica_max(s, x[0], MICA_AXES(0, 2), false));
+}
+CASE(min)
+{
+    return SQ(mica_min(s, x[0], MICA_AXES(1), true));
+}
+CASE(softmax)
+{
+    return mica_softmax(s, x[0], MICA_AXES(-1), false);
+}
+CASE(softmax_axes)
+{
+    return mica_softmax(s, x[0], MICA_AXES(0, 2), true);
+}
+CASE(logsumexp)
+{
+    return mica_logsumexp(s, x[0], MICA_AXES(-1), false);
+}
+CASE(logsumexp_axes)
+{
+    return mica_logsumexp(s, x[0], MICA_AXES(0, 1), true);
+}
+CASE(logsumexp_large)
+{
+    return mica_logsumexp(s, mica_multiply(s, x[0], mica_number(s, 2000)), MICA_AXES(-1), false);
+}
+CASE(all_any)
+{
+    return mica_where(s,
+                      mica_logical_xor(s, mica_all(s, x[0], MICA_AXES(1), true),
+                                       mica_any(s, x[0], MICA_AXES(1), true)),
+                      x[1], SQ(x[1]));
+}
+CASE(argmax)
+{
+    return mica_argmax(s, x[0], 1, false);
+}
+CASE(argmin)
+{
+    return mica_argmin(s, x[0], MICA_FLATTEN, false);
+}
 
-CASE(cumsum) { return SQ(mica_cumsum(s, x[0], 1, false, true, MICA_DEFAULT_DTYPE)); }
-CASE(cumsum_other) { return SQ(mica_cumsum(s, x[0], 0, true, false, MICA_DEFAULT_DTYPE)); }
-CASE(cumprod) { return mica_cumprod(s, x[0], 1, false, true, MICA_DEFAULT_DTYPE); }
-CASE(cumprod_exclusive) { return mica_cumprod(s, x[0], 1, false, false, MICA_DEFAULT_DTYPE); }
-CASE(cumprod_reverse) { return mica_cumprod(s, x[0], 0, true, true, MICA_DEFAULT_DTYPE); }
-CASE(cumprod_both) { return mica_cumprod(s, x[0], 1, true, false, MICA_DEFAULT_DTYPE); }
-CASE(cummax) { return SQ(mica_cummax(s, x[0], 1, false, true)); }
-CASE(cummax_reverse) { return SQ(mica_cummax(s, x[0], 0, true, true)); }
-CASE(cummax_exclusive) { return mica_exp(s, mica_cummax(s, x[0], 1, false, false)); }
-CASE(cummin) { return SQ(mica_cummin(s, x[0], 1, false, true)); }
-CASE(cummin_both) { return mica_exp(s, mica_negative(s, mica_cummin(s, x[0], 1, true, false))); }
-CASE(logcumsumexp) { return mica_logcumsumexp(s, x[0], 1, false, true); }
-CASE(logcumsumexp_reverse) { return mica_logcumsumexp(s, x[0], 0, true, true); }
-CASE(logcumsumexp_exclusive) { return mica_exp(s, mica_logcumsumexp(s, x[0], 1, false, false)); }
+CASE(cumsum)
+{
+    return SQ(mica_cumsum(s, x[0], 1, false, true, MICA_DEFAULT_DTYPE));
+}
+CASE(cumsum_other)
+{
+    return SQ(mica_cumsum(s, x[0], 0, true, false, MICA_DEFAULT_DTYPE));
+}
+CASE(cumprod)
+{
+    return mica_cumprod(s, x[0], 1, false, true, MICA_DEFAULT_DTYPE);
+}
+CASE(cumprod_exclusive)
+{
+    return mica_cumprod(s, x[0], 1, false, false, MICA_DEFAULT_DTYPE);
+}
+CASE(cumprod_reverse)
+{
+    return mica_cumprod(s, x[0], 0, true, true, MICA_DEFAULT_DTYPE);
+}
+CASE(cumprod_both)
+{
+    return mica_cumprod(s, x[0], 1, true, false, MICA_DEFAULT_DTYPE);
+}
+CASE(cummax)
+{
+    return SQ(mica_cummax(s, x[0], 1, false, true));
+}
+CASE(cummax_reverse)
+{
+    return SQ(mica_cummax(s, x[0], 0, true, true));
+}
+CASE(cummax_exclusive)
+{
+    return mica_exp(s, mica_cummax(s, x[0], 1, false, false));
+}
+CASE(cummin)
+{
+    return SQ(mica_cummin(s, x[0], 1, false, true));
+}
+CASE(cummin_both)
+{
+    return mica_exp(s, mica_negative(s, mica_cummin(s, x[0], 1, true, false)));
+}
+CASE(logcumsumexp)
+{
+    return mica_logcumsumexp(s, x[0], 1, false, true);
+}
+CASE(logcumsumexp_reverse)
+{
+    return mica_logcumsumexp(s, x[0], 0, true, true);
+}
+CASE(logcumsumexp_exclusive)
+{
+    return mica_exp(s, mica_logcumsumexp(s, x[0], 1, false, false));
+}
 
-CASE(sort) { return SQ(mica_sort(s, x[0], 1)); }
-CASE(argsort) { return mica_argsort(s, x[0], 0); }
-CASE(partition) { return SQ(mica_partition(s, x[0], 2, 0)); }
-CASE(argpartition) { return mica_take_along_axis(s, x[0], mica_argpartition(s, x[0], 1, 1), 1); }
-CASE(topk) { return SQ(mica_topk(s, x[0], 2, 1)); }
-CASE(median) { return SQ(mica_median(s, x[0], MICA_AXES(1), false)); }
-CASE(searchsorted) { return mica_searchsorted(s, mica_sort(s, x[0], 0), x[1], "left"); }
-CASE(searchsorted_right) { return mica_searchsorted(s, mica_sort(s, x[0], 0), x[1], "right"); }
-CASE(random_words) { return mica_random_bits(s, MICA_SHAPE(3, 2), 4, x[0]); }
+CASE(sort)
+{
+    return SQ(mica_sort(s, x[0], 1));
+}
+CASE(argsort)
+{
+    return mica_argsort(s, x[0], 0);
+}
+CASE(partition)
+{
+    return SQ(mica_partition(s, x[0], 2, 0));
+}
+CASE(argpartition)
+{
+    return mica_take_along_axis(s, x[0], mica_argpartition(s, x[0], 1, 1), 1);
+}
+CASE(topk)
+{
+    return SQ(mica_topk(s, x[0], 2, 1));
+}
+CASE(median)
+{
+    return SQ(mica_median(s, x[0], MICA_AXES(1), false));
+}
+CASE(searchsorted)
+{
+    return mica_searchsorted(s, mica_sort(s, x[0], 0), x[1], "left");
+}
+CASE(searchsorted_right)
+{
+    return mica_searchsorted(s, mica_sort(s, x[0], 0), x[1], "right");
+}
+CASE(random_words)
+{
+    return mica_random_bits(s, MICA_SHAPE(3, 2), 4, x[0]);
+}
 
-CASE(take) { return SQ(mica_take(s, x[0], x[1], 1)); }
-CASE(take_first) { return SQ(mica_take(s, x[0], x[1], 0)); }
-CASE(take_flat) { return SQ(mica_take(s, x[0], x[1], MICA_FLATTEN)); }
-CASE(gather) { return SQ(mica_gather(s, x[0], MICA_ARRAYS(x[1], x[2]), MICA_AXES(2, 0), MICA_SHAPE(1, 2, 1))); }
-CASE(gather_partial) { return SQ(mica_gather(s, x[0], MICA_ARRAYS(x[1]), MICA_AXES(1), MICA_SHAPE(2, 1))); }
-CASE(gather_none) { return SQ(mica_gather(s, x[0], (mica_arrays){ 0, NULL }, (mica_dims){ 0, NULL }, MICA_SHAPE(2, 3))); }
-CASE(take_along) { return SQ(mica_take_along_axis(s, x[0], x[1], 1)); }
-CASE(put_along) { return SQ(mica_put_along_axis(s, SQ(x[0]), x[2], x[1], 1)); }
-CASE(dynamic_slice) { return SQ(mica_slice(s, x[0], x[1], MICA_AXES(2, 0), MICA_SHAPE(2, 2, 2))); }
-CASE(dynamic_slice_1) { return SQ(mica_slice(s, x[0], x[1], MICA_AXES(1), MICA_SHAPE(3, 2))); }
-CASE(dynamic_update) { return SQ(mica_slice_update(s, SQ(x[0]), x[1], x[2], MICA_AXES(2, 0))); }
-CASE(slice_set) { return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0), MICA_SHAPE(1, -2), MICA_SCATTER_SET)); }
-CASE(slice_sum) { return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0), MICA_SHAPE(1, -2), MICA_SCATTER_SUM)); }
-CASE(slice_prod) { return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0), MICA_SHAPE(1, -2), MICA_SCATTER_PROD)); }
-CASE(slice_max) { return SQ(mica_slice_assign(s, x[0], x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0), MICA_SHAPE(1, -2), MICA_SCATTER_MAX)); }
-#define SCATTER(mode) mica_exp(s, mica_scatter(s, x[0], MICA_ARRAYS(x[2]), x[1], MICA_AXES(1), MICA_SCATTER_##mode))
-CASE(scatter_set) { return SCATTER(SET); }
-CASE(scatter_sum) { return SCATTER(SUM); }
-CASE(scatter_prod) { return SCATTER(PROD); }
-CASE(scatter_max) { return SCATTER(MAX); }
-CASE(scatter_min) { return SCATTER(MIN); }
-CASE(scatter_two) { return SQ(mica_scatter(s, SQ(x[0]), MICA_ARRAYS(x[2], x[3]), x[1], MICA_AXES(2, 0), MICA_SCATTER_SET)); }
-CASE(masked) { return SQ(mica_masked_scatter(s, SQ(x[0]), x[2], x[1])); }
-CASE(matmul) { return mica_matmul(s, mica_exp(s, x[0]), mica_sin(s, x[1])); }
+CASE(take)
+{
+    return SQ(mica_take(s, x[0], x[1], 1));
+}
+CASE(take_first)
+{
+    return SQ(mica_take(s, x[0], x[1], 0));
+}
+CASE(take_flat)
+{
+    return SQ(mica_take(s, x[0], x[1], MICA_FLATTEN));
+}
+CASE(gather)
+{
+    return SQ(mica_gather(s, x[0], MICA_ARRAYS(x[1], x[2]), MICA_AXES(2, 0), MICA_SHAPE(1, 2, 1)));
+}
+CASE(gather_partial)
+{
+    return SQ(mica_gather(s, x[0], MICA_ARRAYS(x[1]), MICA_AXES(1), MICA_SHAPE(2, 1)));
+}
+CASE(gather_none)
+{
+    return SQ(
+        mica_gather(s, x[0], (mica_arrays){ 0, NULL }, (mica_dims){ 0, NULL }, MICA_SHAPE(2, 3)));
+}
+CASE(take_along)
+{
+    return SQ(mica_take_along_axis(s, x[0], x[1], 1));
+}
+CASE(put_along)
+{
+    return SQ(mica_put_along_axis(s, SQ(x[0]), x[2], x[1], 1));
+}
+CASE(dynamic_slice)
+{
+    return SQ(mica_slice(s, x[0], x[1], MICA_AXES(2, 0), MICA_SHAPE(2, 2, 2)));
+}
+CASE(dynamic_slice_1)
+{
+    return SQ(mica_slice(s, x[0], x[1], MICA_AXES(1), MICA_SHAPE(3, 2)));
+}
+CASE(dynamic_update)
+{
+    return SQ(mica_slice_update(s, SQ(x[0]), x[1], x[2], MICA_AXES(2, 0)));
+}
+CASE(slice_set)
+{
+    return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0),
+                                MICA_SHAPE(1, -2), MICA_SCATTER_SET));
+}
+CASE(slice_sum)
+{
+    return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0),
+                                MICA_SHAPE(1, -2), MICA_SCATTER_SUM));
+}
+CASE(slice_prod)
+{
+    return SQ(mica_slice_assign(s, SQ(x[0]), x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0),
+                                MICA_SHAPE(1, -2), MICA_SCATTER_PROD));
+}
+CASE(slice_max)
+{
+    return SQ(mica_slice_assign(s, x[0], x[1], MICA_SHAPE(0, 3), MICA_SHAPE(2, 0),
+                                MICA_SHAPE(1, -2), MICA_SCATTER_MAX));
+}
+#define SCATTER(mode)                                                                              \
+    mica_exp(s, mica_scatter(s, x[0], MICA_ARRAYS(x[2]), x[1], MICA_AXES(1), MICA_SCATTER_##mode))
+CASE(scatter_set)
+{
+    return SCATTER(SET);
+}
+CASE(scatter_sum)
+{
+    return SCATTER(SUM);
+}
+CASE(scatter_prod)
+{
+    return SCATTER(PROD);
+}
+CASE(scatter_max)
+{
+    return SCATTER(MAX);
+}
+CASE(scatter_min)
+{
+    return SCATTER(MIN);
+}
+CASE(scatter_two)
+{
+    return SQ(mica_scatter(s, SQ(x[0]), MICA_ARRAYS(x[2], x[3]), x[1], MICA_AXES(2, 0),
+                           MICA_SCATTER_SET));
+}
+CASE(masked)
+{
+    return SQ(mica_masked_scatter(s, SQ(x[0]), x[2], x[1]));
+}
+CASE(matmul)
+{
+    return mica_matmul(s, mica_exp(s, x[0]), mica_sin(s, x[1]));
+}
 CASE(cross_entropy)
 {
-    mica_array *picked = mica_take_along_axis(s, x[0], mica_expand_dims(s, x[1], MICA_AXES(-1)), -1);
-    return mica_mean(s, mica_subtract(s, mica_logsumexp(s, x[0], MICA_AXES(-1), true), picked), MICA_ALL_AXES, false);
+    mica_array *picked =
+        mica_take_along_axis(s, x[0], mica_expand_dims(s, x[1], MICA_AXES(-1)), -1);
+    return mica_mean(s, mica_subtract(s, mica_logsumexp(s, x[0], MICA_AXES(-1), true), picked),
+                     MICA_ALL_AXES, false);
 }
 
 static const function_case cases[] = {
@@ -583,7 +884,10 @@ static const function_case cases[] = {
     { "dynamic slice", dynamic_slice, { F(3, { 3, 2, 4 }), I(2, 1, { 2 }) }, false },
     { "dynamic slice, also shorter", dynamic_slice_1, { F(2, { 4, 3 }), I(2, 1, { 1 }) }, false },
     { "dynamic slice, 0-d start", dynamic_slice_1, { F(2, { 3, 3 }), I(2, 0, { 0 }) }, false },
-    { "dynamic slice update", dynamic_update, { F(3, { 3, 2, 4 }), F(3, { 2, 1, 2 }), I(2, 1, { 2 }) }, false },
+    { "dynamic slice update",
+      dynamic_update,
+      { F(3, { 3, 2, 4 }), F(3, { 2, 1, 2 }), I(2, 1, { 2 }) },
+      false },
     { "slice_update, set", slice_set, { F(2, { 3, 4 }), F(2, { 2, 2 }) }, false },
     { "slice_update, sum", slice_sum, { F(2, { 3, 4 }), F(1, { 2 }) }, false },
     { "slice_update, prod", slice_prod, { F(2, { 3, 4 }), Z(2, { 2, 2 }) }, false },
@@ -591,25 +895,49 @@ static const function_case cases[] = {
     { "scatter, set", scatter_set, { F(2, { 2, 4 }), F(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, false },
     { "scatter, sum", scatter_sum, { F(2, { 2, 4 }), F(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, false },
     { "scatter, prod", scatter_prod, { F(2, { 2, 4 }), F(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, false },
-    { "scatter, prod with zeros", scatter_prod, { F(2, { 2, 4 }), Z(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, true },
+    { "scatter, prod with zeros",
+      scatter_prod,
+      { F(2, { 2, 4 }), Z(3, { 5, 2, 1 }), I(4, 1, { 5 }) },
+      true },
     { "scatter, max", scatter_max, { F(2, { 2, 4 }), F(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, false },
     { "scatter, min", scatter_min, { F(2, { 2, 4 }), F(3, { 5, 2, 1 }), I(4, 1, { 5 }) }, false },
-    { "scatter, two axes", scatter_two, { F(3, { 2, 2, 3 }), F(4, { 4, 1, 2, 1 }), I(3, 1, { 4 }), I(2, 1, { 4 }) }, false },
+    { "scatter, two axes",
+      scatter_two,
+      { F(3, { 2, 2, 3 }), F(4, { 4, 1, 2, 1 }), I(3, 1, { 4 }), I(2, 1, { 4 }) },
+      false },
     { "masked_scatter", masked, { F(2, { 3, 2 }), F(1, { 7 }), M(1, { 3 }) }, false },
-    { "masked_scatter, whole mask", masked, { F(2, { 3, 2 }), F(2, { 2, 4 }), M(2, { 3, 2 }) }, false },
+    { "masked_scatter, whole mask",
+      masked,
+      { F(2, { 3, 2 }), F(2, { 2, 4 }), M(2, { 3, 2 }) },
+      false },
     { "matmul", matmul, { F(2, { 2, 3 }), F(2, { 3, 2 }) }, false },
     { "cross entropy", cross_entropy, { F(2, { 3, 4 }), I(4, 1, { 3 }) }, false },
 };
 
 /* ---- complex numbers: the gradient of a real result is d/dRe + i d/dIm ---- */
 
-CASE(complex_sum) { return SQ(mica_sum(s, SQ(x[0]), MICA_AXES(0), false)); }
-CASE(complex_slices) { return SQ(mica_concatenate(s, MICA_ARRAYS(mica_slice_static(s, x[0], MICA_SHAPE(1), MICA_SHAPE(3), MICA_SHAPE(1)), x[0]), 0)); }
-CASE(complex_take) { return SQ(mica_take(s, x[0], mica_from_data(s, (const int32_t[]){ 2, 0, 2 }, MICA_SHAPE(3), MICA_INT32), 0)); }
+CASE(complex_sum)
+{
+    return SQ(mica_sum(s, SQ(x[0]), MICA_AXES(0), false));
+}
+CASE(complex_slices)
+{
+    return SQ(mica_concatenate(
+        s,
+        MICA_ARRAYS(mica_slice_static(s, x[0], MICA_SHAPE(1), MICA_SHAPE(3), MICA_SHAPE(1)), x[0]),
+        0));
+}
+CASE(complex_take)
+{
+    return SQ(mica_take(
+        s, x[0], mica_from_data(s, (const int32_t[]){ 2, 0, 2 }, MICA_SHAPE(3), MICA_INT32), 0));
+}
 CASE(complex_put)
 {
     mica_array *at = mica_from_data(s, (const int32_t[]){ 2, 0, 2 }, MICA_SHAPE(3), MICA_INT32);
-    mica_array *u = mica_reshape(s, mica_slice_static(s, x[0], MICA_SHAPE(0), MICA_SHAPE(3), MICA_SHAPE(1)), MICA_SHAPE(3, 1));
+    mica_array *u =
+        mica_reshape(s, mica_slice_static(s, x[0], MICA_SHAPE(0), MICA_SHAPE(3), MICA_SHAPE(1)),
+                     MICA_SHAPE(3, 1));
     return SQ(mica_scatter(s, x[0], MICA_ARRAYS(at), u, MICA_AXES(0), MICA_SCATTER_PROD));
 }
 
@@ -617,15 +945,17 @@ static const struct {
     const char *name;
     body *f;
 } complex_cases[] = {
-    { "sum, complex", complex_sum },     { "prod, complex", prod_all },       { "cumprod, complex", cumprod },
-    { "slices, complex", complex_slices }, { "take, complex", complex_take }, { "scatter prod, complex", complex_put },
+    { "sum, complex", complex_sum },   { "prod, complex", prod_all },
+    { "cumprod, complex", cumprod },   { "slices, complex", complex_slices },
+    { "take, complex", complex_take }, { "scatter prod, complex", complex_put },
     { "softmax, complex", softmax },
 };
 
 static mica_array *real_part(mica_scope *s, mica_array *const x[], void *user)
 {
     body *f = *(body **)user;
-    return mica_sum(s, mica_real(s, mica_multiply(s, f(s, x), mica__complex(s, 0.75, -0.5))), MICA_ALL_AXES, false);
+    return mica_sum(s, mica_real(s, mica_multiply(s, f(s, x), mica__complex(s, 0.75, -0.5))),
+                    MICA_ALL_AXES, false);
 }
 
 static void run_complex(const char *name, body *f)
@@ -641,7 +971,8 @@ static void run_complex(const char *name, body *f)
     mica_complex64 found[N];
     double parts[2 * N], expected[2 * N];
     mica_value_and_grad(s, real_part, &f, &x, 1, NULL, &gradient);
-    CHECK(gradient && gradient->dtype == MICA_COMPLEX64 && mica_to_data(s, gradient, found, sizeof found) == MICA_OK);
+    CHECK(gradient && gradient->dtype == MICA_COMPLEX64 &&
+          mica_to_data(s, gradient, found, sizeof found) == MICA_OK);
     const float h = 1.0f / 64;
     for (int i = 0; gradient && i < 2 * N; i++) {
         float *part = i % 2 ? &z[i / 2].im : &z[i / 2].re, at = *part;
@@ -668,14 +999,20 @@ static mica_array *edge(mica_scope *s, mica_array *const x[], void *user)
     body *f = *(body **)user;
     mica_array *y = f(s, x);
     if (!y) return NULL;
-    return mica_sum(s, mica_multiply(s, y, mica_from_data(s, edge_weights, MICA_SHAPE(mica_size(y)), MICA_FLOAT64)), MICA_ALL_AXES, false);
+    return mica_sum(
+        s,
+        mica_multiply(s, y,
+                      mica_from_data(s, edge_weights, MICA_SHAPE(mica_size(y)), MICA_FLOAT64)),
+        MICA_ALL_AXES, false);
 }
 
 /* The gradient of sum(edge_weights * f(x, u)) by four elements x, and by u, if there are some. */
-static void check_edge(const char *name, body *f, const double *x, const double *gx, int nu, const double *u, const double *gu)
+static void check_edge(const char *name, body *f, const double *x, const double *gx, int nu,
+                       const double *u, const double *gu)
 {
     mica_scope *s = mica_scope_open(NULL);
-    mica_array *in[2] = { mica_from_data(s, x, MICA_SHAPE(4), MICA_FLOAT64), u ? mica_from_data(s, u, MICA_SHAPE(nu), MICA_FLOAT64) : NULL };
+    mica_array *in[2] = { mica_from_data(s, x, MICA_SHAPE(4), MICA_FLOAT64),
+                          u ? mica_from_data(s, u, MICA_SHAPE(nu), MICA_FLOAT64) : NULL };
     mica_array *gradients[2];
     double found[2][4] = { { 0 } };
     current = name;
@@ -689,25 +1026,57 @@ static void check_edge(const char *name, body *f, const double *x, const double 
     if (u) check_close(found[1], gu, nu, 1e-12);
 }
 
-CASE(edge_max) { return mica_max(s, x[0], MICA_AXES(0), true); }
-CASE(edge_prod) { return mica_prod(s, x[0], MICA_AXES(0), true); }
-CASE(edge_cumprod) { return mica_cumprod(s, x[0], 0, false, true, MICA_DEFAULT_DTYPE); }
-CASE(edge_cummax) { return mica_cummax(s, x[0], 0, false, true); }
-CASE(edge_cummax_reverse) { return mica_cummax(s, x[0], 0, true, true); }
-CASE(edge_sort) { return mica_sort(s, x[0], 0); }
-CASE(edge_logsumexp) { return mica_logsumexp(s, x[0], MICA_AXES(0), true); }
-CASE(edge_logcumsumexp) { return mica_logcumsumexp(s, x[0], 0, false, true); }
-CASE(edge_argmax) { return mica_take(s, x[0], mica_argmax(s, x[0], 0, true), 0); }
-CASE(edge_stop) { return mica_multiply(s, x[0], mica_stop_gradient(s, x[0])); }
+CASE(edge_max)
+{
+    return mica_max(s, x[0], MICA_AXES(0), true);
+}
+CASE(edge_prod)
+{
+    return mica_prod(s, x[0], MICA_AXES(0), true);
+}
+CASE(edge_cumprod)
+{
+    return mica_cumprod(s, x[0], 0, false, true, MICA_DEFAULT_DTYPE);
+}
+CASE(edge_cummax)
+{
+    return mica_cummax(s, x[0], 0, false, true);
+}
+CASE(edge_cummax_reverse)
+{
+    return mica_cummax(s, x[0], 0, true, true);
+}
+CASE(edge_sort)
+{
+    return mica_sort(s, x[0], 0);
+}
+CASE(edge_logsumexp)
+{
+    return mica_logsumexp(s, x[0], MICA_AXES(0), true);
+}
+CASE(edge_logcumsumexp)
+{
+    return mica_logcumsumexp(s, x[0], 0, false, true);
+}
+CASE(edge_argmax)
+{
+    return mica_take(s, x[0], mica_argmax(s, x[0], 0, true), 0);
+}
+CASE(edge_stop)
+{
+    return mica_multiply(s, x[0], mica_stop_gradient(s, x[0]));
+}
 CASE(edge_set)
 {
     mica_array *at = mica_from_data(s, (const int32_t[]){ 1, 1, 2 }, MICA_SHAPE(3), MICA_INT32);
-    return mica_scatter(s, x[0], MICA_ARRAYS(at), mica_reshape(s, x[1], MICA_SHAPE(3, 1)), MICA_AXES(0), MICA_SCATTER_SET);
+    return mica_scatter(s, x[0], MICA_ARRAYS(at), mica_reshape(s, x[1], MICA_SHAPE(3, 1)),
+                        MICA_AXES(0), MICA_SCATTER_SET);
 }
 CASE(edge_scatter_max)
 {
     mica_array *at = mica_from_data(s, (const int32_t[]){ 1, 1, 2 }, MICA_SHAPE(3), MICA_INT32);
-    return mica_scatter(s, x[0], MICA_ARRAYS(at), mica_reshape(s, x[1], MICA_SHAPE(3, 1)), MICA_AXES(0), MICA_SCATTER_MAX);
+    return mica_scatter(s, x[0], MICA_ARRAYS(at), mica_reshape(s, x[1], MICA_SHAPE(3, 1)),
+                        MICA_AXES(0), MICA_SCATTER_MAX);
 }
 
 static void run_edges(void)
@@ -718,16 +1087,21 @@ static void run_edges(void)
     check_edge("max of NaN", edge_max, D(1, NAN, 3, 2), D(NAN, NAN, NAN, NAN), 0, NULL, NULL);
     check_edge("prod with a zero", edge_prod, D(1, 2, 0, 4), D(0, 0, 8, 0), 0, NULL, NULL);
     check_edge("prod with two zeros", edge_prod, D(0, 2, 0, 4), D(0, 0, 0, 0), 0, NULL, NULL);
-    check_edge("cumprod with a zero", edge_cumprod, D(1, 2, 0, 4), D(21, 10, 8200, 0), 0, NULL, NULL);
+    check_edge("cumprod with a zero", edge_cumprod, D(1, 2, 0, 4), D(21, 10, 8200, 0), 0, NULL,
+               NULL);
     check_edge("cummax takes the last of equals", edge_cummax, x, D(1, 10, 1100, 0), 0, NULL, NULL);
     check_edge("cummax, reverse", edge_cummax_reverse, x, D(0, 11, 100, 1000), 0, NULL, NULL);
     check_edge("sort is stable", edge_sort, x, D(1, 100, 1000, 10), 0, NULL, NULL);
-    check_edge("logsumexp of -inf", edge_logsumexp, D(0, -INFINITY, -INFINITY, -INFINITY), D(1, 0, 0, 0), 0, NULL, NULL);
-    check_edge("logcumsumexp of -inf", edge_logcumsumexp, D(-INFINITY, -INFINITY, 0, -INFINITY), D(0, 0, 1100, 0), 0, NULL, NULL);
+    check_edge("logsumexp of -inf", edge_logsumexp, D(0, -INFINITY, -INFINITY, -INFINITY),
+               D(1, 0, 0, 0), 0, NULL, NULL);
+    check_edge("logcumsumexp of -inf", edge_logcumsumexp, D(-INFINITY, -INFINITY, 0, -INFINITY),
+               D(0, 0, 1100, 0), 0, NULL, NULL);
     check_edge("element at argmax", edge_argmax, D(1, 2, 4, 3), D(0, 0, 1, 0), 0, NULL, NULL);
     check_edge("stop_gradient", edge_stop, x, D(1, 30, 300, 2000), 0, NULL, NULL);
-    check_edge("scatter keeps the last", edge_set, x, D(1, 0, 0, 1000), 3, D(7, 8, 9), D(0, 10, 100));
-    check_edge("scatter, max", edge_scatter_max, x, D(1, 0, 100, 1000), 3, D(3, 5, 3), D(0, 10, 100));
+    check_edge("scatter keeps the last", edge_set, x, D(1, 0, 0, 1000), 3, D(7, 8, 9),
+               D(0, 10, 100));
+    check_edge("scatter, max", edge_scatter_max, x, D(1, 0, 100, 1000), 3, D(3, 5, 3),
+               D(0, 10, 100));
 }
 
 /* ---- failures and types of cotangents ---- */
@@ -745,7 +1119,8 @@ static mica_arrays viewed_as_integers(mica_scope *s, mica_arrays x, void *user)
 {
     (void)user;
     mica_array **out = mica__scope_alloc(s, sizeof *out);
-    if (!out || !(*out = mica_astype(s, mica_view(s, x.at[0], MICA_INT64), MICA_FLOAT64))) return (mica_arrays){ 0, NULL };
+    if (!out || !(*out = mica_astype(s, mica_view(s, x.at[0], MICA_INT64), MICA_FLOAT64)))
+        return (mica_arrays){ 0, NULL };
     return (mica_arrays){ 1, out };
 }
 
@@ -753,7 +1128,8 @@ static mica_arrays running_sum(mica_scope *s, mica_arrays x, void *user)
 {
     (void)user;
     mica_array **out = mica__scope_alloc(s, sizeof *out);
-    if (!out || !(*out = mica_cumsum(s, x.at[0], 0, false, true, MICA_DEFAULT_DTYPE))) return (mica_arrays){ 0, NULL };
+    if (!out || !(*out = mica_cumsum(s, x.at[0], 0, false, true, MICA_DEFAULT_DTYPE)))
+        return (mica_arrays){ 0, NULL };
     return (mica_arrays){ 1, out };
 }
 
@@ -770,11 +1146,20 @@ static mica_arrays deepest(mica_scope *s, mica_arrays x, void *user)
     case 0: a = mica_reshape(s, a, (mica_dims){ MICA_MAX_NDIM, shape }); break;
     case 1: a = mica_broadcast_to(s, a, (mica_dims){ MICA_MAX_NDIM, shape }); break;
     case 2: a = mica_expand_dims(s, a, (mica_dims){ MICA_MAX_NDIM, axes }); break;
-    case 3: a = mica_as_strided(s, a, (mica_dims){ MICA_MAX_NDIM, shape }, (mica_dims){ MICA_MAX_NDIM, shape }, 0); break;
-    case 4: a = mica_gather(s, mica_reshape(s, mica_ones(s, MICA_SHAPE(1), MICA_FLOAT64), MICA_SHAPE(1)),
-                            MICA_ARRAYS(mica_reshape(s, mica_astype(s, a, MICA_INT32), (mica_dims){ MICA_MAX_NDIM - 1, shape })), MICA_AXES(0),
-                            MICA_SHAPE(1)); break;
-    default: a = mica_add(s, a, mica_ones(s, (mica_dims){ MICA_MAX_NDIM, shape }, MICA_FLOAT64)); break;
+    case 3:
+        a = mica_as_strided(s, a, (mica_dims){ MICA_MAX_NDIM, shape },
+                            (mica_dims){ MICA_MAX_NDIM, shape }, 0);
+        break;
+    case 4:
+        a = mica_gather(s,
+                        mica_reshape(s, mica_ones(s, MICA_SHAPE(1), MICA_FLOAT64), MICA_SHAPE(1)),
+                        MICA_ARRAYS(mica_reshape(s, mica_astype(s, a, MICA_INT32),
+                                                 (mica_dims){ MICA_MAX_NDIM - 1, shape })),
+                        MICA_AXES(0), MICA_SHAPE(1));
+        break;
+    default:
+        a = mica_add(s, a, mica_ones(s, (mica_dims){ MICA_MAX_NDIM, shape }, MICA_FLOAT64));
+        break;
     }
     if (!out || !(*out = a)) return (mica_arrays){ 0, NULL };
     return (mica_arrays){ 1, out };
@@ -808,19 +1193,25 @@ static void run_failures(void)
     }
 
     s = mica_scope_open(NULL);
-    mica_array *half = mica_ones(s, MICA_SHAPE(3), MICA_FLOAT16), *wide = mica_ones(s, MICA_SHAPE(3), MICA_FLOAT32);
+    mica_array *half = mica_ones(s, MICA_SHAPE(3), MICA_FLOAT16),
+               *wide = mica_ones(s, MICA_SHAPE(3), MICA_FLOAT32);
     double found[4] = { 0 };
-    CHECK_EQUAL(mica_vjp(s, running_sum, NULL, MICA_ARRAYS(half), MICA_ARRAYS(wide), &r, &g), MICA_OK);
-    CHECK(g.at[0]->dtype == MICA_FLOAT16 && read(s, g.at[0], found) && found[0] == 3 && found[2] == 1);
-    CHECK_EQUAL(mica_jvp(s, running_sum, NULL, MICA_ARRAYS(half), MICA_ARRAYS(wide), &r, &g), MICA_OK);
-    CHECK(g.at[0]->dtype == MICA_FLOAT16 && read(s, g.at[0], found) && found[0] == 1 && found[2] == 3);
+    CHECK_EQUAL(mica_vjp(s, running_sum, NULL, MICA_ARRAYS(half), MICA_ARRAYS(wide), &r, &g),
+                MICA_OK);
+    CHECK(g.at[0]->dtype == MICA_FLOAT16 && read(s, g.at[0], found) && found[0] == 3 &&
+          found[2] == 1);
+    CHECK_EQUAL(mica_jvp(s, running_sum, NULL, MICA_ARRAYS(half), MICA_ARRAYS(wide), &r, &g),
+                MICA_OK);
+    CHECK(g.at[0]->dtype == MICA_FLOAT16 && read(s, g.at[0], found) && found[0] == 1 &&
+          found[2] == 3);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 
 int main(void)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) run(&cases[i]);
-    for (size_t i = 0; i < sizeof complex_cases / sizeof *complex_cases; i++) run_complex(complex_cases[i].name, complex_cases[i].f);
+    for (size_t i = 0; i < sizeof complex_cases / sizeof *complex_cases; i++)
+        run_complex(complex_cases[i].name, complex_cases[i].f);
     run_edges();
     run_failures();
     return check_report("autodiff");

@@ -361,13 +361,13 @@ static void test_safetensors_reading(void)
     char *file = tensors(
         "{\"__metadata__\":{\"k\":\"v\",\"\":\"é\"},\"a\":" ENTRY(
             "F32", "[2,1]",
-            "[1,9]") ",\"b\":" ENTRY("F8_E4M3",
-                                     "[3]", "[0,3]") ",\"empty\":" ENTRY("BF16", "[0,1048576,8]",
-                                                                         "[9,9]") ",\"scalar\""
-                                                                                  ":" ENTRY("I64",
-                                                                                            "[]",
-                                                                                            "[4,"
-                                                                                            "12]") "}   \n",
+            "[1,9]") ",\"b\":" ENTRY("F8_E4M3", "[3]",
+                                     "[0,3]") ",\"empty\":" ENTRY("BF16", "[0,1048576,8]",
+                                                                  "[9,9]") ",\"scalar\""
+                                                                           ":" ENTRY(
+                                                                               "I64", "[]",
+                                                                               "[4,"
+                                                                               "12]") "}   \n",
         20, &n);
     mica__safetensors s = { 0 };
     CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "f"), MICA_OK);

@@ -1,4 +1,5 @@
-/* Allocation failure at every allocation in turn: a clean error, nothing leaked, and the same work succeeds when it is run again. */
+/* Allocation failure at every allocation in turn: a clean error, nothing leaked, and the same work
+ * succeeds when it is run again. */
 #include "live.h"
 #include "mica/mica.h"
 
@@ -32,7 +33,10 @@ struct data {
     mica_array *x, *y;
 };
 
-static mica_array *times(mica_scope *s, double factor, mica_array *a) { return mica_multiply(s, mica_number(s, factor), a); }
+static mica_array *times(mica_scope *s, double factor, mica_array *a)
+{
+    return mica_multiply(s, mica_number(s, factor), a);
+}
 
 static mica_array *loss(mica_scope *s, mica_array *const p[], void *user)
 {
@@ -43,7 +47,8 @@ static mica_array *loss(mica_scope *s, mica_array *const p[], void *user)
         if (i + 1 < LAYERS) x = mica_multiply(s, x, mica_sigmoid(s, x));
     }
     mica_array *chosen = mica_take_along_axis(s, x, d->y, -1);
-    return mica_mean(s, mica_subtract(s, mica_logsumexp(s, x, MICA_AXES(-1), true), chosen), MICA_ALL_AXES, false);
+    return mica_mean(s, mica_subtract(s, mica_logsumexp(s, x, MICA_AXES(-1), true), chosen),
+                     MICA_ALL_AXES, false);
 }
 
 static mica_arrays train_step(mica_scope *s, mica_arrays state, void *data)
@@ -53,11 +58,13 @@ static mica_arrays train_step(mica_scope *s, mica_arrays state, void *data)
     mica_array *value = NULL, *grad[PARAMETERS] = { NULL };
     mica_value_and_grad(s, loss, data, p, PARAMETERS, &value, grad);
     mica_array *t = mica_add(s, state.at[STATE - 1], mica_number(s, 1));
-    mica_array *correct = mica_subtract(s, mica_number(s, 1), mica_power(s, mica_number(s, 0.9), t));
+    mica_array *correct =
+        mica_subtract(s, mica_number(s, 1), mica_power(s, mica_number(s, 0.9), t));
     for (int i = 0; i < PARAMETERS; i++) {
         mica_array *mi = mica_add(s, times(s, 0.9, m[i]), times(s, 0.1, grad[i]));
         mica_array *vi = mica_add(s, times(s, 0.99, v[i]), times(s, 0.01, mica_square(s, grad[i])));
-        mica_array *update = mica_divide(s, mica_divide(s, mi, correct), mica_add(s, mica_sqrt(s, vi), mica_number(s, 1e-6)));
+        mica_array *update = mica_divide(s, mica_divide(s, mi, correct),
+                                         mica_add(s, mica_sqrt(s, vi), mica_number(s, 1e-6)));
         next[i] = mica_subtract(s, times(s, 0.999, p[i]), times(s, 0.01, update));
         next[PARAMETERS + i] = mi;
         next[2 * PARAMETERS + i] = vi;
@@ -71,13 +78,15 @@ static void initial(mica_scope *s, struct data *d, mica_array *state[STATE])
 {
     int32_t labels[12];
     for (int i = 0; i < 12; i++) labels[i] = i % 3;
-    *d = (struct data){ values(s, MICA_SHAPE(12, 6), 1), mica_from_data(s, labels, MICA_SHAPE(12, 1), MICA_INT32) };
+    *d = (struct data){ values(s, MICA_SHAPE(12, 6), 1),
+                        mica_from_data(s, labels, MICA_SHAPE(12, 1), MICA_INT32) };
     state[0] = values(s, MICA_SHAPE(6, 8), 2);
     state[1] = values(s, MICA_SHAPE(8), 3);
     state[2] = values(s, MICA_SHAPE(8, 3), 4);
     state[3] = values(s, MICA_SHAPE(3), 5);
     state[4] = values(s, MICA_SHAPE(6), 6);
-    for (int i = PARAMETERS; i < STATE - 1; i++) state[i] = mica_zeros_like(s, state[i % PARAMETERS], MICA_DEFAULT_DTYPE);
+    for (int i = PARAMETERS; i < STATE - 1; i++)
+        state[i] = mica_zeros_like(s, state[i % PARAMETERS], MICA_DEFAULT_DTYPE);
     state[STATE - 1] = mica_scalar(s, 0, MICA_FLOAT32);
 }
 
@@ -113,7 +122,8 @@ static int train_compiled(float *out)
         mica_eval(t, next.at, next.n);
         mica_scope_close_replacing(t, state, next.at, next.n ? STATE : 0);
     }
-    int closed = finish(s, (mica_arrays){ 2, (mica_array *[]){ state[0], state[PARAMETERS] } }, out);
+    int closed =
+        finish(s, (mica_arrays){ 2, (mica_array *[]){ state[0], state[PARAMETERS] } }, out);
     mica_compiled_release(c);
     return status ? status : closed;
 }
@@ -125,7 +135,9 @@ static mica_arrays per_example(mica_scope *s, mica_arrays a, void *user)
     static mica_array *out[2];
     (void)user;
     mica_array *h = mica_softmax(s, mica_matmul(s, a.at[0], a.at[1]), MICA_AXES(-1), false);
-    out[0] = mica_concatenate(s, MICA_ARRAYS(mica_sort(s, h, -1), mica_cumsum(s, h, 0, false, true, MICA_DEFAULT_DTYPE)), 0);
+    out[0] = mica_concatenate(
+        s, MICA_ARRAYS(mica_sort(s, h, -1), mica_cumsum(s, h, 0, false, true, MICA_DEFAULT_DTYPE)),
+        0);
     out[1] = mica_sum(s, mica_take(s, h, mica_argmax(s, h, -1, true), 0), MICA_ALL_AXES, false);
     return (mica_arrays){ 2, out };
 }
@@ -157,7 +169,9 @@ static int differentiate(float *out)
     mica_jvp(s, smooth, NULL, in, in, &results, &pushed);
     mica_vjp(s, smooth, NULL, in, co, &results, &pulled);
     mica_array *all[4] = { 0 };
-    if (pushed.n && pulled.n) memcpy(all, (mica_array *[]){ pushed.at[0], pushed.at[1], pulled.at[0], pulled.at[1] }, sizeof all);
+    if (pushed.n && pulled.n)
+        memcpy(all, (mica_array *[]){ pushed.at[0], pushed.at[1], pulled.at[0], pulled.at[1] },
+               sizeof all);
     return finish(s, (mica_arrays){ 4, all }, out);
 }
 
@@ -166,15 +180,19 @@ static int differentiate(float *out)
 static int families(float *out)
 {
     mica_scope *s = mica_scope_open(NULL);
-    mica_array *a = values(s, MICA_SHAPE(4, 6), 1), *key = mica_random_key(s, 7), *t = mica_transpose(s, a, MICA_ALL_AXES);
+    mica_array *a = values(s, MICA_SHAPE(4, 6), 1), *key = mica_random_key(s, 7),
+               *t = mica_transpose(s, a, MICA_ALL_AXES);
     int32_t places[3] = { 2, 0, -1 };
     mica_array *index = mica_from_data(s, places, MICA_SHAPE(3), MICA_INT32);
-    mica_array *five = mica_reshape(s, t, MICA_SHAPE(1, 2, 3, 2, 2)); /* shapes of more than 4 axes lie apart */
+    mica_array *five =
+        mica_reshape(s, t, MICA_SHAPE(1, 2, 3, 2, 2)); /* shapes of more than 4 axes lie apart */
     mica_arrays halves = mica_split(s, a, 2, 1);
     mica_array *all[] = {
         mica_take(s, a, index, 1),
-        mica_slice_assign(s, a, mica_number(s, 5), MICA_SHAPE(1), MICA_SHAPE(3), MICA_SHAPE(1), MICA_SCATTER_SUM),
-        mica_scatter(s, a, MICA_ARRAYS(index), mica_ones(s, MICA_SHAPE(3, 1, 6), MICA_FLOAT32), MICA_AXES(0), MICA_SCATTER_SUM),
+        mica_slice_assign(s, a, mica_number(s, 5), MICA_SHAPE(1), MICA_SHAPE(3), MICA_SHAPE(1),
+                          MICA_SCATTER_SUM),
+        mica_scatter(s, a, MICA_ARRAYS(index), mica_ones(s, MICA_SHAPE(3, 1, 6), MICA_FLOAT32),
+                     MICA_AXES(0), MICA_SCATTER_SUM),
         mica_gather(s, a, MICA_ARRAYS(index), MICA_AXES(0), MICA_SHAPE(1, 6)),
         mica_concatenate(s, halves, 0),
         mica_random_normal(s, MICA_SHAPE(5), MICA_FLOAT32, NULL, NULL, key),
@@ -203,7 +221,8 @@ static int run_into(work *run, float *out)
     return run(out);
 }
 
-/* Runs with the k-th allocation failing, then again without. Sets *reached when the work has so many allocations. */
+/* Runs with the k-th allocation failing, then again without. Sets *reached when the work has so
+ * many allocations. */
 static bool fails_cleanly(work *run, int64_t k, bool *reached)
 {
     mica__inject_failure(k);
@@ -212,8 +231,10 @@ static bool fails_cleanly(work *run, int64_t k, bool *reached)
     for (int64_t i = 0; i <= k && *reached; i++) *reached = !mica__injected_failure();
     mica__inject_failure(-1);
     bool same = !memcmp(found, expected, sizeof found);
-    if (status == MICA_OK ? !same : !*reached || status != MICA_EMEMORY || mica_last_error()[0] != '[') {
-        fprintf(stderr, "status %d, %s results, %s\n", status, same ? "equal" : "other", mica_last_error());
+    if (status == MICA_OK ? !same
+                          : !*reached || status != MICA_EMEMORY || mica_last_error()[0] != '[') {
+        fprintf(stderr, "status %d, %s results, %s\n", status, same ? "equal" : "other",
+                mica_last_error());
         return false;
     }
     status = run_into(run, found);

@@ -4,7 +4,10 @@
 #include "live.h"
 #include "mica/mica.h"
 
-static mica_array *ones(mica_scope *s, int64_t n) { return mica_ones(s, MICA_SHAPE(n), MICA_FLOAT32); }
+static mica_array *ones(mica_scope *s, int64_t n)
+{
+    return mica_ones(s, MICA_SHAPE(n), MICA_FLOAT32);
+}
 
 static void test_errors_stick(void)
 {
@@ -81,7 +84,8 @@ static void test_replacing(void)
     live inside = { 0 };
     for (int i = 0; i < 50; i++) {
         mica_scope *t = mica_scope_open(s);
-        mica_array *next[2] = { mica_add(t, p[0], mica_number(t, 1)), mica_multiply(t, p[1], p[0]) };
+        mica_array *next[2] = { mica_add(t, p[0], mica_number(t, 1)),
+                                mica_multiply(t, p[1], p[0]) };
         mica_eval(t, next, 2);
         CHECK_EQUAL(mica_scope_close_replacing(t, p, next, 2), MICA_OK);
         if (i == 0) inside = live_now();
@@ -93,12 +97,14 @@ static void test_replacing(void)
     for (int i = 0; i < 40; i++) twice[i] = same;
     mica_scope *t = mica_scope_open(s);
     mica_array *next[40];
-    for (int i = 0; i < 40; i++) next[i] = mica_full(t, MICA_SHAPE(1), mica_number(t, i), MICA_FLOAT32);
+    for (int i = 0; i < 40; i++)
+        next[i] = mica_full(t, MICA_SHAPE(1), mica_number(t, i), MICA_FLOAT32);
     CHECK_EQUAL(mica_scope_close_replacing(t, twice, next, 40), MICA_OK);
     for (int i = 0; i < 40; i++) CHECK(mica_item(s, twice[i]) == i);
 
     t = mica_scope_open(s); /* on failure all stay */
-    mica_array *old[2] = { p[0], p[1] }, *bad[2] = { ones(t, 1), mica_add(t, ones(t, 2), ones(t, 3)) };
+    mica_array *old[2] = { p[0], p[1] },
+               *bad[2] = { ones(t, 1), mica_add(t, ones(t, 2), ones(t, 3)) };
     CHECK_EQUAL(mica_scope_close_replacing(t, p, bad, 2), MICA_EVALUE);
     CHECK(p[0] == old[0] && p[1] == old[1]);
     CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
@@ -153,10 +159,12 @@ static void test_numbers(void)
     CHECK_EQUAL(mica_dtype_of(mica_integer(s, INT64_C(1) << 40)), MICA_INT64);
     CHECK(mica_item(s, mica_scalar(s, 300, MICA_INT32)) == 300);
     int16_t out[6], in[6] = { 1, 2, 3, 4, 5, 6 };
-    mica_array *a = mica_transpose(s, mica_from_data(s, in, MICA_SHAPE(2, 3), MICA_INT16), MICA_ALL_AXES);
+    mica_array *a =
+        mica_transpose(s, mica_from_data(s, in, MICA_SHAPE(2, 3), MICA_INT16), MICA_ALL_AXES);
     CHECK_EQUAL(mica_to_data(s, a, out, sizeof out), MICA_OK);
     CHECK(out[0] == 1 && out[1] == 4 && out[2] == 2 && out[5] == 6);
-    CHECK_TEXT(mica_describe(s, mica_reshape(s, a, MICA_SHAPE(6))), "array([1, 4, 2, 5, 3, 6], dtype=int16)");
+    CHECK_TEXT(mica_describe(s, mica_reshape(s, a, MICA_SHAPE(6))),
+               "array([1, 4, 2, 5, 3, 6], dtype=int16)");
     CHECK_EQUAL(mica_to_data(s, a, out, 11), MICA_EVALUE);
     CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
     CHECK_MENTIONS(mica_last_error(), "[to_data]");

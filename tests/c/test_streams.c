@@ -1,4 +1,5 @@
-/* Streams and threads: asynchronous work, faults, interruption, graphs shared by threads, deep graphs, fork. */
+/* Streams and threads: asynchronous work, faults, interruption, graphs shared by threads, deep
+ * graphs, fork. */
 #define _GNU_SOURCE 1
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,14 +18,21 @@ enum { SLOW = 1 };
 
 static mica_stream *other, *third;
 
-static mica_array *number(mica_scope *s, double value) { return mica_full(s, MICA_SHAPE(8), mica_number(s, value), MICA_FLOAT32); }
-static double first(mica_scope *s, mica_array *a) { return mica_item(s, mica_take(s, a, mica_integer(s, 0), 0)); }
+static mica_array *number(mica_scope *s, double value)
+{
+    return mica_full(s, MICA_SHAPE(8), mica_number(s, value), MICA_FLOAT32);
+}
+static double first(mica_scope *s, mica_array *a)
+{
+    return mica_item(s, mica_take(s, a, mica_integer(s, 0), 0));
+}
 
 /* Some milliseconds of work in many steps; the value is that of the input. */
 static mica_array *slow(mica_scope *s, mica_array *a, int steps)
 {
     mica_array *m = mica_eye(s, 8, MICA_NO_INTEGER, 0, MICA_FLOAT32);
-    for (int i = 0; i < steps; i++) a = mica_reshape(s, mica_matmul(s, m, mica_reshape(s, a, MICA_SHAPE(8, 1))), MICA_SHAPE(8));
+    for (int i = 0; i < steps; i++)
+        a = mica_reshape(s, mica_matmul(s, m, mica_reshape(s, a, MICA_SHAPE(8, 1))), MICA_SHAPE(8));
     return a;
 }
 
@@ -54,15 +62,18 @@ static void test_async(void)
     mica_async_eval(s, &y, 1);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
     CHECK_EQUAL(mica_synchronize(other), MICA_OK);
-    while (mica__live(MICA_LIVE_NODE) != before.nodes) mica__thread_yield(); /* the worker lets go a little later */
+    while (mica__live(MICA_LIVE_NODE) != before.nodes)
+        mica__thread_yield(); /* the worker lets go a little later */
     CHECK(live_same(before, live_now()));
 }
 
-/* Work that goes to and fro between streams: each waits for single nodes of the others, not for the end of their work. */
+/* Work that goes to and fro between streams: each waits for single nodes of the others, not for the
+ * end of their work. */
 static void test_two_streams(void)
 {
     for (int i = 0; i < 200; i++) {
-        mica_scope *s = mica_scope_open(NULL), *t = mica_scope_open_on(s, other), *u = mica_scope_open_on(s, third);
+        mica_scope *s = mica_scope_open(NULL), *t = mica_scope_open_on(s, other),
+                   *u = mica_scope_open_on(s, third);
         mica_array *a = slow(s, number(s, i), 1 + i % 40);
         mica_array *b = mica_add(t, a, mica_number(t, 1));
         mica_array *c = slow(s, mica_multiply(s, b, mica_number(s, 2)), i % 3);
@@ -90,12 +101,13 @@ static void test_faults(void)
 {
     live before = live_now();
     mica_scope *s = mica_scope_open_on(NULL, other), *t = mica_scope_open_on(NULL, other);
-    mica_array *bad = faulty(s), *after = mica_add(s, slow(s, mica_repeat(s, bad, 4, 0), 20), mica_number(s, 1));
+    mica_array *bad = faulty(s),
+               *after = mica_add(s, slow(s, mica_repeat(s, bad, 4, 0), 20), mica_number(s, 1));
     mica_array *good = number(s, 2);
     CHECK_EQUAL(mica_async_eval(s, &after, 1), MICA_OK);
     CHECK_EQUAL(mica_synchronize(other), MICA_EINDEX);
     CHECK_MENTIONS(mica_last_error(), "1000");
-    CHECK_EQUAL(mica_synchronize(other), MICA_OK); /* told once */
+    CHECK_EQUAL(mica_synchronize(other), MICA_OK);     /* told once */
     CHECK_EQUAL(mica_eval(t, &after, 1), MICA_EINDEX); /* what depends on it fails, each time */
     CHECK_EQUAL(mica_scope_close(t), MICA_EINDEX);
     t = mica_scope_open_on(NULL, other);
@@ -156,7 +168,8 @@ static void test_interrupt(void)
     CHECK_MENTIONS(mica_last_error(), "interrupted");
     atomic_store(&stop_interrupting, 1);
     mica__thread_join(&thread);
-    mica_scope *t = mica_scope_open(NULL); /* the last request may have come after the end: it stops the next evaluation */
+    mica_scope *t = mica_scope_open(
+        NULL); /* the last request may have come after the end: it stops the next evaluation */
     mica_array *x = mica_exp(t, number(t, 0));
     mica_eval(t, &x, 1);
     mica_scope_close(t);
@@ -166,7 +179,10 @@ static void test_interrupt(void)
 }
 
 static int asked, stop_at;
-static int hook(void) { return ++asked >= stop_at; }
+static int hook(void)
+{
+    return ++asked >= stop_at;
+}
 
 static int evaluating_hook(void)
 {
@@ -185,7 +201,8 @@ static void test_hook(void)
     mica_scope *s = mica_scope_open(NULL);
     mica_array *y = NULL;
     for (int i = 1; i <= 100; i += 7) {
-        y = slow(s, number(s, 5), 100); /* anew: what an interrupted evaluation has done stays done */
+        y = slow(s, number(s, 5),
+                 100); /* anew: what an interrupted evaluation has done stays done */
         mica_scope *t = mica_scope_open(NULL);
         asked = 0;
         stop_at = i;
@@ -306,7 +323,8 @@ static void test_depth(void)
     for (int evaluate = 0; evaluate < 2; evaluate++) {
         mica_array *x = NULL, *one = NULL;
         mica_scope *s = mica_scope_open(NULL);
-        one = mica_scope_own(s, mica_retain(mica_full(s, MICA_SHAPE(2), mica_number(s, 1), MICA_FLOAT32)));
+        one = mica_scope_own(
+            s, mica_retain(mica_full(s, MICA_SHAPE(2), mica_number(s, 1), MICA_FLOAT32)));
         x = mica_retain(mica_zeros(s, MICA_SHAPE(2), MICA_FLOAT32));
         for (int i = 0; i < DEPTH; i++) {
             mica_scope *t = mica_scope_open(NULL);
@@ -319,7 +337,8 @@ static void test_depth(void)
     }
     mica_scope *s = mica_scope_open(NULL); /* steps of their own, all held by one scope */
     mica_array *x = number(s, 1);
-    for (int i = 0; i < DEPTH / 20; i++) x = mica_flip(s, mica_cummax(s, x, 0, false, true), MICA_AXES(0));
+    for (int i = 0; i < DEPTH / 20; i++)
+        x = mica_flip(s, mica_cummax(s, x, 0, false, true), MICA_AXES(0));
     CHECK(first(s, x) == 1);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
     CHECK(live_same(before, live_now()));
@@ -328,7 +347,8 @@ static void test_depth(void)
 static mica_array *deep(mica_scope *s, mica_array *const a[], void *user)
 {
     mica_array *x = a[0];
-    for (int i = 0; i < *(int *)user; i++) x = mica_multiply(s, mica_tanh(s, x), mica_number(s, 1.0 + 1e-6));
+    for (int i = 0; i < *(int *)user; i++)
+        x = mica_multiply(s, mica_tanh(s, x), mica_number(s, 1.0 + 1e-6));
     return x;
 }
 

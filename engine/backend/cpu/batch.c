@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 /* The index, 0 for one out of range. */
-static int64_t pick(mica__pairs *p, size_t place, const mica_array *index, ptrdiff_t at, int64_t size)
+static int64_t pick(mica__pairs *p, size_t place, const mica_array *index, ptrdiff_t at,
+                    int64_t size)
 {
-    int64_t i = mica__index_wrap(
-        mica__index_at(index->data, (mica_dtype)index->dtype, (int64_t)at), size);
+    int64_t i =
+        mica__index_wrap(mica__index_at(index->data, (mica_dtype)index->dtype, (int64_t)at), size);
     if (i >= 0) return i;
     mica__index_fault_add(&p->fault, place);
     return 0;
@@ -33,12 +34,12 @@ int mica__pairs_of(mica__pairs *p, mica__arena *scratch, const char *name, int l
             p->at[k] = (mica__pair){ a.offset, b.offset, k };
             if (!lhs) continue;
             ptrdiff_t at = (ptrdiff_t)i;
-            p->at[k].left += left->strides[leading] *
-                             pick(p, k, lhs, l.offset + at * lhs->strides[leading],
-                                  left->shape[leading]);
-            p->at[k].right += right->strides[leading] *
-                              pick(p, k, rhs, r.offset + at * rhs->strides[leading],
-                                   right->shape[leading]);
+            p->at[k].left +=
+                left->strides[leading] *
+                pick(p, k, lhs, l.offset + at * lhs->strides[leading], left->shape[leading]);
+            p->at[k].right +=
+                right->strides[leading] *
+                pick(p, k, rhs, r.offset + at * rhs->strides[leading], right->shape[leading]);
         }
         mica__leading_next(&a);
         mica__leading_next(&b);

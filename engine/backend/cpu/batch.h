@@ -38,15 +38,17 @@ typedef struct mica__pairs {
     const char *name;
 } mica__pairs;
 
-/* Operands have `leading` axes, then one that indices pick from, then their matrix; lhs and rhs have
-   the leading axes and one more; both NULL: one matrix of each. The pairs are from scratch memory. */
+/* Operands have `leading` axes, then one that indices pick from, then their matrix; lhs and rhs
+   have the leading axes and one more; both NULL: one matrix of each. The pairs are from scratch
+   memory. */
 int mica__pairs_of(mica__pairs *p, mica__arena *scratch, const char *name, int leading,
                    const mica_array *left, const mica_array *right, const mica_array *lhs,
                    const mica_array *rhs);
 /* MICA_OK, or the error of the first bad index. */
 int mica__pairs_status(const mica__pairs *p, const mica_array *lhs, const mica_array *rhs,
                        int leading, const mica_array *left, const mica_array *right);
-/* Orders pairs so that those of one right matrix follow each other, in the order of their places. */
+/* Orders pairs so that those of one right matrix follow each other, in the order of their places.
+ */
 void mica__pairs_sort(mica__pairs *p);
 /* The end of the run of pairs with the same right matrix that begins at `first`. */
 static inline size_t mica__pairs_run(const mica__pairs *p, size_t first)

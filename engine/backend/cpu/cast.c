@@ -33,7 +33,7 @@ enum { BLOCK = 256 };
     static void copy_##width(size_t n, const void *const in[], unsigned scalars, void *out)        \
     {                                                                                              \
         if (n == 0) return;                                                                        \
-        memmove(out, in[0], scalars ? width : n * width);                                          \
+        memmove(out, in[0], scalars ? width : n *width);                                           \
         if (scalars) mica__spread(out, n, width);                                                  \
     }
 DEFINE_COPY(1)
@@ -129,9 +129,9 @@ DEFINE_LOOP(round_bf16, float, float, k_round_bf16(x))
         }                                                                                          \
         if (m < n) mica__spread(o, n, sizeof *o);                                                  \
     }
-#define LOAD_F16(p)    _mm_loadu_si128((const __m128i *)(p))
-#define TO_F16(v)      _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define ROUND_F16(v)   _mm256_cvtph_ps(TO_F16(v))
+#define LOAD_F16(p)  _mm_loadu_si128((const __m128i *)(p))
+#define TO_F16(v)    _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define ROUND_F16(v) _mm256_cvtph_ps(TO_F16(v))
 DEFINE_F16(f16_f32, uint16_t, float, float, LOAD_F16, _mm256_cvtph_ps, _mm256_storeu_ps)
 DEFINE_F16(f32_f16, float, uint16_t, __m128i, _mm256_loadu_ps, TO_F16, _mm_storeu_si128)
 DEFINE_F16(round_f16, float, float, float, _mm256_loadu_ps, ROUND_F16, _mm256_storeu_ps)
@@ -208,7 +208,7 @@ ALL_TWICE(DEFINE)
 /* ---- the table ---- */
 
 /* Sets of types that a loop serves: on the left, those with its bits; on the right, those it makes.
-   */
+ */
 #define SET_b8   1u << MICA_BOOL
 #define SET_u8   (1u << MICA_UINT8 | 1u << MICA_INT8)
 #define SET_u16  (1u << MICA_UINT16 | 1u << MICA_INT16)
@@ -224,19 +224,19 @@ ALL_TWICE(DEFINE)
 #define SET_bf16 (1u << MICA_BFLOAT16)
 #define SET_c64  (1u << MICA_COMPLEX64)
 /* Values, not bits: bool counts as uint8, signed types are apart. */
-#define ONLY_u8  (1u << MICA_UINT8 | 1u << MICA_BOOL)
-#define ONLY_u16 (1u << MICA_UINT16)
-#define ONLY_u32 (1u << MICA_UINT32)
-#define ONLY_u64 (1u << MICA_UINT64)
-#define ONLY_i8  SET_i8
-#define ONLY_i16 SET_i16
-#define ONLY_i32 SET_i32
-#define ONLY_i64 SET_i64
-#define ONLY_f16 SET_f16
-#define ONLY_f32 SET_f32
-#define ONLY_f64 SET_f64
+#define ONLY_u8   (1u << MICA_UINT8 | 1u << MICA_BOOL)
+#define ONLY_u16  (1u << MICA_UINT16)
+#define ONLY_u32  (1u << MICA_UINT32)
+#define ONLY_u64  (1u << MICA_UINT64)
+#define ONLY_i8   SET_i8
+#define ONLY_i16  SET_i16
+#define ONLY_i32  SET_i32
+#define ONLY_i64  SET_i64
+#define ONLY_f16  SET_f16
+#define ONLY_f32  SET_f32
+#define ONLY_f64  SET_f64
 #define ONLY_bf16 SET_bf16
-#define ONLY_c64 SET_c64
+#define ONLY_c64  SET_c64
 
 static void enter(mica__loop_table *table, unsigned from, unsigned to, mica__loop *loop)
 {
@@ -259,7 +259,10 @@ void MICA_ISA_FUNCTION(mica__casts_)(mica__loop_table *table)
     for (unsigned i = 0; i < MICA_DTYPE_COUNT; i++) {
         size_t size = mica_dtype_size((mica_dtype)i);
         enter(table, 1u << i, 1u << i,
-              size == 1 ? copy_1 : size == 2 ? copy_2 : size == 4 ? copy_4 : copy_8);
+              size == 1   ? copy_1
+              : size == 2 ? copy_2
+              : size == 4 ? copy_4
+                          : copy_8);
     }
     enter(table, SET_u8 | SET_b8, SET_u8, copy_1);
     enter(table, SET_u16, SET_u16, copy_2);
@@ -267,23 +270,23 @@ void MICA_ISA_FUNCTION(mica__casts_)(mica__loop_table *table)
     enter(table, SET_u64, SET_u64, copy_8);
 #endif
 #if MICA_LEVEL < 2
-    BITS(u8, b8) BITS(u16, b8) BITS(u32, b8) BITS(u64, b8)
-    BITS(u16, u8) BITS(u32, u8) BITS(u64, u8)
-    BITS(u32, u16) BITS(u64, u16) BITS(u64, u32)
-    VALUES(u8, u16) VALUES(u8, u32) VALUES(u8, u64)
-    VALUES(u16, u32) VALUES(u16, u64) VALUES(u32, u64)
-    VALUES(i8, u16) VALUES(i8, u32) VALUES(i8, u64)
-    VALUES(i16, u32) VALUES(i16, u64) VALUES(i32, u64)
+    BITS(u8, b8)
+    BITS(u16, b8) BITS(u32, b8) BITS(u64, b8) BITS(u16, u8) BITS(u32, u8) BITS(u64, u8) BITS(
+        u32, u16) BITS(u64, u16) BITS(u64, u32) VALUES(u8, u16) VALUES(u8, u32) VALUES(u8, u64)
+        VALUES(u16, u32) VALUES(u16, u64) VALUES(u32, u64) VALUES(i8, u16) VALUES(i8, u32)
+            VALUES(i8, u64) VALUES(i16, u32) VALUES(i16, u64) VALUES(i32, u64)
 #endif
-    VALUES(u8, f32) VALUES(u16, f32) VALUES(u32, f32) VALUES(u64, f32)
-    VALUES(i8, f32) VALUES(i16, f32) VALUES(i32, f32) VALUES(i64, f32)
-    VALUES(u8, f64) VALUES(u16, f64) VALUES(u32, f64) VALUES(u64, f64)
-    VALUES(i8, f64) VALUES(i16, f64) VALUES(i32, f64) VALUES(i64, f64)
-    VALUES(f32, b8) VALUES(f32, u8) VALUES(f32, u16) VALUES(f32, u32)
-    VALUES(f32, u64) VALUES(f32, i32) VALUES(f32, i64) VALUES(f32, f64)
-    VALUES(f64, b8) VALUES(f64, u8) VALUES(f64, u16) VALUES(f64, u32)
-    VALUES(f64, u64) VALUES(f64, i32) VALUES(f64, i64) VALUES(f64, f32)
-    VALUES(bf16, f32) VALUES(f32, bf16) VALUES(f16, f32) VALUES(f32, f16)
-    table->round[MICA_FLOAT16] = round_f16;
+                VALUES(u8, f32) VALUES(u16, f32) VALUES(u32, f32) VALUES(u64, f32) VALUES(i8, f32)
+                    VALUES(i16, f32) VALUES(i32, f32) VALUES(i64, f32) VALUES(u8, f64)
+                        VALUES(u16, f64) VALUES(u32, f64) VALUES(u64, f64) VALUES(i8, f64)
+                            VALUES(i16, f64) VALUES(i32, f64) VALUES(i64, f64) VALUES(f32, b8)
+                                VALUES(f32, u8) VALUES(f32, u16) VALUES(f32, u32) VALUES(f32, u64)
+                                    VALUES(f32, i32) VALUES(f32, i64) VALUES(f32, f64)
+                                        VALUES(f64, b8) VALUES(f64, u8) VALUES(f64, u16)
+                                            VALUES(f64, u32) VALUES(f64, u64) VALUES(f64, i32)
+                                                VALUES(f64, i64) VALUES(f64, f32) VALUES(bf16, f32)
+                                                    VALUES(f32, bf16) VALUES(f16, f32)
+                                                        VALUES(f32, f16)
+                                                            table->round[MICA_FLOAT16] = round_f16;
     table->round[MICA_BFLOAT16] = round_bf16;
 }

@@ -1,7 +1,9 @@
-/* Strided reads: collapsed axes, runs of the innermost axis copied, repeated or picked one by one. */
+/* Strided reads: collapsed axes, runs of the innermost axis copied, repeated or picked one by one.
+ */
 #include "backend/cpu/gather.h"
 
-void mica__gather_init(mica__gather *g, int ndim, const int64_t *shape, const int64_t *strides, size_t item, const char *data)
+void mica__gather_init(mica__gather *g, int ndim, const int64_t *shape, const int64_t *strides,
+                       size_t item, const char *data)
 {
     g->item = item;
     g->data = data;
@@ -24,8 +26,8 @@ void mica__gather_init(mica__gather *g, int ndim, const int64_t *shape, const in
     g->ndim = n;
 }
 
-mica__gather *mica__gather_new(mica__arena *arena, int ndim, const int64_t *shape, const int64_t *strides, size_t item,
-                               const char *data)
+mica__gather *mica__gather_new(mica__arena *arena, int ndim, const int64_t *shape,
+                               const int64_t *strides, size_t item, const char *data)
 {
     mica__gather *g = mica__arena_alloc(arena, sizeof *g);
     if (g) mica__gather_init(g, ndim, shape, strides, item, data);

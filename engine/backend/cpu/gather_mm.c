@@ -120,16 +120,16 @@ int mica__kernel_segmented_mm(mica__launch *l)
     const mica_array *a = l->in[0], *b = l->in[1], *segments = l->in[2];
     const mica_array *c = &l->out[0];
     int leading = a->ndim - 2;
-    size_t groups = 1, count = (size_t)segments->shape[leading], item = (size_t)mica__dtype_sizes[a->dtype];
+    size_t groups = 1, count = (size_t)segments->shape[leading],
+           item = (size_t)mica__dtype_sizes[a->dtype];
     for (int i = 0; i < leading; i++) groups *= (size_t)a->shape[i];
     const int64_t k = a->shape[a->ndim - 1], pair = segments->strides[leading],
                   end = segments->strides[leading + 1];
     mica__leading at_a = { .a = a, .n = leading }, at_b = { .a = b, .n = leading },
                   at_s = { .a = segments, .n = leading };
-    product p = { .a = a,
-                  .b = b,
-                  .m = (size_t)a->shape[a->ndim - 2],
-                  .n = (size_t)b->shape[b->ndim - 1] };
+    product p = {
+        .a = a, .b = b, .m = (size_t)a->shape[a->ndim - 2], .n = (size_t)b->shape[b->ndim - 1]
+    };
     char *to = c->data;
     for (size_t g = 0; g < groups; g++) {
         for (size_t i = 0; i < count; i++, to += p.m * p.n * item) {
@@ -137,10 +137,11 @@ int mica__kernel_segmented_mm(mica__launch *l)
             int64_t first = mica__index_at(segments->data, (mica_dtype)segments->dtype, s),
                     last = mica__index_at(segments->data, (mica_dtype)segments->dtype, s + end);
             if (first < 0 || last > k || last < 0)
-                return mica__fail(MICA_EINDEX,
-                                  "[segmented_mm] segment (%lld, %lld) is out of range for an inner "
-                                  "axis of size %lld",
-                                  (long long)first, (long long)last, (long long)k);
+                return mica__fail(
+                    MICA_EINDEX,
+                    "[segmented_mm] segment (%lld, %lld) is out of range for an inner "
+                    "axis of size %lld",
+                    (long long)first, (long long)last, (long long)k);
             p.k = last > first ? (size_t)(last - first) : 0;
             if (first > k) first = 0; /* nothing is read */
             mica__gemm m = product_of(&p, p.m);

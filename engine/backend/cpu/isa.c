@@ -42,7 +42,10 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-static bool has_bits(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
+static bool has_bits(uint64_t value, uint64_t bits)
+{
+    return (value & bits) == bits;
+}
 
 /* Linux hands out the tile registers on request only. */
 static bool tiles_permitted(void)
@@ -87,7 +90,10 @@ static unsigned probe(void)
     return ((unsigned)level + 1) | features << FEATURE_SHIFT;
 }
 #else
-static unsigned probe(void) { return (unsigned)MICA_ISA_PORTABLE + 1; }
+static unsigned probe(void)
+{
+    return (unsigned)MICA_ISA_PORTABLE + 1;
+}
 #endif
 
 /* MICA_ISA caps the level; names that it does not know cap nothing. */

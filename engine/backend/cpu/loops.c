@@ -9,7 +9,7 @@
 /* ---- what the preprocessor knows of rule.def ---- */
 
 /* The kinds of type that a rule accepts, and what it makes of them; compared with rule.def below.
-   */
+ */
 #define ACCEPTS_FLOAT_ANY(B, I, F, C)  F C
 #define ACCEPTS_FLOAT_REAL(B, I, F, C) F
 #define ACCEPTS_NUMERIC(B, I, F, C)    B I F C
@@ -201,7 +201,7 @@ enum { SAME, TRUTH, REAL };
 enum { BLOCK = 128 };
 
 /* Spreads scalar operands over a block; `step` says how far the operand moves from block to block.
-   */
+ */
 #define SPREAD_OPERAND(index, a, space, step, T)                                                   \
     T space[BLOCK];                                                                                \
     const T *a = in[index];                                                                        \
@@ -325,12 +325,11 @@ static void rare_loop_remainder(size_t n, const void *const in[], unsigned scala
 #define ENTER(name, what, suffix, T, R, dtype)                                                     \
     table->loop[mica_prim_##name][dtype] = loop_##name##_##suffix;
 #define ENTER_KINDS(name, rule)                                                                    \
-    ACCEPTS_##rule(                                                                                \
-        LEVEL_B(ENTER, name, OUT_##rule),                                                          \
-        LEVEL_I(ENTER, name, OUT_##rule)                                                           \
-            CHOOSE(SIGNLESS_##name, LEVEL_I_SHARED, LEVEL_I_SIGNED)(ENTER, name, OUT_##rule),      \
-        SINGLE(ENTER, name, OUT_##rule) LEVEL_F64(name)(ENTER, name, OUT_##rule),                  \
-        LEVEL_C(ENTER, name, OUT_##rule))
+    ACCEPTS_##rule(LEVEL_B(ENTER, name, OUT_##rule),                                               \
+                   LEVEL_I(ENTER, name, OUT_##rule) CHOOSE(                                        \
+                       SIGNLESS_##name, LEVEL_I_SHARED, LEVEL_I_SIGNED)(ENTER, name, OUT_##rule),  \
+                   SINGLE(ENTER, name, OUT_##rule) LEVEL_F64(name)(ENTER, name, OUT_##rule),       \
+                   LEVEL_C(ENTER, name, OUT_##rule))
 #define CLASS_UNARY(name, rule)  ENTER_KINDS(name, rule)
 #define CLASS_BINARY(name, rule) ENTER_KINDS(name, rule)
 #if MICA_LEVEL < 2

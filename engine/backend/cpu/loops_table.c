@@ -52,4 +52,7 @@ mica__loop *mica__cast_find(mica_dtype from, mica_dtype to)
     return table_in_use()->cast[from][to];
 }
 
-mica__loop *mica__round_find(mica_dtype half) { return table_in_use()->round[half]; }
+mica__loop *mica__round_find(mica_dtype half)
+{
+    return table_in_use()->round[half];
+}

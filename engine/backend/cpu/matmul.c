@@ -17,21 +17,34 @@ static void offsets(const mica_array *a, size_t batch, ptrdiff_t *out)
     }
 }
 
-int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array *b, mica_array *c, mica__epilogue *epilogue, void *context)
+int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array *b, mica_array *c,
+                     mica__epilogue *epilogue, void *context)
 {
     int n = c->ndim;
     if (!c->size) return MICA_OK;
     mica__gemm g = {
-        .m = (size_t)c->shape[n - 2], .n = (size_t)c->shape[n - 1], .k = (size_t)a->shape[n - 1], .batch = 1,
-        .a = a->data, .a_row = a->strides[n - 2], .a_col = a->strides[n - 1],
-        .b = b->data, .b_row = b->strides[n - 2], .b_col = b->strides[n - 1],
-        .c = c->data, .c_row = c->shape[n - 1], .alpha = 1, .dtype = (mica_dtype)c->dtype,
-        .epilogue = epilogue, .epilogue_context = context,
+        .m = (size_t)c->shape[n - 2],
+        .n = (size_t)c->shape[n - 1],
+        .k = (size_t)a->shape[n - 1],
+        .batch = 1,
+        .a = a->data,
+        .a_row = a->strides[n - 2],
+        .a_col = a->strides[n - 1],
+        .b = b->data,
+        .b_row = b->strides[n - 2],
+        .b_col = b->strides[n - 1],
+        .c = c->data,
+        .c_row = c->shape[n - 1],
+        .alpha = 1,
+        .dtype = (mica_dtype)c->dtype,
+        .epilogue = epilogue,
+        .epilogue_context = context,
     };
     for (int i = 0; i < n - 2; i++) g.batch *= (size_t)c->shape[i];
     if (g.batch > 1) {
         size_t bytes;
-        if (mica__mul_overflow(3 * sizeof(ptrdiff_t), g.batch, &bytes)) return mica__fail(MICA_EOVERFLOW, "[matmul] too many matrices");
+        if (mica__mul_overflow(3 * sizeof(ptrdiff_t), g.batch, &bytes))
+            return mica__fail(MICA_EOVERFLOW, "[matmul] too many matrices");
         ptrdiff_t *room = mica__arena_alloc(scratch, bytes);
         if (!room) return MICA_EMEMORY;
         offsets(a, g.batch, room);
@@ -44,4 +57,7 @@ int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array
     return mica__gemm_run(&g);
 }
 
-int mica__kernel_matmul(mica__launch *l) { return mica__matmul_run(&l->scratch, l->in[0], l->in[1], &l->out[0], NULL, NULL); }
+int mica__kernel_matmul(mica__launch *l)
+{
+    return mica__matmul_run(&l->scratch, l->in[0], l->in[1], &l->out[0], NULL, NULL);
+}

@@ -6,6 +6,7 @@
 #include "backend/cpu/kernel.h"
 
 /* c = a @ b over equal leading axes; c is row-major. */
-int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array *b, mica_array *c, mica__epilogue *epilogue, void *context);
+int mica__matmul_run(mica__arena *scratch, const mica_array *a, const mica_array *b, mica_array *c,
+                     mica__epilogue *epilogue, void *context);
 
 #endif

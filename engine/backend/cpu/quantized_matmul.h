@@ -27,8 +27,8 @@ static inline const char *mica__quant_row(const mica__quant_matrix *w, size_t ro
 /* Makes packed strips of B for the matrix product; context: a mica__quant_matrix. */
 mica__gemm_fill mica__quant_fill;
 
-/* y[i] = x[i] W for a few rows, columns [first, last) of the result, in float32; x[i]: float32 rows;
-   sums[i]: their groups' sums, or NULL; y[i] begins at column `first`. */
+/* y[i] = x[i] W for a few rows, columns [first, last) of the result, in float32; x[i]: float32
+   rows; sums[i]: their groups' sums, or NULL; y[i] begins at column `first`. */
 enum { MICA_QUANT_MOST_ROWS = 16, MICA_QUANT_MOST_COLUMNS = 512 };
 void mica__quant_few_rows(const mica__quant_matrix *w, size_t rows, const float *const x[],
                           const float *const sums[], size_t first, size_t last, float *const y[]);

@@ -50,8 +50,11 @@ static int run_view(mica_node *n)
     mica_array copy;
     MICA_TRY(mica__row_major_copy(in, &copy));
     int status = mica__check_values(in);
-    if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset)) mica__share(out, &copy, strides, offset);
-    else if (status == MICA_OK) status = mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
+    if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset))
+        mica__share(out, &copy, strides, offset);
+    else if (status == MICA_OK)
+        status =
+            mica__fail(MICA_ERUNTIME, "[%s] the view cannot be made", mica__prims[n->prim].name);
     mica__drop_copy(&copy);
     return status;
 }
@@ -62,12 +65,16 @@ static bool readable(const mica_array *in, bool strided)
     return (strided || mica__is_row_major(in)) && mica__is_aligned(in);
 }
 
-/* Gives kernels aligned inputs, and row-major ones to those that want them: copies replace others for the time of the launch. */
+/* Gives kernels aligned inputs, and row-major ones to those that want them: copies replace others
+ * for the time of the launch. */
 static int run_kernel(mica_node *n)
 {
     mica__kernel *kernel = mica__cpu_kernels[n->prim];
-    if (!kernel) return mica__fail(MICA_ERUNTIME, "[%s] there is no CPU kernel", mica__prims[n->prim].name);
-    mica__launch l = { .node = n, .ninputs = n->ninputs, .noutputs = n->noutputs, .in = n->inputs, .out = n->out };
+    if (!kernel)
+        return mica__fail(MICA_ERUNTIME, "[%s] there is no CPU kernel", mica__prims[n->prim].name);
+    mica__launch l = {
+        .node = n, .ninputs = n->ninputs, .noutputs = n->noutputs, .in = n->inputs, .out = n->out
+    };
     unsigned flags = mica__prims[n->prim].flags;
     mica_array *copies = NULL;
     mica_array **inputs = NULL;
@@ -89,11 +96,13 @@ static int run_kernel(mica_node *n)
         if (status == MICA_OK) inputs[i] = &copies[ncopies++];
     }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
-        if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES))) status = allocate_output(&n->out[i]);
+        if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES)))
+            status = allocate_output(&n->out[i]);
     if (flags & MICA_PRIM_LONG) mica__parallel_begin();
     if (status == MICA_OK) status = kernel(&l);
     if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();
-    for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) status = mica__check_values(n->inputs[i]);
+    for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++)
+        status = mica__check_values(n->inputs[i]);
     for (uint32_t i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);
     if (status != MICA_OK) withdraw(n);
@@ -134,4 +143,7 @@ static int run(mica__step *step)
 
 static const mica__backend cpu = { .name = "cpu", .run = run };
 
-void mica__cpu_register(void) { mica__cpu_backend = &cpu; }
+void mica__cpu_register(void)
+{
+    mica__cpu_backend = &cpu;
+}

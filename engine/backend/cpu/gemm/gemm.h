@@ -11,8 +11,8 @@
 typedef void mica__epilogue(void *context, size_t batch, size_t row, size_t col, size_t rows,
                             size_t cols);
 
-/* Makes B instead of reading it: lines (columns of B) [first_line, first_line + lines), steps along k
-   [first_step, first_step + steps), in strips of `width` lines as mica__gemm_pack (plan.h) stores
+/* Makes B instead of reading it: lines (columns of B) [first_line, first_line + lines), steps along
+   k [first_step, first_step + steps), in strips of `width` lines as mica__gemm_pack (plan.h) stores
    them, in float32. Called from the pool's threads. */
 typedef void mica__gemm_fill(const void *context, size_t first_line, size_t lines, size_t width,
                              bool pad, size_t first_step, size_t steps, float *to);

@@ -110,10 +110,9 @@ static void NAME(dot)(size_t rows, size_t count, size_t k, const void *a, ptrdif
             else if (whole) NAME(dots)(1, 4, k, x, a_row, y, b_row, to, c_row);
             else
                 for (size_t r = 0; r < (left < 4 ? left : 4); r++)
-                    for (size_t q = 0; q < count - j; q++)
-                        NAME(dots)
-                        (1, 1, k, x + (ptrdiff_t)r * a_row, a_row, y + (ptrdiff_t)q * b_row, b_row,
-                         to + (ptrdiff_t)r * c_row + q, c_row);
+                    for (size_t q = 0; q < count - j; q++) NAME(dots)
+            (1, 1, k, x + (ptrdiff_t)r * a_row, a_row, y + (ptrdiff_t)q * b_row, b_row,
+             to + (ptrdiff_t)r * c_row + q, c_row);
         }
     }
 }

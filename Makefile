@@ -13,7 +13,7 @@ CMAKE := $(BIN)/cmake
 CMAKE_ARGS := -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 # A process for each core that may be used; tests that are left go to whoever is idle.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
-CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --repeat after-timeout:2
 # Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
 ARGS ?=
 # Where `make install` puts the C library.

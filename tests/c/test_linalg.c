@@ -1,7 +1,7 @@
 /* Linear algebra from C: values, faults of the data, memory that runs out, and the library that may
    be missing. MICA_LAPACK names it for this test; without it, and without one of the system's,
    every call must say what to install. */
-#include "live.h"
+#include "failing.h"
 #include "mica/mica.h"
 
 static bool available;
@@ -81,34 +81,12 @@ static mica_array *all_of_them(mica_scope *s)
     return values ? mica_add(s, sum, mica_sum(s, mica_abs(s, values), MICA_ALL_AXES, false)) : NULL;
 }
 
-/* Each allocation fails in turn: a status, no leak, and the same number the next time. */
-static void test_memory(void)
-{
-    mica_scope *s = mica_scope_open(NULL);
-    double expected = mica_item(s, all_of_them(s));
-    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
-    live before = live_now();
-    int failed = 0;
-    for (int64_t k = 0; k < 4000; k++) {
-        mica__inject_failure(k);
-        s = mica_scope_open(NULL);
-        double x = mica_item(s, all_of_them(s));
-        int status = mica_scope_close(s);
-        mica__inject_failure(-1);
-        CHECK(status == MICA_OK ? x == expected : status == MICA_EMEMORY);
-        failed += status != MICA_OK;
-        if (status == MICA_OK && k > 100) break;
-    }
-    CHECK(failed > 50);
-    CHECK(live_same(before, live_now()));
-}
-
 int main(void)
 {
     test_library();
     if (!available) return check_report("linalg (without LAPACK)");
     test_values();
     test_faults();
-    test_memory();
+    check_each_failure(all_of_them);
     return check_report("linalg");
 }

@@ -1,5 +1,5 @@
 /* Matrices in few bits from C: memory that runs out at any place. */
-#include "live.h"
+#include "failing.h"
 #include "mica/mica.h"
 
 static mica_array *numbers(mica_scope *s, mica_dims shape, uint64_t seed)
@@ -42,31 +42,8 @@ static mica_array *all_of_them(mica_scope *s)
     return mica_add(s, products(s, "affine", true), products(s, "nvfp4", false));
 }
 
-/* Each allocation fails in turn: a status, no leak, and the same number the next time. */
-static void test_memory(void)
-{
-    mica_scope *s = mica_scope_open(NULL);
-    double expected = mica_item(s, all_of_them(s));
-    CHECK(expected == expected);
-    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
-    live before = live_now();
-    int failed = 0;
-    for (int64_t k = 0; k < 4000; k++) {
-        mica__inject_failure(k);
-        s = mica_scope_open(NULL);
-        double x = mica_item(s, all_of_them(s));
-        int status = mica_scope_close(s);
-        mica__inject_failure(-1);
-        CHECK(status == MICA_OK ? x == expected : status == MICA_EMEMORY);
-        failed += status != MICA_OK;
-        if (status == MICA_OK && k > 100) break;
-    }
-    CHECK(failed > 50);
-    CHECK(live_same(before, live_now()));
-}
-
 int main(void)
 {
-    test_memory();
+    check_each_failure(all_of_them);
     return check_report("quantize");
 }

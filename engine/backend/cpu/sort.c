@@ -13,25 +13,14 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
    keys share are skipped. Returns where the sorted keys are: `a` or `b`; indices (or NULL) are in
    the memory of the same letter. */
 #define SORT(name, key)                                                                            \
-    static bool short_##name(key *a, uint32_t *ia, int64_t n)                                      \
-    {                                                                                              \
-        for (int64_t i = 1; i < n; i++) {                                                          \
-            key k = a[i];                                                                          \
-            uint32_t index = ia ? ia[i] : 0;                                                       \
-            int64_t j = i;                                                                         \
-            for (; j > 0 && a[j - 1] > k; j--) {                                                   \
-                a[j] = a[j - 1];                                                                   \
-                if (ia) ia[j] = ia[j - 1];                                                         \
-            }                                                                                      \
-            a[j] = k;                                                                              \
-            if (ia) ia[j] = index;                                                                 \
-        }                                                                                          \
-        return false;                                                                              \
-    }                                                                                              \
+    SHORT_SORT(name, key)                                                                          \
     /* True when the result lies in b. */                                                          \
     static bool sort_##name(key *a, key *b, uint32_t *ia, uint32_t *ib, int64_t n, int bytes)      \
     {                                                                                              \
-        if (n < SHORT) return short_##name(a, ia, n);                                              \
+        if (n < SHORT) {                                                                           \
+            short_##name(a, ia, (size_t)n);                                                        \
+            return false;                                                                          \
+        }                                                                                          \
         uint32_t counts[sizeof(key)][256] = { { 0 } };                                             \
         for (int64_t i = 0; i < n; i++)                                                            \
             for (int d = 0; d < bytes; d++) counts[d][a[i] >> 8 * d & 255]++;                      \

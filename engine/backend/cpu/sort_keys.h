@@ -150,4 +150,21 @@ static inline void mica__store_values(mica_dtype d, const void *keys, int64_t n,
     else EACH_TYPE(d, STORE)
 }
 
+/* short_<name>: sorts a few keys, stably, by insertion; their indices (or NULL) go with them. */
+#define SHORT_SORT(name, key)                                                                      \
+    static void short_##name(key *a, uint32_t *ia, size_t n)                                       \
+    {                                                                                              \
+        for (size_t i = 1; i < n; i++) {                                                           \
+            key k = a[i];                                                                          \
+            uint32_t index = ia ? ia[i] : 0;                                                       \
+            size_t j = i;                                                                          \
+            for (; j > 0 && a[j - 1] > k; j--) {                                                   \
+                a[j] = a[j - 1];                                                                   \
+                if (ia) ia[j] = ia[j - 1];                                                         \
+            }                                                                                      \
+            a[j] = k;                                                                              \
+            if (ia) ia[j] = index;                                                                 \
+        }                                                                                          \
+    }
+
 #endif

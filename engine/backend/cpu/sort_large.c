@@ -68,20 +68,7 @@ static int64_t part_end(const sorting *q, int64_t first)
             q->ib[to] = (uint32_t)i;                                                               \
         }                                                                                          \
     }                                                                                              \
-    static void short_##name(key *a, uint32_t *ia, size_t n)                                       \
-    {                                                                                              \
-        for (size_t i = 1; i < n; i++) {                                                           \
-            key k = a[i];                                                                          \
-            uint32_t index = ia ? ia[i] : 0;                                                       \
-            size_t j = i;                                                                          \
-            for (; j > 0 && a[j - 1] > k; j--) {                                                   \
-                a[j] = a[j - 1];                                                                   \
-                if (ia) ia[j] = ia[j - 1];                                                         \
-            }                                                                                      \
-            a[j] = k;                                                                              \
-            if (ia) ia[j] = index;                                                                 \
-        }                                                                                          \
-    }                                                                                              \
+    SHORT_SORT(name, key)                                                                          \
     /* One pass: by `width` bits from `low` on. False when all keys share them. */                 \
     static bool pass_##name(const key *a, key *b, const uint32_t *ia, uint32_t *ib, size_t n,      \
                             int low, int width)                                                    \

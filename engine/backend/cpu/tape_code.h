@@ -34,7 +34,7 @@ typedef struct mica__tape {
     mica__tape_place *values; /* by op: where its result can be read (halves as float32) */
     mica__tape_place *loaded; /* by external: the same, once used */
     bool *is_loaded;
-    uint32_t *free_registers, *register_of, *external_last;
+    uint32_t *free_registers, *external_last;
     uint32_t nfree, nregisters;
     size_t register_bytes;
     bool row_major; /* perm is the identity */

@@ -93,6 +93,7 @@ struct mica_node {
     _Atomic uint8_t state;
     uint8_t flags;
     uint8_t size_class;
+    uint16_t origin; /* the public function it was built for (core/origin.h) */
     uint32_t ninputs;
     uint32_t mark; /* scratch of the planner, under its lock */
     mica_stream *stream;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/config.h"
 #include "call.h"
 #include "core/print.h"
 
@@ -252,6 +253,11 @@ static int execute(PyObject *m)
         return -1;
     }
     loaded = true;
+    int settings = mica__settings_check();
+    if (settings != MICA_OK) {
+        mica_py_raise(settings);
+        return -1;
+    }
     if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 ||
         mica_py_stream_types(m) < 0 || mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 ||
         mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||

@@ -92,7 +92,7 @@ static bool take_pair(mica_scope *s, PyObject *o, int64_t *low, int64_t *high)
     mica_dims at;
     if (mica_py_dims("[pad] argument 'pad_width'", s, o, true, &at) < 0) return false;
     if (at.n != 1 && at.n != 2) {
-        PyErr_Format(PyExc_TypeError,
+        PyErr_Format(PyExc_ValueError,
                      "[pad] argument 'pad_width' holds %zd widths for an axis; accepted: an int, a "
                      "pair (before, after), or a sequence of pairs",
                      (Py_ssize_t)at.n);
@@ -116,7 +116,15 @@ static bool pad_widths(mica_scope *s, PyObject *o, int ndim, int64_t low[], int6
     PyErr_Clear();
     Py_ssize_t n = pairs ? PyList_Size(pairs) : 0;
     bool nested = n > 0 && is_sequence(PyList_GetItem(pairs, 0)), ok = true;
-    if (nested && n != ndim && n != 1) {
+    for (Py_ssize_t i = 1; i < n && nested && ok; i++) {
+        ok = is_sequence(PyList_GetItem(pairs, i));
+        if (!ok)
+            PyErr_Format(PyExc_TypeError,
+                         "[pad] argument 'pad_width' holds pairs and a %s; accepted: an int, a "
+                         "pair (before, after), or a sequence of pairs",
+                         mica_py_type_name(PyList_GetItem(pairs, i)));
+    }
+    if (ok && nested && n != ndim && n != 1) {
         PyErr_Format(PyExc_ValueError,
                      "[pad] %zd pairs of widths are given for an array with %d axes", n, ndim);
         ok = false;

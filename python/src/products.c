@@ -8,7 +8,8 @@
 /* The two lists of axes in a pair. */
 static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
 {
-    PyObject *two = PyUnicode_Check(o) ? NULL : PySequence_List(o);
+    bool none = PyUnicode_Check(o) || PyDict_Check(o);
+    PyObject *two = none ? NULL : PySequence_List(o);
     Py_ssize_t n = two ? PyList_Size(two) : -1;
     if (n < 0) {
         PyErr_Clear();
@@ -18,9 +19,10 @@ static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
             mica_py_type_name(o));
         return -1;
     }
-    for (Py_ssize_t i = 0; i < n && i < 2; i++) {
+    mica_dims more;
+    for (Py_ssize_t i = 0; i < n; i++) {
         if (mica_py_dims("[tensordot] an element of argument 'axes'", s, PyList_GetItem(two, i),
-                         false, &axes[i])) {
+                         false, i < 2 ? &axes[i] : &more)) {
             Py_DECREF(two);
             return -1;
         }

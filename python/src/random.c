@@ -132,8 +132,11 @@ static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObje
 /* A seed of 64 bits without sign; false with TypeError. */
 static bool seed_of(const char *name, PyObject *o, uint64_t *out)
 {
-    *out = PyLong_Check(o) ? PyLong_AsUnsignedLongLong(o) : 0;
-    if (PyLong_Check(o) && !PyErr_Occurred()) return true;
+    PyObject *number = PyIndex_Check(o) ? PyNumber_Index(o) : NULL;
+    *out = number ? PyLong_AsUnsignedLongLong(number) : 0;
+    bool taken = number && !PyErr_Occurred();
+    Py_XDECREF(number);
+    if (taken) return true;
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError, "[%s] a seed is an int from 0 to 2**64 - 1, not %R", name, o);
     return false;

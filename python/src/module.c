@@ -474,7 +474,7 @@ static int execute(PyObject *m)
         mica_py_stream_types(m) < 0 || mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 ||
         mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
         mica_py_io_functions(m) < 0 || mica_py_export_functions(m) < 0 ||
-        mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 ||
+        mica_py_memory_functions(m) < 0 || mica_py_watch_functions(m) < 0 || mica_py_find_lapack() < 0 ||
         PyModule_AddFunctions(m, functions) < 0)
         return -1;
     /* Rows that are one function with others in Python. */

@@ -79,7 +79,8 @@ enum {
                                   compiled: keeps its inputs */
     MICA_NODE_PLACEHOLDER = 2, /* an argument without a value */
     MICA_NODE_ABSTRACT = 4,    /* depends on a placeholder: cannot be evaluated */
-    MICA_NODE_ASKED = 8,       /* a cast that the program asked for, not one of promotion */
+    MICA_NODE_ASKED = 8,       /* a cast that the program asked for, not one of promotion; the sum
+                                  of addmm */
     MICA_NODE_GRADIENT = 16    /* an optimizer was given it as a gradient, while somebody watches */
 };
 

@@ -14,7 +14,8 @@ typedef struct mica__watcher {
     /* A scope opens: the line that the calling thread is in. */
     uint32_t (*site)(void);
     /* An evaluation begins (its number is returned), has its plan (under the planner's lock: nodes
-     * may be looked at, not kept), and has ended; `waited`: the caller got results, not promises. */
+     * may be looked at, not kept), and has ended; `waited`: the caller got results, not promises.
+     */
     uint64_t (*evaluation_begins)(void);
     void (*planned)(uint64_t evaluation, const struct mica__plan *plan, mica_array *const roots[],
                     size_t nroots);

@@ -19,8 +19,8 @@ typedef struct mica__evaluation {
     uint32_t site;
     uint32_t thread; /* a small number of its own */
     uint32_t nodes, steps;
-    uint64_t graph; /* equal for evaluations of the same operations */
-    uint64_t held;  /* bytes of gradients that somebody holds beside it */
+    uint64_t graph;              /* equal for evaluations of the same operations */
+    uint64_t held;               /* bytes of gradients that somebody holds beside it */
     int64_t begin, planned, end; /* nanoseconds of a monotonic clock */
     bool waited;
 } mica__evaluation;
@@ -54,6 +54,38 @@ typedef struct mica__range {
     int64_t nans, infinities;
 } mica__range;
 
+/* A plan, kept after it ran: nodes in the order in which they run. */
+typedef struct mica__sketch_node {
+    uint32_t prim, site, step;
+    uint32_t first_input, ninputs; /* in `inputs` */
+    mica_dtype dtype;
+    int ndim;
+    int64_t shape[8]; /* of the first output */
+    uint64_t bytes;   /* of all outputs */
+    bool kept;        /* false: it lives in the tape only */
+    bool view;        /* shares its input's memory where it can */
+} mica__sketch_node;
+
+typedef struct mica__sketch_input {
+    int64_t node; /* place in `nodes`; -1: it was there before */
+    uint64_t bytes;
+    mica_dtype dtype;
+    int ndim;
+    int64_t shape[8];
+} mica__sketch_input;
+
+typedef struct mica__sketch {
+    uint64_t evaluation;
+    size_t nsteps, nnodes, ninputs;
+    mica__sketch_node *nodes;
+    mica__sketch_input *inputs;
+} mica__sketch;
+
+/* What an evaluation of `roots` would run; nothing runs. The caller frees it. MICA_OK, EMEMORY, or
+ * the fault of a failed node. */
+int mica__sketch_of(mica__sketch **out, mica_array *const roots[], size_t nroots);
+void mica__sketch_free(mica__sketch *s);
+
 /* The first result that is not finite although all operands are. */
 typedef struct mica__first_nonfinite {
     bool found;
@@ -74,9 +106,10 @@ typedef struct mica__record {
     mica__account *accounts; /* by site; accounts[0]: not known */
     size_t naccounts;
     uint64_t total_evaluations, total_steps, total_nodes; /* also those beyond the lists' ends */
-    size_t peak;    /* bytes, when `at_peak` was noted */
-    uint64_t left_out; /* events that found no memory or room */
+    size_t peak;                                          /* bytes, when `at_peak` was noted */
+    uint64_t left_out;                                    /* events that found no memory or room */
     mica__first_nonfinite nonfinite;
+    mica__sketch *largest; /* of the evaluation with most nodes, or NULL */
 } mica__record;
 
 enum {

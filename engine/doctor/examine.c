@@ -121,8 +121,7 @@ static void check_gather(const mica_node *n)
     for (uint32_t i = 1; i < n->ninputs; i++) {
         const mica_array *index = viewed(n->inputs[i]);
         const mica_node *m = mica__node_of(index);
-        if (m->prim == mica_prim_astype && is_pending(m))
-            m = mica__node_of(viewed(m->inputs[0]));
+        if (m->prim == mica_prim_astype && is_pending(m)) m = mica__node_of(viewed(m->inputs[0]));
         if (m->prim != mica_prim_arange) continue;
         mica__doctor_found(601, n->prim, n->site, m->site, bytes_of(&n->out[0]));
         return;
@@ -142,7 +141,7 @@ static void check_concatenate(const mica_node *n)
 /* MX702: a bias that is added to a product. */
 static void check_bias(const mica_node *n)
 {
-    if (n->prim != mica_prim_add) return;
+    if (n->prim != mica_prim_add || n->flags & MICA_NODE_ASKED) return;
     for (uint32_t i = 0; i < 2; i++) {
         const mica_node *product = mica__node_of(n->inputs[i]);
         if (product->prim != mica_prim_matmul || n->inputs[1 - i]->ndim != 1 ||

@@ -18,6 +18,7 @@ static uint32_t *finding_table; /* open addressing by rule and lines; index + 1 
 static size_t finding_table_size;
 static size_t live, noted_peak; /* bytes of buffers taken while watching */
 static uint32_t (*where)(void);
+static uint32_t largest_nodes; /* in record.largest; the planner's lock guards it */
 static unsigned watch_options;
 static _Atomic uint32_t threads;
 
@@ -182,7 +183,15 @@ static void planned(uint64_t number, const mica__plan *plan, mica_array *const r
         nodes += nodes_in(&plan->steps[i]);
         mica__doctor_each(&plan->steps[i], hash_node, &graph);
     }
+    bool largest = nodes > largest_nodes;
+    mica__sketch *sketch = largest ? mica__sketch_make(plan) : NULL;
     mica__mutex_lock(&lock);
+    if (sketch) {
+        mica__sketch_free(record.largest);
+        record.largest = sketch;
+        sketch->evaluation = number;
+        largest_nodes = nodes;
+    }
     mica__evaluation *e = evaluation_of(number);
     if (e) {
         e->nodes += nodes;
@@ -362,10 +371,12 @@ void mica__doctor_forget(void)
     mica__free(record.steps);
     mica__free(record.accounts);
     mica__free(finding_table);
+    mica__sketch_free(record.largest);
     memset(&record, 0, sizeof record);
     finding_table = NULL;
     finding_table_size = findings_room = evaluations_room = steps_room = 0;
     live = noted_peak = 0;
+    largest_nodes = 0;
     mica__mutex_unlock(&lock);
 }
 

@@ -59,6 +59,7 @@ PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
+    if (o && mica__watching()) mica_py_watch_wrapped(o, a);
     return o;
 }
 

@@ -21,6 +21,7 @@ static uint32_t module_now;
 static PyObject *inside;  /* code object -> whether it belongs to the package */
 static PyObject *package; /* the folder's path with a slash */
 static PyObject *back;    /* "f_back" */
+static PyObject *tracers; /* a list of (weak reference, site) while a trace is watched, or NULL */
 
 static size_t hash_place(const place *p)
 {
@@ -140,7 +141,24 @@ void mica_py_watch_leaves(const mica_array *a)
     if (mica__watching()) count(a, 505, "buffer");
 }
 
+void mica_py_watch_wrapped(PyObject *o, const mica_array *a)
+{
+    if (!tracers || !(mica__node_of(a)->flags & MICA_NODE_ABSTRACT)) return;
+    PyObject *reference = PyWeakref_NewRef(o, NULL);
+    PyObject *pair = reference ? Py_BuildValue("(NI)", reference, mica__site) : NULL;
+    if (!pair || PyList_Append(tracers, pair) < 0) PyErr_Clear();
+    Py_XDECREF(pair);
+}
+
 /* ---- functions of the module ---- */
+
+static PyObject *set_tracers(PyObject *m, PyObject *list)
+{
+    (void)m;
+    PyObject *old = tracers ? tracers : Py_NewRef(Py_None);
+    tracers = list == Py_None ? NULL : Py_NewRef(list);
+    return old;
+}
 
 static PyObject *start(PyObject *m, PyObject *args)
 {
@@ -213,9 +231,8 @@ static PyObject *sites(PyObject *m, PyObject *unused)
     (void)unused;
     PyObject *all = PyList_New(0);
     for (size_t i = 0; all && i <= nplaces; i++) {
-        PyObject *one =
-            i ? Py_BuildValue("(OiI)", places[i].code, places[i].line, places[i].module)
-              : Py_BuildValue("(OiI)", Py_None, 0, 0u);
+        PyObject *one = i ? Py_BuildValue("(OiI)", places[i].code, places[i].line, places[i].module)
+                          : Py_BuildValue("(OiI)", Py_None, 0, 0u);
         if (!one || PyList_Append(all, one) < 0) Py_CLEAR(all);
         Py_XDECREF(one);
     }
@@ -235,13 +252,18 @@ static bool put(PyObject *dictionary, const char *key, PyObject *value)
     return ok;
 }
 
+static PyObject *shape_of(int ndim, const int64_t *shape)
+{
+    PyObject *all = PyTuple_New(ndim <= 8 ? ndim : 8);
+    for (int i = 0; all && i < ndim && i < 8; i++)
+        PyTuple_SetItem(all, i, PyLong_FromLongLong(shape[i]));
+    return all;
+}
+
 static PyObject *range_of(const mica__range *r)
 {
-    PyObject *shape = PyTuple_New(r->ndim);
-    for (int i = 0; shape && i < r->ndim; i++)
-        PyTuple_SetItem(shape, i, PyLong_FromLongLong(r->shape[i]));
-    return Py_BuildValue("(sNddLL)", mica_dtype_name(r->dtype), shape, r->smallest, r->largest,
-                         (long long)r->nans, (long long)r->infinities);
+    return Py_BuildValue("(sNddLL)", mica_dtype_name(r->dtype), shape_of(r->ndim, r->shape),
+                         r->smallest, r->largest, (long long)r->nans, (long long)r->infinities);
 }
 
 static PyObject *nonfinite(const mica__first_nonfinite *f)
@@ -282,6 +304,57 @@ LIST(steps, nsteps, "(KIsIILLK)", (unsigned long long)S.evaluation, S.site, prim
 LIST(accounts, naccounts, "(KKKL)", (unsigned long long)A.nodes, (unsigned long long)A.nanoseconds,
      (unsigned long long)A.taken, (long long)A.at_peak)
 
+/* [(prim, site, step, dtype, shape, bytes, kept, view, [(node, bytes, dtype, shape), ...]), ...] */
+static PyObject *sketched(const mica__sketch *s)
+{
+    PyObject *all = PyList_New((Py_ssize_t)s->nnodes);
+    for (size_t i = 0; all && i < s->nnodes; i++) {
+        const mica__sketch_node *n = &s->nodes[i];
+        PyObject *inputs = PyList_New((Py_ssize_t)n->ninputs);
+        for (uint32_t k = 0; inputs && k < n->ninputs; k++) {
+            const mica__sketch_input *in = &s->inputs[n->first_input + k];
+            PyObject *one =
+                Py_BuildValue("(LKsN)", (long long)in->node, (unsigned long long)in->bytes,
+                              mica_dtype_name(in->dtype), shape_of(in->ndim, in->shape));
+            if (!one) Py_CLEAR(inputs);
+            else PyList_SetItem(inputs, (Py_ssize_t)k, one);
+        }
+        PyObject *one = Py_BuildValue("(sIIsNKOON)", prim_name(n->prim), n->site, n->step,
+                                      mica_dtype_name(n->dtype), shape_of(n->ndim, n->shape),
+                                      (unsigned long long)n->bytes, n->kept ? Py_True : Py_False,
+                                      n->view ? Py_True : Py_False, inputs);
+        if (!one) Py_CLEAR(all);
+        else PyList_SetItem(all, (Py_ssize_t)i, one);
+    }
+    return all;
+}
+
+static PyObject *plan(PyObject *m, PyObject *arrays)
+{
+    (void)m;
+    if (!PyList_Check(arrays))
+        return PyErr_Format(PyExc_TypeError, "[doctor] a list of arrays is needed");
+    mica__vec roots = { 0 };
+    int status = MICA_OK;
+    for (Py_ssize_t i = 0; i < PyList_Size(arrays) && status == MICA_OK; i++) {
+        mica_array *a = mica_py_array(PyList_GetItem(arrays, i));
+        if (a) status = mica__vec_push(&roots, a);
+    }
+    mica__sketch *s = NULL;
+    if (status == MICA_OK) status = mica__sketch_of(&s, (mica_array *const *)roots.at, roots.n);
+    mica__vec_free(&roots);
+    if (status != MICA_OK) return mica_py_raise(status);
+    PyObject *all = sketched(s);
+    mica__sketch_free(s);
+    return all;
+}
+
+static PyObject *largest(const mica__record *r)
+{
+    if (!r->largest) Py_RETURN_NONE;
+    return Py_BuildValue("(KN)", (unsigned long long)r->largest->evaluation, sketched(r->largest));
+}
+
 static PyObject *record(PyObject *m, PyObject *unused)
 {
     (void)m;
@@ -290,7 +363,7 @@ static PyObject *record(PyObject *m, PyObject *unused)
     PyObject *all = PyDict_New();
     if (all && put(all, "findings", findings(r)) && put(all, "evaluations", evaluations(r)) &&
         put(all, "steps", steps(r)) && put(all, "accounts", accounts(r)) &&
-        put(all, "nonfinite", nonfinite(&r->nonfinite)) &&
+        put(all, "nonfinite", nonfinite(&r->nonfinite)) && put(all, "largest", largest(r)) &&
         put(all, "peak", PyLong_FromSize_t(r->peak)) &&
         put(all, "nodes", PyLong_FromUnsignedLongLong(r->total_nodes)) &&
         put(all, "total_evaluations", PyLong_FromUnsignedLongLong(r->total_evaluations)) &&
@@ -308,8 +381,11 @@ static PyMethodDef watch_functions[] = {
     { "_doctor_here", here, METH_NOARGS, "The number of the calling line; 0 when not watching." },
     { "_doctor_module", in_module, METH_O, "Enters a module of the model; returns the last." },
     { "_doctor_gradients", gradients, METH_O, "Marks arrays as gradients." },
+    { "_doctor_tracers", set_tracers, METH_O,
+      "Objects that stand for arguments of a trace go to this list; returns the last." },
     { "_doctor_found", found, METH_VARARGS, "_doctor_found(rule, site, cause, bytes)" },
     { "_doctor_sites", sites, METH_NOARGS, "(code, line, module) by number." },
+    { "_doctor_plan", plan, METH_O, "What an evaluation of a list of arrays would run." },
     { "_doctor_record", record, METH_NOARGS, "What was noted, as lists of tuples." },
     { NULL, NULL, 0, NULL },
 };

@@ -496,7 +496,7 @@ PyObject *mica_py_tolist(mica_array *a)
 
 PyObject *mica_py_repr(mica_array *a)
 {
-    mica_py_watch_reason("print");
+    if (!mica__is_done(a)) mica_py_watch_reason("print");
     if (mica_py_need(a) < 0) return NULL;
     char *text = mica__describe(a);
     if (!text) return mica_py_raise(MICA_EMEMORY);

@@ -125,8 +125,8 @@ void mica_py_watch_reason(const char *reason)
 
 static void count(const mica_array *a, uint32_t rule, const char *reason)
 {
-    mica_py_watch_reason(reason);
     const mica_node *n = mica__node_of(a);
+    mica_py_watch_reason(mica__is_done(a) ? NULL : reason);
     mica__doctor_found(rule, n->prim, mica__site, 0,
                        (uint64_t)a->size * mica__dtype_sizes[a->dtype]);
 }

@@ -56,6 +56,7 @@ class Plan:
     nodes: int
     bandwidth: float  # bytes a second
     speed: float  # operations a second
+    sketch: list[tuple] = field(default_factory=list, repr=False)  # as the engine tells it
 
     @property
     def bytes(self) -> int:
@@ -163,7 +164,7 @@ def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
                     ends[last[i]] = ends.get(last[i], 0) + size
         steps[at].live = live
         live -= ends.pop(at, 0)
-    return Plan([steps[at] for at in sorted(steps)], len(nodes), bandwidth, speed)
+    return Plan([steps[at] for at in sorted(steps)], len(nodes), bandwidth, speed, nodes)
 
 
 _measured: tuple[float, float] | None = None

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import mica
-from mica import _compile, core
+import mica.core as core  # first: it brings the module below
+from mica import _compile
 from mica.doctor.finding import Place
 
 _FOLDER = os.path.dirname(os.path.abspath(mica.__file__)) + os.sep

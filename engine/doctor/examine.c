@@ -86,8 +86,14 @@ static void check_float64(const mica_node *n)
 {
     const mica_array *out = &n->out[0];
     if (out->dtype != MICA_FLOAT64 || out->flags & MICA_ARRAY_WEAK) return;
-    for (uint32_t i = 0; i < n->ninputs; i++)
-        if (n->inputs[i]->dtype == MICA_FLOAT64 && mica__node_of(n->inputs[i])->site) return;
+    for (uint32_t i = 0; i < n->ninputs; i++) {
+        const mica_array *in = n->inputs[i];
+        const mica_node *m = mica__node_of(in);
+        if (in->dtype != MICA_FLOAT64 || in->flags & MICA_ARRAY_WEAK || !m->site) continue;
+        if (m->prim == mica_prim_constant)
+            mica__doctor_found(206, m->prim, m->site, 0, bytes_of(in));
+        return; /* else it is told where that one begins */
+    }
     mica__doctor_found(206, n->prim, n->site, 0, bytes_of(out));
 }
 
@@ -95,10 +101,10 @@ static void check_float64(const mica_node *n)
 static void check_casts_around(const mica_node *n)
 {
     if (n->prim != mica_prim_astype || !mica__is_half((mica_dtype)n->out[0].dtype)) return;
-    const mica_node *m = mica__node_of(n->inputs[0]);
+    const mica_node *m = mica__node_of(viewed(n->inputs[0]));
     bool norm = m->prim == mica_prim_rms_norm || m->prim == mica_prim_layer_norm;
     if ((!norm && m->prim != mica_prim_softmax) || !is_pending(m)) return;
-    const mica_node *up = mica__node_of(m->inputs[0]);
+    const mica_node *up = mica__node_of(viewed(m->inputs[0]));
     if (up->prim != mica_prim_astype || !is_pending(up) || !(up->flags & MICA_NODE_ASKED) ||
         !mica__is_half((mica_dtype)up->inputs[0]->dtype))
         return;

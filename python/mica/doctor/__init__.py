@@ -1,7 +1,7 @@
 """The doctor: finds the mistakes people make with lazy arrays, while a program runs.
 
-``python -m mica.doctor program.py`` watches a whole program, ``with mica.doctor.watch() as report:`` a part of
-one, and ``mica.doctor.explain(fn, *args)`` tells what a function would run without running it.
+``python -m mica.doctor program.py`` watches a whole program, ``with mica.doctor.watch() as report:`` a part
+of one, and ``mica.doctor.explain(fn, *args)`` tells what a function would run without running it.
 """
 
 from __future__ import annotations

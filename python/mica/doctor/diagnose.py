@@ -322,7 +322,9 @@ def chains(case: Case) -> Iterator[Finding]:
         )
 
 
-_DELIBERATE = re.compile(r"\b(array|asarray|ascontiguousarray|frombuffer|save\w*|memoryview|bytes|from_numpy)\(")
+_DELIBERATE = re.compile(
+    r"\b(array|asarray|ascontiguousarray|frombuffer|save\w*|memoryview|bytes|from_numpy)\("
+)
 
 
 def leaves_graph(case: Case) -> Iterator[Finding]:
@@ -385,6 +387,17 @@ def biases(case: Case) -> Iterator[Finding]:
             yield case.finding(702, s.site, "a bias is added to a product; addmm says it", Cost(s.count))
 
 
+def quantized_training(case: Case) -> Iterator[Finding]:
+    """MX801, MX802: QQLinear layers that are trained while quantized, or never trained."""
+    for site in dict.fromkeys(case.notes.untrainable):
+        count = case.notes.untrainable.count(site)
+        yield case.finding(801, site, "a QQLinear layer is differentiated in evaluation mode", Cost(count))
+    if case.notes.updates or case.notes.untrainable:
+        return
+    for site, count in case.notes.quantized.items():
+        yield case.finding(802, site, "a QQLinear layer runs in a program that never trains", Cost(count))
+
+
 def nonfinite(case: Case) -> Iterator[Finding]:
     """MX901: the first NaN or infinity."""
     first: Any = case.watch.record["nonfinite"]
@@ -422,6 +435,7 @@ RULES = (
     copies,
     layouts,
     biases,
+    quantized_training,
     nonfinite,
 )
 

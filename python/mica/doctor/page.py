@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs no network: findings beside their source, timeline, memory, graph."""
+"""The report as one HTML page without network: findings beside their source, timeline, memory, graph."""
 
 from __future__ import annotations
 
@@ -54,14 +54,22 @@ def _longest(bars: list[tuple]) -> list[tuple]:
 def _timeline(watch: Watch) -> dict[str, Any]:
     zero, record = watch.notes.begin, watch.record
     evaluations = [
-        (e[2], (e[7] - zero) / 1e6, (e[9] - zero) / 1e6, f"{e[0]}, {e[3]} operations, {shown(watch.place(e[1]))}", e[10])
+        (
+            e[2],
+            (e[7] - zero) / 1e6,
+            (e[9] - zero) / 1e6,
+            f"{e[0]}, {e[3]} operations, {shown(watch.place(e[1]))}",
+            e[10],
+        )
         for e in record["evaluations"]
         if e[9]
     ]
     steps, active = [], []
     for _, site, prim, nodes, thread, begin, end, held in record["steps"]:
         name = prim if nodes == 1 else f"tape of {nodes} to {prim}"
-        steps.append((thread, (begin - zero) / 1e6, (end - zero) / 1e6, f"{name}, {shown(watch.place(site))}"))
+        steps.append(
+            (thread, (begin - zero) / 1e6, (end - zero) / 1e6, f"{name}, {shown(watch.place(site))}")
+        )
         active.append(((end - zero) / 1e6, held))
     active.sort()
     stride = max(len(active) // _BARS, 1)
@@ -131,7 +139,10 @@ def html(watch: Watch) -> str:
         number, nodes = record["largest"]
         steps = graph(nodes, lambda site: shown(watch.place(site)))
         more = f", the first {_BOXES} steps" if len({n[2] for n in nodes}) > _BOXES else ""
-        data["graph"] = {"title": f"Graph of evaluation {number}: {len(nodes)} operations{more}", "steps": steps}
+        data["graph"] = {
+            "title": f"Graph of evaluation {number}: {len(nodes)} operations{more}",
+            "steps": steps,
+        }
     return _fill(data)
 
 

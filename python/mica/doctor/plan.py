@@ -1,8 +1,8 @@
 """What a function would run, without running it: steps, kernels, bytes, operations, time, memory.
 
-The time is a bound of the machine (the roofline model: S. Williams, A. Waterman and D. Patterson, "Roofline: an
-insightful visual performance model for multicore architectures", CACM 52(4), 2009): a step takes at least its
-bytes by the memory's speed and at least its operations by the processor's.
+The time is a bound of the machine (S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual
+performance model for multicore architectures", CACM 52(4), 2009): a step takes at least its bytes by the memory's
+speed and at least its operations by the processor's.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
             if source >= 0:
                 last[source] = max(last.get(source, 0), step)
     counted: set[tuple[int, int]] = set()
-    for i, (prim, site, at, dtype, shape, size, kept, view, inputs) in enumerate(nodes):
+    for prim, site, at, dtype, shape, size, kept, view, inputs in nodes:
         step = steps.setdefault(at, Step([], shape, dtype))
         step.nodes.append(prim)
         step.shape, step.dtype = shape, dtype
@@ -193,8 +193,8 @@ def machine() -> tuple[float, float]:
 def explain(fn: Callable, *args: Any, **kwargs: Any) -> Plan:
     """Tell what evaluating the results of ``fn(*args, **kwargs)`` would run.
 
-    The function itself is called, and builds its graph; nothing of it is evaluated. The arguments are evaluated
-    first, so that only the function's own work is counted.
+    The function itself is called, and builds its graph; nothing of it is evaluated. The arguments are
+    evaluated first, so that only the function's own work is counted.
 
     Args:
         fn: returns a tree of arrays.

@@ -28,7 +28,11 @@ def shown(place: Place) -> str:
     """A place for people."""
     where = f"{shown_path(place.path)}:{place.line}"
     inside = " ".join(
-        part for part in (f"in {place.function}" if place.function else "", f"({place.module})" if place.module else "")
+        part
+        for part in (
+            f"in {place.function}" if place.function else "",
+            f"({place.module})" if place.module else "",
+        )
         if part
     )
     return f"{where} {inside}".rstrip()
@@ -270,7 +274,13 @@ def trace(watch: Watch) -> str:
             }
         )
         events.append(
-            {"ph": "C", "pid": 1, "name": "memory", "ts": (end - zero) / 1e3, "args": {"active bytes": active}}
+            {
+                "ph": "C",
+                "pid": 1,
+                "name": "memory",
+                "ts": (end - zero) / 1e3,
+                "args": {"active bytes": active},
+            }
         )
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
 

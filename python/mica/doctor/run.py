@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 
-
 _FORMATS = ("text", "json", "sarif", "github", "html", "trace")
 
 
@@ -14,16 +13,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mica doctor",
         usage="mica doctor [options] (program.py | -m module | -c code) [argument ...]",
-        description="Run a program written for mica or MLX and report mistakes with lazy arrays: file, line, cost "
-        "and cure. The program's own output is left alone; the report follows on standard error.",
-        epilog="The program's exit status is kept. Names end where the program begins: its own options come after it.",
+        description="Run a program written for mica or MLX and report mistakes with lazy arrays: file, line, "
+        "cost and cure. The program's own output is left alone; the report follows on standard error.",
+        epilog="The program's exit status is kept. What stands behind the program belongs to it.",
     )
-    parser.add_argument("--nan", action="store_true", help="find the first NaN or infinity (nothing is fused)")
-    parser.add_argument("--profile", action="store_true", help="time and memory by module of the model and by line")
-    parser.add_argument("--output-format", choices=_FORMATS, default="text", help="of the report; default: text")
-    parser.add_argument("--output-file", metavar="FILE", help="where the report goes instead of standard error")
+    parser.add_argument(
+        "--nan", action="store_true", help="find the first NaN or infinity (nothing is fused)"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="time and memory by module of the model and by line"
+    )
+    parser.add_argument(
+        "--output-format", choices=_FORMATS, default="text", help="of the report; default: text"
+    )
+    parser.add_argument(
+        "--output-file", metavar="FILE", help="where the report goes instead of standard error"
+    )
     parser.add_argument("--html", metavar="FILE", help="also write the report as one HTML page")
-    parser.add_argument("--trace", metavar="FILE", help="also write a trace for Perfetto and chrome://tracing")
+    parser.add_argument(
+        "--trace", metavar="FILE", help="also write a trace for Perfetto and chrome://tracing"
+    )
     parser.add_argument("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
@@ -67,7 +76,10 @@ def main() -> None:
     from mica.doctor import report
     from mica.doctor.watching import Watch
 
-    watch = Watch(nan=options.nan, timeline=options.output_format in ("html", "trace") or bool(options.html or options.trace))
+    watch = Watch(
+        nan=options.nan,
+        timeline=options.output_format in ("html", "trace") or bool(options.html or options.trace),
+    )
     sys.argv[1:] = program
     started = os.getpid()
     watch.start()

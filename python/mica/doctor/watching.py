@@ -46,14 +46,22 @@ class Notes:
         self.traces: dict[Any, Trace] = {}  # by code
         self.compiled: dict[tuple[str, int], int] = {}  # functions compiled, by place of the function
         self.modules: list[str] = [""]  # names by number
-        self.quantized: dict[int, str] = {}  # QQLinear modules that ran, by identity
+        self.quantized: dict[int, int] = {}  # lines that called QQLinear layers, and how often
+        self.untrainable: list[int] = []  # lines where one is differentiated in evaluation mode
         self.begin = self.end = 0  # nanoseconds of the monotonic clock
         self.cache = 0  # bytes at the end
         self.peak = 0
 
 
 def difference(before: Any, after: Any, path: str = "argument") -> str:
-    """Which part of a signature changed, and how."""
+    """Which part of a signature changed, and how.
+
+    Signatures are nested tuples; an array stands there as (shape, dtype), a number whose value counts as
+    (type, value).
+    """
+    if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after) == 2:
+        if before[0] is after[0] and before[0] in (int, float, bool, str):
+            return "" if before == after else f"{path} changed from {before[1]!r} to {after[1]!r}"
     if isinstance(before, tuple) and isinstance(after, tuple):
         if len(before) != len(after):
             return f"{path} has another structure"
@@ -87,7 +95,6 @@ class Watch:
         self.record: dict[str, Any] = {}
         self.sites: list[tuple] = []
         self._undo: list[Callable[[], None]] = []
-        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._ids: dict[int, int] = {}
 
     # ---- on and off ----
@@ -186,7 +193,10 @@ class Watch:
     def _wrap_modules(self) -> None:
         from mica.nn.layers.base import Module
 
+        notes = self.notes
+
         def wrap(cls: type) -> None:
+            quantized = cls.__name__ == "QQLinear"
             call = cls.__dict__.get("__call__")
             if call is None or not callable(call):
                 return
@@ -194,6 +204,11 @@ class Watch:
             def watched(module: Any, *args: Any, **kwargs: Any) -> Any:
                 outer = core._doctor_module(self._number(module))
                 try:
+                    if quantized:
+                        here = core._doctor_here()
+                        notes.quantized[here] = notes.quantized.get(here, 0) + 1
+                        if not module.training and any(core._is_traced(a) for a in args):
+                            notes.untrainable.append(here)
                     return call(module, *args, **kwargs)
                 finally:
                     core._doctor_module(outer)
@@ -256,7 +271,8 @@ class Watch:
             trace.nanoseconds += time.monotonic_ns() - start
             trace.traces += 1
             trace.sites.append(site)
-            shown = (signature[0], repr(needs.key(rest[1])) if len(rest) > 1 else "")
+            needs = compiled.needs.get(signature, needs)
+            shown = (signature[0], needs.key(rest[1]) if len(rest) > 1 else ())
             if trace.last is not None:
                 trace.changes.append(difference(trace.last, shown))
             trace.last = shown
@@ -280,8 +296,8 @@ def watch(*, nan: bool = False, timeline: bool = True) -> Watch:
         timeline: keep every step that runs.
 
     Returns:
-        A context manager: inside it everything is watched, afterwards it is the report: ``findings`` (a list),
-        ``text()``, and what ``mica.doctor.report`` and ``mica.doctor.page`` write as files.
+        A context manager: inside it everything is watched, afterwards it is the report: ``findings`` (a
+        list), ``text()``, and what ``mica.doctor.report`` and ``mica.doctor.page`` write as files.
 
     Raises:
         RuntimeError: when it is entered while another watch is on.

@@ -1,8 +1,8 @@
 """What a function would run, without running it: steps, kernels, bytes, operations, time, memory.
 
 The time is a bound of the machine (S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual
-performance model for multicore architectures", CACM 52(4), 2009): a step takes at least its bytes by the memory's
-speed and at least its operations by the processor's.
+performance model for multicore architectures", CACM 52(4), 2009): a step takes at least its bytes by the
+speed of the memory and at least its operations by that of the processor.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ def tree_flatten(
 def _walk(node: Any, path: str, is_leaf: Callable | None, add: Callable[[str, Any], None]) -> None:
     """Call ``add`` with the path of each leaf and the leaf.
 
-    At module level: a function inside ``tree_flatten`` that calls itself would be part of a reference cycle, and
-    keep all leaves alive until the next garbage collection.
+    At module level: a function inside ``tree_flatten`` that calls itself would be part of a reference cycle,
+    and keep all leaves alive until the next garbage collection.
     """
     if is_leaf is None or not is_leaf(node):
         if isinstance(node, (list, tuple)):

@@ -109,6 +109,8 @@ typedef struct mica__record {
     size_t peak;                                          /* bytes, when `at_peak` was noted */
     uint64_t left_out;                                    /* events that found no memory or room */
     mica__first_nonfinite nonfinite;
+    uint64_t faults; /* steps that failed; prim and line of the last one */
+    uint32_t fault_prim, fault_site;
     mica__sketch *largest; /* of the evaluation with most nodes, or NULL */
 } mica__record;
 

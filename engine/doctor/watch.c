@@ -280,6 +280,11 @@ static void step_ends(const mica__step *step, int status)
     uint32_t thread = this_thread();
     mica__mutex_lock(&lock);
     mica__doctor_each(step, charge, &each);
+    if (status < 0 && status != MICA_EINTERRUPT) {
+        record.faults++;
+        record.fault_prim = last_node(step)->prim;
+        record.fault_site = last_node(step)->site;
+    }
     record.total_steps++;
     record.total_nodes += nodes;
     if (watch_options & MICA_DOCTOR_STEPS &&

@@ -363,6 +363,9 @@ static PyObject *record(PyObject *m, PyObject *unused)
     PyObject *all = PyDict_New();
     if (all && put(all, "findings", findings(r)) && put(all, "evaluations", evaluations(r)) &&
         put(all, "steps", steps(r)) && put(all, "accounts", accounts(r)) &&
+        put(all, "fault",
+            Py_BuildValue("(KsI)", (unsigned long long)r->faults, prim_name(r->fault_prim),
+                          r->fault_site)) &&
         put(all, "nonfinite", nonfinite(&r->nonfinite)) && put(all, "largest", largest(r)) &&
         put(all, "peak", PyLong_FromSize_t(r->peak)) &&
         put(all, "nodes", PyLong_FromUnsignedLongLong(r->total_nodes)) &&

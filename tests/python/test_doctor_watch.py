@@ -330,6 +330,16 @@ def test_nothing_is_left_behind():
     assert {k: after[k] for k in ("nodes", "buffers")} == {k: live[k] for k in ("nodes", "buffers")}
 
 
+def test_a_fault_names_the_line_that_built_it():
+    x = mx.arange(8)
+    with pytest.raises(IndexError) as caught, doctor.watch():
+        y = x[mx.array([9])]
+        z = y + 1
+        mx.eval(z)
+    line = test_a_fault_names_the_line_that_built_it.__code__.co_firstlineno + 3
+    assert f"test_doctor_watch.py:{line}" in caught.value.__notes__[0]
+
+
 def test_one_watch_at_a_time():
     with doctor.watch(), pytest.raises(RuntimeError, match="already"):
         doctor.watch().start()

@@ -85,6 +85,10 @@ def main() -> None:
     watch.start()
     try:
         _launch.main("")
+    except Exception as error:
+        watch.stop()
+        watch.annotate(error)
+        raise
     finally:
         watch.stop()
         if os.getpid() == started:  # a forked child leaves the report to its parent

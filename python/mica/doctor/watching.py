@@ -103,8 +103,17 @@ class Watch:
         self.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.stop()
+        if error is not None:
+            self.annotate(error)
+
+    def annotate(self, error: BaseException) -> None:
+        """Adds to an exception which line built the operation that failed, when an evaluation did."""
+        faults, prim, site = self.record["fault"]
+        if faults and site and "[" in str(error):
+            place = self.place(site)
+            error.add_note(f"[{prim}] was built at {place}; it failed when it was evaluated")
 
     def start(self) -> None:
         """Begin to watch.

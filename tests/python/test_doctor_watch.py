@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -512,3 +513,79 @@ def test_explain_runs_nothing_and_adds_up():
 def test_explain_wants_arrays():
     with pytest.raises(ValueError, match="explain"):
         doctor.explain(lambda: 3)
+
+
+# ---- in a browser ----
+
+
+def _pixels(path) -> np.ndarray:
+    """The picture of a PNG file with 8 bits a channel, as (height, width, channels)."""
+    import struct
+    import zlib
+
+    data = path.read_bytes()
+    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
+    assert depth == 8
+    channels = {2: 3, 6: 4}[kind]
+    packed, at = b"", 8
+    while at < len(data):
+        (size,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + size]
+        at += 12 + size
+    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + width * channels)
+    out = np.zeros((height, width * channels), np.int64)
+    for y in range(height):
+        row, above = rows[y, 1:].astype(np.int64), out[y - 1] if y else np.zeros(width * channels, np.int64)
+        if rows[y, 0] == 2:
+            row = (row + above) % 256
+        elif rows[y, 0] in (1, 3, 4):
+            for x in range(width * channels):
+                left = row[x - channels] if x >= channels else 0
+                corner = above[x - channels] if x >= channels else 0
+                if rows[y, 0] == 1:
+                    guess = left
+                elif rows[y, 0] == 3:
+                    guess = (left + above[x]) // 2
+                else:
+                    p = left + above[x] - corner
+                    guess = min((left, above[x], corner), key=lambda v: abs(p - v))
+                row[x] = (row[x] + guess) % 256
+        out[y] = row
+    return out.reshape(height, width, channels)[:, :, :3]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium on this machine")
+def test_page_in_a_browser(watched, tmp_path):
+    page, picture = tmp_path / "page.html", tmp_path / "page.png"
+    page.write_text(report.html(watched))
+    chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    chromium += [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=500,1700",
+        "--force-color-profile=srgb",
+    ]
+    shown = subprocess.run(
+        [*chromium, "--dump-dom", "--enable-logging=stderr", page.as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "CONSOLE" not in shown.stderr
+    body = shown.stdout.split("<main>", 1)[1].split("</main>", 1)[0]
+    for finding in watched.findings:
+        assert finding.rule in body
+    for part in (
+        "Evaluations and steps",
+        "Memory of arrays",
+        "By module",
+        "By line",
+        "Graph of evaluation",
+        "<rect",
+    ):
+        assert part in body
+    subprocess.run(
+        [*chromium, f"--screenshot={picture}", page.as_uri()], capture_output=True, timeout=120, check=True
+    )
+    pixels = _pixels(picture)
+    assert pixels.shape == (1700, 500, 3)
+    for colour in ((0x3F, 0x7C, 0xC7), (0x4F, 0xA6, 0x73)):  # bars of evaluations, of steps
+        assert (np.abs(pixels - np.array(colour)).sum(axis=2) < 12).sum() > 50

@@ -22,6 +22,8 @@ STEADY = 5  # intervals that make a habit
 WORTH = 4096  # bytes below which a conversion costs nothing
 HELD = 1 << 16  # bytes of gradients below which holding them costs nothing
 COPIED = 1 << 20  # bytes of a copy below which a layout costs nothing
+# Operations whose copy is their result: reshapes of transposed arrays (as attention has them), updates.
+COPIES = {"reshape", "contiguous", "scatter", "scatter_axis", "slice_update", "dynamic_slice_update"}
 RETRACES = 5  # traces of one function that may be warming up
 
 
@@ -369,10 +371,9 @@ def copies(case: Case) -> Iterator[Finding]:
 
 
 def layouts(case: Case) -> Iterator[Finding]:
-    """MX701: operands that had to be copied because of their layout. Reshapes of transposed arrays, as
-    attention has them, are copies by their nature."""
+    """MX701: operands that had to be copied because of their layout."""
     for s in case.seen[701]:
-        if s.prim != "reshape" and s.bytes >= COPIED * s.count:
+        if s.prim not in COPIES and s.bytes >= COPIED * s.count:
             yield case.finding(
                 701,
                 s.site,

@@ -8,6 +8,7 @@
 #include "backend/cpu/kernel.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
+#include "watch.h"
 
 PyTypeObject *mica_py_array_type;
 
@@ -58,6 +59,7 @@ PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
+    if (o && mica__watching()) mica_py_watch_wrapped(o, a);
     return o;
 }
 
@@ -102,6 +104,7 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica__interrupt_hook = interrupt_hook;
+    mica_py_watch_reason(NULL);
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (!PyErr_Occurred()) mica_py_raise(status);

@@ -3,6 +3,7 @@
 
 #include "backend/cpu/kernel.h"
 #include "core/print.h"
+#include "watch.h"
 
 /* ---- numbers ---- */
 
@@ -465,6 +466,7 @@ PyObject *mica_py_item(mica_array *a)
                      mica__shape_text(mica__dims_of(a)));
         return NULL;
     }
+    mica_py_watch_read(a, "item");
     if (mica_py_need(a) < 0) return NULL;
     return checked(a, mica_py_element((mica_dtype)a->dtype, a->data));
 }
@@ -484,6 +486,7 @@ static PyObject *list_of(const mica_array *a, int axis, const char *p)
 
 PyObject *mica_py_tolist(mica_array *a)
 {
+    mica_py_watch_read(a, "tolist");
     if (mica_py_need(a) < 0) return NULL;
     mica_retain(a);
     PyObject *list = checked(a, list_of(a, 0, a->data));
@@ -493,6 +496,7 @@ PyObject *mica_py_tolist(mica_array *a)
 
 PyObject *mica_py_repr(mica_array *a)
 {
+    if (!mica__is_done(a)) mica_py_watch_reason("print");
     if (mica_py_need(a) < 0) return NULL;
     char *text = mica__describe(a);
     if (!text) return mica_py_raise(MICA_EMEMORY);

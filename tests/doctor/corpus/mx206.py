@@ -23,8 +23,8 @@ class Solver:
         return mx.linspace(0, 1, n, dtype=mx.float64)  # expect: MX206
 # %% wrong: default of a parameter
 def make(n, dtype=mx.float64):
-    return mx.zeros((n,), dtype)
-x = make(3)  # expect: MX206
+    return mx.zeros((n,), dtype)  # expect: MX206
+x = make(3)
 # %% wrong: random
 x = mx.random.normal((3,), dtype=mx.float64)  # expect: MX206
 # %% wrong: mx.astype

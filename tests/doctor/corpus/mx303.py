@@ -82,7 +82,7 @@ w = mx.random.normal((64, 64)) @ mx.eye(64)
 @mx.compile
 def f(x, w):
     return x @ w
-y = f(mx.ones((1, 64)), w)
+y = f(mx.ones((8, 64)), w)
 # %% right: inputs
 w = mx.random.normal((64, 64)) @ mx.eye(64)
 f = mx.compile(lambda x: x @ w, inputs=[w])

@@ -147,6 +147,7 @@ class Layers(Base):
                 mode = kwargs.get("mode", args[0] if args else UNKNOWN)
                 training = bool(mode.data) if mode.kind == "number" and mode.data is not None else True
             self.trains = self.trains or training
+            self.changes += 1
             for module in self.contained(owner):
                 module.data.training = training
                 if not training:
@@ -298,6 +299,7 @@ class Layers(Base):
         """owner.name = value"""
         if owner.kind == "instance":
             self.check_self_store(target, owner)
+            self.changes += 1
             data: Instance = owner.data
             inside = self.frame.function is not None and self.frame.function.name == "__init__"
             old = data.attributes.get(target.attr)
@@ -309,6 +311,7 @@ class Layers(Base):
         """owner[index] = value"""
         index = self.evaluate(target.slice)
         owner = self.evaluate(target.value)
+        self.changes += owner.kind in ("dict", "sequence")
         self.check_outer_item(target, owner)
         if owner.kind == "array":
             self.check_inplace(target, owner, index)

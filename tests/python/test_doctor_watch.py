@@ -14,7 +14,7 @@ import mica.optimizers as optim
 import numpy as np
 import pytest
 from mica import doctor
-from mica.doctor import report
+from mica.doctor.runtime import report
 from mica.doctor.rules import RULES
 
 HALF = mx.float16

@@ -1,15 +1,20 @@
-"""The doctor: finds the mistakes people make with lazy arrays, while a program runs.
+"""The doctor: finds the mistakes people make with lazy arrays, before running (``mica lint``) and while running.
 
 ``python -m mica.doctor program.py`` watches a whole program, ``with mica.doctor.watch() as report:`` a part
-of one, and ``mica.doctor.explain(fn, *args)`` tells what a function would run without running it.
+of one, and ``mica.doctor.explain(fn, *args)`` tells what a function would run without running it. These are
+imported when they are first used: the static checker works where only Python is.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-# What is imported when it is first used: the static checker needs no engine.
-_HOME = {"watch": "watching", "Watch": "watching", "explain": "plan", "Finding": "finding"}
+_HOME = {
+    "watch": "runtime.watching",
+    "Watch": "runtime.watching",
+    "explain": "runtime.plan",
+    "Finding": "runtime.finding",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,295 +1,189 @@
-"""Run-time findings as text, JSON, SARIF and GitHub annotations; the trace for Perfetto and chrome://tracing."""
+"""Findings as text, JSON, SARIF 2.1.0 and annotations of GitHub."""
 
 from __future__ import annotations
 
 import json
-import linecache
-import os
-from typing import Any
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from mica.doctor.finding import Finding, Place, amount
-from mica.doctor.rules import RULES
-from mica.doctor.watching import Watch
+from mica.doctor.interpreter import Finding
+from mica.doctor.rules import ERROR, NO_FIX, RULES, SAFE_FIX, WARNING
+from mica.doctor.run import Broken
 
+FORMATS = ("text", "json", "sarif", "github")
 PAGES = "docs/doctor/"
-_LEVELS = {"error": "error", "warning": "warning", "information": "note"}
 
 
-def shown_path(path: str) -> str:
-    """A path as short as it can be said: relative to the working folder where it lies below it."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:
-        return path
-    return path if relative.startswith("..") else relative
+class Report(NamedTuple):
+    """What is printed: findings with the lines of their files, and files that could not be checked."""
+
+    findings: list[Finding]
+    broken: list[Broken]
+    lines: dict[str, list[str]]
+    cells: dict[str, list[tuple[int, int]]]
 
 
-def shown(place: Place) -> str:
-    """A place for people."""
-    where = f"{shown_path(place.path)}:{place.line}"
-    inside = " ".join(
-        part
-        for part in (
-            f"in {place.function}" if place.function else "",
-            f"({place.module})" if place.module else "",
-        )
-        if part
-    )
-    return f"{where} {inside}".rstrip()
+def place(report: Report, path: str, line: int) -> tuple[str, int]:
+    """A file's name as people know it, with the cell of a notebook, and the line in it."""
+    cells = report.cells.get(path)
+    if cells and 0 < line <= len(cells):
+        cell, inner = cells[line - 1]
+        return f"{path}:cell {cell}", inner
+    return path, line
 
 
-def _milliseconds(watch: Watch) -> float:
-    return (watch.notes.end - watch.notes.begin) / 1e6
+def text(report: Report) -> str:
+    """For people: place, rule, cause, the line with carets, and the cure."""
+    out: list[str] = []
+    for item in sorted([*report.broken, *report.findings], key=lambda f: (f.path, f.line, f.column)):
+        name, number = place(report, item.path, item.line)
+        if isinstance(item, Broken):
+            out += [f"{name}:{number}:{item.column}: error: {item.message}", ""]
+            continue
+        rule = RULES[item.rule]
+        out.append(f"{name}:{number}:{item.column}: {rule.id} {rule.slug}  {item.message}")
+        lines = report.lines.get(item.path, [])
+        if 0 < item.line <= len(lines):
+            source = lines[item.line - 1].expandtabs(1)
+            end = item.end_column if item.end_line == item.line else len(source) + 1
+            head = f"{number:6d} | "
+            out.append(head + source)
+            out.append(" " * (len(head) - 2) + "| " + " " * (item.column - 1) + "^" * max(1, end - item.column))
+        out += [f"  cure: {rule.cure}", ""]
+    return "\n".join(out)
 
 
-def summary(watch: Watch) -> str:
-    """One line about the whole run."""
-    record = watch.record
-    return (
-        f"{_milliseconds(watch) / 1e3:.3g} s watched: {record['total_evaluations']} evaluations, "
-        f"{record['nodes']} operations in {record['total_steps']} steps, "
-        f"peak {amount(watch.notes.peak)}, cache {amount(watch.notes.cache)}"
-    )
+def summary(report: Report, fixed: int = 0) -> str:
+    """The last lines of the text report."""
+    count = len(report.findings)
+    if not count and not report.broken:
+        return f"Fixed {fixed}. No findings left." if fixed else "No findings."
+    parts = [f"Found {count} {'finding' if count == 1 else 'findings'}."]
+    if fixed:
+        parts.insert(0, f"Fixed {fixed}.")
+    if report.broken:
+        parts.append(f"{len(report.broken)} not checked.")
+    fixable = sum(RULES[f.rule].fix == SAFE_FIX for f in report.findings)
+    if fixable:
+        parts.append(f"{fixable} may be fixed with --fix.")
+    return " ".join(parts)
 
 
-def by_line(watch: Watch) -> list[tuple[Place, int, float, int]]:
-    """(place, operations, milliseconds, bytes at the peak) of each line, the most time first."""
-    rows = []
-    for site, (nodes, nanoseconds, _, at_peak) in enumerate(watch.record["accounts"]):
-        if nodes or at_peak:
-            rows.append((watch.place(site), nodes, nanoseconds / 1e6, at_peak))
-    return sorted(rows, key=lambda r: -r[2])
+def statistics(report: Report) -> str:
+    """How often each rule was broken."""
+    counts = Counter(f.rule for f in report.findings)
+    rows = [f"{count:6d}  {rule}  {RULES[rule].slug}" for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c))]
+    return "\n".join(rows)
 
 
-def by_module(watch: Watch) -> list[tuple[str, int, float, int]]:
-    """(module of the model, operations, milliseconds, bytes at the peak), derivatives included."""
-    modules: dict[str, list] = {}
-    for place, nodes, milliseconds, at_peak in by_line(watch):
-        row = modules.setdefault(place.module or "(outside of modules)", [0, 0.0, 0])
-        row[0] += nodes
-        row[1] += milliseconds
-        row[2] += at_peak
-    return sorted(((name, *row) for name, row in modules.items()), key=lambda r: -r[2])
+def as_json(report: Report) -> str:
+    """For programs: a list of findings, the names as ruff's output has them."""
+    rows: list[dict[str, Any]] = []
+    for f in report.findings:
+        rule = RULES[f.rule]
+        cells = report.cells.get(f.path)
+        cell, line = cells[f.line - 1] if cells else (None, f.line)
+        rows.append({
+            "code": rule.id,
+            "name": rule.slug,
+            "severity": rule.severity,
+            "message": f.message,
+            "cure": rule.cure,
+            "filename": f.path,
+            "cell": cell,
+            "location": {"row": line, "column": f.column},
+            "end_location": {"row": line + f.end_line - f.line, "column": f.end_column},
+            "fix": None if rule.fix == NO_FIX else {"applicability": rule.fix},
+            "page": PAGES + rule.page,
+        })  # fmt: skip
+    for b in report.broken:
+        rows.append({
+            "code": None, "name": "not-checked", "severity": ERROR, "message": b.message, "cure": None,
+            "filename": b.path, "cell": None, "location": {"row": b.line, "column": b.column},
+            "end_location": {"row": b.line, "column": b.column}, "fix": None, "page": None,
+        })  # fmt: skip
+    return json.dumps(rows, indent=1)
 
 
-def evaluations_by_line(watch: Watch) -> list[tuple[Place, str, int, int, float]]:
-    """(place, reason, evaluations, operations, milliseconds), the most time first."""
-    lines: dict[tuple[int, str], list] = {}
-    for reason, site, _, nodes, _, _, _, begin, _, end, _ in watch.record["evaluations"]:
-        row = lines.setdefault((site, reason), [0, 0, 0.0])
-        row[0] += 1
-        row[1] += nodes
-        row[2] += max(end - begin, 0) / 1e6
-    rows = [(watch.place(site), reason, *row) for (site, reason), row in lines.items()]
-    return sorted(rows, key=lambda r: -r[4])
+def _uri(path: str) -> str:
+    where = Path(path)
+    if where.is_absolute():
+        try:
+            where = where.relative_to(Path.cwd())
+        except ValueError:
+            return where.as_uri()
+    from urllib.parse import quote
+
+    return quote(where.as_posix())
 
 
-def _finding_text(finding: Finding) -> list[str]:
-    rule = RULES[finding.rule]
-    place = finding.place
-    lines = [f"{shown(place)}: {finding.rule} {rule.slug} ({rule.severity})", f"    {finding.message}"]
-    source = linecache.getline(place.path, place.line).strip()
-    if source:
-        lines.insert(1, f"    | {source}")
-    lines += [f"    {text}: {shown(where)}" for where, text in finding.related]
-    lines += [f"    cost: {finding.cost}", f"    cure: {rule.cure}", f"    see {PAGES}{rule.page}"]
-    return lines
-
-
-def text(watch: Watch, *, profile: bool = False) -> str:
-    """The report for people.
-
-    Args:
-        watch: a watch that is over.
-        profile: also time and memory by module and by line.
-    """
-    findings = watch.findings
-    lines = [summary(watch), ""]
-    for finding in findings:
-        lines += [*_finding_text(finding), ""]
-    counts = {s: sum(RULES[f.rule].severity == s for f in findings) for s in _LEVELS}
-    named = ", ".join(f"{n} {s}{'s' if n > 1 and s != 'information' else ''}" for s, n in counts.items() if n)
-    lines.append(f"Found {named}." if findings else "No mistakes found.")
-    if profile:
-        lines += ["", f"{'ms':>10}  {'operations':>10}  {'at peak':>9}  module"]
-        lines += [f"{ms:10.3f}  {n:10}  {amount(b):>9}  {name}" for name, n, ms, b in by_module(watch)[:40]]
-        lines += ["", f"{'ms':>10}  {'operations':>10}  {'at peak':>9}  line"]
-        lines += [f"{ms:10.3f}  {n:10}  {amount(b):>9}  {shown(p)}" for p, n, ms, b in by_line(watch)[:20]]
-        lines += ["", f"{'ms':>10}  {'times':>6}  {'operations':>10}  evaluated by"]
-        lines += [
-            f"{ms:10.3f}  {times:6}  {n:10}  {reason}, {shown(p)}"
-            for p, reason, times, n, ms in evaluations_by_line(watch)[:20]
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _place(place: Place) -> dict[str, Any]:
-    return {"path": place.path, "line": place.line, "function": place.function, "module": place.module}
-
-
-def as_json(watch: Watch) -> str:
-    """Findings and figures as one JSON object."""
-    record, notes = watch.record, watch.notes
-    return json.dumps(
-        {
-            "findings": [
-                {
-                    "rule": f.rule,
-                    "slug": RULES[f.rule].slug,
-                    "severity": RULES[f.rule].severity,
-                    **_place(f.place),
-                    "message": f.message,
-                    "cure": RULES[f.rule].cure,
-                    "page": PAGES + RULES[f.rule].page,
-                    "cost": {
-                        "count": f.cost.count,
-                        "milliseconds": f.cost.milliseconds,
-                        "bytes": f.cost.bytes,
-                        "share": f.cost.share,
-                    },
-                    "related": [{**_place(p), "message": m} for p, m in f.related],
-                }
-                for f in watch.findings
-            ],
-            "run": {
-                "milliseconds": _milliseconds(watch),
-                "evaluations": record["total_evaluations"],
-                "operations": record["nodes"],
-                "steps": record["total_steps"],
-                "peak_bytes": notes.peak,
-                "cache_bytes": notes.cache,
-                "updates": len(notes.updates),
-                "left_out": record["left_out"],
-            },
-            "modules": [
-                {"module": name, "operations": n, "milliseconds": ms, "bytes_at_peak": b}
-                for name, n, ms, b in by_module(watch)
-            ],
-            "lines": [
-                {**_place(p), "operations": n, "milliseconds": ms, "bytes_at_peak": b}
-                for p, n, ms, b in by_line(watch)
-            ],
-            "evaluations": [
-                {**_place(p), "reason": r, "count": times, "operations": n, "milliseconds": ms}
-                for p, r, times, n, ms in evaluations_by_line(watch)
-            ],
-        },
-        indent=1,
-    )
-
-
-def _location(place: Place, message: str | None = None) -> dict[str, Any]:
-    location: dict[str, Any] = {
-        "physicalLocation": {
-            "artifactLocation": {"uri": shown_path(place.path).replace(os.sep, "/")},
-            "region": {"startLine": max(place.line, 1)},
-        }
-    }
-    if message:
-        location["message"] = {"text": message}
-    return location
-
-
-def sarif(watch: Watch) -> str:
-    """Findings as SARIF 2.1.0 (OASIS standard, 2020)."""
-    findings = watch.findings
-    used = sorted({f.rule for f in findings})
+def sarif(report: Report) -> str:
+    """SARIF 2.1.0; information is the level note."""
+    level = {ERROR: "error", WARNING: "warning"}
+    used = sorted({f.rule for f in report.findings})
+    rules = [{
+        "id": rule.id,
+        "name": "".join(word.capitalize() for word in rule.slug.split("-")),
+        "shortDescription": {"text": rule.title},
+        "help": {"text": rule.cure},
+        "defaultConfiguration": {"level": level.get(rule.severity, "note")},
+    } for rule in (RULES[r] for r in used)]  # fmt: skip
     results = []
-    for f in findings:
-        result = {
+    for f in report.findings:
+        lines = report.lines.get(f.path, [])
+        region: dict[str, Any] = {
+            "startLine": f.line, "startColumn": f.column, "endLine": f.end_line,
+            "endColumn": max(f.end_column, 1 if f.end_line > f.line else f.column + 1),
+        }  # fmt: skip
+        if 0 < f.line <= len(lines):
+            region["snippet"] = {"text": lines[f.line - 1]}
+        results.append({
             "ruleId": f.rule,
             "ruleIndex": used.index(f.rule),
-            "level": _LEVELS[RULES[f.rule].severity],
-            "message": {"text": f"{f.message} ({f.cost}). {RULES[f.rule].cure}"},
-            "locations": [_location(f.place)],
-        }
-        if f.related:
-            result["relatedLocations"] = [_location(p, m) for p, m in f.related]
-        results.append(result)
-    rules = [
-        {
-            "id": r,
-            "name": RULES[r].slug,
-            "shortDescription": {"text": RULES[r].title},
-            "help": {"text": RULES[r].cure},
-            "defaultConfiguration": {"level": _LEVELS[RULES[r].severity]},
-        }
-        for r in used
-    ]
-    return json.dumps(
-        {
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "version": "2.1.0",
-            "runs": [{"tool": {"driver": {"name": "mica doctor", "rules": rules}}, "results": results}],
-        },
-        indent=1,
-    )
+            "level": level.get(RULES[f.rule].severity, "note"),
+            "message": {"text": f"{f.message}. {RULES[f.rule].cure}"},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(f.path)}, "region": region}}],
+        })  # fmt: skip
+    notes = [{
+        "level": "error",
+        "message": {"text": b.message},
+        "locations": [{"physicalLocation": {
+            "artifactLocation": {"uri": _uri(b.path)},
+            "region": {"startLine": max(1, b.line), "startColumn": max(1, b.column)},
+        }}],
+    } for b in report.broken]  # fmt: skip
+    run = {
+        "tool": {"driver": {"name": "mica lint", "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+        "invocations": [{"executionSuccessful": not notes, "toolExecutionNotifications": notes}],
+    }
+    document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=1)
 
 
-def _escaped(message: str) -> str:
-    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def github(report: Report) -> str:
+    """Annotations of GitHub's workflows."""
+
+    def escape(value: str, value_only: bool = False) -> str:
+        value = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        return value if value_only else value.replace(":", "%3A").replace(",", "%2C")
+
+    out = []
+    for b in report.broken:
+        out.append(f"::error title=mica lint,file={escape(b.path)},line={b.line},col={b.column}::"
+                   + escape(b.message, True))  # fmt: skip
+    for f in report.findings:
+        rule = RULES[f.rule]
+        kind = {ERROR: "error", WARNING: "warning"}.get(rule.severity, "notice")
+        _, line = place(report, f.path, f.line)
+        out.append(f"::{kind} title=mica ({rule.id}),file={escape(f.path)},line={line},col={f.column},"
+                   f"endLine={line + f.end_line - f.line},endColumn={f.end_column}::"
+                   + escape(f"{rule.id} {rule.slug}: {f.message}. {rule.cure}", True))  # fmt: skip
+    return "\n".join(out)
 
 
-def github(watch: Watch) -> str:
-    """Findings as annotations of GitHub's workflows."""
-    names = {"error": "error", "warning": "warning", "information": "notice"}
-    return "".join(
-        f"::{names[RULES[f.rule].severity]} file={shown_path(f.place.path)},line={f.place.line},"
-        f"title={f.rule} {RULES[f.rule].slug}::{_escaped(f'{f.message} ({f.cost}). {RULES[f.rule].cure}')}\n"
-        for f in watch.findings
-    )
-
-
-def trace(watch: Watch) -> str:
-    """Evaluations, steps and memory in the Trace Event Format, for Perfetto and chrome://tracing."""
-    zero = watch.notes.begin
-    events: list[dict[str, Any]] = [
-        {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "mica"}},
-    ]
-    for reason, site, thread, nodes, steps, _, _, begin, _, end, waited in watch.record["evaluations"]:
-        events.append(
-            {
-                "ph": "X",
-                "pid": 1,
-                "tid": thread,
-                "cat": "evaluation",
-                "name": f"{reason} {shown(watch.place(site))}",
-                "ts": (begin - zero) / 1e3,
-                "dur": max(end - begin, 0) / 1e3,
-                "args": {"operations": nodes, "steps": steps, "waited": waited},
-            }
-        )
-    for number, site, prim, nodes, thread, begin, end, active in watch.record["steps"]:
-        place = watch.place(site)
-        events.append(
-            {
-                "ph": "X",
-                "pid": 1,
-                "tid": thread,
-                "cat": "step",
-                "name": prim if nodes == 1 else f"tape of {nodes} to {prim}",
-                "ts": (begin - zero) / 1e3,
-                "dur": (end - begin) / 1e3,
-                "args": {"evaluation": number, "line": shown(place), "module": place.module},
-            }
-        )
-        events.append(
-            {
-                "ph": "C",
-                "pid": 1,
-                "name": "memory",
-                "ts": (end - zero) / 1e3,
-                "args": {"active bytes": active},
-            }
-        )
-    return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
-
-
-def html(watch: Watch) -> str:
-    """One HTML page; see ``mica.doctor.page``."""
-    from mica.doctor import page
-
-    return page.html(watch)
-
-
-FORMATS = {"text": text, "json": as_json, "sarif": sarif, "github": github, "html": html, "trace": trace}
+def render(report: Report, kind: str) -> str:
+    """A report in one of `FORMATS`."""
+    return {"text": text, "json": as_json, "sarif": sarif, "github": github}[kind](report)

@@ -7,11 +7,11 @@ import linecache
 import os
 from typing import Any
 
-from mica.doctor.finding import Place, amount
-from mica.doctor.plan import Plan, Step
-from mica.doctor.report import PAGES, by_line, by_module, shown, summary
+from mica.doctor.runtime.finding import Place, amount
+from mica.doctor.runtime.plan import Plan, Step
+from mica.doctor.runtime.report import PAGES, by_line, by_module, shown, summary
 from mica.doctor.rules import RULES
-from mica.doctor.watching import Watch
+from mica.doctor.runtime.watching import Watch
 
 _BARS = 4000  # drawn of each kind; the longest are kept
 _BOXES = 400  # steps of the graph that are drawn

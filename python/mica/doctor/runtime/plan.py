@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mica import core
-from mica.doctor.finding import amount
+from mica.doctor.runtime.finding import amount
 
 _HEAVY = {  # operations an element, roughly, beside 1 for all others
     "exp": 15, "log": 15, "sin": 20, "cos": 20, "tanh": 20, "erf": 20, "sigmoid": 17, "power": 40,
@@ -105,7 +105,7 @@ class Plan:
 
     def html(self) -> str:
         """The same as a page of its own."""
-        from mica.doctor.page import plan_page
+        from mica.doctor.runtime.page import plan_page
 
         return plan_page(self)
 

@@ -15,7 +15,7 @@ from typing import Any
 import mica
 import mica.core as core  # first: it brings the module below
 from mica import _compile
-from mica.doctor.finding import Place
+from mica.doctor.runtime.finding import Place
 
 _FOLDER = os.path.dirname(os.path.abspath(mica.__file__)) + os.sep
 NONFINITE, STEPS = 1, 2  # options of the engine's half
@@ -151,13 +151,13 @@ class Watch:
     @property
     def findings(self) -> list:
         """The mistakes, the most expensive first."""
-        from mica.doctor.diagnose import diagnose
+        from mica.doctor.runtime.diagnose import diagnose
 
         return diagnose(self)
 
     def text(self) -> str:
         """The report for people."""
-        from mica.doctor.report import text
+        from mica.doctor.runtime.report import text
 
         return text(self)
 
@@ -306,7 +306,7 @@ def watch(*, nan: bool = False, timeline: bool = True) -> Watch:
 
     Returns:
         A context manager: inside it everything is watched, afterwards it is the report: ``findings`` (a
-        list), ``text()``, and what ``mica.doctor.report`` and ``mica.doctor.page`` write as files.
+        list), ``text()``, and what ``mica.doctor.runtime.report`` and ``mica.doctor.runtime.page`` write as files.
 
     Raises:
         RuntimeError: when it is entered while another watch is on.

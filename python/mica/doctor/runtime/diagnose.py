@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mica.doctor.finding import Cost, Finding, Place, amount
-from mica.doctor.watching import Watch
+from mica.doctor.runtime.finding import Cost, Finding, Place, amount
+from mica.doctor.runtime.watching import Watch
 
 OFTEN = 32  # sightings of something that is right once or a few times
 SMALL = 8  # nodes: an evaluation that costs more to start than to run

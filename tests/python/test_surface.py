@@ -26,20 +26,6 @@ if wheel is mx:
 
 ABSENT: set[str] = set()
 
-# The same for mica.nn, where one name stands in several modules.
-DISTRIBUTED_LAYERS = {
-    "AllToShardedLinear",
-    "FullyShardedModule",
-    "QuantizedAllToShardedLinear",
-    "QuantizedShardedToAllLinear",
-    "ShardedToAllLinear",
-    "average_gradients",
-    "clip_grad_norm_sharded",
-    "distributed",
-    "fully_shard",
-}
-ABSENT_LAYERS = DISTRIBUTED_LAYERS
-
 # Names of the reference that no program can want.
 NEVER = {
     "core._gc_func",
@@ -110,11 +96,9 @@ def every_absence() -> set[str]:
 def test_no_name_is_absent() -> None:
     """What is absent is listed, and what is listed is absent."""
     absent = every_absence()
-    layers = {path for path in absent if path.startswith("nn.") and path.rsplit(".", 1)[-1] in ABSENT_LAYERS}
-    new = sorted(absent - layers - ABSENT - NEVER)
+    new = sorted(absent - ABSENT - NEVER)
     assert not new, f"absent: {', '.join(new)}"
-    missing_layers = {path.rsplit(".", 1)[-1] for path in layers}
-    come = sorted((ABSENT - absent) | (ABSENT_LAYERS - missing_layers))
+    come = sorted(ABSENT - absent)
     assert not come, f"no longer absent, take out of the list: {', '.join(come)}"
 
 

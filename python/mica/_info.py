@@ -62,8 +62,7 @@ def collect() -> dict[str, Any]:
 
     processor = mx._processor()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = mx.set_memory_limit(memory)
-    mx.set_memory_limit(limit)
+    limit = mx.get_memory_limit()
     return {
         "mica": {
             "version": mica.__version__,

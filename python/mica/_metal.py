@@ -31,8 +31,7 @@ def stand_in_info() -> dict[str, str | int]:
     """What ``device_info`` says of a GPU that the CPU stands in for: the keys of a Metal device."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     info = core.device_info(core.cpu)
-    limit = core.set_memory_limit(memory)
-    core.set_memory_limit(limit)
+    limit = core.get_memory_limit()
     sizes = {"max_buffer_length": limit, "max_recommended_working_set_size": limit, "memory_size": memory}
     return {**info, **sizes, "resource_limit": 499000}
 

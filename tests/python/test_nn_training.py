@@ -65,8 +65,9 @@ def test_every_layer(constructor: str, inputs: list[np.ndarray], call: str, opti
 NETWORKS = {
     "image": (
         # No bias before BatchNorm: its gradient is nothing but rounding.
-        "nn.Sequential(nn.Conv2d(4, 8, 3, padding=1, bias=False), nn.BatchNorm(8), nn.ReLU(), nn.MaxPool2d(2), "
-        "nn.Dropout(0.1), nn.ConvTranspose2d(8, 4, 2, stride=2), nn.GroupNorm(2, 4), nn.GELU(), nn.Upsample(2, 'linear'))",
+        "nn.Sequential(nn.Conv2d(4, 8, 3, padding=1, bias=False), nn.BatchNorm(8), nn.ReLU(), "
+        "nn.Dropout(0.1), nn.MaxPool2d(2), nn.ConvTranspose2d(8, 4, 2, stride=2), nn.GroupNorm(2, 4), "
+        "nn.GELU(), nn.Upsample(2, 'linear'))",
         [normal(2, 6, 6, 4)],
     ),
     "text": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 __all__ = [
     "tree_flatten",
@@ -92,6 +92,21 @@ def tree_map_with_path(
             for key, child in tree.items()
         }
     return fn(path, tree, *rest)
+
+
+@overload
+def tree_flatten(
+    tree: Any,
+    prefix: str = "",
+    is_leaf: Callable | None = None,
+    destination: list[tuple[str, Any]] | None = None,
+) -> list[tuple[str, Any]]: ...
+
+
+@overload
+def tree_flatten(
+    tree: Any, prefix: str = "", is_leaf: Callable | None = None, *, destination: dict[str, Any]
+) -> dict[str, Any]: ...
 
 
 def tree_flatten(

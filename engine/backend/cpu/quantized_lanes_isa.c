@@ -110,6 +110,17 @@ ALWAYS void number(const int kind, const lanes *w, const int i, v8 *out)
     }
 }
 
+/* The same for dots, where integers keep their place in 16 bits: what meets them is smaller. */
+#define IN_PLACE(kind) ((kind) != MICA_QUANT_E2M1 && (kind) != MICA_QUANT_E4M3)
+
+ALWAYS void number_in_place(const int kind, const lanes *w, const int i, v8 *out)
+{
+    const int bit = BITS_OF(kind) * i;
+    const uint32_t mask = ((1u << BITS_OF(kind)) - 1) << bit % 16;
+    if (!IN_PLACE(kind)) number(kind, w, i, out);
+    else *out = __builtin_convertvector((i8)((bit < 16 ? w->even : w->even >> 16) & mask), v8);
+}
+
 /* The scale of each lane in the span that begins with element `first`; groups have 2^places. */
 ALWAYS void scale_of(const int kind, const float *scales, size_t first, int places, v8 *out)
 {
@@ -127,102 +138,108 @@ ALWAYS void scale_of(const int kind, const float *scales, size_t first, int plac
 
 /* ---- dot products ---- */
 
-ALWAYS void finish(const int rows, size_t groups, const v8 *total, const float *biases,
-                   const float *const sums[], float *y)
+ALWAYS void finish(const int rows, const mica__lanes_rows *p, size_t c, const v8 *total, float *y)
 {
     UNROLL for (int r = 0; r < rows; r++)
     {
         y[r] = sum_of(&total[r]);
-        if (biases) y[r] += small_dot(groups, biases, sums[r]);
+        if (p->biases)
+            y[r] += small_dot(p->n / p->group, p->biases + c * p->scales_apart, p->sums[r]);
     }
 }
 
-/* Up to four rows are scaled once a span, more share the scaled numbers. */
-ALWAYS void dot(const int kind, const int rows, size_t n, size_t group, const char *codes,
-                const float *scales, const float *biases, const float *const x[],
-                const float *const sums[], float *y)
+/* Numbers of one vector meet all rows. Up to four rows are scaled once a span, in two chains if it
+   is one; more share the scaled numbers. */
+ALWAYS void meet(const int rows, const int i, v8 *q, const v8 *scale, const float *const row[],
+                 size_t j, v8 *part, v8 *total)
 {
-    const int lane = LANE_OF(kind), places = __builtin_ctzll(group);
-    v8 total[8];
-    const float *row[8];
+    if (rows > 4) *q *= *scale;
     UNROLL for (int r = 0; r < rows; r++)
     {
-        total[r] = (v8){ 0 };
-        row[r] = x[r];
+        v8 at = LOAD(row[r] + j + 8 * (size_t)i);
+        v8 *sum = rows > 4 ? &total[r] : rows == 1 && i % 2 ? &part[1] : &part[r];
+        if (rows <= 4 && (i == 0 || (rows == 1 && i == 1))) *sum = *q * at;
+        else *sum = FMA(*q, at, *sum);
     }
-    for (size_t j = 0; j < n; j += 8 * (size_t)lane, codes += lane * BITS_OF(kind)) {
-        u8 words;
-        lanes w;
-        v8 scale, part[8], other = { 0 };
-        words_at(kind, codes, &words);
-        lanes_of(kind, &words, &w);
-        scale_of(kind, scales, j, places, &scale);
-        UNROLL for (int i = 0; i < lane; i++)
-        {
-            v8 q;
-            number(kind, &w, i, &q);
-            if (rows > 4) q *= scale;
-            UNROLL for (int r = 0; r < rows; r++)
+}
+
+ALWAYS void add_span(const int rows, const v8 *scale, v8 *part, v8 *total)
+{
+    if (rows == 1) part[0] += part[1];
+    if (rows <= 4) UNROLL for (int r = 0; r < rows; r++) total[r] = FMA(part[r], *scale, total[r]);
+}
+
+ALWAYS void dot(const int kind, const int rows, const mica__lanes_rows *p, float *y)
+{
+    const int lane = LANE_OF(kind), places = __builtin_ctzll(p->group);
+    const size_t n = p->n;
+    const float *row[8];
+    UNROLL for (int r = 0; r < rows; r++) row[r] = p->x[r];
+    for (size_t c = 0; c < p->count; c++, y += rows) {
+        const char *codes = p->codes + c * p->codes_apart;
+        const float *scales = p->scales + c * p->scales_apart;
+        v8 total[8];
+        UNROLL for (int r = 0; r < rows; r++) total[r] = (v8){ 0 };
+        for (size_t j = 0; j < n; j += 8 * (size_t)lane, codes += lane * BITS_OF(kind)) {
+            u8 words;
+            lanes w;
+            v8 scale, part[8];
+            words_at(kind, codes, &words);
+            lanes_of(kind, &words, &w);
+            scale_of(kind, scales, j, places, &scale);
+            UNROLL for (int i = 0; i < lane; i++)
             {
-                v8 at = LOAD(row[r] + j + 8 * i);
-                if (rows > 4) total[r] = FMA(q, at, total[r]);
-                else if (rows == 1 && i == 1) other = q * at;
-                else if (rows == 1 && i % 2) other = FMA(q, at, other);
-                else if (i == 0) part[r] = q * at;
-                else part[r] = FMA(q, at, part[r]);
+                v8 q;
+                number_in_place(kind, &w, i, &q);
+                meet(rows, i, &q, &scale, row, j, part, total);
             }
+            add_span(rows, &scale, part, total);
         }
-        if (rows == 1) part[0] += other;
-        if (rows <= 4)
-            UNROLL for (int r = 0; r < rows; r++) total[r] = FMA(part[r], scale, total[r]);
+        finish(rows, p, c, total, y);
     }
-    finish(rows, n / group, total, biases, sums, y);
 }
 
 #if defined(__AVX2__) && defined(__F16C__)
 #define E4M3_HALVES 1
 /* E4M3 moved to the places of float16 is 2^-8 of itself, and its small numbers are small there too;
    only NaN is none, and is looked for aside. A lane holds two neighbours. */
-ALWAYS void dot_e4m3(const int rows, size_t n, size_t group, const char *codes, const float *scales,
-                     const float *const x[], float *y)
+ALWAYS void e4m3_halves(const char *codes, __m256i half[2], __m256i *nan)
 {
-    const int places = __builtin_ctzll(group);
     const __m256i high = _mm256_set1_epi16((short)0xff00), all = _mm256_set1_epi8(0x7f),
                   clear = _mm256_set1_epi16((short)0xbfff);
-    __m256i nan = _mm256_setzero_si256();
-    v8 total[8];
-    UNROLL for (int r = 0; r < rows; r++) total[r] = (v8){ 0 };
-    for (size_t j = 0; j < n; j += 32, codes += 32) {
-        __m256i w = _mm256_loadu_si256((const __m256i *)(const void *)codes), half[2];
-        const v8 scale = (v8){ 0 } + 256 * scales[j >> places];
-        v8 part[8], other = { 0 };
-        nan = _mm256_or_si256(nan, _mm256_cmpeq_epi8(_mm256_and_si256(w, all), all));
-        half[0] = _mm256_slli_epi16(w, 8);
-        half[1] = _mm256_and_si256(w, high);
-        half[0] = _mm256_and_si256(_mm256_srai_epi16(half[0], 1), clear);
-        half[1] = _mm256_and_si256(_mm256_srai_epi16(half[1], 1), clear);
-        UNROLL for (int i = 0; i < 4; i++)
-        {
-            __m128i some = i < 2 ? _mm256_castsi256_si128(half[i % 2])
-                                 : _mm256_extracti128_si256(half[i % 2], 1);
-            v8 q = (v8)_mm256_cvtph_ps(some);
-            if (rows > 4) q *= scale;
-            UNROLL for (int r = 0; r < rows; r++)
+    __m256i w = _mm256_loadu_si256((const __m256i *)(const void *)codes);
+    *nan = _mm256_or_si256(*nan, _mm256_cmpeq_epi8(_mm256_and_si256(w, all), all));
+    half[0] = _mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 1), clear);
+    half[1] = _mm256_and_si256(_mm256_srai_epi16(_mm256_and_si256(w, high), 1), clear);
+}
+
+ALWAYS void dot_e4m3(const int rows, const mica__lanes_rows *p, float *y)
+{
+    const int places = __builtin_ctzll(p->group);
+    const float *row[8];
+    UNROLL for (int r = 0; r < rows; r++) row[r] = p->x[r];
+    for (size_t c = 0; c < p->count; c++, y += rows) {
+        const char *codes = p->codes + c * p->codes_apart;
+        const float *scales = p->scales + c * p->scales_apart;
+        __m256i nan = _mm256_setzero_si256(), half[2];
+        v8 total[8];
+        UNROLL for (int r = 0; r < rows; r++) total[r] = (v8){ 0 };
+        for (size_t j = 0; j < p->n; j += 32, codes += 32) {
+            const v8 scale = (v8){ 0 } + 256 * scales[j >> places];
+            v8 part[8];
+            e4m3_halves(codes, half, &nan);
+            UNROLL for (int i = 0; i < 4; i++)
             {
-                v8 at = LOAD(x[r] + j + 8 * i);
-                if (rows > 4) total[r] = FMA(q, at, total[r]);
-                else if (rows == 1 && i == 1) other = q * at;
-                else if (rows == 1 && i % 2) other = FMA(q, at, other);
-                else if (i == 0) part[r] = q * at;
-                else part[r] = FMA(q, at, part[r]);
+                __m128i some = i < 2 ? _mm256_castsi256_si128(half[i % 2])
+                                     : _mm256_extracti128_si256(half[i % 2], 1);
+                v8 q = (v8)_mm256_cvtph_ps(some);
+                meet(rows, i, &q, &scale, row, j, part, total);
             }
+            add_span(rows, &scale, part, total);
         }
-        if (rows == 1) part[0] += other;
-        if (rows <= 4)
-            UNROLL for (int r = 0; r < rows; r++) total[r] = FMA(part[r], scale, total[r]);
+        finish(rows, p, c, total, y);
+        if (!_mm256_testz_si256(nan, nan)) UNROLL for (int r = 0; r < rows; r++) y[r] = k_nan_f32();
     }
-    finish(rows, 0, total, NULL, NULL, y);
-    if (!_mm256_testz_si256(nan, nan)) UNROLL for (int r = 0; r < rows; r++) y[r] = k_nan_f32();
 }
 #else
 #define E4M3_HALVES 0
@@ -315,20 +332,14 @@ ALWAYS void strip(const int kind, size_t n, size_t group, const void *const code
 /* ---- tables ---- */
 
 #define DOT(name, kind, rows)                                                                      \
-    static void name(size_t n, size_t group, const void *codes, const float *scales,               \
-                     const float *biases, const float *const x[], const float *const sums[],       \
-                     float *y)                                                                     \
+    static void name(const mica__lanes_rows *p, float *y)                                          \
     {                                                                                              \
-        dot(kind, rows, n, group, codes, scales, biases, x, sums, y);                              \
+        dot(kind, rows, p, y);                                                                     \
     }
 #define DOT_E4M3(name, rows)                                                                       \
-    static void name(size_t n, size_t group, const void *codes, const float *scales,               \
-                     const float *biases, const float *const x[], const float *const sums[],       \
-                     float *y)                                                                     \
+    static void name(const mica__lanes_rows *p, float *y)                                          \
     {                                                                                              \
-        (void)biases;                                                                              \
-        (void)sums;                                                                                \
-        dot_e4m3(rows, n, group, codes, scales, x, y);                                             \
+        dot_e4m3(rows, p, y);                                                                      \
     }
 #define OTHERS(suffix, kind)                                                                       \
     static void add_##suffix(size_t n, size_t group, const void *const codes[4],                   \
@@ -370,8 +381,9 @@ KIND(e4m3, MICA_QUANT_E4M3)
 
 #define ROW(KIND, suffix, dot_lane)                                                                \
     [KIND] = { 8 * LANE_OF(KIND),                                                                  \
-               dot_lane,                                                                           \
                LANE_OF(KIND),                                                                      \
+               dot_lane,                                                                           \
+               IN_PLACE(KIND) ? BITS_OF(KIND) : 0,                                                 \
                { dot_##suffix##_1, dot_##suffix##_2, dot_##suffix##_4, dot_##suffix##_8 },         \
                add_##suffix,                                                                       \
                strip_##suffix }

@@ -55,8 +55,7 @@ static mica__quant_matrix matrix_of(const product *p, size_t i)
 static void widen_task(void *context, size_t row)
 {
     const product *p = context;
-    const size_t lane = p->w.lanes->kind[p->w.kind].dot_lane, span = 8 * lane,
-                 group = (size_t)p->w.f.group;
+    const size_t group = (size_t)p->w.f.group;
     float *to = p->rows + row * p->row, some[1024];
     const char *from = x_row(p, p->first + row / p->m, row % p->m);
     for (size_t k = 0, n; k < p->padded; k += n) {
@@ -69,7 +68,7 @@ static void widen_task(void *context, size_t row)
         if (!p->w.transposed) continue;
         memset(at + given, 0, (n - given) * sizeof *at);
         if (p->sums) p->w.loops->sums(n, group, at, p->sums + row * p->row_sums + k / group);
-        mica__lanes_turn(n / span * span, lane, at, to + k);
+        mica__lanes_turn(&p->w.lanes->kind[p->w.kind], n, at, to + k);
     }
 }
 

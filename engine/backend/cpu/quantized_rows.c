@@ -13,41 +13,37 @@ static size_t chunk_of(size_t rows)
     return rows > 4 ? 512 : 4096 / rows;
 }
 
-/* A part of `rows` rows of x and of the sums of their groups, against part of a stored row. */
-typedef struct part {
+/* Rows of x and the sums of their groups. */
+typedef struct few {
     const float *x[8], *sums[8];
     mica__lanes_dot *dot;
     size_t rows, span;
-} part;
+} few;
 
-/* Adds to sums[i] what elements [k, k + n) give; scales and biases are theirs. */
-static void add_dots(const mica__quant_matrix *w, const part *p, size_t row, size_t k, size_t n,
-                     const float *scales, const float *biases, float *to)
+/* Less than a span at the end of a stored row: the rest of it is made up with zeros. Adds to
+   y[i]. */
+static void add_end(const mica__lanes_rows *p, const few *f, size_t c, size_t whole, size_t n,
+                    size_t bits, float *y)
 {
-    const size_t bits = (size_t)w->f.bits, group = (size_t)w->f.group,
-                 whole = n / p->span * p->span;
-    const char *codes = mica__quant_row(w, row) + k / 8 * bits;
-    const float *x[8], *sums[8] = { NULL };
-    for (size_t i = 0; i < p->rows; i++) {
-        x[i] = p->x[i] + k;
-        if (biases) sums[i] = p->sums[i] + k / group;
+    char codes[MICA_QUANT_SPAN] = { 0 };
+    float sums[8], scales[4] = { 0 }, biases[4] = { 0 };
+    mica__lanes_rows end = *p;
+    memcpy(codes, p->codes + c * p->codes_apart + whole / 8 * bits, (n - whole) / 8 * bits);
+    for (size_t g = whole / p->group; g < n / p->group; g++) {
+        scales[g - whole / p->group] = p->scales[c * p->scales_apart + g];
+        if (p->biases) biases[g - whole / p->group] = p->biases[c * p->scales_apart + g];
     }
-    p->dot(whole, group, codes, scales, biases, x, sums, to);
-    if (whole == n) return;
-    /* Less than a span: the rest of it is made up with zeros. */
-    char last[MICA_QUANT_SPAN] = { 0 };
-    float rest[8], last_scales[4] = { 0 }, last_biases[4] = { 0 };
-    memcpy(last, codes + whole / 8 * bits, (n - whole) / 8 * bits);
-    for (size_t g = whole / group; g < n / group; g++) {
-        last_scales[g - whole / group] = scales[g];
-        if (biases) last_biases[g - whole / group] = biases[g];
+    for (size_t i = 0; i < f->rows; i++) {
+        end.x[i] += whole;
+        if (p->biases) end.sums[i] += whole / p->group;
     }
-    for (size_t i = 0; i < p->rows; i++) {
-        x[i] += whole;
-        if (biases) sums[i] += whole / group;
-    }
-    p->dot(p->span, group, last, last_scales, biases ? last_biases : NULL, x, sums, rest);
-    for (size_t i = 0; i < p->rows; i++) to[i] += rest[i];
+    end.count = 1;
+    end.n = f->span;
+    end.codes = codes;
+    end.scales = scales;
+    end.biases = p->biases ? biases : NULL;
+    f->dot(&end, sums);
+    for (size_t i = 0; i < f->rows; i++) y[i] += sums[i];
 }
 
 /* Scales and biases of elements [k, k + some) of `count` rows, as many as are converted at once. */
@@ -64,24 +60,53 @@ static void several_scales(const mica__quant_matrix *w, size_t row, size_t count
                                biases + i * groups);
 }
 
-static void dot_some(const mica__quant_matrix *w, const part *p, size_t first, size_t last,
+/* to[c * rows + i]: what elements [k, k + some) of `count` stored rows give. */
+static void dot_part(const mica__quant_matrix *w, const few *f, size_t row, size_t count, size_t k,
+                     size_t some, float *to)
+{
+    float scales[SCALES + 4], biases[SCALES + 4];
+    const size_t bits = (size_t)w->f.bits, group = (size_t)w->f.group,
+                 whole = some / f->span * f->span;
+    several_scales(w, row, count, k, some, scales, biases);
+    mica__lanes_rows p = { .count = count,
+                           .n = whole,
+                           .group = group,
+                           .codes = mica__quant_row(w, row) + k / 8 * bits,
+                           .scales = scales,
+                           .biases = w->biases ? biases : NULL,
+                           .codes_apart = w->columns / 8 * bits,
+                           .scales_apart = some / group };
+    for (size_t i = 0; i < f->rows; i++) {
+        p.x[i] = f->x[i] + k;
+        p.sums[i] = w->biases ? f->sums[i] + k / group : NULL;
+    }
+    f->dot(&p, to);
+    if (whole < some)
+        for (size_t c = 0; c < count; c++) add_end(&p, f, c, whole, some, bits, to + c * f->rows);
+}
+
+/* Stored rows whose scales are converted at once, at most. */
+enum { COUNT = 32 };
+
+static void dot_some(const mica__quant_matrix *w, const few *f, size_t first, size_t last,
                      float *const y[])
 {
-    float scales[SCALES + 4], biases[SCALES + 4], sums[8];
-    const size_t chunk = chunk_of(p->rows);
+    float sums[8 * COUNT];
+    const size_t chunk = chunk_of(f->rows);
     for (size_t k = 0; k < w->columns; k += chunk) {
         size_t some = mica__least(chunk, w->columns - k), groups = some / (size_t)w->f.group;
+        /* The next part of these rows lies apart: it is fetched while this one is read. */
+        size_t most = mica__least(some < w->columns ? 4 : COUNT, SCALES / groups);
         for (size_t n = first, count; n < last; n += count) {
-            count = mica__least(SCALES / groups, last - n);
-            several_scales(w, n, count, k, some, scales, biases);
-            for (size_t c = 0; c < count; c++) {
-                if (some < w->columns)
-                    mica__quant_fetch_ahead(w, n + c + MICA_QUANT_AHEAD, k, some);
-                add_dots(w, p, n + c, k, some, scales + c * groups,
-                         w->biases ? biases + c * groups : NULL, sums);
-                for (size_t i = 0; i < p->rows; i++)
-                    y[i][n + c - first] = k ? y[i][n + c - first] + sums[i] : sums[i];
-            }
+            count = mica__least(most, last - n);
+            for (size_t c = 0; some < w->columns && c < count; c++)
+                mica__quant_fetch_ahead(w, n + c + MICA_QUANT_AHEAD, k, some);
+            dot_part(w, f, n, count, k, some, sums);
+            for (size_t c = 0; c < count; c++)
+                for (size_t i = 0; i < f->rows; i++) {
+                    float *to = y[i] + n + c - first, sum = sums[c * f->rows + i];
+                    *to = k ? *to + sum : sum;
+                }
         }
     }
 }
@@ -93,14 +118,14 @@ static void dot_rows(const mica__quant_matrix *w, size_t rows, const float *cons
     const mica__lanes_kind *kind = &w->lanes->kind[w->kind];
     for (size_t i = 0, left = rows; left;) {
         int which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-        part p = { .dot = kind->dot[which], .rows = (size_t)1 << which, .span = kind->span };
-        for (size_t r = 0; r < p.rows; r++) {
-            p.x[r] = x[i + r];
-            p.sums[r] = w->biases ? sums[i + r] : NULL;
+        few f = { .dot = kind->dot[which], .rows = (size_t)1 << which, .span = kind->span };
+        for (size_t r = 0; r < f.rows; r++) {
+            f.x[r] = x[i + r];
+            f.sums[r] = w->biases ? sums[i + r] : NULL;
         }
-        dot_some(w, &p, first, last, y + i);
-        i += p.rows;
-        left -= p.rows;
+        dot_some(w, &f, first, last, y + i);
+        i += f.rows;
+        left -= f.rows;
     }
 }
 

@@ -18,6 +18,10 @@ typedef struct mica__source {
 /* A mapping from byte `start` on; a later start than the end is the end. */
 mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start);
 
+/* The array whose row-major elements lie at `offset`: the bytes themselves wherever they allow it.
+   swapped: in big-endian order. */
+mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
+                         mica_dtype dtype, bool swapped, mica_dims shape);
 /* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping
    or the memory alive. */
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);

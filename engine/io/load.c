@@ -111,8 +111,8 @@ static mica_array *unaligned(mica_scope *s, const mica__source *from, const char
     return mica_reshape(s, mica_view(s, raw, dtype), shape);
 }
 
-static mica_array *tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
-                          mica_dtype dtype, bool swapped, mica_dims shape)
+mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
+                         mica_dtype dtype, bool swapped, mica_dims shape)
 {
     const char *data = from->base + offset;
     if (!bytes) return mica__empty(s, dtype, shape);
@@ -135,11 +135,11 @@ mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *u
     if (used) *used = h.offset + h.bytes;
     mica_dims shape = { h.ndim, h.shape };
     if (!h.fortran_order || h.ndim < 2)
-        return tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
+        return mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
     int64_t reversed[MICA_MAX_NDIM];
     for (int i = 0; i < h.ndim; i++) reversed[i] = h.shape[h.ndim - 1 - i];
     shape.at = reversed;
-    mica_array *a = tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
+    mica_array *a = mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
     return mica_transpose(s, a, MICA_ALL_AXES);
 }
 
@@ -201,7 +201,7 @@ static bool fill_table(mica_scope *s, mica_table *t, const mica__source *from,
         const mica__tensor_entry *e = &f->entries[i];
         mica_dims shape = { e->ndim, e->shape };
         t->names[i] = keep_text(s, e->name);
-        t->arrays[i] = tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
+        t->arrays[i] = mica__tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
         if (!t->names[i] || !t->arrays[i]) return false;
     }
     for (size_t i = 0; i < f->metadata_count; i++) {

@@ -26,6 +26,11 @@ mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offse
    or the memory alive. */
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from);
+mica_table *mica__gguf_table(mica_scope *s, const mica__source *from);
+/* Members are named without ".npy". */
+mica_table *mica__npz_table(mica_scope *s, const mica__source *from);
+/* Whichever of the formats the first bytes tell. */
+mica_table *mica__any_table(mica_scope *s, const mica__source *from);
 
 /* Where bytes go: returns MICA_OK, or a status after mica__fail. */
 typedef struct mica__sink {
@@ -37,5 +42,13 @@ typedef struct mica__sink {
 int mica__write_npy(const mica__sink *to, const mica_array *a);
 int mica__write_safetensors(const mica__sink *to, const char *const names[], mica_arrays arrays,
                             const mica_metadata *metadata, size_t count);
+
+/* The elements in row-major order. */
+int mica__write_row_major(const mica__sink *to, const mica_array *a);
+/* Values whose arrays are evaluated and row-major, in memory of the scope. */
+mica_value *mica__values_in_order(mica_scope *s, const mica_value *values, size_t count);
+/* Values in order: see above. */
+int mica__write_gguf(const mica__sink *to, const char *const names[], mica_arrays arrays,
+                     const mica_value *values, size_t count);
 
 #endif

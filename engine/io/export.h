@@ -49,4 +49,9 @@ int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const result
                        size_t nresults, mica_arrays placeholders, const char *const keywords[],
                        size_t nkeywords);
 
+/* The functions of a file and what they take. */
+struct mica__signature;
+size_t mica__imported_count(const mica_imported *m);
+const struct mica__signature *mica__imported_signature(const mica_imported *m, size_t i);
+
 #endif

@@ -169,6 +169,15 @@ const char *mica_imported_metadata(const mica_imported *m)
     return m ? m->metadata : "";
 }
 
+size_t mica__imported_count(const mica_imported *m)
+{
+    return m->n;
+}
+const mica__signature *mica__imported_signature(const mica_imported *m, size_t i)
+{
+    return &m->functions[i].signature;
+}
+
 void mica_imported_release(mica_imported *m)
 {
     if (!m) return;

@@ -1,6 +1,6 @@
 """Functions in files: mx.export_function, mx.exporter, mx.import_function, and graphs as DOT.
 
-The engine writes and reads the files (engine/io/export.c); here functions are traced and arguments sorted out.
+The engine writes and reads the files (engine/io/export.c); here functions are traced, arguments sorted out.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def export_function(
 def import_function(file: Any, return_metadata: bool = False) -> Any:
     """Return the function that a file holds.
 
-    The file is mapped: captured arrays take no memory until they are used. Every operation is checked before it
-    is built, so a damaged or hostile file raises and does no harm.
+    The file is mapped: captured arrays take no memory until they are used. Every operation is checked before
+    it is built, so a damaged or hostile file raises and does no harm.
 
     Args:
         file: path of a file that ``export_function`` or ``exporter`` wrote, here or in MLX.

@@ -40,8 +40,8 @@ def _format_of(file: Any, path: str | None, given: str | None) -> str:
         name = path if path is not None else getattr(file, "name", None)
         if path is None and name is None:
             raise AttributeError(
-                f"[load] a {type(file).__name__} has no name that tells its format; give format='npy', 'npz', "
-                "'safetensors' or 'gguf'"
+                f"[load] a {type(file).__name__} has no name that tells its format; give format='npy', "
+                "'npz', 'safetensors' or 'gguf'"
             )
         ending = os.path.basename(name).rpartition(".") if isinstance(name, str) else ("", "", "")
         if not ending[1]:
@@ -90,7 +90,7 @@ def _read(file: Any) -> bytes:
 
 
 def _load_stream(file: Any, kind: str, stream: Any) -> Any:
-    """Load from where the stream stands, and leave it behind what was used; an npz file is all of its stream."""
+    """Load from where the stream stands, and leave it behind what was used; npz files are whole streams."""
     name = getattr(file, "name", None)
     name = os.path.abspath(name) if isinstance(name, str) else f"<{type(file).__name__}>"
     try:
@@ -116,23 +116,23 @@ def load(
 ) -> Any:
     """Load arrays from a file.
 
-    Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of their
-    own. Compressed members of npz files are unpacked; other streams are read from where they stand.
+    Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of
+    their own. Compressed members of npz files are unpacked; other streams are read from where they stand.
 
     Blocks of 4 or 8 bits of gguf files (Q4_0, Q4_1, Q8_0) become three arrays for ``mx.dequantize`` with
-    ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other types that there
-    are not here become float16.
+    ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other
+    types that there are not here become float16.
 
     Args:
         file: path, or file object in binary mode.
-        format: ``"npy"``, ``"npz"``, ``"safetensors"`` or ``"gguf"``; None for the ending of the path or of the file
-            object's name.
+        format: ``"npy"``, ``"npz"``, ``"safetensors"`` or ``"gguf"``; None for the ending of the path or of
+            the file object's name.
         return_metadata: whether to return metadata too (safetensors, gguf).
         stream: stream or device for what has to be converted.
 
     Returns:
-        An array (npy) or a dict of name to array; with ``return_metadata`` a tuple of it and a dict, of texts, and in gguf
-        files also lists of texts and arrays.
+        An array (npy) or a dict of name to array; with ``return_metadata`` a tuple of it and a dict: of
+        texts, and in gguf files also of lists of texts and arrays.
 
     Raises:
         ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an

@@ -109,7 +109,7 @@ def batched_twice(run, arrays: list):
 @pytest.mark.mica_only
 @pytest.mark.parametrize("case", compiled_cases, ids=[c.label for c in compiled_cases])
 def test_exported(case: Case, tmp_path) -> None:
-    """Exported and imported gives the bits that eager gives, or for its derivative and a batch of it what is close.
+    """Exported and imported gives the bits of eager, or for its derivative and a batch of it what is close.
 
     Repeated cotangents become plain arrays in files, which products take by another way.
     """

@@ -178,7 +178,7 @@ def crafted(path: Path, change: int, bit: int) -> bytes:
 
 
 def test_crafted_files(tmp_path: Path) -> None:
-    """Files whose checksum is right but whose graph is not fail or give something; they never end the process."""
+    """Files with a right checksum and a wrong graph fail or give something; they never end the process."""
     path, other = tmp_path / "f", tmp_path / "g"
 
     def function(x, w):
@@ -195,6 +195,7 @@ def test_crafted_files(tmp_path: Path) -> None:
             except (RuntimeError, OSError, ValueError, IndexError, MemoryError):
                 refused += 1
     assert refused > size // 4
+
 
 def test_dot(tmp_path: Path) -> None:
     """Sources, boxes and sinks of a graph; names where they are given."""

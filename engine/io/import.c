@@ -3,12 +3,14 @@
 #include "base/checksum.h"
 #include "io/export.h"
 #include "io/export_file.h"
+#include "io/mlx.h"
 #include "io/signature.h"
 #include "io/words.h"
 
 typedef struct function {
     mica__signature signature;
     mica__graph_bytes graph;
+    bool mlx, shapeless;
     mica_compiled *compiled; /* builds the graph, once for each shape */
 } function;
 
@@ -82,10 +84,30 @@ static bool refuse(mica_imported *m, const char *what)
     return false;
 }
 
+/* Files of MLX have their constants among the operations: data is all of the file. */
+static bool read_mlx(mica_imported *m)
+{
+    mica__words w = { m->scope, m->source.base, (size_t)m->source.bytes };
+    uint64_t n;
+    if (!mica__mlx_head(&w, &n, &m->shapeless, &m->metadata)) return false;
+    m->functions = mica__scope_alloc(m->scope, ((size_t)n + 1) * sizeof *m->functions);
+    if (!m->functions) return false;
+    for (uint64_t i = 0; i < n; i++) {
+        function *f = &m->functions[i];
+        *f = (function){ .mlx = true, .shapeless = m->shapeless };
+        const char *start = w.at;
+        if (!mica__mlx_skip(&w, &f->signature)) return false;
+        f->graph = (mica__graph_bytes){ start, (size_t)(w.at - start), m->source };
+        m->n = (size_t)i + 1;
+    }
+    return !w.left || mica__words_broken(&w, "bytes after its end");
+}
+
 static bool read_file(mica_imported *m)
 {
     uint64_t head[MICA__EXPORT_HEAD / 8];
     const mica__source *from = &m->source;
+    if (mica__mlx_begins(from)) return read_mlx(m);
     if (from->bytes < 8 || memcmp(from->base, MICA__EXPORT_MAGIC, 8) != 0)
         return refuse(m, "is not an exported function");
     if (from->bytes < sizeof head) return refuse(m, "is damaged or not complete");
@@ -121,9 +143,10 @@ static mica_arrays build(mica_scope *s, mica_arrays arguments, void *user)
 {
     const function *f = user;
     mica_arrays results = { 0 };
-    if (!mica__graph_read(s, &f->graph, arguments.at, arguments.n, &results))
-        return (mica_arrays){ 0, NULL };
-    return results;
+    bool ok = f->mlx
+                  ? mica__mlx_read(s, &f->graph, f->shapeless, arguments.at, arguments.n, &results)
+                  : mica__graph_read(s, &f->graph, arguments.at, arguments.n, &results);
+    return ok ? results : (mica_arrays){ 0, NULL };
 }
 
 static int open_functions(mica_imported *m)

@@ -215,7 +215,7 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
             )
         targets = results if len(cotangents) == len(results) else live
         for r, c in zip(targets, cotangents, strict=False):
-            if r.shape != c.shape:
+            if core._shape(r) != core._shape(c):
                 raise ValueError(f"[vjp] Output shape {r.shape} does not match cotangent shape {c.shape}.")
         found = core._pull_back(targets, cotangents, traced.tracers)
         traced.keep = results + found
@@ -242,7 +242,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
             f"[jvp] Number of inputs ({len(primals)}) does not match number of tangents ({len(tangents)})."
         )
     for p, t in zip(primals, tangents, strict=False):
-        if p.shape != t.shape:
+        if core._shape(p) != core._shape(t):
             raise ValueError(f"[jvp] Input shape {p.shape} does not match tangent shape {t.shape}.")
     with _Traced(primals) as traced:
         results = _results("jvp", fun(*traced.given))
@@ -322,7 +322,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             if not -a.ndim <= axis < a.ndim:
                 raise IndexError(f"[vmap] Invalid in_axes {axis} for an array with {a.ndim} dimensions.")
             axes[i] = axis % a.ndim
-            size = a.shape[axes[i]]
+            size = core._shape(a)[axes[i]]
             if batch is not None and batch != size:
                 raise ValueError(f"[vmap] Inconsistent axis sizes: {batch} and {size}.")
             batch = size
@@ -334,7 +334,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
             results = core._flatten(value, True)
             outs = _spread(out_axes, value, "out_axes")
-            found = core._batch_end(results, holders, fronted, axes, batch, outs)
+            found = core._batch_end(results, holders, fronted, axes, outs)
         finally:
             core._batch_close()
         return core._rebuild(value, found)

@@ -65,6 +65,7 @@ int mica_py_dtype_types(PyObject *module);
 int mica_py_stream_types(PyObject *module);
 int mica_py_transform_types(PyObject *module);
 int mica_py_random_types(PyObject *module);
+extern PyTypeObject *mica_py_random_state_type; /* of mx.random.state */
 int mica_py_io_functions(PyObject *module);
 int mica_py_export_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);

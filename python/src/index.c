@@ -1,5 +1,5 @@
 /* Indexing: x[key], x[key] = value and x.at[key], all by one reading of the key. */
-#include "array.h"
+#include "record.h"
 #include "mica/index.h"
 
 typedef enum item_kind { ITEM_INT, ITEM_SLICE, ITEM_ARRAY, ITEM_NEW, ITEM_ELLIPSIS } item_kind;
@@ -382,7 +382,7 @@ static mica_array *get(mica_scope *s, const key *k, mica_array *a)
     return move_block(s, r, x.ndim, rest_before(k), false);
 }
 
-PyObject *mica_py_getitem(PyObject *self, PyObject *o)
+static PyObject *read_item(PyObject *self, PyObject *o)
 {
     mica_array *a = mica_py_array(self);
     mica_scope s;
@@ -399,6 +399,11 @@ PyObject *mica_py_getitem(PyObject *self, PyObject *o)
     }
     key k;
     return mica_py_finish(&s, read_key(&s, &k, o, a) ? get(&s, &k, a) : NULL);
+}
+
+PyObject *mica_py_getitem(PyObject *self, PyObject *o)
+{
+    return mica_py_recorded("getitem", read_item(self, o), self, o);
 }
 
 /* ---- writing ---- */
@@ -518,12 +523,8 @@ static mica_array *value_of(mica_scope *s, PyObject *o, mica_array *a)
     return v ? mica__cast(s, v, (mica_dtype)a->dtype) : NULL;
 }
 
-int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
+static int write_item(PyObject *self, PyObject *o, PyObject *value)
 {
-    if (!value) {
-        PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
-        return -1;
-    }
     mica_array *a = mica_py_array(self);
     mica_scope s;
     mica__scope_begin(&s, NULL);
@@ -537,6 +538,24 @@ int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
     if (PyErr_Occurred()) return -1;
     if (status) mica_py_raise(status);
     return status ? -1 : 0;
+}
+
+int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
+{
+    if (!value) {
+        PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
+        return -1;
+    }
+    if (!mica_py_recording) return write_item(self, o, value);
+    PyObject *before = mica_py_wrap(mica_py_array(self)), *result = NULL;
+    if (before && write_item(self, o, value) == 0) {
+        Py_INCREF(self);
+        result = self;
+    }
+    if (before) result = mica_py_record_operands("setitem", result, before, o, value);
+    Py_XDECREF(before);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
 }
 
 /* ---- x.at[key].add(v) ---- */
@@ -581,7 +600,8 @@ static mica_array *as_it_is(mica_scope *s, mica_array *v)
     return v;
 }
 
-static PyObject *at_update(PyObject *self, PyObject *value, mica_scatter_mode mode, prepare *change)
+static PyObject *at_update(const char *name, PyObject *self, PyObject *value,
+                           mica_scatter_mode mode, prepare *change)
 {
     at_object *o = (at_object *)self;
     if (!o->key)
@@ -593,31 +613,38 @@ static PyObject *at_update(PyObject *self, PyObject *value, mica_scatter_mode mo
     key k;
     v = v ? change(&s, v) : NULL;
     v = v ? mica__cast(&s, v, (mica_dtype)a->dtype) : NULL;
-    return mica_py_finish(&s, v && read_key(&s, &k, o->key, a) ? update(&s, &k, a, v, mode) : NULL);
+    PyObject *result =
+        mica_py_finish(&s, v && read_key(&s, &k, o->key, a) ? update(&s, &k, a, v, mode) : NULL);
+    if (!mica_py_recording) return result;
+    PyObject *args = Py_BuildValue("(OOsO)", o->array, o->key, name, value);
+    if (args) result = mica_py_record_call("at", NULL, args, NULL, result);
+    else Py_CLEAR(result);
+    Py_XDECREF(args);
+    return result;
 }
 static PyObject *at_add(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_SUM, as_it_is);
+    return at_update("add", self, v, MICA_SCATTER_SUM, as_it_is);
 }
 static PyObject *at_subtract(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_SUM, mica_negative);
+    return at_update("subtract", self, v, MICA_SCATTER_SUM, mica_negative);
 }
 static PyObject *at_multiply(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_PROD, as_it_is);
+    return at_update("multiply", self, v, MICA_SCATTER_PROD, as_it_is);
 }
 static PyObject *at_divide(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_PROD, mica_reciprocal);
+    return at_update("divide", self, v, MICA_SCATTER_PROD, mica_reciprocal);
 }
 static PyObject *at_maximum(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_MAX, as_it_is);
+    return at_update("maximum", self, v, MICA_SCATTER_MAX, as_it_is);
 }
 static PyObject *at_minimum(PyObject *self, PyObject *v)
 {
-    return at_update(self, v, MICA_SCATTER_MIN, as_it_is);
+    return at_update("minimum", self, v, MICA_SCATTER_MIN, as_it_is);
 }
 
 static PyMethodDef at_methods[] = {

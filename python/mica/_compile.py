@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mica import core
 from mica._number import Number, Trace, plain
-from mica._transforms import _check_callable, _wraps
+from mica._transforms import _check_callable, _note_arguments, _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -163,6 +163,7 @@ class _Compiled(core._Compiled):
         """An entry, or None when the function asked for more numbers than were known."""
         trace, free, places = Trace(), call.free(needs), call.places
         holders = call.holders(free)
+        _note_arguments(self.fun, holders)
         count = len(call.fixed)
         stand_ins = list(call.numbers)
         for i, holder in zip(free, holders[count:], strict=True):

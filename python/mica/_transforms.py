@@ -26,6 +26,14 @@ def _wraps(fun: Callable, wrapper: Callable) -> Callable:
         return wrapper
 
 
+def _note_arguments(fun: Callable, placeholders: list) -> None:
+    """Let the message say where placeholders come from, should they leak."""
+    code = getattr(fun, "__code__", None)
+    if code is not None:
+        place = f"{code.co_filename}:{code.co_firstlineno}, as an argument of {code.co_name}"
+        core._made_at(placeholders, place)
+
+
 def _check_callable(name: str, fun: Any) -> None:
     if not callable(fun):
         raise TypeError(f"[{name}] a function is needed, not {type(fun).__name__}")
@@ -329,6 +337,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         if batch is None:
             raise ValueError("[vmap] At least one of in_axes must be non-None.")
         holders, fronted = core._batch_begin(arrays, axes)
+        _note_arguments(fun, holders)
         try:
             # The function may write into what it gets; the holders stay what they are.
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))

@@ -58,6 +58,7 @@ mica_array *mica_py_array(PyObject *o)
 PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
+    if (mica__node_of(a)->flags & MICA_NODE_ABSTRACT) mica_py_note_place(a);
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
     return o;
 }

@@ -236,7 +236,8 @@ int mica_py_transform_types(PyObject *module)
 {
     return PyModule_AddFunctions(module, functions) < 0 || mica_py_tree_functions(module) < 0 ||
                    mica_py_custom_functions(module) < 0 || mica_py_record_functions(module) < 0 ||
-                   mica_py_program_functions(module) < 0 || mica_py_compile_types(module) < 0
+                   mica_py_place_functions(module) < 0 || mica_py_program_functions(module) < 0 ||
+                   mica_py_compile_types(module) < 0
                ? -1
                : 0;
 }

@@ -22,5 +22,6 @@ int mica_py_tree_functions(PyObject *module);
 int mica_py_custom_functions(PyObject *module);
 int mica_py_program_functions(PyObject *module);
 int mica_py_compile_types(PyObject *module);
+int mica_py_place_functions(PyObject *module);
 
 #endif

@@ -174,6 +174,26 @@ def test_eval_inside() -> None:
             transform(mx.array([1.0]))
 
 
+@pytest.mark.mica_only
+@pytest.mark.parametrize("transform", (mx.compile, mx.vmap))
+def test_leaked_arrays_say_where_they_were_made(transform) -> None:
+    """The file and line of the user's code, also for what is made of them outside, and of arguments."""
+    kept = []
+
+    def step(x):
+        kept.append(x * 2)
+        kept.append(x)
+        return x
+
+    transform(step)(mx.array([1.0]))
+    code = step.__code__
+    for wrong in (lambda: mx.eval(kept[0]), lambda: (kept[0] + 1).tolist()):
+        with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno + 1}, in step"):
+            wrong()
+    with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno}, as an argument of step"):
+        kept[1].item()
+
+
 def test_async_eval_inside() -> None:
     """No transformation allows it."""
 

@@ -283,6 +283,14 @@ def _spread(axes: Any, tree: Any, name: str) -> list:
     )
 
 
+def _is_tree_of(axes: Any, args: tuple) -> bool:
+    """Whether the axes of a single argument stand without the tuple of arguments around them."""
+    if len(args) != 1:
+        return False
+    sequences = isinstance(axes, (list, tuple)) and isinstance(args[0], (list, tuple))
+    return isinstance(axes, dict) or (sequences and len(axes) == len(args[0]) != 1)
+
+
 def _missing(name: str, key: object) -> None:
     raise ValueError(f"[vmap] {name} has no entry for {key!r}.")
 
@@ -321,7 +329,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
 
     def call(*args: Any) -> Any:
         arrays = core._flatten(args, True)
-        axes_tree = (in_axes,) if isinstance(in_axes, dict) and len(args) == 1 else in_axes
+        axes_tree = (in_axes,) if _is_tree_of(in_axes, args) else in_axes
         axes = _spread(axes_tree, args, "in_axes")
         batch = None
         for i, (a, axis) in enumerate(zip(arrays, axes, strict=False)):

@@ -316,6 +316,18 @@ def test_vmap_axes() -> None:
     assert constant.tolist() == [[1.0, 2.0], [1.0, 2.0]]
 
 
+def test_axes_of_a_single_argument() -> None:
+    """They may stand without the tuple of arguments around them."""
+    x = mx.arange(6.0).reshape(2, 3)
+    want = (2 * np.arange(6.0)).reshape(2, 3).tolist()
+    add = lambda pair: pair[0] + pair[1]  # noqa: E731
+    assert mx.vmap(add, in_axes=[0, 1])([x, x.T]).tolist() == want
+    assert mx.vmap(add, in_axes=(0, 1))((x, x.T)).tolist() == want
+    assert mx.vmap(lambda t: t["a"] + t["b"], in_axes={"a": 0, "b": 1})({"a": x, "b": x.T}).tolist() == want
+    with pytest.raises(IndexError):
+        mx.vmap(lambda a: a, out_axes=5)(x)
+
+
 @pytest.mark.parametrize(
     "wrong",
     (

@@ -244,7 +244,9 @@ mica_array *mica_astype(mica_scope *s, mica_array *a, mica_dtype dtype)
 {
     if ((unsigned)dtype >= MICA_DTYPE_COUNT)
         return mica__error(s, MICA_EVALUE, "[astype] %d is no element type", (int)dtype);
-    return mica__cast(s, a, dtype);
+    mica_array *cast = mica__cast(s, a, dtype);
+    if (cast && cast != a) mica__node_of(cast)->flags |= MICA_NODE_ASKED;
+    return cast;
 }
 
 static mica_dtype meet_weak(mica_dtype strong, mica_dtype weak)

@@ -69,6 +69,7 @@ extern PyTypeObject *mica_py_random_state_type; /* of mx.random.state */
 int mica_py_io_functions(PyObject *module);
 int mica_py_export_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);
+int mica_py_watch_functions(PyObject *module);
 int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
 void mica_py_plain_repr(PyObject *enums, PyObject *type);

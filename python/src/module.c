@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "watch.h"
 #include "call.h"
 #include "core/print.h"
 
@@ -58,6 +59,7 @@ static PyObject *eval_trees(PyObject *args, bool wait)
 {
     mica__vec v = { 0 };
     int status = collect(&v, args);
+    mica_py_watch_reason(wait ? "eval" : "async_eval");
     if (!status && v.n) status = mica_py_eval((mica_array *const *)v.at, v.n, wait);
     for (size_t i = 0; i < v.n; i++) mica_release(v.at[i]);
     mica__vec_free(&v);
@@ -474,7 +476,7 @@ static int execute(PyObject *m)
         mica_py_stream_types(m) < 0 || mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 ||
         mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
         mica_py_io_functions(m) < 0 || mica_py_export_functions(m) < 0 ||
-        mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 ||
+        mica_py_memory_functions(m) < 0 || mica_py_watch_functions(m) < 0 || mica_py_find_lapack() < 0 ||
         PyModule_AddFunctions(m, functions) < 0)
         return -1;
     /* Rows that are one function with others in Python. */

@@ -2,6 +2,7 @@
 #include "compile/program.h"
 
 #include "autodiff/autodiff.h"
+#include "core/watch.h"
 
 /* Where an input or a result comes from: an output of an earlier operation, an argument, or a
  * captured array. */
@@ -48,6 +49,8 @@ static bool capture(maker *m, mica_array *a, source *out)
             p->captured = grown;
         }
         p->captured[p->ncaptured++] = mica_retain(a);
+        const mica__watcher *watcher = mica__watching();
+        if (watcher && !mica__is_done(a)) watcher->captured(a);
         known = (void *)(uintptr_t)p->ncaptured;
         if (mica__map_set(&m->captures, a, known) != MICA_OK) return false;
     }

@@ -3,6 +3,7 @@
 
 #include "core/origin.h"
 #include "core/scope.h"
+#include "core/watch.h"
 
 void mica__scope_begin(mica_scope *s, mica_stream *stream)
 {
@@ -16,6 +17,8 @@ void mica__scope_begin(mica_scope *s, mica_stream *stream)
     s->n = 0;
     s->capacity = sizeof s->local / sizeof s->local[0];
     s->arena = (mica__arena){ NULL };
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) mica__site = watcher->site();
 }
 
 int mica__scope_end(mica_scope *s)

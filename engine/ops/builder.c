@@ -2,6 +2,7 @@
 #include "ops/builder.h"
 
 #include "core/current.h"
+#include "ops/fold.h"
 
 _Thread_local mica_stream *mica__current_stream;
 
@@ -41,6 +42,10 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
 mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
                         mica_array *const inputs[], mica_dtype dtype, mica_dims shape)
 {
+    if (prim == mica_prim_astype && mica__ready(s, inputs[0])) {
+        mica_array *folded = mica__fold_cast(s, inputs[0], dtype);
+        if (folded) return folded;
+    }
     mica_node *n = node_begin(s, prim, params, ninputs, inputs, 1);
     if (!n) return NULL;
     int status = mica__array_set_shape(&n->out[0], dtype, shape);
@@ -240,7 +245,9 @@ mica_array *mica_astype(mica_scope *s, mica_array *a, mica_dtype dtype)
 {
     if ((unsigned)dtype >= MICA_DTYPE_COUNT)
         return mica__error(s, MICA_EVALUE, "[astype] %d is no element type", (int)dtype);
-    return mica__cast(s, a, dtype);
+    mica_array *cast = mica__cast(s, a, dtype);
+    if (cast && cast != a) mica__node_of(cast)->flags |= MICA_NODE_ASKED;
+    return cast;
 }
 
 static mica_dtype meet_weak(mica_dtype strong, mica_dtype weak)

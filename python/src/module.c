@@ -6,6 +6,7 @@
 #include "base/config.h"
 #include "call.h"
 #include "core/print.h"
+#include "watch.h"
 
 int mica_py_array_types(PyObject *module);
 
@@ -59,6 +60,7 @@ static PyObject *eval_trees(PyObject *args, bool wait)
 {
     mica__vec v = { 0 };
     int status = collect(&v, args);
+    mica_py_watch_reason(wait ? "eval" : "async_eval");
     if (!status && v.n) status = mica_py_eval((mica_array *const *)v.at, v.n, wait);
     for (size_t i = 0; i < v.n; i++) mica_release(v.at[i]);
     mica__vec_free(&v);
@@ -262,8 +264,9 @@ static int execute(PyObject *m)
         mica_py_stream_types(m) < 0 || mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 ||
         mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
         mica_py_io_functions(m) < 0 || mica_py_export_functions(m) < 0 ||
-        mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 ||
-        PyModule_AddFunctions(m, functions) < 0 || PyModule_AddFunctions(m, mica_py_overloads) < 0)
+        mica_py_memory_functions(m) < 0 || mica_py_watch_functions(m) < 0 ||
+        mica_py_find_lapack() < 0 || PyModule_AddFunctions(m, functions) < 0 ||
+        PyModule_AddFunctions(m, mica_py_overloads) < 0)
         return -1;
     /* Rows that are one function with others in Python. */
     PyObject *random = mica_py_submodule(m, "random");

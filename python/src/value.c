@@ -3,6 +3,7 @@
 
 #include "backend/cpu/kernel.h"
 #include "core/print.h"
+#include "watch.h"
 
 PyObject *mica_py_element(mica_dtype d, const void *p)
 {
@@ -47,6 +48,7 @@ PyObject *mica_py_item(mica_array *a)
                      mica__shape_text(mica__dims_of(a)));
         return NULL;
     }
+    mica_py_watch_read(a, "item");
     if (mica_py_need(a) < 0) return NULL;
     return checked(a, mica_py_element((mica_dtype)a->dtype, a->data));
 }
@@ -66,6 +68,7 @@ static PyObject *list_of(const mica_array *a, int axis, const char *p)
 
 PyObject *mica_py_tolist(mica_array *a)
 {
+    mica_py_watch_read(a, "tolist");
     if (mica_py_need(a) < 0) return NULL;
     mica_retain(a);
     PyObject *list = checked(a, list_of(a, 0, a->data));
@@ -75,6 +78,7 @@ PyObject *mica_py_tolist(mica_array *a)
 
 PyObject *mica_py_repr(mica_array *a)
 {
+    if (!mica__is_done(a)) mica_py_watch_reason("print");
     if (mica_py_need(a) < 0) return NULL;
     char *text = mica__describe(a);
     if (!text) return mica_py_raise(MICA_EMEMORY);
@@ -179,6 +183,26 @@ static PyObject *method_getstate(PyObject *self, PyObject *unused)
     return bytes && shape ? Py_BuildValue("(NNi)", bytes, shape, (int)a->dtype) : NULL;
 }
 
+/* What the reference pickles: a NumPy array and the number of the element type; bfloat16 as uint16. */
+static PyObject *set_reference_state(PyObject *self, PyObject *state)
+{
+    PyObject *values;
+    int dtype;
+    if (!PyArg_ParseTuple(state, "Oi:__setstate__", &values, &dtype)) return NULL;
+    if (dtype < 0 || dtype >= MICA_DTYPE_COUNT)
+        return PyErr_Format(PyExc_ValueError, "[array] the pickled state is not that of an array");
+    bool is_bfloat16 = dtype == MICA_BFLOAT16;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array *a =
+        mica_py_from_object(&s, values, is_bfloat16 ? MICA_UINT16 : (mica_dtype)dtype);
+    if (a && is_bfloat16) a = mica_view(&s, a, MICA_BFLOAT16);
+    if (a) mica_py_replace(self, a);
+    int status = mica__scope_end(&s);
+    if (status != MICA_OK) return mica_py_raise(status);
+    return a ? Py_NewRef(Py_None) : NULL;
+}
+
 static PyObject *method_setstate(PyObject *self, PyObject *state)
 {
     PyObject *bytes, *shape;
@@ -187,6 +211,7 @@ static PyObject *method_setstate(PyObject *self, PyObject *state)
     if (!PyTuple_Check(state))
         return PyErr_Format(PyExc_TypeError, "[__setstate__] the state is a tuple, not %R",
                             (PyObject *)Py_TYPE(state));
+    if (PyTuple_Size(state) == 2) return set_reference_state(self, state);
     if (!PyArg_ParseTuple(state, "SO!i:__setstate__", &bytes, &PyTuple_Type, &shape, &dtype))
         return NULL;
     Py_ssize_t n = PyTuple_Size(shape);

@@ -23,8 +23,7 @@ static acceptance accepts(PyObject *o)
 {
     if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o))
         return ACCEPTED;
-    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) ||
-        PyDict_Check(o))
+    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyDict_Check(o))
         return MISTAKE;
     if (PyObject_HasAttrString(o, "__mlx_array__") || PyObject_CheckBuffer(o)) return ACCEPTED;
     return UNKNOWN;

@@ -120,7 +120,13 @@ REFUSALS = (
         "no axis, float64 and complex64, indices of any rank for the flattened array, numbers that wrap, "
         "and matrices without rows work",
     ),
-    Refusal(r"^mx\.pad\(.*b'x'", "^TypeError", "^result", "bytes are no widths"),
+    Refusal(
+        r"^\(.* (&|\||\^|<<|>>|@|//) \(",
+        "",
+        "^TypeError: unsupported operand type",
+        "the operators & | ^ << >> @ // have the array on the right, too",
+    ),
+    Refusal(r"^mx\.pad\(.*b'x'", "^TypeError", "^result", "bytes are no widths of axes"),
     Refusal(
         r"\bNone\b",
         "^(result|ValueError)",
@@ -145,7 +151,7 @@ REFUSALS = (
     ),
     Refusal(
         "",
-        "^TypeError: .*(stream or device is needed|unsupported operand|arguments are too many)",
+        "^TypeError: .*(stream or device is needed|unsupported operand|not supported between|arguments are too many)",
         "^(ValueError|IndexError|result)",
         "a bool or a number is no device; operators ask the other operand before they refuse it",
     ),

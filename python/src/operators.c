@@ -94,7 +94,7 @@ static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_arr
                         mica_array *b)
 {
     mica_dtype d = mica__result_dtype((mica_array *[]){ a, b }, 2);
-    if (mica__is_inexact(d))
+    if (mica__is_inexact((mica_dtype)a->dtype) || mica__is_inexact((mica_dtype)b->dtype))
         return mica__error(
             s, MICA_EVALUE,
             "[bitwise] floating point types are not allowed with %s: the operands promote to %s",

@@ -55,6 +55,21 @@ def _trace(fun: Callable, positional: list, keywords: dict) -> tuple[list, list]
     return list(results), holders
 
 
+def _path(name: str, file: Any) -> bytes:
+    """The bytes of a path."""
+    if not isinstance(file, (str, bytes, os.PathLike)):
+        raise TypeError(f"[{name}] a path is needed: str, bytes or os.PathLike, not {type(file).__name__}")
+    path = os.fsencode(os.fspath(file))
+    if b"\0" in path:
+        raise ValueError(f"[{name}] a path cannot hold a zero byte")
+    return path
+
+
+def _require_callable(name: str, fun: Any) -> None:
+    if not callable(fun):
+        raise TypeError(f"[{name}] fun must be callable, not {type(fun).__name__}")
+
+
 class FunctionExporter:
     """Writes traces of a function, one a call, into one file; made by ``mx.exporter``.
 
@@ -66,8 +81,10 @@ class FunctionExporter:
         text = "" if metadata is None else metadata
         if not isinstance(text, str):
             raise TypeError(f"[export_function] metadata must be a str, not {type(metadata).__name__}")
+        path = _path("exporter", file)
+        _require_callable("exporter", fun)
         self._fun = fun
-        self._file = core._Exporter(os.fsencode(os.fspath(file)), bool(shapeless), text)
+        self._file = core._Exporter(path, bool(shapeless), text)
         self._open = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -141,6 +158,8 @@ def export_function(
     """
     if callable(file_or_callback):
         raise ValueError("[export_function] callbacks are not taken: give the path of a file")
+    _path("export_function", file_or_callback)
+    _require_callable("export_function", fun)
     with exporter(file_or_callback, fun, shapeless=shapeless, metadata=metadata) as export:
         export(*args, **kwargs)
 
@@ -166,7 +185,7 @@ def import_function(file: Any, return_metadata: bool = False) -> Any:
         RuntimeError: the file is not there, not whole, or no exported function of mica.
         ValueError: from the callable, when no exported signature fits the arrays.
     """
-    imported = core._Imported(os.fsencode(os.fspath(file)))
+    imported = core._Imported(_path("import_function", file))
 
     def call(*args: Any, **kwargs: Any) -> tuple:
         positional, keywords = _arguments("import_function::call", args, kwargs)
@@ -211,6 +230,8 @@ def export_to_dot(file: Any, *args: Any, **kwargs: Any) -> None:
     Raises:
         ValueError: an argument holds something else than arrays.
     """
+    if not hasattr(file, "write"):
+        _path("export_to_dot", file)
     outputs = [x for tree in (*args, *kwargs.values()) for x in _flat(tree)]
     names = {core._key(x): k for k, x in kwargs.items() if isinstance(x, core.array)}
     sinks = {core._key(x) for x in outputs}

@@ -4,6 +4,7 @@
 #include "core/current.h"
 
 _Thread_local mica_stream *mica__current_stream;
+_Thread_local bool mica__sizes_vary;
 
 /* ---- nodes ---- */
 

@@ -47,7 +47,7 @@ test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest wi
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
 	[ $$c = 0 ] && [ $$p = 0 ]
 
-check: test ## the long matrix, once for each instruction set of this machine
+check: test $(STAMPS)/check ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
@@ -122,7 +122,7 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 # Parts by the lists in pyproject.toml.
-$(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint: $(STAMPS)/%: pyproject.toml | $(STAMPS)/venv
+$(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint $(STAMPS)/check: $(STAMPS)/%: pyproject.toml | $(STAMPS)/venv
 	@echo "installing the parts for $*"
 	@$(PY) tools/parts.py $* > $@.txt
 	@$(PIP) install -r $@.txt && touch $@

@@ -92,10 +92,9 @@ static bool broadcast(mica_scope *s, mica_prim prim, mica_array *const in[], siz
         if (ndim < 0) {
             const char *a = mica__shape_text(*out), *b = mica__shape_text(next);
             bool column = out->n == 2 && next.n == 1 && out->at[0] == next.at[0];
-            mica__error(s, MICA_EVALUE,
-                        "[broadcast_shapes] Shapes %s and %s cannot be broadcast in %s.%s", a, b,
-                        mica__prims[prim].name,
-                        column ? " Did you mean y[:, None] for the second?" : "");
+            mica__error(s, MICA_EVALUE, "[%s] shapes %s and %s cannot be broadcast together%s",
+                        mica__prims[prim].name, a, b,
+                        column ? "; did you mean y[:, None] for the second?" : "");
             return false;
         }
         memcpy(shape, common, (size_t)ndim * sizeof *shape);

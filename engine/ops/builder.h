@@ -30,6 +30,10 @@ static inline mica_array *mica__input(const mica_node *n, size_t i)
 }
 mica_array *mica__output(mica_scope *s, const mica_node *n, size_t i);
 
+/* Set while a function is traced whose graph will be used for other sizes: what depends on a size
+ * must then be part of the graph. */
+extern _Thread_local bool mica__sizes_vary;
+
 /* ---- values ---- */
 /* An array with uninitialised row-major memory, to be filled before anyone sees it: data at
  * (*out)->data. */

@@ -94,7 +94,8 @@ struct mica_node {
     uint8_t flags;
     uint8_t size_class;
     uint32_t ninputs;
-    uint32_t mark; /* scratch of the planner, under its lock */
+    uint32_t mark;  /* scratch of the planner, under its lock */
+    uint32_t claim; /* number of the plan that scheduled it last, under the planner's lock */
     mica_stream *stream;
     mica_array **inputs;
     void *params;

@@ -1,8 +1,9 @@
-/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on the
-   stream's worker.
+/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on an
+   executor.
 
    Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
-   only for nodes claimed before: so waiting cannot form a circle. A plan that stops early puts its
+   only for nodes that are claimed by themselves or by plans before them: so waiting cannot form a
+   circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
 #include "runtime/queue.h"
 
@@ -57,8 +58,9 @@ static void enter(mica_stream *s, mica__work *w)
 static void leave(mica_stream *s, const mica__work *w)
 {
     s->running = w->outer;
-    if (!w->outer) s->runner = NULL;
-    if (s->head) mica__condition_broadcast(&mica__queue_changed);
+    if (w->outer) return;
+    s->runner = NULL;
+    mica__queue_left(s);
 }
 
 /* Under the lock: claims the pending nodes and queues them; *here is what the calling thread is to
@@ -78,7 +80,7 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
         if (j->waited && !*here && can_run_here(s)) {
             *here = &works[i];
             enter(s, *here);
-        } else if (mica__queue_start_worker(s) != MICA_OK) {
+        } else if (mica__queue_add(s, &works[i]) != MICA_OK) {
             if (i == 0) {
                 mica__plan_put_back(&j->plan);
                 return mica__last_status();
@@ -86,15 +88,10 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
             mica__work_put_back(&works[i], 0);
             mica__report_fault(&j->report, mica__last_status());
             continue;
-        } else {
-            if (s->tail) s->tail->next = &works[i];
-            else s->head = &works[i];
-            s->tail = &works[i];
         }
         atomic_fetch_add(&j->references, 1);
         atomic_fetch_add(&j->pending, 1);
     }
-    if (count > 1 || !*here) mica__condition_broadcast(&mica__queue_changed);
     return MICA_OK;
 }
 

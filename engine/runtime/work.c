@@ -65,13 +65,16 @@ void mica__plan_put_back(mica__plan *plan)
     for (size_t i = 0; i < plan->nsteps; i++) put_back(&plan->steps[i]);
 }
 
-/* Waits while the node is being computed elsewhere. */
-static int await_node(const mica_array *a, bool ask)
+/* Waits while the node is being computed by this or an earlier plan. One that was put back and then
+ * claimed by a later plan is not waited for: that plan's work may stand in a queue behind ours. */
+static int await_node(const mica_array *a, uint32_t claim, bool ask)
 {
     int status = MICA_OK;
+    const mica_node *n = mica__node_of(a);
     mica__mutex_lock(&mica__queue_lock);
     atomic_fetch_add(&waiting, 1); /* before the state is looked at: see announce */
-    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED)) status = mica__queue_wait(ask);
+    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED) && (int32_t)(n->claim - claim) <= 0)
+        status = mica__queue_wait(ask);
     atomic_fetch_sub(&waiting, 1);
     mica__mutex_unlock(&mica__queue_lock);
     return status;
@@ -88,11 +91,11 @@ static void announce(void)
 }
 
 /* Waits until no input of the step is being computed elsewhere; a fault when one failed. */
-static int inputs_ready(const mica__step *step, bool ask)
+static int inputs_ready(const mica__step *step, uint32_t claim, bool ask)
 {
     if (step->product) {
         mica__step own = { .node = step->product };
-        int status = inputs_ready(&own, ask);
+        int status = inputs_ready(&own, claim, ask);
         if (status != MICA_OK) return status;
     }
     size_t n = step->node ? step->node->ninputs : step->nexternals;
@@ -101,7 +104,7 @@ static int inputs_ready(const mica__step *step, bool ask)
     for (size_t i = 0; i < n; i++) {
         if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here))
             continue;
-        int status = await_node(in[i], ask);
+        int status = await_node(in[i], claim, ask);
         if (status != MICA_OK) return status;
         if (node_is(in[i], MICA_NODE_FAILED)) return mica__node_fault(mica__node_of(in[i]));
         if (!node_is(in[i], MICA_NODE_DONE)) return MICA_AGAIN;
@@ -158,7 +161,7 @@ static bool is_stopped(void *context)
 
 static int run_step(mica__step *step, asking *a)
 {
-    int status = inputs_ready(step, a->ask);
+    int status = inputs_ready(step, a->job->plan.claim, a->ask);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
     status = mica__cpu_backend->run(step);
@@ -201,8 +204,12 @@ void mica__work_run(mica__work *w, bool ask)
                        "[eval] the work that this array depends on was stopped; evaluate it again");
     mica__mutex_lock(&mica__queue_lock);
     if (status != MICA_OK) mica__report_fault(j->waited ? &j->report : &w->stream->report, status);
+    /* Who waits has a reference: the work lets go of its own before it is seen to be finished, so
+       that nothing is held any more when an evaluation returns. */
+    bool waited = j->waited;
+    if (waited) atomic_fetch_sub(&j->references, 1);
     atomic_fetch_sub(&j->pending, 1);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
-    mica__job_release(j);
+    if (!waited) mica__job_release(j);
 }

@@ -84,11 +84,10 @@ PyObject *mica_py_finish(mica_scope *s, mica_array *result)
 
 /* ---- evaluation ---- */
 
-static int64_t last_asked;
-
 /* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. */
 static int interrupt_hook(void)
 {
+    static _Thread_local int64_t last_asked;
     int64_t now = mica__now();
     if (now - last_asked < 20000000) return 0;
     last_asked = now;
@@ -101,7 +100,6 @@ static int interrupt_hook(void)
 int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
-    mica__interrupt_hook = interrupt_hook;
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (!PyErr_Occurred()) mica_py_raise(status);
@@ -495,6 +493,7 @@ int mica_py_array_types(PyObject *module)
     static PyType_Spec spec = { "mica.core.array", sizeof(mica_py_object), 0, Py_TPFLAGS_DEFAULT,
                                 slots };
     mica_py_array_type = mica_py_add_type(module, &spec);
+    mica__interrupt_hook = interrupt_hook;
     iterator_type = mica_py_array_type ? mica_py_add_type(module, &iterator_spec) : NULL;
     return iterator_type ? 0 : -1;
 }

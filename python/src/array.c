@@ -82,6 +82,21 @@ PyObject *mica_py_finish(mica_scope *s, mica_array *result)
     return status == MICA_OK ? o : mica_py_raise(status);
 }
 
+PyObject *mica_py_array_row(mica_array *a, int64_t index)
+{
+    if (!mica__has_rows(a)) {
+        mica_scope s;
+        mica__scope_begin(&s, NULL);
+        return mica_py_finish(&s, mica__row(&s, a, index));
+    }
+    mica_array *row = mica__finished_row(a, index);
+    if (!row) return mica_py_raise(mica__last_status());
+    PyObject *o = new_object();
+    if (o) ((mica_py_object *)o)->value = row;
+    else mica_release(row);
+    return o;
+}
+
 /* ---- evaluation ---- */
 
 /* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. */
@@ -416,9 +431,7 @@ static PyObject *iterator_next(PyObject *self)
     iterator *it = (iterator *)self;
     mica_array *a = SELF(it->array);
     if (!a->ndim || it->next >= a->shape[0]) return NULL;
-    mica_scope s;
-    mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica__row(&s, a, it->next++));
+    return mica_py_array_row(a, it->next++);
 }
 
 static void iterator_dealloc(PyObject *self)

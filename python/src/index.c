@@ -385,19 +385,17 @@ static mica_array *get(mica_scope *s, const key *k, mica_array *a)
 PyObject *mica_py_getitem(PyObject *self, PyObject *o)
 {
     mica_array *a = mica_py_array(self);
-    mica_scope s;
-    mica__scope_begin(&s, NULL);
     if (PyLong_CheckExact(o) && a->ndim) { /* x[i], by far the most frequent */
         int overflow;
         long long i = PyLong_AsLongLongAndOverflow(o, &overflow), n = a->shape[0];
-        if (overflow || i < -n || i >= n) {
-            mica__scope_end(&s);
+        if (overflow || i < -n || i >= n)
             return PyErr_Format(PyExc_IndexError,
                                 "[index] index %R is out of range for axis 0 with size %lld", o, n);
-        }
-        return mica_py_finish(&s, mica__row(&s, a, i < 0 ? i + n : i));
+        return mica_py_array_row(a, i < 0 ? i + n : i);
     }
     key k;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, read_key(&s, &k, o, a) ? get(&s, &k, a) : NULL);
 }
 

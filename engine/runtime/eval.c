@@ -5,6 +5,8 @@
    only for nodes that are claimed by themselves or by plans before them: so waiting cannot form a
    circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
+#include "runtime/liveness.h"
+#include "runtime/memory.h"
 #include "runtime/queue.h"
 
 /* Cuts the plan into one work a stream, in the plan's order. Returns how many, or a status. */
@@ -69,6 +71,9 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 {
     MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
     if (!j->plan.nsteps) return MICA_OK;
+    if (j->plan.nsteps > 1 && !mica__memory_has_room(mica__plan_results(&j->plan)))
+        mica__plan_save_memory(&j->plan);
+    mica__plan_record(&j->plan);
     mica__work *works;
     int count = cut(j, &works);
     if (count < 0) {

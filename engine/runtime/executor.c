@@ -103,6 +103,11 @@ void mica__queue_left(mica_stream *s)
     mica__condition_broadcast(&mica__queue_changed);
 }
 
+bool mica__executors_called(void)
+{
+    return executors.first != NULL;
+}
+
 void mica__executors_forget(void)
 {
     mica__condition_init(&executors.work);

@@ -5,16 +5,19 @@
 #include "compile/plan.h"
 
 /* Bytes, rounded to size classes, over what is active when the plan begins. */
-typedef struct mica__need {
+typedef struct mica__peak {
     size_t peak; /* the most at any moment, if steps run one by one in the plan's order */
     size_t step; /* where: index of a step */
-} mica__need;
+} mica__peak;
 
 /* The peak that liveness requires of the plan's order: results live from the step that makes them to
  * the last step that reads them, an operand that dies gives its memory to a result of its size. What
  * kernels take for the time of their run is not counted. Nothing is known (all 0) when the
  * bookkeeping does not get memory. The plan's nodes are marked SCHEDULED; under the planner's lock. */
-mica__need mica__plan_need(const mica__plan *plan);
+mica__peak mica__plan_need(const mica__plan *plan);
+
+/* Bytes of all results together: more than any order needs, and quickly known. */
+size_t mica__plan_results(const mica__plan *plan);
 
 /* Puts the steps into the order with the lowest peak of those tried: the plan's own; greedily the
  * step that adds least; and for plans of a few steps the best there is. */

@@ -75,6 +75,7 @@ void mica__queue_told(int status);
 int mica__queue_add(mica_stream *s, mica__work *w);
 /* The stream's runner has left it: what is queued goes on, and who waits looks again. */
 void mica__queue_left(mica_stream *s);
+bool mica__executors_called(void); /* a stream waits for one, which will come */
 void mica__executors_forget(void); /* in a forked child */
 
 /* work.c */
@@ -87,6 +88,7 @@ void mica__plan_put_back(mica__plan *plan);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);
+void mica__works_forget(void); /* in a forked child: those of other threads */
 /* Waits for a change, under the lock; asks now and then whether the calling thread is to stop:
  * MICA_EINTERRUPT. */
 int mica__queue_wait(bool ask);

@@ -44,6 +44,7 @@ static void after_fork_child(void)
     mica__mutex_init(&mica__queue_lock);
     mica__condition_init(&mica__queue_changed);
     mica__executors_forget();
+    mica__works_forget();
     for (mica_stream *s = streams; s; s = s->next) {
         s->engaged = s->ready = false;
         for (mica__work *w = s->head; w; w = w->next) lose(w);

@@ -47,6 +47,3 @@ if(lapack)
     list(GET lapack 0 lapack)
     set_tests_properties(test_linalg PROPERTIES ENVIRONMENT "MICA_LAPACK=${lapack}")
 endif()
-
-# Its threads take turns by yielding: beside another busy program they wait for each other.
-set_tests_properties(test_streams PROPERTIES RUN_SERIAL ON)

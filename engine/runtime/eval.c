@@ -5,6 +5,8 @@
    only for nodes that are claimed by themselves or by plans before them: so waiting cannot form a
    circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
+#include "base/config.h"
+#include "core/watch.h"
 #include "runtime/liveness.h"
 #include "runtime/memory.h"
 #include "runtime/queue.h"
@@ -74,6 +76,8 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
     if (j->plan.nsteps > 1 && !mica__memory_has_room(mica__plan_results(&j->plan)))
         mica__plan_save_memory(&j->plan);
     mica__plan_record(&j->plan);
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) watcher->planned(j->watched, &j->plan, j->roots, j->nroots);
     mica__work *works;
     int count = cut(j, &works);
     if (count < 0) {
@@ -117,7 +121,7 @@ static int await_roots(mica__job *j)
     return MICA_OK;
 }
 
-static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
+static mica__job *job_new(mica_array *const roots[], size_t n, bool waited, uint64_t watched)
 {
     mica__job *j = mica__alloc_zero(1, sizeof *j);
     if (!j) return NULL;
@@ -128,6 +132,7 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
     }
     atomic_init(&j->references, 1);
     j->waited = waited;
+    j->watched = watched;
     for (size_t i = 0; i < n; i++) j->roots[i] = mica_retain(roots[i]);
     j->nroots = n;
     return j;
@@ -135,9 +140,9 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
 
 /* One attempt: MICA_AGAIN when another evaluation put back what this one was waiting for. */
 static int evaluate(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
-                    bool wait)
+                    bool wait, uint64_t watched)
 {
-    mica__job *j = job_new(roots, n, wait);
+    mica__job *j = job_new(roots, n, wait, watched);
     if (!j) return MICA_EMEMORY;
     mica__work *here = NULL;
     mica__mutex_lock(&mica__queue_lock);
@@ -162,12 +167,17 @@ int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], 
     bool pending = false;
     for (size_t i = 0; i < n && !pending; i++) pending = !mica__is_done(roots[i]);
     if (!pending) return MICA_OK;
+    int status = mica__settings_check();
+    if (status != MICA_OK) return status;
     mica__queue_begin();
     /* What only a scope holds may be asked for while an evaluation that nobody waits for still
      * runs: that one keeps it. */
     if (!wait) nscoped = 0;
-    int status = MICA_AGAIN;
-    while (status == MICA_AGAIN) status = evaluate(roots, n, scoped, nscoped, wait);
+    const mica__watcher *watcher = mica__watching();
+    uint64_t watched = watcher ? watcher->evaluation_begins() : 0;
+    do status = evaluate(roots, n, scoped, nscoped, wait, watched);
+    while (status == MICA_AGAIN);
+    if (watcher) watcher->evaluation_ends(watched, wait);
     return status;
 }
 

@@ -36,6 +36,10 @@ static void draw_graph(void)
         graph.size[i] = graph.ninputs[i] ? 0 : 1 + draw(6);
         for (int k = 0; k < graph.ninputs[i]; k++) {
             int from = draw(i);
+            if (k && from == graph.inputs[i][0]) { /* an array beside itself is a repetition */
+                graph.ninputs[i] = 1;
+                break;
+            }
             graph.inputs[i][k] = from;
             graph.uses[from]++;
             graph.size[i] += graph.size[from];

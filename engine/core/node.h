@@ -97,6 +97,7 @@ struct mica_node {
     _Atomic uint8_t state;
     uint8_t flags;
     uint8_t size_class;
+    uint16_t origin; /* the public function it was built for (core/origin.h) */
     uint32_t ninputs;
     uint32_t mark; /* scratch of the planner, under its lock */
     uint32_t site; /* the line of the program that made it, while somebody watches (watch.h) */

@@ -1,4 +1,5 @@
 /* Builders that join arrays or cut them up: concatenate, stack, split, repeat, tile, roll, pad. */
+#include "core/watch.h"
 #include "ops/shape.h"
 
 static const mica_arrays none = { 0, NULL };
@@ -35,7 +36,11 @@ mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[
     }
     bool one = first->ndim < MICA_MAX_NDIM;
     for (size_t i = 1; one && i < n; i++) one = arrays[i] == first;
-    if (one) return repeat(s, arrays[0], axis, (int64_t)n);
+    if (one) {
+        mica_array *all = repeat(s, arrays[0], axis, (int64_t)n);
+        if (n > 2) mica__tell_absorbed(602, all, first);
+        return all;
+    }
     shape[axis] = total;
     struct mica__concatenate_params p = { .axis = axis };
     return mica__build(s, mica_prim_concatenate, &p, n, arrays, (mica_dtype)first->dtype,
@@ -252,7 +257,7 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    if (shift.n < 1) return a;
+    if (shift.n < 1 || axis.n == 0) return a;
     bool single = axis.n < 0 || axis.n == 1;
     if (!single && shift.n != 1 && shift.n != axis.n)
         return mica__error(s, MICA_EVALUE, "[roll] %lld shifts for %lld axes", (long long)shift.n,
@@ -297,6 +302,11 @@ static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t
 {
     if (!mica__ready(s, a) || low + high == 0) return a;
     int64_t n = a->shape[axis], total = low + n + high;
+    if (n == 0 && mode[0] == 'e') { /* as the reference: zeros */
+        int64_t shape[MICA_MAX_NDIM];
+        for (int i = 0; i < a->ndim; i++) shape[i] = i == axis ? total : a->shape[i];
+        return mica_zeros(s, (mica_dims){ a->ndim, shape }, (mica_dtype)a->dtype);
+    }
     if (n == 0)
         return mica__error(s, MICA_EVALUE,
                            "[pad] mode '%s' cannot continue axis %d, which is empty", mode, axis);

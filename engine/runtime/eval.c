@@ -4,6 +4,7 @@
    Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
    only for nodes claimed before: so waiting cannot form a circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
+#include "base/config.h"
 #include "core/watch.h"
 #include "runtime/queue.h"
 
@@ -164,14 +165,16 @@ int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], 
     bool pending = false;
     for (size_t i = 0; i < n && !pending; i++) pending = !mica__is_done(roots[i]);
     if (!pending) return MICA_OK;
+    int status = mica__settings_check();
+    if (status != MICA_OK) return status;
     mica__queue_begin();
     /* What only a scope holds may be asked for while an evaluation that nobody waits for still
      * runs: that one keeps it. */
     if (!wait) nscoped = 0;
     const mica__watcher *watcher = mica__watching();
     uint64_t watched = watcher ? watcher->evaluation_begins() : 0;
-    int status = MICA_AGAIN;
-    while (status == MICA_AGAIN) status = evaluate(roots, n, scoped, nscoped, wait, watched);
+    do status = evaluate(roots, n, scoped, nscoped, wait, watched);
+    while (status == MICA_AGAIN);
     if (watcher) watcher->evaluation_ends(watched, wait);
     return status;
 }

@@ -2,6 +2,8 @@
  * in value.c, indexing in index.c. */
 #include "array.h"
 
+#include "core/origin.h"
+
 #include <structmember.h>
 
 #include "call.h"
@@ -71,6 +73,13 @@ void mica_py_replace(PyObject *self, mica_array *value)
     mica_array *old = o->value;
     o->value = mica_retain(value);
     mica_release(old);
+}
+
+void mica_py_begin(mica_scope *s, mica_stream *on, const char *name, uint16_t *origin)
+{
+    mica__scope_begin(s, on);
+    if (!*origin) *origin = mica__origin_of(name);
+    s->origin = *origin;
 }
 
 PyObject *mica_py_finish(mica_scope *s, mica_array *result)

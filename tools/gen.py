@@ -25,6 +25,7 @@ KINDS = {
     "array": ("mica_array *", "array", "array"),
     "operand": ("mica_array *", "array", "scalar | array"),
     "key": ("mica_array *", "array", "array"),
+    "index": ("mica_array *", "array", "int | array"),
     "arrays": ("mica_arrays ", "arrays", "Sequence[array]"),
     "int": ("int64_t ", "integer", "int"),
     "axis": ("int ", "axis", "int"),

@@ -15,6 +15,8 @@ from importlib import import_module
 # it does.
 COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("mica._info:main", "what mica runs on: version, processor, libraries, devices, settings"),
+    "lint": ("mica.doctor.command:main", "mistakes with lazy arrays, found without running"),
+    "doctor": ("mica.doctor.runtime.command:main", "mistakes with lazy arrays, found while a program runs"),
 }
 
 

@@ -671,10 +671,10 @@ def squeeze(a: array, /, axis: None | int | Sequence[int] = None, *, stream: Str
 def expand_dims(a: array, /, axis: None | int | Sequence[int], *, stream: StreamOrDevice = None) -> array:
     """Inserts axes of size 1 at the given places of the result."""
 
-def transpose(a: array, /, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+def transpose(a: array, /, axes: None | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
     """Permutes axes; reverses them when none are given."""
 
-def permute_dims(a: array, /, axes: None | int | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
+def permute_dims(a: array, /, axes: None | Sequence[int] = None, *, stream: StreamOrDevice = None) -> array:
     """Permutes axes; reverses them when none are given."""
 
 def swapaxes(a: array, /, axis1: int, axis2: int, *, stream: StreamOrDevice = None) -> array:
@@ -851,7 +851,7 @@ def topk(a: array, /, k: int, axis: None | int = -1, *, stream: StreamOrDevice =
 def searchsorted(sorted_sequence: array, values: array, /, side: str = 'left', *, stream: StreamOrDevice = None) -> array:
     """Where values would be inserted into a sorted 1-D sequence: before equal ones (left) or after (right); uint32."""
 
-def take(a: array, /, indices: scalar | array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
+def take(a: array, /, indices: int | array, axis: None | int = None, *, stream: StreamOrDevice = None) -> array:
     """Elements at indices along an axis, or in the flattened array."""
 
 def take_along_axis(a: array, /, indices: array, axis: None | int = -1, *, stream: StreamOrDevice = None) -> array:
@@ -962,7 +962,7 @@ def outer(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
 def kron(a: array, b: array, *, stream: StreamOrDevice = None) -> array:
     """Kronecker product: blocks of b, each multiplied by an element of a. The array with fewer axes gets axes of size 1 in front."""
 
-def vecdot(a: array, b: array, /, *, axis: int = -1, stream: StreamOrDevice = None) -> array:
+def vecdot(a: array, b: array, /, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
     """Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small integers add up in 32 bits, halves in float32."""
 
 def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
@@ -971,7 +971,7 @@ def diff(a: array, /, n: int = 1, axis: int = -1, *, stream: StreamOrDevice = No
 def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, fill_value: None | scalar | array = None, *, stream: StreamOrDevice = None) -> Any:
     """The sorted distinct elements of the flattened array: `size` of them, cut off or filled up with fill_value (the smallest element by default). On request also, in this order: the index where each occurs first, uint32; for each element of a the index of its value, uint32, in a's shape; how often each occurs, int32, 0 for filled places. Python returns the values alone when nothing else is asked for, a tuple otherwise."""
 
-def quantize(w: array, /, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', *, global_scale: None | array = None, stream: StreamOrDevice = None) -> list[array]:
+def quantize(w: array, /, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, *, stream: StreamOrDevice = None) -> list[array]:
     """Stores w (at least 2-D, a float type) in few bits: each group_size elements of a row share a scale. Returns codes packed in uint32, low bits first, scales and, in the affine mode, biases. Modes: 'affine' (codes * scale + bias; groups of 32, 64 or 128, 1 to 6 or 8 bits, by default 64 and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4' (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w, makes finer)."""
 
 def dequantize(w: array, /, scales: array, biases: None | array = None, group_size: None | int = None, bits: None | int = None, mode: str = 'affine', global_scale: None | array = None, dtype: None | Dtype = None, *, stream: StreamOrDevice = None) -> array:

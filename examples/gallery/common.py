@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import mlx.core as mx
 import numpy as np
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def panels(count: int, width: float = 2.6, height: float = 2.6) -> tuple[Any, An
 
 
 def save(figure: Any, chosen: Options, name: str) -> None:
-    """Write the picture and say where."""
+    """Write the picture, in 64 colours, and say where."""
     path = chosen.out / f"{name}.png"
     figure.savefig(path, dpi=72)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(64)
+    few.save(path, optimize=True)
     print(f"picture: {path}")

@@ -15,9 +15,9 @@ KEPT = mx.cos((mx.arange(1, LEVELS + 1) / LEVELS) * (math.pi / 2) * 0.99) ** 2
 
 
 def spiral(count: int) -> mx.array:
-    """Points of two turns of a spiral, with a little noise."""
-    turn = mx.sqrt(mx.random.uniform(shape=(count,))) * 4 * math.pi
-    points = mx.stack([turn * mx.cos(turn), turn * mx.sin(turn)], axis=1) / 8
+    """Points of one and a half turns of a spiral, with a little noise."""
+    turn = mx.sqrt(mx.random.uniform(low=0.1, shape=(count,))) * 3 * math.pi
+    points = mx.stack([turn * mx.cos(turn), turn * mx.sin(turn)], axis=1) / 5
     return points + 0.03 * mx.random.normal((count, 2))
 
 

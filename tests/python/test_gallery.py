@@ -20,7 +20,11 @@ QUICK = {"search"}
 def test_example(name: str, tmp_path: Path) -> None:
     """It runs under the launcher without a word of warning, says a result, and writes a picture."""
     pytest.importorskip("matplotlib")
-    if "sklearn" in (ROOT / f"examples/gallery/{name}.py").read_text() or name in ("digits", "autoencoder", "lora"):
+    if "sklearn" in (ROOT / f"examples/gallery/{name}.py").read_text() or name in (
+        "digits",
+        "autoencoder",
+        "lora",
+    ):
         pytest.importorskip("sklearn")
     program = ROOT / f"examples/gallery/{name}.py"
     command = [sys.executable, "-m", "mica", str(program), "--short", "--out", str(tmp_path)]

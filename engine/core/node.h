@@ -15,6 +15,7 @@ typedef struct mica__buffer {
     _Atomic int32_t references;
     bool owned;    /* from mica__memory_take; else release(user) frees it */
     bool writable; /* false: mapped files and foreign memory that must not be donated */
+    uint32_t site; /* what a watcher said when the memory was taken */
     void *data;
     size_t bytes;
     void (*release)(void *user);
@@ -77,10 +78,13 @@ enum {
     MICA_NODE_TRACED = 1,      /* depends on an argument that is being differentiated, batched or
                                   compiled: keeps its inputs */
     MICA_NODE_PLACEHOLDER = 2, /* an argument without a value */
-    MICA_NODE_ABSTRACT = 4     /* depends on a placeholder: cannot be evaluated */
+    MICA_NODE_ABSTRACT = 4,    /* depends on a placeholder: cannot be evaluated */
+    MICA_NODE_ASKED = 8,       /* a cast that the program asked for, not one of promotion; the sum
+                                  of addmm */
+    MICA_NODE_GRADIENT = 16    /* an optimizer was given it as a gradient, while somebody watches */
 };
 
-/* What a failed node remembers. */
+/* What a failed node remembers; of an abstract one, status 0 and where user code made it. */
 typedef struct mica__fault {
     int status;
     char message[];
@@ -93,8 +97,10 @@ struct mica_node {
     _Atomic uint8_t state;
     uint8_t flags;
     uint8_t size_class;
+    uint16_t origin; /* the public function it was built for (core/origin.h) */
     uint32_t ninputs;
     uint32_t mark; /* scratch of the planner, under its lock */
+    uint32_t site; /* the line of the program that made it, while somebody watches (watch.h) */
     mica_stream *stream;
     mica_array **inputs;
     void *params;
@@ -153,6 +159,11 @@ mica_array *mica__node_output(mica_node *n, size_t slot);
  * strides NULL: row-major. */
 void mica__array_set_data(mica_array *a, mica__buffer *buffer, char *data, const int64_t *strides);
 void mica__node_fail(mica_node *n, int status, const char *message);
+/* Remembers where user code made an abstract node, for the message of an evaluation; the first
+ * place stays. Without memory, or for other nodes, it does nothing. */
+void mica__node_made_at(mica_node *n, const char *place);
+/* That place, or NULL. */
+const char *mica__node_place(const mica_node *n);
 int mica__node_fault(
     const mica_node *n); /* re-raises the stored fault on the calling thread, returns its status */
 

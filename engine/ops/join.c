@@ -5,6 +5,22 @@ static const mica_arrays none = { 0, NULL };
 
 /* ---- joining ---- */
 
+/* An array n times along an axis: a view where its size is 1. */
+static mica_array *repeat(mica_scope *s, mica_array *a, int axis, int64_t n)
+{
+    int64_t shape[MICA_MAX_NDIM + 1], m = 0;
+    for (int i = 0; i < a->ndim; i++) {
+        if (i == axis) shape[m++] = n;
+        if (i != axis || a->shape[i] != 1) shape[m++] = a->shape[i];
+    }
+    if (m == a->ndim) return mica__broadcast_to(s, a, (mica_dims){ m, shape });
+    mica_array *apart = mica_expand_dims(s, a, MICA_AXES(axis));
+    mica_array *wide = apart ? mica__broadcast_to(s, apart, (mica_dims){ m, shape }) : NULL;
+    shape[axis + 1] *= n;
+    for (int i = axis; i < a->ndim; i++) shape[i] = shape[i + 1];
+    return wide ? mica__reshape(s, wide, a->ndim, shape) : NULL;
+}
+
 mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[], int axis)
 {
     if (!mica__scope_ok(s) || !arrays[0]) return NULL;
@@ -17,6 +33,9 @@ mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[
         if (__builtin_add_overflow(total, arrays[i]->shape[axis], &total))
             return mica__error(s, MICA_EOVERFLOW, "[concatenate] the joined axis is too long");
     }
+    bool one = first->ndim < MICA_MAX_NDIM;
+    for (size_t i = 1; one && i < n; i++) one = arrays[i] == first;
+    if (one) return repeat(s, arrays[0], axis, (int64_t)n);
     shape[axis] = total;
     struct mica__concatenate_params p = { .axis = axis };
     return mica__build(s, mica_prim_concatenate, &p, n, arrays, (mica_dtype)first->dtype,
@@ -79,7 +98,11 @@ mica_array *mica_stack(mica_scope *s, mica_arrays arrays, int axis)
             return mica__error(s, MICA_EVALUE, "[stack] array %zu has shape %s, the first has %s",
                                i, mica__shape_text(mica__dims_of(arrays.at[i])),
                                mica__shape_text(mica__dims_of(arrays.at[0])));
-        if (!(in[i] = mica_expand_dims(s, in[i], MICA_AXES(axis)))) return NULL;
+    }
+    const mica_array *first = in[0];
+    for (size_t i = 0; i < arrays.n; i++) { /* the same array again stays the same */
+        in[i] = i && in[i] == first ? in[0] : mica_expand_dims(s, in[i], MICA_AXES(axis));
+        if (!in[i]) return NULL;
     }
     return mica__concatenate(s, arrays.n, in, axis);
 }
@@ -229,7 +252,7 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    if (shift.n < 1) return a;
+    if (shift.n < 1 || axis.n == 0) return a;
     bool single = axis.n < 0 || axis.n == 1;
     if (!single && shift.n != 1 && shift.n != axis.n)
         return mica__error(s, MICA_EVALUE, "[roll] %lld shifts for %lld axes", (long long)shift.n,
@@ -274,6 +297,11 @@ static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t
 {
     if (!mica__ready(s, a) || low + high == 0) return a;
     int64_t n = a->shape[axis], total = low + n + high;
+    if (n == 0 && mode[0] == 'e') { /* as the reference: zeros */
+        int64_t shape[MICA_MAX_NDIM];
+        for (int i = 0; i < a->ndim; i++) shape[i] = i == axis ? total : a->shape[i];
+        return mica_zeros(s, (mica_dims){ a->ndim, shape }, (mica_dtype)a->dtype);
+    }
     if (n == 0)
         return mica__error(s, MICA_EVALUE,
                            "[pad] mode '%s' cannot continue axis %d, which is empty", mode, axis);

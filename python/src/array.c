@@ -2,12 +2,16 @@
  * in value.c, indexing in index.c. */
 #include "array.h"
 
+#include "core/origin.h"
+
 #include <structmember.h>
 
 #include "call.h"
+#include "record.h"
 #include "backend/cpu/kernel.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
+#include "watch.h"
 
 PyTypeObject *mica_py_array_type;
 
@@ -57,7 +61,9 @@ mica_array *mica_py_array(PyObject *o)
 PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
+    if (mica__node_of(a)->flags & MICA_NODE_ABSTRACT) mica_py_note_place(a);
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
+    if (o && mica__watching()) mica_py_watch_wrapped(o, a);
     return o;
 }
 
@@ -67,6 +73,13 @@ void mica_py_replace(PyObject *self, mica_array *value)
     mica_array *old = o->value;
     o->value = mica_retain(value);
     mica_release(old);
+}
+
+void mica_py_begin(mica_scope *s, mica_stream *on, const char *name, uint16_t *origin)
+{
+    mica__scope_begin(s, on);
+    if (!*origin) *origin = mica__origin_of(name);
+    s->origin = *origin;
 }
 
 PyObject *mica_py_finish(mica_scope *s, mica_array *result)
@@ -102,6 +115,7 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica__interrupt_hook = interrupt_hook;
+    mica_py_watch_reason(NULL);
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (!PyErr_Occurred()) mica_py_raise(status);
@@ -133,6 +147,7 @@ PyObject *mica_py_shape_tuple(const mica_array *a)
 static PyObject *get_shape(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return mica_py_shape_tuple(SELF(self));
 }
 static PyObject *get_ndim(PyObject *self, void *unused)
@@ -143,6 +158,7 @@ static PyObject *get_ndim(PyObject *self, void *unused)
 static PyObject *get_size(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return PyLong_FromLongLong(SELF(self)->size);
 }
 static PyObject *get_itemsize(PyObject *self, void *unused)
@@ -153,6 +169,7 @@ static PyObject *get_itemsize(PyObject *self, void *unused)
 static PyObject *get_nbytes(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return PyLong_FromLongLong(SELF(self)->size * mica__dtype_sizes[SELF(self)->dtype]);
 }
 static PyObject *get_dtype(PyObject *self, void *unused)
@@ -163,11 +180,12 @@ static PyObject *get_dtype(PyObject *self, void *unused)
     return d;
 }
 
-static PyObject *apply(PyObject *self, mica_array *(*builder)(mica_scope *, mica_array *))
+static PyObject *apply(const char *name, PyObject *self,
+                       mica_array *(*builder)(mica_scope *, mica_array *))
 {
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, builder(&s, SELF(self)));
+    return mica_py_recorded(name, mica_py_finish(&s, builder(&s, SELF(self))), self, NULL);
 }
 static mica_array *reverse_axes(mica_scope *s, mica_array *a)
 {
@@ -176,23 +194,23 @@ static mica_array *reverse_axes(mica_scope *s, mica_array *a)
 static PyObject *get_real(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_real);
+    return apply("real", self, mica_real);
 }
 static PyObject *get_imag(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_imag);
+    return apply("imag", self, mica_imag);
 }
 static PyObject *get_T(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, reverse_axes);
+    return apply("T", self, reverse_axes);
 }
 
 static PyObject *get_mT(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_matrix_transpose);
+    return apply("mT", self, mica_matrix_transpose);
 }
 
 static PyGetSetDef getters[] = {
@@ -361,6 +379,11 @@ static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     (void)type;
     static char *names[] = { "val", "dtype", NULL };
     PyObject *val, *dtype = NULL;
+    if (PyTuple_Size(args) == 0 && !keywords) { /* pickles of the reference begin so */
+        mica_scope s;
+        mica__scope_begin(&s, NULL);
+        return mica_py_finish(&s, mica_number(&s, 0));
+    }
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
     if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) return NULL;
@@ -369,8 +392,17 @@ static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     return mica_py_finish(&s, mica_py_from_object(&s, val, d));
 }
 
+static int array_init(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    (void)self;
+    if (PyTuple_Size(args) || keywords) return 0;
+    PyErr_SetString(PyExc_TypeError, "array() missing required argument 'val' (pos 1)");
+    return -1;
+}
+
 static Py_ssize_t length(PyObject *self)
 {
+    mica_py_observe(self);
     mica_array *a = SELF(self);
     if (a->ndim) return (Py_ssize_t)a->shape[0];
     PyErr_SetString(PyExc_TypeError, "len() of 0-dimensional array");
@@ -401,6 +433,7 @@ static PyTypeObject *iterator_type;
 
 static PyObject *iterate(PyObject *self)
 {
+    mica_py_observe(self);
     if (!SELF(self)->ndim) {
         PyErr_SetString(PyExc_TypeError, "iterating a 0-d array: it has no axis to iterate over");
         return NULL;
@@ -420,7 +453,12 @@ static PyObject *iterator_next(PyObject *self)
     if (!a->ndim || it->next >= a->shape[0]) return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica__row(&s, a, it->next++));
+    int64_t i = it->next++;
+    PyObject *row = mica_py_finish(&s, mica__row(&s, a, i));
+    PyObject *index = mica_py_recording ? PyLong_FromLongLong(i) : NULL;
+    if (index) row = mica_py_recorded("getitem", row, it->array, index);
+    Py_XDECREF(index);
+    return row;
 }
 
 static void iterator_dealloc(PyObject *self)
@@ -452,6 +490,7 @@ static PyType_Slot own_slots[] = {
     { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a "
                  "graph; values are computed when they are needed." },
     { Py_tp_new, array_new },
+    { Py_tp_init, array_init },
     { Py_tp_dealloc, dealloc },
     { Py_tp_repr, repr },
     { Py_tp_hash, hash },

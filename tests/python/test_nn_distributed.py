@@ -101,7 +101,7 @@ def test_edges(program: str) -> None:
 
 
 def test_beyond_the_reference() -> None:
-    """There, a negative norm turns gradients round, halves overflow, and what has no parameters cannot run."""
+    """There, a negative norm turns gradients round, halves overflow, and what has no parameters fails."""
     with pytest.raises(ValueError, match="max_norm"):
         clip_grad_norm_sharded({"a": mx.ones(2)}, -1.0)
     clipped, norm = clip_grad_norm_sharded({"a": mx.full(4, 300.0, mx.float16)}, 1.0)
@@ -170,7 +170,7 @@ class Member:
 
 @pytest.fixture
 def team(monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
-    """Two threads; collectives exchange values at once, with the derivatives that the reference gives them."""
+    """Two threads; collectives exchange values at once, with the derivatives of the reference."""
     team = Team(2)
 
     def all_sum(x: mx.array, *, group: Any, stream: Any = None) -> mx.array:

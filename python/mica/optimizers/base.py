@@ -45,28 +45,28 @@ class Optimizer:
             parameters: a tree of arrays, or of anything with their shapes and dtypes.
         """
 
-        def begin(parameter: Any, state: Any) -> Any:
-            """The state of a subtree; what ``state`` has already is kept."""
-            if isinstance(parameter, dict):
-                state = state if isinstance(state, dict) else {}
-                for key, child in parameter.items():
-                    state[key] = begin(child, state.get(key))
-                return state
-            if isinstance(parameter, (list, tuple)):
-                present = list(state) if isinstance(state, (list, tuple)) else []
-                present += [None] * (len(parameter) - len(present))
-                items = [begin(child, present[i]) for i, child in enumerate(parameter)]
-                items += present[len(parameter) :]
-                return tuple(items) if isinstance(parameter, tuple) else items
-            if not isinstance(state, dict):
-                state = {}
-            if not state:
-                self.init_single(parameter, state)
-            return state
-
         if isinstance(parameters, dict):
-            begin(parameters, self._state)
+            self._begin(parameters, self._state)
         self._initialized = True
+
+    def _begin(self, parameter: Any, state: Any) -> Any:
+        """The state of a subtree; what ``state`` has already is kept."""
+        if isinstance(parameter, dict):
+            state = state if isinstance(state, dict) else {}
+            for key, child in parameter.items():
+                state[key] = self._begin(child, state.get(key))
+            return state
+        if isinstance(parameter, (list, tuple)):
+            present = list(state) if isinstance(state, (list, tuple)) else []
+            present += [None] * (len(parameter) - len(present))
+            items = [self._begin(child, present[i]) for i, child in enumerate(parameter)]
+            items += present[len(parameter) :]
+            return tuple(items) if isinstance(parameter, tuple) else items
+        if not isinstance(state, dict):
+            state = {}
+        if not state:
+            self.init_single(parameter, state)
+        return state
 
     def init_single(self, parameter: mx.array, state: dict) -> None:
         """Begin the state of one parameter: put arrays into ``state``. Subclasses say how."""

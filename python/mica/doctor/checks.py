@@ -1,0 +1,481 @@
+"""The rules, where the interpreter meets what they speak of. Steps of training and loops of decoding: steps.py."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from mica.doctor import api, scan
+from mica.doctor.project import Instance, Module
+from mica.doctor.values import UNKNOWN, Compiled, Value, arrays_in
+
+if TYPE_CHECKING:
+    from mica.doctor.interpreter import Interpreter as Base
+else:
+    Base = object
+
+CACHE_WORDS = frozenset({"set_cache_limit", "clear_cache"})
+COMPUTED = ("pending",)
+
+
+class Checks(Base):
+    """Looks at single operations."""
+
+    # ---- reading values: MX101, MX301, MX501 ----
+
+    def on_read(self, node: ast.AST, value: Value, how: str) -> None:
+        """An array's values are read: item, tolist, float, truth, print, format, numpy, eval."""
+        if value.kind == "sequence" and how in ("print", "format", "log", "numpy", "eval"):
+            for inner in arrays_in(value):
+                self.on_read(node, inner, how)
+            return
+        if value.kind == "unknown" and value.loops("decode"):
+            self.note_read(node, value, how)
+            return
+        if value.kind != "array":
+            return
+        if getattr(self, "raising", False):
+            return
+        value.tags.pop("pending", None)
+        value.identity.tags.pop("pending", None)
+        frames = self.chain()
+        for frame in frames:
+            if frame.compiled is not None:
+                self.report("MX301", self.locate(node, frame) or node, frame, READING[how])
+                return
+        active = [loop for loop in self.loops if loop in value.loops("elem")]
+        printing = how in ("print", "format", "log") or any(f.printing for f in frames[:2])
+        if active:
+            place = self.locate(node, active[-1].frame)
+            if place is not None:
+                self.report("MX101", place, active[-1].frame, READING[how])
+            return
+        if any(f.forward for f in frames):
+            owner = next((f for f in frames if self.in_module(f)), None)
+            if owner is not None:
+                place = self.locate(node, owner) or node
+                if printing:
+                    self.report("MX501", place, owner)
+                    return
+                if how == "numpy":
+                    self.report("MX505", place, owner, "conversion in a forward pass")
+                    return
+                if how == "eval" and any(loop.frame is owner for loop in self.loops):
+                    self.report("MX101", place, owner, "evaluates in a loop of a forward pass")
+                    return
+        if how == "numpy" and any(f.function is not None and f.function.differentiated for f in frames):
+            self.report("MX505", node, self.frame, "conversion in a function that is differentiated")
+            return
+        self.note_sizes(node, value)
+        self.note_read(node, value, how)
+
+    def in_module(self, frame: Any) -> bool:
+        """Whether a frame is a method of a layer other than its constructor."""
+        function = frame.function
+        return (function is not None and function.owner is not None and function.self_value is not None
+                and function.name != "__init__" and function.owner.layer() is not None)  # fmt: skip
+
+    def note_sizes(self, node: ast.AST, value: Value) -> None:
+        """MX404: sizes change with each turn, and nothing bounds the cache."""
+        for loop in reversed(self.loops):
+            if loop in value.loops("varies") and loop.many and not loop.differentiates:
+                if not scan.mentions(loop.frame.module.tree, CACHE_WORDS):
+                    place = self.locate(node, loop.frame)
+                    if place is not None:
+                        self.report("MX404", place, loop.frame)
+                return
+
+    # ---- types: MX201..MX206 ----
+
+    def check_promotion(self, node: ast.AST, arrays: list[Value]) -> None:
+        """Half precision meets something that makes float32 of it."""
+        types = {v.dtype for v in arrays}
+        halves = types & api.HALF
+        if not halves:
+            return
+        if len(halves) == 2:
+            self.report("MX203", node, self.frame)
+            return
+        half = next(iter(halves))
+        for value in arrays:
+            if value.dtype == "float32":
+                if "literal" in value.tags:
+                    self.report("MX201", node, self.frame, f"{half} becomes float32")
+                    return
+                if "default" in value.tags:
+                    self.report("MX202", node, self.frame, f"{half} becomes float32")
+                    return
+
+    def check_float64(self, value: Value, kwargs: dict[str, Value], node: ast.AST) -> None:
+        """float64 outside the CPU."""
+        if value.kind != "dtype" or value.data != "float64":
+            return
+        stream = kwargs.get("stream")
+        if self.frame.cpu or self.cpu_default or stream is not None and stream.data == "cpu":
+            return
+        self.report("MX206", node, self.frame)
+
+    def normed(self, rule: str, value: Value, result: Value, node: ast.AST) -> Value:
+        """The result of a norm or softmax, with the cast before it."""
+        source = value.tags.get("upcast")
+        if source is not None:
+            result.tags["norm"] = (rule, node, self.frame, source)
+        return result
+
+    def check_normed_cast(self, value: Value, to: Value) -> None:
+        """A cast back after a norm or softmax of an upcast operand."""
+        norm = value.tags.get("norm")
+        if norm is None or to.kind != "dtype":
+            return
+        rule, node, frame, source = norm
+        if isinstance(to.data, Value):
+            back = to.data.identity is source or to.data.dtype in api.HALF
+        else:
+            back = to.data in api.HALF
+        if back:
+            self.report(rule, node, frame)
+
+    # ---- compilation: MX302..MX304 ----
+
+    def compiled_frame(self) -> tuple[Any, Compiled] | None:
+        """The innermost compiled function that is being traced."""
+        for frame in self.chain():
+            if frame.compiled is not None:
+                return frame, frame.compiled
+        return None
+
+    def check_compile_in_forward(self, compiled: Compiled) -> None:
+        """mx.compile in a forward pass."""
+        for frame in self.chain():
+            if self.in_module(frame) and frame.function.name == "__call__":
+                place = self.locate(compiled.node, frame)
+                if place is not None:
+                    self.report("MX302", place, frame, "compiled in each forward pass")
+                return
+
+    def check_retrace(self, compiled: Compiled, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> None:
+        """A compiled function called in the loop that made it, or with a number that shapes its graph."""
+        for loop in reversed(self.loops):
+            if loop in compiled.loops:
+                inside = loop.frame is compiled.frame
+                place = compiled.node if inside else self.locate(node, loop.frame)
+                if place is not None and loop.many is not None:
+                    self.report("MX302", place, loop.frame, "compiled on each turn")
+                return
+        function = compiled.function
+        if function.kind != "function":
+            return
+        structural = scan.structural_parameters(function.data.node)
+        arguments = function.data.node.args
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        if function.data.self_value is not None:
+            names = names[1:]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name, value in given.items():
+            varying = [loop for loop in self.loops if loop in value.loops("varying")]
+            if value.kind == "number" and varying and name in structural:
+                place = self.locate(node, varying[-1].frame)
+                if place is not None:
+                    self.report("MX302", place, varying[-1].frame, f"the number {name!r} changes and shapes the graph")
+                return
+
+    def check_capture(self, node: ast.AST, value: Value, owner: Any) -> None:
+        """MX303: a pending array from outside a compiled function."""
+        found = self.compiled_frame()
+        if found is None or value.tags.get("assumed") or value.tags.get("declared"):
+            return
+        frame, compiled = found
+        if owner is not None and owner in self.chain():
+            return
+        if compiled.inputs is not None and self.declares(compiled.inputs, value):
+            return
+        if owner is not None and value.tags.get("loaded_from") is None and not value.tags.get("pending"):
+            return
+        self.report("MX303", node, self.frame, f"{ast.unparse(node)!r}")
+
+    def declares(self, state: Value, value: Value | None) -> bool:
+        """Whether inputs= or outputs= name a value; True where they are not known."""
+        if state.kind == "unknown":
+            return True
+        if state.kind == "sequence":
+            items = state.data.items
+            return items is None or any(self.declares(v, value) for v in items)
+        if state.kind == "dict":
+            return any(self.declares(v, value) for v in state.data.values())
+        if value is None:
+            return state.kind == "tree" and state.data[0] == "random"
+        if value.kind == "array":
+            return state.kind == "array" and state.identity is value.identity
+        return state.kind in ("tree", "instance", "optimizer")
+
+    def check_random(self, node: ast.AST) -> None:
+        """MX304: random numbers without their state."""
+        found = self.compiled_frame()
+        if found is None:
+            return
+        frame, compiled = found
+        if compiled.inputs is not None and self.declares(compiled.inputs, None):
+            return
+        self.report("MX304", self.locate(node, frame) or node, frame, "random numbers without mx.random.state")
+
+    def check_state_change(self, node: ast.AST, owner: Value) -> None:
+        """MX304: a model or optimizer is updated without outputs=."""
+        found = self.compiled_frame()
+        if found is None:
+            return
+        frame, compiled = found
+        if compiled.outputs is not None and self.declares(compiled.outputs, owner):
+            return
+        if owner in frame.env.values():
+            return
+        self.report("MX304", self.locate(node, frame) or node, frame, "an update without outputs=")
+
+    def check_outer_change(self, node: ast.AST, owner: Value, name: str, args: list[Value]) -> None:
+        """MX304: a list or dictionary outside is changed by a method."""
+        from mica.doctor.expressions import LIST_CHANGES
+
+        found = self.compiled_frame()
+        if found is None or name not in LIST_CHANGES or owner.kind not in ("sequence", "dict", "set"):
+            return
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            self.check_outer_base(node, node.func.value, found)
+
+    def check_outer_base(self, node: ast.AST, base: ast.AST, found: tuple[Any, Compiled]) -> None:
+        """Report a change if what is changed lives outside the compiled function."""
+        while isinstance(base, (ast.Subscript, ast.Attribute)):
+            base = base.value
+        frame, compiled = found
+        if not isinstance(base, ast.Name):
+            return
+        value, owner = self.frame.lookup(base.id)
+        if owner is None or owner in self.chain() and owner is not self.frame:
+            return
+        if owner is self.frame and not (self.frame.function is not None and value is self.frame.function.self_value):
+            return
+        if compiled.outputs is not None and self.declares(compiled.outputs, value):
+            return
+        if compiled.outputs is not None and compiled.outputs.kind == "unknown":
+            return
+        self.report("MX304", self.locate(node, frame) or node, frame, f"{base.id!r} is changed while tracing")
+
+    def check_outer_item(self, target: ast.Subscript, owner: Value) -> None:
+        """owner[...] = value inside a compiled function."""
+        found = self.compiled_frame()
+        if found is not None and owner.kind in ("dict", "sequence", "array"):
+            self.check_outer_base(target, target.value, found)
+
+    def check_outer_store(self, target: ast.Name) -> None:
+        """A global or nonlocal name is bound inside a compiled function."""
+        found = self.compiled_frame()
+        if found is not None and target.id in self.frame.outer:
+            frame, _ = found
+            self.report("MX304", self.locate(target, frame) or target, frame, f"{target.id!r} is bound while tracing")
+
+    def check_self_store(self, target: ast.Attribute, owner: Value) -> None:
+        """self.name = value inside a compiled function."""
+        found = self.compiled_frame()
+        if found is None or found[1].outputs is not None:
+            return
+        frame = found[0]
+        if frame.function is not None and owner is frame.function.self_value:
+            self.report("MX304", self.locate(target, frame) or target, frame, f"attribute {target.attr!r} is bound")
+
+    # ---- memory: MX402 ----
+
+    def check_loaded_cast(self, value: Value) -> None:
+        """A loaded array is cast after it was evaluated."""
+        group = value.tags.get("loaded_from")
+        if group is not None and group.evaluated and "computed" not in value.tags:
+            node, frame = group.evaluated[0]
+            self.report("MX402", node, frame)
+
+    def check_model_cast(self, owner: Value) -> None:
+        """A model's loaded weights are cast after they were evaluated."""
+        data: Instance = owner.data
+        if data.loaded and data.evaluated:
+            node, frame = data.evaluated[0]
+            self.report("MX402", node, frame)
+
+    # ---- habits: MX503, MX505, MX506 ----
+
+    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value) -> None:
+        """x[i] = v, element by element, or into a copy of a part."""
+        base = target.value
+        if isinstance(base, ast.Subscript):
+            inner = self.evaluate(base.value)
+            if inner.kind == "array":
+                self.report("MX503", target, self.frame, "the part is a copy")
+            return
+        part = owner.tags.get("part_of")
+        if part is not None and isinstance(base, ast.Name):
+            parent = part[1].value
+            scope = self.frame.scope
+            if isinstance(parent, ast.Name) and parent.id != base.id:
+                after = [n for n in scan.loads(scope, base.id) if n > target.lineno]
+                if not after and any(n > target.lineno for n in scan.loads(scope, parent.id)):
+                    self.report("MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}")
+                    return
+        parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
+        for part_value in parts:
+            if part_value.kind != "number":
+                continue
+            for loop in reversed(self.loops):
+                if loop in part_value.loops("varying") and self.lives_outside(base, loop):
+                    place = self.locate(target, loop.frame)
+                    if place is not None:
+                        self.report("MX503", place, loop.frame)
+                    return
+
+    def lives_outside(self, base: ast.AST, loop: Any) -> bool:
+        """Whether an array that is written existed before the loop."""
+        if loop.frame is not self.frame:
+            return True
+        names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
+        return names.isdisjoint(loop.assigned)
+
+    def on_numpy(self, node: ast.AST, values: list[Value], name: str) -> None:
+        """A NumPy function or operator takes arrays: in a loop, a forward pass, a differentiated function."""
+        frames = self.chain()
+        for frame in frames:
+            if frame.compiled is not None:
+                self.report("MX301", self.locate(node, frame) or node, frame, "NumPy reads its values")
+                return
+        if any(f.forward for f in frames):
+            owner = next((f for f in frames if self.in_module(f)), None)
+            if owner is not None:
+                self.report("MX505", self.locate(node, owner) or node, owner, f"numpy {name}")
+                return
+        for frame in frames:
+            if frame.function is not None and frame.function.differentiated:
+                self.report("MX505", self.locate(node, frame) or node, frame, f"numpy {name}")
+                return
+        if self.loops:
+            place = self.locate(node, self.loops[-1].frame)
+            if place is not None:
+                self.report("MX505", place, self.loops[-1].frame, f"numpy {name}")
+
+    def check_removed(self, name: str, kwargs: dict[str, Value], node: ast.AST) -> None:
+        """Arguments that do not exist any more."""
+        if not name.startswith("mlx.nn."):
+            return
+        short = name.rpartition(".")[2]
+        removed = None
+        if short in ("average_gradients", "fsdp_apply_gradients") and "communication_type" in kwargs:
+            removed = "communication_type"
+        elif short == "fsdp_apply_gradients" and "group" in kwargs:
+            removed = "group"
+        if removed is not None:
+            place: ast.AST = node
+            if isinstance(node, ast.Call):
+                place = next((k for k in node.keywords if k.arg == removed), node)
+            self.report("MX506", place, self.frame, repr(removed))
+
+    # ---- indexing: MX601, MX602 ----
+
+    def check_gather(self, node: ast.Subscript, owner: Value, parts: list[Value]) -> None:
+        """x[arange(n), idx], and x[i, idx[i]] in a loop."""
+        if not isinstance(node.ctx, ast.Load):
+            return
+        arrays = [p for p in parts if p.kind == "array"]
+        if len(parts) > 1 and parts[0].kind == "array" and "iota" in parts[0].tags and len(arrays) > 1:
+            if arrays[1].dtype != "bool_":
+                self.report("MX601", node, self.frame)
+            return
+        if not self.loops:
+            return
+        loop = self.loops[-1]
+        mark = frozenset((loop,))
+        if len(parts) == 2 and parts[0].kind == "number" and parts[1].kind == "array":
+            if mark & parts[0].loops("varying") and mark & parts[1].loops("elem") and self.is_invariant(node.value, loop):
+                self.report("MX601", node, self.frame)
+        elif len(parts) == 1 and arrays and mark & arrays[0].loops("elem") and mark & owner.loops("elem"):
+            if "element_of" in arrays[0].tags and "element_of" in owner.tags:
+                self.report("MX601", node, self.frame)
+
+    def check_copies(self, node: ast.AST, value: Value) -> None:
+        """concatenate([a] * n)"""
+        if value.kind == "sequence" and value.data.copies and value.data.element().kind == "array":
+            self.report("MX602", node, self.frame)
+
+    # ---- products: MX701, MX702 ----
+
+    def check_side(self, node: ast.AST, left: Value, right: Value) -> None:
+        """A vector on the side of a matrix that is read in the slow order."""
+        a, b = left.shape, right.shape
+        if left.kind != "array" or right.kind != "array":
+            return
+        vector = a is not None and (len(a) == 1 or len(a) == 2 and a[0] == 1)
+        if vector and b is not None and len(b) == 2 and not right.tags.get("transposed"):
+            if b[0] != 1 and b[1] != 1:
+                self.report("MX701", node, self.frame, "say `x @ W.T`, with W stored transposed")
+        elif left.tags.get("transposed") and b is not None and len(b) == 1:
+            self.report("MX701", node, self.frame, "say `W @ x`, with W stored transposed")
+
+    def check_bias(self, node: ast.AST, left: Value, right: Value, left_node: ast.AST, right_node: ast.AST) -> None:
+        """x @ W + b"""
+        for product, other, place in ((left, right, left_node), (right, left, right_node)):
+            if "matmul" not in product.tags or other.kind != "array" or "matmul" in other.tags:
+                continue
+            if isinstance(place, ast.Name):
+                if len(scan.loads(self.frame.scope, place.id)) > (0 if isinstance(node, ast.AugAssign) else 1):
+                    continue
+            elif not isinstance(place, (ast.BinOp, ast.Call)):
+                continue
+            if other.shape is not None and (
+                len(other.shape) == 0 or product.shape is not None and len(other.shape) > len(product.shape)
+            ):
+                continue
+            if self.loops and other.loops("carried") and isinstance(node, ast.AugAssign):
+                continue
+            self.report("MX702", node, self.frame)
+            return
+
+    # ---- quantized layers: MX801, MX802 ----
+
+    def note_quantize(self, model: Value, kwargs: dict[str, Value]) -> None:
+        """nn.quantize(model, quantize_input=True) makes QQLinear layers."""
+        given = kwargs.get("quantize_input")
+        if model.kind == "instance" and given is not None and given.data is True:
+            model.data.quantized_inputs = True
+
+    def check_quantized_training(self, model: Value, node: ast.AST) -> None:
+        """value_and_grad over a QQLinear in evaluation mode."""
+        if any(m.data.quantized_inputs and not m.data.training for m in self.contained(model)):
+            frame = self.frame
+            self.report("MX801", node, frame)
+
+    def check_needless(self, module: Value) -> None:
+        """A QQLinear is switched to evaluation: remember it."""
+        data: Instance = module.data
+        if data.layer == "QQLinear" and data.quantized_inputs and data.made is not None:
+            self.needless[id(data)] = module
+
+    def finish_file(self, module: Module) -> None:
+        """Report QQLinear layers that were switched to evaluation in files that train nothing."""
+        from mica.doctor.layers import training_somewhere
+
+        trees = [module.tree, *(m.tree for m in self.project.modules.values() if m is not None)]
+        if self.trains or not self.needless or any(training_somewhere(tree) for tree in trees):
+            return
+        for value in self.needless.values():
+            if value.data.known_constructor:
+                node, frame = value.data.made
+                self.report("MX802", node, frame)
+
+
+READING = {
+    "item": "item() evaluates",
+    "tolist": "tolist() evaluates",
+    "float": "float() evaluates",
+    "int": "int() evaluates",
+    "bool": "bool() evaluates",
+    "truth": "a truth test evaluates",
+    "eval": "eval",
+    "print": "printing evaluates",
+    "format": "formatting evaluates",
+    "log": "logging evaluates",
+    "numpy": "NumPy evaluates",
+    "__float__": "float() evaluates",
+}
+
+__all__ = ["Checks", "COMPUTED", "UNKNOWN"]

@@ -1,0 +1,564 @@
+"""Expressions: what kind of value each one gives."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from mica.doctor import api, scan
+from mica.doctor.arrays import broadcast, index_shape, promote
+from mica.doctor.project import Function, Instance
+from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, merge_loops, number,
+                                sequence)  # fmt: skip
+
+if TYPE_CHECKING:
+    from mica.doctor.interpreter import Interpreter as Base
+else:
+    Base = object
+
+BUILTINS = frozenset(
+    """abs all any bool dict enumerate filter float format int isinstance len list map max min open print range repr
+    reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+)
+LIST_CHANGES = frozenset("append extend insert pop remove clear update setdefault add discard popitem".split())
+
+
+class Expressions(Base):
+    """Evaluates expressions to abstract values."""
+
+    def evaluate(self, node: ast.AST, load: bool = True) -> Value:
+        """The value of an expression."""
+        if self.frame.caller is not None:
+            self.budget -= 1
+        method = getattr(self, "e_" + type(node).__name__, None)
+        if method is None:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.evaluate(child)
+            return UNKNOWN
+        if type(node) is ast.Name:
+            return self.e_Name(node, load)
+        return method(node)
+
+    # ---- atoms ----
+
+    def e_Constant(self, node: ast.Constant) -> Value:
+        value = node.value
+        if value is None:
+            return NONE
+        if isinstance(value, (bool, int, float)):
+            return number(value)
+        if isinstance(value, str):
+            return Value("string", data=value)
+        return UNKNOWN
+
+    def e_Name(self, node: ast.Name, load: bool = True) -> Value:
+        value, owner = self.frame.lookup(node.id)
+        if value is None:
+            return Value("builtin", data=node.id) if node.id in BUILTINS else UNKNOWN
+        if load and owner is not self.frame and value.kind == "array" and value.tags.get("pending"):
+            self.check_capture(node, value, owner)
+        return value
+
+    def e_NamedExpr(self, node: ast.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.assign(node.target, value, node.value)
+        return value
+
+    def e_Starred(self, node: ast.Starred) -> Value:
+        return self.evaluate(node.value)
+
+    def e_Await(self, node: ast.Await) -> Value:
+        self.evaluate(node.value)
+        return UNKNOWN
+
+    def e_Yield(self, node: ast.Yield) -> Value:
+        if node.value is not None:
+            self.frame.yields.append(self.evaluate(node.value))
+        return UNKNOWN
+
+    def e_YieldFrom(self, node: ast.YieldFrom) -> Value:
+        self.frame.yields.append(self.evaluate(node.value))
+        return UNKNOWN
+
+    def e_Lambda(self, node: ast.Lambda) -> Value:
+        function = Function(node, self.frame.module, self.frame)
+        if self.frame.caller is None:
+            self.frame.deferred.append((function, None))
+        return Value("function", data=function)
+
+    def e_JoinedStr(self, node: ast.JoinedStr) -> Value:
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                self.on_read(node, self.evaluate(part.value), "format")
+        return STRING
+
+    # ---- containers ----
+
+    def e_Tuple(self, node: ast.Tuple) -> Value:
+        return self._items(node)
+
+    e_List = e_Tuple
+
+    def _items(self, node: Any) -> Value:
+        if any(isinstance(e, ast.Starred) for e in node.elts):
+            for e in node.elts:
+                self.evaluate(e)
+            return sequence(None, UNKNOWN)
+        values = [self.evaluate(e) for e in node.elts]
+        out = sequence(values)
+        if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
+            first = values[0].identity
+            if first.kind == "array" and all(
+                isinstance(e, (ast.Name, ast.Attribute)) and v.identity is first
+                for e, v in zip(node.elts, values, strict=True)
+            ):
+                out.data.copies = True
+        return out
+
+    def e_Set(self, node: ast.Set) -> Value:
+        for e in node.elts:
+            self.evaluate(e)
+        return Value("set")
+
+    def e_Dict(self, node: ast.Dict) -> Value:
+        items: dict[Any, Value] = {}
+        for key, item in zip(node.keys, node.values, strict=True):
+            value = self.evaluate(item)
+            if key is None:
+                if value.kind == "dict":
+                    items.update(value.data)
+                continue
+            k = self.evaluate(key)
+            items[k.data if k.kind in ("string", "number") and k.data is not None else id(key)] = value
+        return Value("dict", data=items)
+
+    # ---- comprehensions ----
+
+    def _comprehension(self, node: Any, make: Any) -> Value:
+        frame = self.frame
+        saved, path = dict(frame.env), self.path
+        loops: list[Loop] = []
+        for generator in node.generators:
+            iterable = self.evaluate(generator.iter)
+            loop = Loop(generator, frame, frozenset(), self.is_long(generator.iter, iterable))
+            loops.append(loop)
+            self.loops.append(loop)
+            self.path = (*self.path, ("loop", id(generator)))
+            self.assign(generator.target, self.iterate(iterable, loop))
+            for test in generator.ifs:
+                self.truth(test, self.evaluate(test))
+        result = make()
+        for loop in loops:
+            self.loops.remove(loop)
+        self.path = path
+        frame.env = {**frame.env, **saved}
+        for generator in node.generators:
+            for name in scan.names_of(generator.target):
+                if name not in saved:
+                    frame.env.pop(name, None)
+        return result
+
+    def e_ListComp(self, node: ast.ListComp) -> Value:
+        value = self._comprehension(node, lambda: self.evaluate(node.elt))
+        out = sequence(None, value)
+        targets = frozenset().union(*(scan.names_of(g.target) for g in node.generators))
+        if isinstance(node.elt, ast.Name) and node.elt.id not in targets and value.kind == "array":
+            out.data.copies = True
+        return out
+
+    e_GeneratorExp = e_SetComp = e_ListComp
+
+    def e_DictComp(self, node: ast.DictComp) -> Value:
+        def make() -> Value:
+            self.evaluate(node.key)
+            return self.evaluate(node.value)
+
+        return Value("dict", data={None: self._comprehension(node, make)})
+
+    # ---- operators ----
+
+    def e_BinOp(self, node: ast.BinOp) -> Value:
+        left = self.evaluate(node.left)
+        right = self.evaluate(node.right)
+        return self.binary(node, type(node.op), left, right, node.left, node.right)
+
+    def binary(self, node: ast.AST, op: type, left: Value, right: Value, left_node: ast.AST,
+               right_node: ast.AST) -> Value:  # fmt: skip
+        """The result of an operator, and what it tells of mistakes."""
+        if left.kind == "array" or right.kind == "array":
+            if op is ast.Mod and left.kind == "string":
+                self.on_read(node, right, "format")
+                return STRING
+            if left.kind == "numpy" or right.kind == "numpy":
+                if not left.tags.get("left") and not right.tags.get("left"):
+                    self.on_numpy(node, [left, right], "operator")
+                return UNKNOWN
+            if op is ast.MatMult:
+                return self.matmul(node, left, right)
+            if op is ast.Add:
+                self.check_bias(node, left, right, left_node, right_node)
+            result = self.combine(node, [left, right])
+            if op is ast.Mult or op is ast.Sub or op is ast.Add:
+                for side in (left, right):
+                    step = side.tags.get("gradients") or side.tags.get("from_gradients")
+                    if step is not None:
+                        result.tags["from_gradients"] = step
+            return result
+        if op is ast.Mod and left.kind == "string":
+            if right.kind == "sequence":
+                for value in right.data.items or ():
+                    self.on_read(node, value, "format")
+            return STRING
+        if left.kind == "number" and right.kind == "number":
+            return number(self.fold(op, left.data, right.data), **merge_loops([left, right]))
+        if op is ast.Mult:
+            for side, count in ((left, right), (right, left)):
+                if side.kind == "sequence" and count.kind in ("number", "unknown"):
+                    items = side.data.items
+                    if items is not None and isinstance(count.data, int) and 0 <= count.data * len(items) <= 64:
+                        out = sequence(items * count.data)
+                    else:
+                        out = sequence(None, side.data.element())
+                    if items is not None and len(items) == 1 and items[0].kind == "array":
+                        single = left_node if side is left else right_node
+                        element = getattr(single, "elts", [None])[0]
+                        out.data.copies = isinstance(element, (ast.Name, ast.Attribute)) and count.data not in (0, 1)
+                    return out
+        if op is ast.Add and left.kind == right.kind == "sequence":
+            a, b = left.data, right.data
+            if a.items is not None and b.items is not None:
+                return sequence(a.items + b.items)
+            return sequence(None, join(a.element(), b.element()))
+        if left.kind == "numpy" or right.kind == "numpy":
+            return Value("numpy")
+        if left.kind == "string" and right.kind == "string":
+            return STRING
+        tags = merge_loops([left, right], ("varying", "carried"))
+        return Value("unknown", tags=tags) if tags else UNKNOWN
+
+    def fold(self, op: type, a: Any, b: Any) -> Any:
+        """Arithmetic with small constants."""
+        if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
+            return None
+        try:
+            if op is ast.Add:
+                return a + b
+            if op is ast.Sub:
+                return a - b
+            if op is ast.Mult:
+                return a * b
+            if op is ast.FloorDiv:
+                return a // b
+        except (ArithmeticError, ValueError):
+            pass
+        return None
+
+    def combine(self, node: ast.AST, operands: list[Value], tags: bool = True) -> Value:
+        """The array that an element-wise operation of several operands gives."""
+        arrays = [v for v in operands if v.kind == "array"]
+        self.queued = []
+        dtype, default = promote(operands)
+        self.check_promotion(node, arrays)
+        merged: dict[str, Any] = merge_loops(operands) if tags else {}
+        merged["pending"] = True
+        if default:
+            merged["default"] = True
+        for value in operands:
+            for tag in ("step", "loss"):
+                if tag in value.tags:
+                    merged[tag] = value.tags[tag]
+            if value.tags.get("loaded_from") is not None:
+                merged["computed"] = True
+        return Value("array", dtype, broadcast(operands), None, merged)
+
+    def e_UnaryOp(self, node: ast.UnaryOp) -> Value:
+        value = self.evaluate(node.operand)
+        if isinstance(node.op, ast.Not):
+            chosen = self.truth(node.operand, value)
+            return number(None if chosen is None else not chosen)
+        if value.kind == "array":
+            return self.combine(node, [value])
+        if value.kind == "number":
+            data = -value.data if isinstance(node.op, ast.USub) and value.data is not None else None
+            return number(data, **merge_loops([value]))
+        return value if value.kind == "numpy" else UNKNOWN
+
+    def e_BoolOp(self, node: ast.BoolOp) -> Value:
+        values = []
+        for index, operand in enumerate(node.values):
+            value = self.evaluate(operand)
+            values.append(value)
+            if index < len(node.values) - 1:
+                chosen = self.truth(operand, value)
+                if chosen is not None and chosen is isinstance(node.op, ast.Or):
+                    return value
+        if all(v.kind == "number" for v in values):
+            return number()
+        return join(values[0], values[-1]) if len(values) == 2 else UNKNOWN
+
+    def e_Compare(self, node: ast.Compare) -> Value:
+        left = self.evaluate(node.left)
+        operands = [left]
+        for comparator in node.comparators:
+            operands.append(self.evaluate(comparator))
+        op = node.ops[0]
+        right = operands[1]
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            if right.kind == "none" and len(node.ops) == 1:
+                if left.kind == "none":
+                    return number(isinstance(op, ast.Is))
+                if left.kind not in ("unknown",):
+                    return number(None)
+            return number()
+        if isinstance(op, (ast.In, ast.NotIn)):
+            return number()
+        if any(v.kind == "array" for v in operands) and len(operands) == 2:
+            tags = merge_loops(operands)
+            tags["pending"] = True
+            for value in operands:
+                if "loss" in value.tags:
+                    tags["loss"] = value.tags["loss"]
+            return Value("array", "bool_", broadcast(operands), None, tags)
+        if all(v.kind == "string" and isinstance(v.data, str) for v in operands) and len(operands) == 2:
+            if isinstance(op, (ast.Eq, ast.NotEq)):
+                return number((left.data == right.data) is isinstance(op, ast.Eq))
+        return number(**merge_loops(operands, ("varying",)))
+
+    def e_IfExp(self, node: ast.IfExp) -> Value:
+        chosen = self.truth(node.test, self.evaluate(node.test))
+        if chosen is not None:
+            return self.evaluate(node.body if chosen else node.orelse)
+        path = self.path
+        self.path = (*path, (id(node), 0))
+        a = self.evaluate(node.body)
+        self.path = (*path, (id(node), 1))
+        b = self.evaluate(node.orelse)
+        self.path = path
+        return join(a, b)
+
+    def truth(self, node: ast.AST, value: Value) -> bool | None:
+        """What a test decides, where the text says it; reading an array's truth evaluates it."""
+        if value.kind == "array":
+            self.on_read(node, value, "truth")
+            return None
+        if value.kind == "none":
+            return False
+        if value.kind == "number" and value.data is not None and not value.tags:
+            if isinstance(node, ast.Constant) or self.frame.caller is not None:
+                return bool(value.data)
+        return None
+
+    # ---- attributes and indexes ----
+
+    def e_Attribute(self, node: ast.Attribute) -> Value:
+        if node.attr in api.METADATA:
+            owner = self.evaluate(node.value, load=False) if isinstance(node.value, ast.Name) else (
+                self.evaluate(node.value))  # fmt: skip
+        else:
+            owner = self.evaluate(node.value)
+        return self.attribute(node, owner, node.attr)
+
+    def attribute(self, node: ast.AST, owner: Value, name: str) -> Value:
+        """An attribute of a value."""
+        kind = owner.kind
+        if kind == "module":
+            return self.attribute_of_module(owner, name)
+        if kind == "api":
+            if owner.data == "mlx.nn.Module" or owner.data.startswith("mlx.nn."):
+                return Value("api", data=f"{owner.data}.{name}")
+            return Value("bound", data=(owner, name))
+        if kind == "numpy_api":
+            return Value("numpy_api", data=f"{owner.data}.{name}")
+        if kind == "array":
+            if name == "dtype":
+                return Value("dtype", data=owner.dtype or owner.identity)
+            if name == "shape":
+                if owner.shape is None:
+                    return Value("shape", data=owner)
+                return sequence([number(n) for n in owner.shape])
+            if name in ("ndim", "size", "nbytes", "itemsize"):
+                return number(len(owner.shape) if name == "ndim" and owner.shape is not None else None)
+            if name == "T":
+                return self.transposed(owner)
+            if name in ("real", "imag"):
+                return Value("array", tags={"pending": True})
+            return Value("bound", data=(owner, name))
+        if kind == "instance":
+            return self.attribute_of_instance(node, owner, name)
+        if kind == "class":
+            found = owner.data.lookup(name)
+            return found if found is not None else Value("bound", data=(owner, name))
+        if kind == "optimizer":
+            if name == "state":
+                return Value("tree", data=("state", owner))
+            return Value("bound", data=(owner, name))
+        if kind == "unknown":
+            if name == "dtype":
+                return Value("dtype", data=owner.identity)
+            if name == "shape":
+                return Value("shape", data=owner)
+            return Value("bound", data=(owner, name), tags=dict(owner.tags))
+        if kind == "bound":
+            inner, first = owner.data
+            if inner.kind == "array" and first == "at":
+                return Value("bound", data=(inner, name))
+            return Value("unknown")
+        return Value("bound", data=(owner, name))
+
+    def attribute_of_module(self, module: Value, name: str) -> Value:
+        """An attribute of a Python module."""
+        if module.kind != "module":
+            return Value("unknown")
+        data = module.data
+        if isinstance(data, str):
+            if api.is_api(data):
+                if data == "mlx.core" and name in api.DTYPES:
+                    return Value("dtype", data=name)
+                if data == "mlx.core" and name in ("cpu", "gpu"):
+                    return Value("stream", data=name)
+                full = f"{data}.{name}"
+                if full in ("mlx.core", "mlx.nn", "mlx.optimizers", "mlx.utils", "mlx.core.fast", "mlx.core.linalg",
+                            "mlx.core.random", "mlx.core.fft", "mlx.nn.losses", "mlx.nn.utils", "mlx.nn.init",
+                            "mlx.nn.layers", "mlx.core.distributed"):  # fmt: skip
+                    return Value("module", data=full)
+                if data.startswith("mlx.nn.layers") and name[:1].isupper() or data == "mlx.nn.layers.base":
+                    full = f"mlx.nn.{name}"
+                if data == "mlx.optimizers.optimizers":
+                    full = f"mlx.optimizers.{name}"
+                if full == "mlx.core.random.state":
+                    return Value("tree", data=("random", None))
+                if full in ("mlx.core.inf", "mlx.core.nan", "mlx.core.pi", "mlx.core.e"):
+                    return number()
+                return Value("api", data=full)
+            if data == "numpy" or data.startswith("numpy."):
+                if name in ("pi", "e", "inf", "nan", "newaxis"):
+                    return number()
+                return Value("numpy_api", data=f"{data}.{name}")
+            if name in ("partial", "open", "Path", "BytesIO", "randint", "randrange", "random", "getLogger"):
+                return Value("python", data=f"{data}.{name}")
+            return Value("unknown")
+        frame = data.frame
+        if frame is not None and name in frame.env:
+            return frame.env[name]
+        return Value("unknown")
+
+    def attribute_of_instance(self, node: ast.AST, owner: Value, name: str) -> Value:
+        """An attribute of an object."""
+        data: Instance = owner.data
+        if name in data.attributes:
+            value = data.attributes[name]
+            if value.kind == "array" and value.tags.get("pending") and data.layer is None:
+                self.check_capture(node, value, None)
+            return value
+        if data.cls is not None:
+            found = data.cls.lookup(name)
+            if found is not None:
+                if found.kind == "function":
+                    bound = found.data.bound(owner)
+                    if found.data.kind == "property":
+                        return self.inline(bound, [], {}, node)
+                    return Value("function", data=bound)
+                if found.kind == "compiled" and found.data.function.kind == "function":
+                    return found
+                return found
+        if data.layer is not None and name == "state":
+            return Value("tree", data=("state", owner))
+        if data.layer is not None and name in ("weight", "bias", "scales", "biases") and data.cls is None:
+            return Value("array", None, (None,) if name == "bias" else None, None, {"parameter": True})
+        return Value("bound", data=(owner, name))
+
+    def e_Subscript(self, node: ast.Subscript) -> Value:
+        return self.element_of(node)
+
+    def element_of(self, node: ast.Subscript) -> Value:
+        """The value of an index expression."""
+        owner = self.evaluate(node.value)
+        index = self.evaluate(node.slice)
+        kind = owner.kind
+        if kind == "array":
+            return self.index_array(node, owner, index)
+        if kind == "sequence":
+            data: Sequence = owner.data
+            if isinstance(node.slice, ast.Slice):
+                return sequence(None, data.element()) if not data.copies else UNKNOWN
+            if data.items is not None and isinstance(index.data, int) and index.kind == "number":
+                if -len(data.items) <= index.data < len(data.items):
+                    return data.items[index.data]
+            return data.element()
+        if kind == "dict":
+            if index.kind == "string" and index.data in owner.data:
+                return owner.data[index.data]
+            if None in owner.data:
+                return owner.data[None]
+            return UNKNOWN
+        if kind == "tree" and owner.data[0] == "loaded":
+            return owner.data[1].leaf
+        if kind == "tree" and "gradients" in owner.tags:
+            return Value("array", tags={"pending": True, "gradients": owner.tags["gradients"]})
+        if kind == "numpy":
+            return Value("numpy")
+        if kind == "shape":
+            return number()
+        if kind == "unknown":
+            return Value("unknown", tags=dict(owner.tags)) if owner.tags else UNKNOWN
+        return UNKNOWN
+
+    def e_Slice(self, node: ast.Slice) -> Value:
+        parts = [self.evaluate(p) if p is not None else NONE for p in (node.lower, node.upper, node.step)]
+        return Value("slice", data=(node, parts))
+
+    def index_array(self, node: ast.Subscript, owner: Value, index: Value) -> Value:
+        """A part of an array."""
+        parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
+        self.check_gather(node, owner, parts)
+        tags: dict[str, Any] = {
+            k: owner.tags[k] for k in ("loaded_from", "default", "gradients", "loss", "iota") if k in owner.tags
+        }
+        tags.update(merge_loops([owner, *parts], ("carried", "decode", "varies")))
+        tags["pending"] = True
+        elem = owner.loops("elem")
+        invariant = frozenset(
+            loop for part in parts if part.kind == "number" for loop in part.loops("varying")
+            if loop in self.loops and self.is_invariant(node.value, loop)
+        )  # fmt: skip
+        if invariant:
+            elem = elem | invariant
+            tags["element_of"] = owner
+        if elem:
+            tags["elem"] = elem
+        shape = index_shape(owner.shape, parts)
+        if "iota" in tags and not all(p.kind in ("none", "slice") for p in parts):
+            del tags["iota"]
+        growing = self.slice_varies(parts)
+        if growing:
+            tags["varies"] = tags.get("varies", frozenset()) | growing
+        tags["part_of"] = (owner, node)
+        return Value("array", owner.dtype, shape, None, tags)
+
+    def slice_varies(self, parts: list[Value]) -> frozenset:
+        """The loops on whose turns a slice has another length."""
+        out: frozenset = frozenset()
+        for part in parts:
+            if part.kind == "slice":
+                lower, upper, _ = part.data[1]
+                if lower.kind == "none" and upper.kind == "number":
+                    out |= upper.loops("varying")
+                elif upper.kind == "none" and lower.kind == "number":
+                    out |= lower.loops("varying")
+        return out
+
+    def is_invariant(self, base: ast.AST, loop: Loop) -> bool:
+        """Whether what is indexed stays the same on all turns of a loop."""
+        names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
+        if loop.frame is not self.frame:
+            return True
+        return names.isdisjoint(loop.assigned)
+
+    def part_of(self, value: Value) -> Value:
+        """A row of an array."""
+        shape = value.shape[1:] if value.shape else None
+        tags = {k: value.tags[k] for k in ("default", "loaded_from") if k in value.tags}
+        tags.update(merge_loops([value], ("carried", "decode", "varies")))
+        tags["pending"] = True
+        return Value("array", value.dtype, shape, None, tags)

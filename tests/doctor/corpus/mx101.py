@@ -1,0 +1,189 @@
+# %% wrong: item of each element
+y = mx.random.normal((1000,))
+total = 0.0
+for v in y:
+    total += v.item()  # expect: MX101
+# %% wrong: float of an index
+y = mx.exp(mx.arange(10))
+out = []
+for i in range(10):
+    out.append(float(y[i]))  # expect: MX101
+# %% wrong: truth of an element
+y = mx.random.uniform(shape=(100,))
+count = 0
+for i in range(y.shape[0]):
+    if y[i] > 0.5:  # expect: MX101
+        count += 1
+# %% wrong: comprehension
+y = mx.linspace(0, 1, 64)
+values = [v.item() for v in y]  # expect: MX101
+# %% wrong: generator argument
+y = mx.linspace(0, 1, 64)
+total = sum(float(v) for v in y)  # expect: MX101
+# %% wrong: alias of the import
+import mlx.core as core
+def report(n):
+    scores = core.softmax(core.random.normal((n,)))
+    for rank in range(n):
+        print(rank, scores[rank].item())  # expect: MX101
+# %% wrong: star import
+from mlx.core import *
+data = ones((8, 8))
+for row in data:
+    print(row)  # expect: MX101
+# %% wrong: through a helper
+def number(v):
+    return v.item()
+y = mx.cumsum(mx.ones(50))
+for v in y:
+    print(number(v))  # expect: MX101
+# %% wrong: attribute of a class
+class Stats:
+    def __init__(self, n):
+        self.values = mx.random.normal((n,))
+    def positive(self):
+        found = 0
+        for i in range(len(self.values)):
+            if self.values[i].item() > 0:  # expect: MX101
+                found += 1
+        return found
+# %% wrong: while loop with a counter
+y = mx.sort(mx.random.normal((100,)))
+i = 0
+while i < 100:
+    if y[i].item() > 0:  # expect: MX101
+        break
+    i += 1
+# %% wrong: enumerate and zip
+a, b = mx.ones((5,)), mx.zeros((5,))
+for i, (p, q) in enumerate(zip(a, b)):
+    print(i, int(p))  # expect: MX101
+# %% wrong: eval of each element
+x = mx.random.normal((32, 32))
+acc = mx.zeros((32,))
+for i in range(32):
+    acc = acc + mx.sqrt(mx.abs(x[i]))
+    mx.eval(acc)  # expect: MX101
+# %% wrong: NumPy copy of each row
+import numpy as np
+import mlx.core as mx
+x = mx.random.normal((32, 4))
+rows = []
+for i in range(x.shape[0]):
+    rows.append(np.array(x[i]))  # expect: MX101
+# %% wrong: parameter with an annotation
+def show(ids: mx.array):
+    return " ".join(str(t.item()) for t in ids)  # expect: MX101
+# %% wrong: helper in another file
+import mlx.core as mx
+from tools import make
+ids = make(5)
+for i in range(5):
+    print(ids[i].tolist())  # expect: MX101
+# %% file: tools.py
+import mlx.core as mx
+def make(n):
+    return mx.arange(n) * 2
+# %% wrong: rows of a forward pass evaluated
+class Stack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(4, 4) for _ in range(4)]
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+            mx.eval(x)  # expect: MX101
+        return x
+# %% right: one tolist
+y = mx.random.normal((1000,))
+total = 0.0
+for v in y.tolist():
+    total += v
+# %% right: shapes only
+y = mx.random.normal((10, 3))
+for i in range(y.shape[0]):
+    print(i, y[i].shape, y[i].dtype, len(y))
+# %% right: training loop
+model = nn.Linear(4, 1)
+opt = optim.SGD(0.1)
+def loss_fn(m, x, y):
+    return nn.losses.mse_loss(m(x), y)
+step = nn.value_and_grad(model, loss_fn)
+x, y = mx.ones((8, 4)), mx.ones((8, 1))
+for i in range(100):
+    loss, grads = step(model, x, y)
+    opt.update(model, grads)
+    del grads
+    mx.eval(model.parameters(), opt.state)
+    print(i, loss.item())
+# %% right: NumPy array
+import numpy as np
+y = np.random.randn(100)
+for i in range(100):
+    if y[i] > 0:
+        print(float(y[i]), y[i].item())
+# %% right: converted once
+import numpy as np
+import mlx.core as mx
+y = np.array(mx.random.normal((100,)))
+for v in y:
+    print(float(v))
+# %% right: list of Python numbers
+y = mx.ones((10,)).tolist()
+print([float(v) for v in y])
+# %% right: lazy iteration
+x = mx.random.normal((4, 8))
+parts = [mx.softmax(row) for row in x]
+y = mx.stack(parts)
+mx.eval(y)
+# %% right: one evaluation after the loop
+x = mx.random.normal((4, 8))
+acc = mx.zeros((8,))
+for i in range(4):
+    acc = acc + x[i]
+mx.eval(acc)
+print(acc.sum().item())
+# %% right: convergence test, once a step
+x = mx.ones((16,))
+error = 1.0
+while error > 1e-3:
+    new = mx.cos(x)
+    error = mx.abs(new - x).max().item()
+    x = new
+# %% right: keys of a dictionary
+weights = {"a": mx.ones((3,)), "b": mx.zeros((3,))}
+for k, v in weights.items():
+    print(k, v.shape, v.nbytes)
+# %% right: timing of a function
+import time
+import mlx.core as mx
+def bench(fn, x):
+    mx.eval(fn(x))
+    tic = time.perf_counter()
+    for _ in range(100):
+        mx.eval(fn(x))
+    return time.perf_counter() - tic
+bench(mx.exp, mx.ones((100,)))
+# %% right: PyTorch
+import torch
+y = torch.randn(100)
+for v in y:
+    print(v.item())
+# %% right: unknown things
+def collect(values):
+    return [v.item() for v in values]
+def first(y):
+    for i in range(3):
+        if y[i] > 0:
+            return float(y[i])
+# %% right: batches of a data loader
+def evaluate(model: nn.Module, loader):
+    hits = 0
+    for x, y in loader:
+        hits += mx.sum(mx.argmax(model(x), axis=1) == y).item()
+    return hits
+# %% right: identity and membership
+x = mx.ones((3,))
+for i in range(3):
+    if x is None or isinstance(x[i], str):
+        break

@@ -59,10 +59,20 @@ class Server:
             self.process.wait()
 
     def post(self, path: str, body: bytes) -> bytes:
-        """The body of the answer."""
+        """The body of the answer; like the usual clients it connects again when it is turned away.
+
+        The server lets five connections queue, so on a busy machine some of many at once are reset.
+        """
         request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as response:
-            return response.read()
+        for attempt in range(5):
+            try:
+                with urllib.request.urlopen(request, timeout=120) as response:
+                    return response.read()
+            except ConnectionResetError:
+                if attempt == 4:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+        raise AssertionError("not reached")
 
     def text(self, prompt: str, *, chat: bool, stream: bool, **more: Any) -> str:
         """The text of one completion, with its protocol checked."""

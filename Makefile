@@ -1,4 +1,4 @@
-# `make` lists the verbs. All that is brought by pip goes to .venv, all that is built to build/ and python/mica/core.abi3.so.
+# `make` lists the verbs. All that is brought by pip goes to .venv and .clients, all that is built to build/ and python/mica/core.abi3.so.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -39,7 +39,7 @@ install: $(BUILD)/build.ninja ## the C library with headers, pkg-config and CMak
 	@$(CMAKE) --build $(BUILD) --target mica
 	@$(CMAKE) --install $(BUILD) --component library --prefix $(PREFIX)
 
-test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest with these
+test: build $(STAMPS)/test $(STAMPS)/clients ## C tests and Python tests; with ARGS only pytest with these
 	@[ -n "$(ARGS)" ] || $(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
 	[ -n "$(ARGS)" ] || $(CTEST) -j 2 || c=$$?; \
@@ -48,7 +48,7 @@ test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest wi
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
 	[ $$c = 0 ] && [ $$p = 0 ]
 
-check: test $(STAMPS)/check ## the long matrix, once for each instruction set of this machine
+check: test $(STAMPS)/check $(STAMPS)/clients-more ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
@@ -134,6 +134,12 @@ $(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint $(STAMPS)/check
 	@echo "installing the parts for $*"
 	@$(PY) tools/parts.py $* > $@.txt
 	@$(PIP) install -r $@.txt && touch $@
+
+# Programs that were written for MLX, in environments of their own (.clients).
+$(STAMPS)/clients $(STAMPS)/clients-more: $(STAMPS)/%: pyproject.toml tests/clients/setup.sh | $(STAMPS)/venv
+	@echo "installing the parts for $*"
+	@tests/clients/setup.sh $(PY) $* && touch $@
+$(STAMPS)/clients-more: | $(STAMPS)/clients
 
 # mica is imported from the source tree.
 $(STAMPS)/path: | $(STAMPS)/venv

@@ -56,6 +56,9 @@ class Expressions(Base):
         value, owner = self.frame.lookup(node.id)
         if value is None:
             return Value("builtin", data=node.id) if node.id in BUILTINS else UNKNOWN
+        if value.kind == "lazy":
+            value = self.resolve(value)
+            owner.env[node.id] = value
         if load and owner is not self.frame and value.kind == "array" and value.tags.get("pending"):
             self.check_capture(node, value, owner)
         return value
@@ -440,7 +443,11 @@ class Expressions(Base):
             return Value("unknown")
         frame = data.frame
         if frame is not None and name in frame.env:
-            return frame.env[name]
+            value = frame.env[name]
+            if value.kind == "lazy":
+                frame.env[name] = UNKNOWN
+                frame.env[name] = value = self.resolve(value)
+            return value
         return Value("unknown")
 
     def attribute_of_instance(self, node: ast.AST, owner: Value, name: str) -> Value:

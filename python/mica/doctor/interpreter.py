@@ -147,7 +147,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
 
     def run_module(self, module: Module, quiet: bool) -> None:
         """Walk through a module's body, and, where findings are asked for, through all its functions."""
-        saved = (self.frame, self.loops, self.path, self.events, self.active, self.budget)
+        saved = (self.frame, self.loops, self.path, self.events, self.active, self.budget, self.queued)
         module.loading = True
         frame = Frame(module)
         frame.quiet = quiet
@@ -159,7 +159,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         module.loading = False
         if not quiet:
             self.run_deferred(frame)
-        self.frame, self.loops, self.path, self.events, self.active, self.budget = saved
+        self.frame, self.loops, self.path, self.events, self.active, self.budget, self.queued = saved
 
     def run_deferred(self, frame: Frame) -> None:
         """Walk through the functions that a frame defined, each by itself."""

@@ -47,15 +47,32 @@ test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest wi
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
 	[ $$c = 0 ] && [ $$p = 0 ]
 
-check: test ## the long matrix, once for each instruction set of this machine
+check: test $(STAMPS)/check ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
 	    MICA_ISA=$$isa $(CTEST) -j 2 || status=$$?; \
 	done; exit $$status
 
-long: check ## the long tiers, an hour or more: `check`, then all 2^32 floats through every function
+long: check ## the long tiers, hours: `check`, then all 2^32 floats through every function, then `fuzz`
 	SHOW=1 $(BUILD)/test_accuracy 1
+	$(MAKE) fuzz
+
+# Each target for SECONDS of processor time, in memory that is little more than the file's.
+FUZZ = safetensors npy npz gguf json export
+SECONDS = 600
+.PHONY: fuzz
+fuzz: $(STAMPS)/build ## fuzz all parsers (clang and its runtime: apt install clang libclang-rt-14-dev), SECONDS each
+	CC=clang $(CMAKE) $(CMAKE_ARGS) -B build/fuzz -DMICA_FUZZ=ON -DMICA_BUILD_SHARED=OFF \
+	    -DMICA_SANITIZE=fuzzer-no-link,address,undefined >/dev/null
+	$(CMAKE) --build build/fuzz --target mica_fuzzers
+	@for t in $(FUZZ); do \
+	    echo "== $$t"; mkdir -p build/fuzz/corpus/$$t build/fuzz/found; \
+	    ASAN_OPTIONS=quarantine_size_mb=4:allocator_may_return_null=1 MICA_THREADS=1 \
+	    build/fuzz/fuzz_$$t -max_total_time=$(SECONDS) -timeout=10 -max_len=32768 -malloc_limit_mb=64 \
+	        -rss_limit_mb=320 -print_final_stats=1 -verbosity=0 -artifact_prefix=build/fuzz/found/$$t- \
+	        build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
 
 asan: SANITIZE = address,undefined
 asan: sanitize ## C tests with the address and undefined-behaviour sanitizers
@@ -105,7 +122,7 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 # Parts by the lists in pyproject.toml.
-$(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint: $(STAMPS)/%: pyproject.toml | $(STAMPS)/venv
+$(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint $(STAMPS)/check: $(STAMPS)/%: pyproject.toml | $(STAMPS)/venv
 	@echo "installing the parts for $*"
 	@$(PY) tools/parts.py $* > $@.txt
 	@$(PIP) install -r $@.txt && touch $@

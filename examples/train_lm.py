@@ -10,6 +10,7 @@ result.json.
 """
 
 import argparse
+import io
 import json
 import math
 import signal
@@ -189,7 +190,8 @@ def report(
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, compare, plot and write a sample; 0 when done, 130 after Ctrl-C."""
-    sys.stdout.reconfigure(errors="replace")  # a sample may hold what the terminal cannot show
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a sample may hold what the terminal cannot show
     parser, o, progress = options.read(arguments)
     try:
         content, source = data.load(getattr(o, "data", None))

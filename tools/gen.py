@@ -18,12 +18,14 @@ PRIM = ROOT / "engine/ops/prim.def"
 FUNC = ROOT / "engine/ops/func.def"
 ALIAS = ROOT / "python/src/alias.def"
 STUB_HEAD = ROOT / "python/src/core_head.pyi"
+STUB_OVERLOADS = ROOT / "python/src/core_overloads.pyi"
 
 # kind: (C type, member of mica__value, Python annotation)
 KINDS = {
     "array": ("mica_array *", "array", "array"),
     "operand": ("mica_array *", "array", "scalar | array"),
     "key": ("mica_array *", "array", "array"),
+    "index": ("mica_array *", "array", "int | array"),
     "arrays": ("mica_arrays ", "arrays", "Sequence[array]"),
     "int": ("int64_t ", "integer", "int"),
     "axis": ("int ", "axis", "int"),
@@ -43,8 +45,8 @@ RESULTS = {
     "array": "array",
     "arrays": "list[array]",
     "tuple": "tuple[array, ...]",
-    "bare": "array | list[array]",
-    "bare_tuple": "array | tuple[array, ...]",
+    "bare": "Any",
+    "bare_tuple": "Any",
 }
 MODULES = ("random", "fast", "linalg", "fft")
 C_KEYWORDS = set(
@@ -375,8 +377,21 @@ def stub_function(f: Function, indent: str) -> list[str]:
     return [head, f'{indent}    """{doc}"""', ""]
 
 
+# Rows that Python reaches through another function.
+STUB_HIDDEN = {"arange_integer", "split_at", "tensordot_axes"}
+
+
 def stub(functions: list[Function]) -> str:
-    out = [STUB_HEAD.read_text().rstrip(), "", f"# {GENERATED}", ""]
+    by_hand = STUB_OVERLOADS.read_text()
+    hidden = {("", name) for name in STUB_HIDDEN} | {("random", "permutation_of")}
+    for node in ast.parse(by_hand).body:
+        if isinstance(node, ast.FunctionDef):
+            hidden.add(("", node.name))
+        elif isinstance(node, ast.ClassDef) and node.name.endswith("_overloads"):
+            module = node.name.removeprefix("_").removesuffix("_overloads")
+            hidden |= {(module, f.name) for f in node.body if isinstance(f, ast.FunctionDef)}
+    out = [STUB_HEAD.read_text().rstrip(), "", by_hand.rstrip(), "", f"# {GENERATED}", ""]
+    functions = [f for f in functions if f.module not in hidden]
     for f in functions:
         if not f.module[0]:
             out += stub_function(f, "")
@@ -388,7 +403,8 @@ def stub(functions: list[Function]) -> str:
     for module in MODULES:
         members = [f for f in functions if f.module[0] == module]
         if members:
-            out.append(f"class _{module}(_{module}_head):")
+            by_hand_too = f"_{module}_overloads, " if f"class _{module}_overloads" in by_hand else ""
+            out.append(f"class _{module}({by_hand_too}_{module}_head):")
             for f in members:
                 out += stub_function(f, "    ")
             out += [f"{module}: _{module}", ""]

@@ -42,6 +42,7 @@ PART_OF = {
 ACCEPTS = {
     "array": "array",
     "operand": "array or number",
+    "index": "array of integers, or int",
     "key": "key, uint32 of shape (2,)",
     "arrays": "sequence of arrays",
     "int": "integer",
@@ -198,7 +199,7 @@ def transformations(f: gen.Function, cases: list) -> str:
     cases = [c for c in cases if c.domains]
     if not cases:
         return ""
-    arrays = [p.name for p in f.parameters if p.kind in ("array", "operand", "key")]
+    arrays = [p.name for p in f.parameters if p.kind in ("array", "operand", "index", "key")]
     smooth = [c for c in cases if not c.nondiff and c.diff]
     if smooth:
         places = sorted({i for c in smooth for i in c.diff})

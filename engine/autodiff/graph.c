@@ -1,14 +1,22 @@
 /* What all walkers share: the part of a graph that depends on tracers, rebuilding of nodes, and
  * tracing itself. */
 #include "autodiff/autodiff.h"
+#include "core/watch.h"
 
 static _Thread_local int trace_depth;
+
+/* A node that stands for another belongs to the same line. */
+static void keep_site(const mica_node *n)
+{
+    if (mica__watching() && n->site) mica__site = n->site;
+}
 
 bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[],
                    const void *params, mica_array *results[])
 {
     mica_dtype dtypes[256];
     mica_dims shapes[256];
+    keep_site(n);
     for (size_t i = 0; i < n->noutputs; i++) {
         dtypes[i] = (mica_dtype)n->out[i].dtype;
         shapes[i] = mica__dims_of(&n->out[i]);
@@ -23,11 +31,14 @@ bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[]
 mica_array *mica__rebuild_as(mica_scope *s, const mica_node *n, mica_array *const inputs[],
                              const void *params, mica_dims shape)
 {
-    return mica__build(s, (mica_prim)n->prim,
-                       params                             ? params
-                       : mica__prims[n->prim].params_size ? n->params
-                                                          : NULL,
-                       n->ninputs, inputs, (mica_dtype)n->out[0].dtype, shape);
+    keep_site(n);
+    mica_array *a = mica__build(s, (mica_prim)n->prim,
+                                params                             ? params
+                                : mica__prims[n->prim].params_size ? n->params
+                                                                   : NULL,
+                                n->ninputs, inputs, (mica_dtype)n->out[0].dtype, shape);
+    if (a) mica__node_of(a)->flags |= n->flags & MICA_NODE_ASKED;
+    return a;
 }
 
 /* ---- tracing ---- */

@@ -1,5 +1,6 @@
 /* Reverse mode: cotangents flow from results to tracers. */
 #include "autodiff/autodiff.h"
+#include "core/watch.h"
 
 const mica__rule_set mica__rule_sets[MICA_PRIM_COUNT] = {
 #define PARTIAL(prim) [mica_prim_##prim].partial = mica__partial_##prim,
@@ -112,6 +113,7 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
             needed[k] = is_active(p, n->inputs[k]);
             gradients[k] = NULL;
         }
+        if (mica__watching()) mica__site = n->site; /* a derivative belongs to the line it is of */
         pull_node(s, n, cotangents, needed, gradients);
         for (uint32_t k = 0; k < n->ninputs; k++)
             if (needed[k]) add_cotangent(s, p, n->inputs[k], gradients[k]);

@@ -18,6 +18,14 @@ static const struct row {
 #undef SETTING
 };
 
+static const char *const choices[MICA_SETTING_COUNT] = {
+#define SETTING(name, variable, alias, type, value, doc)
+#define CHOICES(name, words) [MICA_SETTING_##name] = words,
+#include "base/config.def"
+#undef CHOICES
+#undef SETTING
+};
+
 enum { TEXT_BYTES = 512 };
 
 static struct state {
@@ -67,9 +75,18 @@ static bool parse_number(const char *text, bool unit, int64_t *number)
     return true;
 }
 
-static bool parse(type kind, const char *text, int64_t *number)
+/* Whether `text` is one of the words, which single spaces part. */
+static bool is_choice(const char *words, const char *text)
 {
-    switch (kind) {
+    size_t n = strlen(text);
+    for (const char *at = words; n && (at = strstr(at, text)) != NULL; at++)
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return true;
+    return n == 0;
+}
+
+static bool parse(size_t i, const char *text, int64_t *number)
+{
+    switch (rows[i].type) {
     case FLAG: return parse_flag(text, number);
     case NUMBER: return parse_number(text, false, number);
     case BYTES:
@@ -80,7 +97,7 @@ static bool parse(type kind, const char *text, int64_t *number)
         return parse_number(text, true, number);
     case TEXT: break;
     }
-    return strlen(text) < TEXT_BYTES;
+    return strlen(text) < TEXT_BYTES && (!choices[i] || is_choice(choices[i], text));
 }
 
 static void copy_text(char to[TEXT_BYTES], const char *from)
@@ -108,7 +125,7 @@ static bool from_variable(size_t i, const char *variable, mica__setting_source s
         assign(&states[i], "1", 1, source); /* the reference asks only whether it is there */
         return true;
     }
-    if (parse(rows[i].type, text, &number)) {
+    if (parse(i, text, &number)) {
         assign(&states[i], text, number, source);
     } else {
         copy_text(states[i].given, text);
@@ -121,7 +138,7 @@ static void read_one(size_t i)
 {
     int64_t number = 0;
     states[i].given[0] = '\0';
-    parse(rows[i].type, rows[i].value, &number);
+    parse(i, rows[i].value, &number);
     assign(&states[i], rows[i].value, number, MICA_SOURCE_DEFAULT);
     if (!from_variable(i, rows[i].variable, MICA_SOURCE_ENVIRONMENT))
         from_variable(i, rows[i].alias, MICA_SOURCE_ALIAS);
@@ -169,6 +186,28 @@ int mica__setting_describe(mica__setting_info *info, size_t index)
     return MICA_OK;
 }
 
+static int fail_value(size_t i, const char *given)
+{
+    static const char *const accepted[] = {
+        [FLAG] = "0, 1, true, false, on, off, yes, no",
+        [NUMBER] = "a whole number from 0",
+        [BYTES] = "a number of bytes, perhaps with K, M, G or T, or auto",
+        [TEXT] = "a text of less than 512 bytes",
+    };
+    return mica__fail(MICA_EVALUE, "[settings] %s is '%s'; accepted: %s", rows[i].variable, given,
+                      choices[i] ? choices[i] : accepted[rows[i].type]);
+}
+
+int mica__settings_check(void)
+{
+    for (size_t i = 0; i < MICA_SETTING_COUNT; i++) {
+        const struct state *s = state_of((mica__setting)i);
+        const char *own = s->source == MICA_SOURCE_INVALID ? getenv(rows[i].variable) : NULL;
+        if (own && *own) return fail_value(i, s->given);
+    }
+    return MICA_OK;
+}
+
 int mica__setting_override(const char *name, const char *value)
 {
     mica__call_once(&once, read_all);
@@ -179,9 +218,7 @@ int mica__setting_override(const char *name, const char *value)
             read_one(i);
             return MICA_OK;
         }
-        if (!parse(rows[i].type, value, &number))
-            return mica__fail(MICA_EVALUE, "[settings] '%s' is no value for %s, which takes %s",
-                              value, rows[i].variable, rows[i].type_name);
+        if (!parse(i, value, &number)) return fail_value(i, value);
         assign(&states[i], value, number, MICA_SOURCE_OVERRIDE);
         return MICA_OK;
     }

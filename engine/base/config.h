@@ -39,6 +39,10 @@ typedef struct mica__setting_info {
 /* index: 0 .. MICA_SETTING_COUNT - 1; MICA_EINDEX beyond. */
 MICA_API int mica__setting_describe(mica__setting_info *info, size_t index);
 
+/* MICA_EVALUE, and a message with what is accepted, when a variable of mica holds what its setting
+   does not take. A variable of the reference is ignored then, as it is there. */
+MICA_API int mica__settings_check(void);
+
 /* Sets a setting by name for this process, as tests need; value NULL: back to the environment, read
    anew. Not while other threads run. MICA_EVALUE: no such setting or no such value. */
 MICA_API int mica__setting_override(const char *name, const char *value);

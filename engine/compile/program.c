@@ -2,6 +2,7 @@
 #include "compile/program.h"
 
 #include "autodiff/autodiff.h"
+#include "core/watch.h"
 
 /* Where an input or a result comes from: an output of an earlier operation, an argument, or a
  * captured array. */
@@ -48,6 +49,8 @@ static bool capture(maker *m, mica_array *a, source *out)
             p->captured = grown;
         }
         p->captured[p->ncaptured++] = mica_retain(a);
+        const mica__watcher *watcher = mica__watching();
+        if (watcher && !mica__is_done(a)) watcher->captured(a);
         known = (void *)(uintptr_t)p->ncaptured;
         if (mica__map_set(&m->captures, a, known) != MICA_OK) return false;
     }
@@ -190,9 +193,11 @@ bool mica__program_run(mica_scope *s, const mica__program *p, mica_array *const 
     mica_array ***made =
         mica__scope_alloc(s, (p->n + 1) * sizeof *made); /* outputs of each operation */
     if (!made) return false;
+    uint16_t caller = s->origin; /* errors name what the function called when it was traced */
     for (size_t i = 0; i < p->n; i++) {
         const operation *o = &p->operations[i];
         const mica_node *n = o->node;
+        s->origin = n->origin;
         mica_array *few[16],
             **in = n->ninputs <= 16 ? few : mica__scope_alloc(s, n->ninputs * sizeof *in);
         made[i] = mica__scope_alloc(s, n->noutputs * sizeof **made);
@@ -209,6 +214,7 @@ bool mica__program_run(mica_scope *s, const mica__program *p, mica_array *const 
             return false;
         if (n->stream) mica__node_of(made[i][0])->stream = n->stream;
     }
+    s->origin = caller;
     for (size_t i = 0; i < p->nresults; i++) {
         source f = p->results[i];
         results[i] = f.kind == FROM_ARGUMENT  ? inputs[f.index]

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "core/node.h"
+#include "core/watch.h"
 
 /* ---- free lists: one a thread and size class of 64 bytes, capped; the rest goes back to the host
  * allocator ---- */
@@ -126,6 +126,8 @@ mica__buffer *mica__buffer_new(size_t bytes)
     }
     b->owned = b->writable = true;
     b->bytes = bytes;
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) b->site = watcher->took(bytes);
     return b;
 }
 
@@ -148,6 +150,10 @@ void mica__buffer_retain(mica__buffer *b)
 void mica__buffer_release(mica__buffer *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->references, 1, memory_order_acq_rel) != 1) return;
+    if (b->site) {
+        const mica__watcher *watcher = mica__watching();
+        if (watcher) watcher->gave(b->site, b->bytes);
+    }
     if (b->owned) mica__memory_give(b->data, b->bytes);
     else if (b->release) b->release(b->user);
     buffer_give(b);
@@ -178,6 +184,7 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
     n->inputs = (mica_array **)(void *)((char *)n + head);
     n->params = (char *)n + inputs_bytes;
     for (size_t i = 0; i < noutputs; i++) n->out[i].slot = (uint8_t)i;
+    if (mica__watching()) n->site = mica__site;
     mica__live_add(MICA_LIVE_NODE, 1);
     return n;
 }

@@ -15,6 +15,7 @@ typedef struct mica__buffer {
     _Atomic int32_t references;
     bool owned;    /* from mica__memory_take; else release(user) frees it */
     bool writable; /* false: mapped files and foreign memory that must not be donated */
+    uint32_t site; /* what a watcher said when the memory was taken */
     void *data;
     size_t bytes;
     void (*release)(void *user);
@@ -77,7 +78,10 @@ enum {
     MICA_NODE_TRACED = 1,      /* depends on an argument that is being differentiated, batched or
                                   compiled: keeps its inputs */
     MICA_NODE_PLACEHOLDER = 2, /* an argument without a value */
-    MICA_NODE_ABSTRACT = 4     /* depends on a placeholder: cannot be evaluated */
+    MICA_NODE_ABSTRACT = 4,    /* depends on a placeholder: cannot be evaluated */
+    MICA_NODE_ASKED = 8,       /* a cast that the program asked for, not one of promotion; the sum
+                                  of addmm */
+    MICA_NODE_GRADIENT = 16    /* an optimizer was given it as a gradient, while somebody watches */
 };
 
 /* What a failed node remembers. */
@@ -93,8 +97,10 @@ struct mica_node {
     _Atomic uint8_t state;
     uint8_t flags;
     uint8_t size_class;
+    uint16_t origin; /* the public function it was built for (core/origin.h) */
     uint32_t ninputs;
     uint32_t mark; /* scratch of the planner, under its lock */
+    uint32_t site; /* the line of the program that made it, while somebody watches (watch.h) */
     mica_stream *stream;
     mica_array **inputs;
     void *params;

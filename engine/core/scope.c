@@ -1,19 +1,24 @@
 /* Scopes: ownership and sticky errors for builders. */
 #include <stdio.h>
 
+#include "core/origin.h"
 #include "core/scope.h"
+#include "core/watch.h"
 
 void mica__scope_begin(mica_scope *s, mica_stream *stream)
 {
     s->stream = stream;
     s->parent = NULL;
     s->status = MICA_OK;
+    s->origin = 0;
     s->on_heap = false;
     s->message = NULL;
     s->owned = s->local;
     s->n = 0;
     s->capacity = sizeof s->local / sizeof s->local[0];
     s->arena = (mica__arena){ NULL };
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) mica__site = watcher->site();
 }
 
 int mica__scope_end(mica_scope *s)
@@ -37,6 +42,7 @@ mica_scope *mica_scope_open_on(mica_scope *parent, mica_stream *stream)
     if (!s) return mica__scope_failed(parent, MICA_EMEMORY);
     mica__scope_begin(s, stream ? stream : parent ? parent->stream : NULL);
     s->parent = parent;
+    s->origin = parent ? parent->origin : 0;
     s->on_heap = true;
     mica__live_add(MICA_LIVE_SCOPE, 1);
     return s;
@@ -147,6 +153,7 @@ void *mica__scope_failed(mica_scope *s, int status)
 {
     if (!s || s->status != MICA_OK) return NULL;
     s->status = status;
+    mica__origin_name_error(s->origin);
     const char *text = mica_last_error();
     size_t length = strlen(text) + 1;
     s->message = mica__alloc(length);

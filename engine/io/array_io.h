@@ -18,10 +18,19 @@ typedef struct mica__source {
 /* A mapping from byte `start` on; a later start than the end is the end. */
 mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start);
 
+/* The array whose row-major elements lie at `offset`: the bytes themselves wherever they allow it.
+   swapped: in big-endian order. */
+mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
+                         mica_dtype dtype, bool swapped, mica_dims shape);
 /* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping
    or the memory alive. */
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from);
+mica_table *mica__gguf_table(mica_scope *s, const mica__source *from);
+/* Members are named without ".npy". */
+mica_table *mica__npz_table(mica_scope *s, const mica__source *from);
+/* Whichever of the formats the first bytes tell. */
+mica_table *mica__any_table(mica_scope *s, const mica__source *from);
 
 /* Where bytes go: returns MICA_OK, or a status after mica__fail. */
 typedef struct mica__sink {
@@ -33,5 +42,13 @@ typedef struct mica__sink {
 int mica__write_npy(const mica__sink *to, const mica_array *a);
 int mica__write_safetensors(const mica__sink *to, const char *const names[], mica_arrays arrays,
                             const mica_metadata *metadata, size_t count);
+
+/* The elements in row-major order. */
+int mica__write_row_major(const mica__sink *to, const mica_array *a);
+/* Values whose arrays are evaluated and row-major, in memory of the scope. */
+mica_value *mica__values_in_order(mica_scope *s, const mica_value *values, size_t count);
+/* Values in order: see above. */
+int mica__write_gguf(const mica__sink *to, const char *const names[], mica_arrays arrays,
+                     const mica_value *values, size_t count);
 
 #endif

@@ -1,158 +1,249 @@
-/* Graphs to bytes. Little-endian words of 8 bytes:
+/* Files of exported functions. Little-endian words of 8 bytes:
 
-     ninputs, (dtype, shape) of each
-     entries: 1 dtype shape bytes                                     a constant
-              2 name fields ninputs values noutputs (dtype, shape)    an operation
-              0 nresults values                                       the end
-   A value is the place among inputs, constants and outputs in the order of the file. A shape is its
-   length and sizes. */
-#include "io/export.h"
-
+     "MICAFUNC" version, bytes of the description, bytes of the data, CRC-32 of all that follows the
+     description (0 for more than 16 MiB), CRC-32 of what precedes it and of the description
+     description: flags (1: shapeless), metadata, number of functions, each:
+         npositional, (dtype, shape) of each, nkeywords, (name, dtype, shape) of each,
+         bytes of the graph, graph (export_graph.c)
+     data, from the next multiple of 64 on: the values of captured arrays, each at a multiple of 64
+   A text is its length and bytes. The checksums find damage, not malice: that is
+   what the checks of the reader are for. */
 #include "autodiff/autodiff.h"
-#include "io/export_format.h"
+#include "base/checksum.h"
+#include "io/export.h"
+#include "io/export_file.h"
+#include "io/signature.h"
 
-typedef struct writer {
-    mica_scope *s;
-    mica__text *to;
-    mica__graph graph;
-    mica__map constants; /* array -> value + 1 */
-    uint64_t *first;     /* by place in the graph: the value of output 0 */
-    uint64_t values;
-} writer;
+typedef struct trace {
+    mica__signature signature;
+    mica__text graph;
+} trace;
 
-static void put(writer *w, uint64_t word)
+struct mica_exporter {
+    mica_scope *scope; /* memory of texts and signatures */
+    const char *path, *metadata;
+    bool shapeless;
+    trace *traces;
+    size_t n, capacity;
+    mica__constants constants;
+};
+
+static const char *keep(mica_scope *s, const char *text)
 {
-    mica__text_add(w->to, &word, sizeof word);
+    size_t bytes = strlen(text) + 1;
+    char *kept = mica__scope_alloc(s, bytes);
+    return kept ? memcpy(kept, text, bytes) : NULL;
 }
 
-static void put_shape(writer *w, mica_dims d)
+int mica_exporter_open(const char *path, bool shapeless, const char *metadata, mica_exporter **out)
 {
-    put(w, (uint64_t)d.n);
-    if (d.n > 0) mica__text_add(w->to, d.at, (size_t)d.n * sizeof *d.at);
-}
-
-static void put_type(writer *w, const mica_array *a)
-{
-    put(w, a->dtype);
-    put_shape(w, mica__dims_of(a));
-}
-
-static bool put_constant(writer *w, mica_array *a, uint64_t *value)
-{
-    void *known;
-    if (mica__map_get(&w->constants, a, &known)) {
-        *value = (uint64_t)(uintptr_t)known - 1;
-        return true;
+    if (!path) return mica__fail(MICA_EVALUE, "[export_function] the path is NULL");
+    mica_exporter *e = mica__alloc_zero(1, sizeof *e);
+    if (!e) return MICA_EMEMORY;
+    e->scope = mica_scope_open(NULL);
+    e->shapeless = shapeless;
+    e->path = e->scope ? keep(e->scope, path) : NULL;
+    e->metadata = e->path ? keep(e->scope, metadata ? metadata : "") : NULL;
+    if (!e->metadata) {
+        mica_exporter_release(e);
+        return MICA_EMEMORY;
     }
-    mica_array *dense = mica_contiguous(w->s, a, false);
-    if (!dense || mica_eval(w->s, &dense, 1) != MICA_OK) return false;
-    put(w, MICA__ENTRY_CONSTANT);
-    put_type(w, dense);
-    mica__text_add(w->to, dense->data, (size_t)dense->size * mica__dtype_sizes[dense->dtype]);
-    int status = mica__check_values(dense);
-    *value = w->values++;
-    if (!status) status = mica__map_set(&w->constants, a, (void *)(uintptr_t)(*value + 1));
-    return status ? mica__scope_failed(w->s, status) != NULL : true;
+    *out = e;
+    return MICA_OK;
 }
 
-/* Aliases and custom rules only pass arrays on: the array that stands behind a node's output, NULL
- * for other nodes. */
-static mica_array *passed(const mica_node *n, size_t slot)
+void mica_exporter_release(mica_exporter *e)
 {
-    if (n->prim == mica_prim_alias) return n->inputs[0];
-    if (n->prim == mica_prim_custom)
-        return n->inputs[(size_t)MICA_PARAMS(n, custom)->arguments + slot];
-    return NULL;
+    if (!e) return;
+    for (size_t i = 0; i < e->n; i++) mica__text_free(&e->traces[i].graph);
+    mica__free(e->traces);
+    mica__constants_free(&e->constants);
+    if (e->scope) mica_scope_close(e->scope);
+    mica__free(e);
 }
 
-static bool value_of(writer *w, mica_array *a, uint64_t *value)
+static bool add_trace(mica_exporter *e, const trace *t)
 {
-    int64_t at;
-    while ((at = mica__graph_find(&w->graph, a)) >= 0) {
-        mica_array *behind = passed(mica__node_of(a), a->slot);
-        if (!behind) {
-            *value = w->first[at] + a->slot;
-            return true;
-        }
-        a = behind;
+    if (e->n == e->capacity) {
+        size_t capacity = e->capacity ? 2 * e->capacity : 4;
+        trace *grown = mica__realloc(e->traces, capacity * sizeof *grown);
+        if (!grown) return false;
+        e->traces = grown;
+        e->capacity = capacity;
     }
-    return put_constant(w, a, value);
-}
-
-static bool put_fields(writer *w, const mica_node *n)
-{
-    const char *at = n->params;
-    for (const mica__field *f = mica__prims[n->prim].fields; f->kind != MICA_FIELD_END; f++) {
-        if (f->kind == MICA_FIELD_POINTER)
-            return mica__error(
-                w->s, MICA_EVALUE,
-                "[export_function] the primitive %s refers to memory of this process and cannot be "
-                "exported",
-                mica__prims[n->prim].name);
-        if (f->kind == MICA_FIELD_DIMS || f->kind == MICA_FIELD_AXES) {
-            put_shape(w, *(const mica_dims *)(const void *)at);
-            at += sizeof(mica_dims);
-        } else {
-            mica__text_add(w->to, at, 8);
-            at += 8;
-        }
-    }
+    e->traces[e->n++] = *t;
     return true;
 }
 
-static bool put_operation(writer *w, size_t place)
+static bool is_new(mica_scope *s, const mica_exporter *e, const mica__signature *g)
 {
-    mica_node *n = w->graph.nodes.at[place];
-    if (passed(n, 0)) return true;
-    uint64_t *in = mica__scope_alloc(w->s, (n->ninputs + 1) * sizeof *in);
-    if (!in) return false;
-    for (uint32_t i = 0; i < n->ninputs; i++) /* constants come before what reads them */
-        if (!value_of(w, n->inputs[i], &in[i])) return false;
-    const char *name = mica__prims[n->prim].name;
-    put(w, MICA__ENTRY_OPERATION);
-    put(w, strlen(name));
-    mica__text_add(w->to, name, strlen(name));
-    if (!put_fields(w, n)) return false;
-    put(w, n->ninputs);
-    mica__text_add(w->to, in, n->ninputs * sizeof *in);
-    put(w, n->noutputs);
-    for (size_t i = 0; i < n->noutputs; i++) put_type(w, &n->out[i]);
-    w->first[place] = w->values;
-    w->values += n->noutputs;
+    for (size_t i = 0; i < e->n; i++)
+        if (mica__signature_accepts(&e->traces[i].signature, g, e->shapeless))
+            return mica__error(s, MICA_ERUNTIME,
+                               "[export_function] Attempting to export a function twice with the "
+                               "same signature is not allowed.");
     return true;
 }
 
-static bool put_graph(writer *w, mica_array *const results[], size_t nresults,
-                      mica_array *const placeholders[], size_t n)
+/* What failed in the exporter's own memory fails the caller's scope. */
+static int own_failure(mica_scope *s, mica_exporter *e)
 {
-    if (!mica__graph_make(w->s, &w->graph, results, nresults, placeholders, n)) return false;
-    w->first = mica__scope_alloc(w->s, (w->graph.nodes.n + 1) * sizeof *w->first);
-    uint64_t *out = mica__scope_alloc(w->s, (nresults + 1) * sizeof *out);
-    if (!w->first || !out) return false;
-    put(w, n);
-    for (size_t i = 0; i < n; i++) {
-        put_type(w, placeholders[i]);
-        w->first[mica__graph_find(&w->graph, placeholders[i])] = i;
-    }
-    w->values = n;
-    for (size_t i = n; i < w->graph.nodes.n; i++)
-        if (!put_operation(w, i)) return false;
-    for (size_t i = 0; i < nresults; i++)
-        if (!value_of(w, results[i], &out[i])) return false;
-    put(w, MICA__ENTRY_END);
-    put(w, nresults);
-    mica__text_add(w->to, out, nresults * sizeof *out);
-    if (w->to->status) mica__scope_failed(w->s, w->to->status);
-    return mica__scope_ok(w->s);
+    if (e->scope->status == MICA_OK) return s->status;
+    int status = e->scope->status;
+    if (mica__scope_ok(s)) mica__error(s, status, "%s", mica_last_error());
+    e->scope->status = MICA_OK;
+    return status;
 }
 
-bool mica__graph_write(mica_scope *s, mica__text *to, mica_array *const results[], size_t nresults,
-                       mica_array *const placeholders[], size_t n)
+int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const results[],
+                       size_t nresults, mica_arrays placeholders, const char *const keywords[],
+                       size_t nkeywords)
 {
-    writer w = { .s = s, .to = to };
-    bool ok = put_graph(&w, results, nresults, placeholders, n);
-    mica__graph_free(&w.graph);
-    mica__map_free(&w.constants);
-    if (!ok) mica__scope_failed(s, MICA_EMEMORY);
-    return ok;
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    trace t = { 0 };
+    size_t *order = mica__scope_alloc(s, (placeholders.n + 1) * sizeof *order);
+    mica_array **in = mica__scope_alloc(s, (placeholders.n + 1) * sizeof(mica_array *));
+    if (!order || !in) return s->status;
+    if (!mica__signature_of(e->scope, &t.signature, placeholders, keywords, nkeywords, order))
+        return own_failure(s, e);
+    for (size_t i = 0; i < placeholders.n; i++) in[i] = placeholders.at[order[i]];
+    if (is_new(s, e, &t.signature) &&
+        mica__graph_write(s, &t.graph, &e->constants, results, nresults, in, placeholders.n) &&
+        !add_trace(e, &t))
+        mica__scope_failed(s, MICA_EMEMORY);
+    if (s->status != MICA_OK) mica__text_free(&t.graph);
+    return s->status;
+}
+
+int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *function, void *user,
+                      mica_arrays arguments, const char *const keywords[], size_t nkeywords)
+{
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    mica_array **holders = mica__scope_alloc(s, (arguments.n + 1) * sizeof *holders);
+    for (size_t i = 0; holders && i < arguments.n; i++) {
+        mica_array *a = arguments.at[i];
+        if (!a) mica__error(s, MICA_EVALUE, "[export_function] argument %zu is NULL", i);
+        holders[i] = a ? mica__placeholder(s, (mica_dtype)a->dtype, mica__dims_of(a)) : NULL;
+    }
+    if (s->status != MICA_OK) return s->status;
+    mica_arrays results = function(s, (mica_arrays){ arguments.n, holders }, user);
+    for (size_t i = 0; s->status == MICA_OK && i < results.n; i++)
+        if (!results.at[i])
+            mica__error(s, MICA_EVALUE, "[export_function] result %zu of the function is NULL", i);
+    if (s->status != MICA_OK) return s->status;
+    return mica__exporter_add(s, e, results.at, results.n, (mica_arrays){ arguments.n, holders },
+                              keywords, nkeywords);
+}
+
+/* ---- the file ---- */
+
+static void put(mica__text *t, uint64_t word)
+{
+    mica__text_add(t, &word, sizeof word);
+}
+static void put_text(mica__text *t, const char *text)
+{
+    put(t, strlen(text));
+    mica__text_add_string(t, text);
+}
+static void put_type(mica__text *t, mica_dtype dtype, mica_dims shape)
+{
+    put(t, dtype);
+    put(t, (uint64_t)shape.n);
+    if (shape.n) mica__text_add(t, shape.at, (size_t)shape.n * sizeof *shape.at);
+}
+
+static void describe(const mica_exporter *e, mica__text *t)
+{
+    put(t, e->shapeless);
+    put_text(t, e->metadata);
+    put(t, e->n);
+    for (size_t i = 0; i < e->n; i++) {
+        const mica__signature *g = &e->traces[i].signature;
+        size_t positional = g->n - g->nkeywords;
+        put(t, positional);
+        for (size_t k = 0; k < positional; k++) put_type(t, g->dtypes[k], g->shapes[k]);
+        put(t, g->nkeywords);
+        for (size_t k = positional; k < g->n; k++) {
+            put_text(t, g->keywords[k - positional]);
+            put_type(t, g->dtypes[k], g->shapes[k]);
+        }
+        put(t, e->traces[i].graph.n);
+        mica__text_add(t, e->traces[i].graph.at, e->traces[i].graph.n);
+    }
+}
+
+typedef int part(void *user, const void *bytes, size_t n);
+
+static int padding(part *take, void *user, uint64_t before)
+{
+    static const char zeros[MICA__EXPORT_ALIGNMENT];
+    size_t n = (size_t)(-before % MICA__EXPORT_ALIGNMENT);
+    return n ? take(user, zeros, n) : MICA_OK;
+}
+
+/* All that follows the description. */
+static int each_part(const mica_exporter *e, uint64_t before, part *take, void *user)
+{
+    MICA_TRY(padding(take, user, before));
+    for (size_t i = 0; i < e->constants.n; i++) {
+        const mica_array *a = e->constants.dense[i];
+        size_t bytes = (size_t)a->size * mica__dtype_sizes[a->dtype];
+        int status = bytes ? take(user, a->data, bytes) : MICA_OK;
+        MICA_TRY(mica__check_values(a)); /* values of a mapped file that was cut short */
+        MICA_TRY(status);
+        MICA_TRY(padding(take, user, bytes));
+    }
+    return MICA_OK;
+}
+
+static int add_to_checksum(void *crc, const void *bytes, size_t n)
+{
+    *(uint32_t *)crc = mica__crc32(*(uint32_t *)crc, bytes, n);
+    return MICA_OK;
+}
+static int write_part(void *writer, const void *bytes, size_t n)
+{
+    return mica__writer_write(writer, bytes, n);
+}
+
+static int write_file(const mica_exporter *e, mica__writer *w, const mica__text *t)
+{
+    uint64_t head[MICA__EXPORT_HEAD / 8] = { 0, MICA__EXPORT_VERSION, t->n, e->constants.bytes };
+    uint64_t described = sizeof head + t->n;
+    uint32_t crc = 0;
+    memcpy(head, MICA__EXPORT_MAGIC, 8);
+    if (e->constants.bytes <= MICA__EXPORT_CHECKED)
+        MICA_TRY(each_part(e, described, add_to_checksum, &crc));
+    head[4] = crc;
+    head[5] = mica__crc32(mica__crc32(0, head, sizeof head - 8), t->at, t->n);
+    MICA_TRY(mica__writer_reserve(w, t->n + e->constants.bytes));
+    MICA_TRY(mica__writer_write(w, head, sizeof head));
+    MICA_TRY(mica__writer_write(w, t->at, t->n));
+    return each_part(e, described, write_part, w);
+}
+
+int mica_exporter_commit(mica_exporter *e)
+{
+    mica__text t = { 0 };
+    mica__writer *w = NULL;
+    describe(e, &t);
+    int status = t.status ? t.status : mica__writer_open(&w, e->path);
+    if (!status) status = write_file(e, w, &t);
+    mica__text_free(&t);
+    if (status) mica__writer_abort(w);
+    return status ? status : mica__writer_commit(w);
+}
+
+int mica_export_function(mica_scope *s, const char *path, mica_functions *function, void *user,
+                         mica_arrays arguments)
+{
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    mica_exporter *e = NULL;
+    int status = mica_exporter_open(path, false, NULL, &e);
+    if (!status && mica_exporter_add(s, e, function, user, arguments, NULL, 0) == MICA_OK)
+        status = mica_exporter_commit(e);
+    mica_exporter_release(e);
+    if (status) mica__scope_failed(s, status);
+    return s->status;
 }

@@ -1,270 +1,246 @@
-/* Graphs from bytes: the format is described in export.c. */
-#include "autodiff/autodiff.h"
+/* Files of exported functions read: which functions there are, and calls to them. The format is
+   described in export.c. */
+#include "base/checksum.h"
 #include "io/export.h"
-#include "io/export_format.h"
+#include "io/export_file.h"
+#include "io/mlx.h"
+#include "io/signature.h"
+#include "io/words.h"
 
-typedef struct value {
-    mica_array *array;
-    bool resized; /* of another shape than was written */
-} value;
+typedef struct function {
+    mica__signature signature;
+    mica__graph_bytes graph;
+    bool mlx, shapeless;
+    mica_compiled *compiled; /* builds the graph, once for each shape */
+} function;
 
-typedef struct reader {
-    mica_scope *s;
-    const char *at;
-    size_t left;
-    value *values;
-    size_t n, capacity;
-} reader;
+struct mica_imported {
+    mica_scope *scope; /* memory of texts and signatures */
+    mica__source source;
+    const char *metadata;
+    bool shapeless;
+    function *functions;
+    size_t n;
+};
 
-static bool broken(reader *r, const char *what)
+/* ---- reading ---- */
+
+static bool get_argument(mica__words *w, mica__signature *g, size_t k)
 {
-    return mica__error(r->s, MICA_EIO, "[import_function] the file is damaged: %s", what);
+    return mica__words_type(w, &g->dtypes[k], &g->shapes[k]);
 }
 
-static const void *take(reader *r, size_t bytes)
+static bool get_signature(mica__words *w, mica__signature *g)
 {
-    if (bytes > r->left) {
-        broken(r, "it ends too early");
-        return NULL;
-    }
-    const void *at = r->at;
-    r->at += bytes;
-    r->left -= bytes;
-    return at;
-}
-
-static bool get(reader *r, uint64_t *word)
-{
-    const void *at = take(r, sizeof *word);
-    if (at) memcpy(word, at, sizeof *word);
-    return at != NULL;
-}
-
-/* A count of things that take at least 8 bytes each. */
-static bool get_count(reader *r, uint64_t *n)
-{
-    return get(r, n) && (*n <= r->left / 8 || broken(r, "a count is larger than the file"));
-}
-
-static bool get_list(reader *r, mica_dims *d)
-{
-    uint64_t n;
-    if (!get(r, &n)) return false;
-    *d = (mica_dims){ .n = (int64_t)n };
-    if ((int64_t)n == -1) return true;
-    if (n > r->left / 8) return broken(r, "a list is longer than the file");
-    int64_t *list = mica__scope_alloc(r->s, ((size_t)n + 1) * sizeof *list);
-    if (!list) return false;
-    memcpy(list, take(r, (size_t)n * sizeof *list), (size_t)n * sizeof *list);
-    d->at = list;
-    return true;
-}
-
-static bool get_type(reader *r, mica_dtype *dtype, mica_dims *shape)
-{
-    uint64_t t;
-    int64_t size;
-    size_t bytes;
-    if (!get(r, &t) || !get_list(r, shape)) return false;
-    if (t >= MICA_DTYPE_COUNT) return broken(r, "unknown element type");
-    if (shape->n < 0 || shape->n > MICA_MAX_NDIM || !mica__shape_size(*shape, &size) ||
-        mica__mul_overflow((size_t)size, mica__dtype_sizes[t], &bytes))
-        return broken(r, "impossible shape");
-    *dtype = (mica_dtype)t;
-    return true;
-}
-
-static bool add_value(reader *r, mica_array *a, bool resized)
-{
-    if (!a) return false;
-    if (r->n == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 64;
-        value *grown = mica__realloc(r->values, capacity * sizeof *grown);
-        if (!grown) return mica__scope_failed(r->s, MICA_EMEMORY);
-        r->values = grown;
-        r->capacity = capacity;
-    }
-    r->values[r->n++] = (value){ a, resized };
-    return true;
-}
-
-static bool get_inputs(reader *r, mica_array *const inputs[], size_t n)
-{
-    uint64_t count;
-    if (!get_count(r, &count)) return false;
-    if (count != n) return broken(r, "the number of inputs differs from the signature");
-    for (size_t i = 0; i < n; i++) {
-        mica_dtype dtype = MICA_BOOL;
-        mica_dims shape = { 0 };
-        if (!get_type(r, &dtype, &shape)) return false;
-        if (inputs[i]->dtype != dtype || inputs[i]->ndim != shape.n)
-            return broken(r, "an input differs from the signature");
-        if (!add_value(r, inputs[i], !mica__shape_equal(mica__dims_of(inputs[i]), shape)))
+    /* Room for all arguments is taken once both counts are known. */
+    uint64_t positional, keywords;
+    if (!mica__words_count(w, 16, &positional)) return false;
+    mica_dtype *dtypes = mica__scope_alloc(w->s, ((size_t)positional + 1) * sizeof *dtypes);
+    mica_dims *shapes = mica__scope_alloc(w->s, ((size_t)positional + 1) * sizeof *shapes);
+    if (!dtypes || !shapes) return false;
+    for (size_t k = 0; k < positional; k++)
+        if (!mica__words_type(w, &dtypes[k], &shapes[k])) return false;
+    if (!mica__words_count(w, 24, &keywords)) return false;
+    *g = (mica__signature){ .n = (size_t)(positional + keywords), .nkeywords = (size_t)keywords };
+    g->dtypes = mica__scope_alloc(w->s, (g->n + 1) * sizeof *g->dtypes);
+    g->shapes = mica__scope_alloc(w->s, (g->n + 1) * sizeof *g->shapes);
+    g->keywords = mica__scope_alloc(w->s, (g->nkeywords + 1) * sizeof *g->keywords);
+    if (!g->dtypes || !g->shapes || !g->keywords) return false;
+    memcpy(g->dtypes, dtypes, (size_t)positional * sizeof *dtypes);
+    memcpy(g->shapes, shapes, (size_t)positional * sizeof *shapes);
+    for (size_t k = 0; k < g->nkeywords; k++) {
+        if (!mica__words_text(w, &g->keywords[k]) || !get_argument(w, g, (size_t)positional + k))
             return false;
+        if (k && strcmp(g->keywords[k - 1], g->keywords[k]) >= 0)
+            return mica__words_broken(w, "keywords out of order");
     }
     return true;
 }
 
-static bool get_constant(reader *r)
+static bool get_functions(mica__words *w, mica_imported *m, mica__source data)
 {
-    mica_dtype dtype = MICA_BOOL;
-    mica_dims shape = { 0 };
-    int64_t size;
-    if (!get_type(r, &dtype, &shape) || !mica__shape_size(shape, &size)) return false;
-    const void *data = take(r, (size_t)size * mica__dtype_sizes[dtype]);
-    return data && add_value(r, mica_from_data(r->s, data, shape, dtype), false);
-}
-
-static bool get_prim(reader *r, mica_prim *prim)
-{
-    uint64_t n;
-    const char *name =
-        get(r, &n) ? n < 64 ? take(r, (size_t)n) : (broken(r, "the name of a primitive"), NULL)
-                   : NULL;
-    if (!name) return false;
-    for (int i = 0; i < MICA_PRIM_COUNT; i++)
-        if (strlen(mica__prims[i].name) == n && !memcmp(mica__prims[i].name, name, (size_t)n)) {
-            *prim = (mica_prim)i;
-            return true;
-        }
-    return mica__error(r->s, MICA_EVALUE, "[import_function] this version has no primitive %.*s",
-                       (int)n, name);
-}
-
-static bool get_fields(reader *r, mica_prim prim, char *to)
-{
-    for (const mica__field *f = mica__prims[prim].fields; f->kind != MICA_FIELD_END; f++) {
-        if (f->kind == MICA_FIELD_POINTER)
-            return broken(r, "a primitive that cannot stand in files");
-        if (f->kind == MICA_FIELD_DIMS || f->kind == MICA_FIELD_AXES) {
-            if (!get_list(r, (mica_dims *)(void *)to)) return false;
-            to += sizeof(mica_dims);
-            continue;
-        }
-        uint64_t word;
-        if (!get(r, &word)) return false;
-        if (f->kind == MICA_FIELD_TYPE && word >= MICA_DTYPE_COUNT)
-            return broken(r, "unknown element type");
-        if (f->kind == MICA_FIELD_BOOLEAN && word > 1)
-            return broken(r, "a truth value that is none");
-        memcpy(to, &word, sizeof word);
-        to += sizeof word;
-    }
-    return true;
-}
-
-static bool is_elementwise(mica_prim prim)
-{
-    mica__class c = mica__prims[prim].class;
-    return c == MICA_CLASS_UNARY || c == MICA_CLASS_BINARY || c == MICA_CLASS_TERNARY ||
-           c == MICA_CLASS_CAST;
-}
-
-/* The shape that element-wise inputs give, into `sizes`. */
-static bool broadcast_inputs(reader *r, mica_array *const in[], size_t n, int64_t *sizes,
-                             mica_dims *shape)
-{
-    *shape = (mica_dims){ 0, sizes };
-    for (size_t i = 0; i < n; i++) {
-        int64_t wider[MICA_MAX_NDIM];
-        int ndim = mica__broadcast(*shape, mica__dims_of(in[i]), wider);
-        if (ndim < 0)
-            return mica__error(r->s, MICA_EVALUE,
-                               "[import_function] shapes %s and %s cannot be broadcast",
-                               mica__shape_text(*shape), mica__shape_text(mica__dims_of(in[i])));
-        memcpy(sizes, wider, (size_t)ndim * sizeof *sizes);
-        shape->n = ndim;
-    }
-    return true;
-}
-
-/* The outputs' types; true shapes of element-wise results are computed, whatever the file says. */
-static bool get_outputs(reader *r, mica_prim prim, const void *params, mica_array *const in[],
-                        size_t nin, bool resized)
-{
-    mica_dtype dtypes[256];
-    mica_dims shapes[256];
-    mica_array *out[256];
-    int64_t sizes[MICA_MAX_NDIM];
-    uint64_t n;
-    if (!get_count(r, &n)) return false;
-    if (!n || n > 255) return broken(r, "the number of outputs");
-    for (size_t i = 0; i < n; i++)
-        if (!get_type(r, &dtypes[i], &shapes[i])) return false;
-    if (is_elementwise(prim)) {
-        mica_dims shape;
-        mica__class c = mica__prims[prim].class;
-        size_t operands = c == MICA_CLASS_BINARY ? 2 : c == MICA_CLASS_TERNARY ? 3 : 1;
-        if (n != 1 || nin != operands) return broken(r, "the number of operands");
-        if (!broadcast_inputs(r, in, nin, sizes, &shape)) return false;
-        if (!resized && !mica__shape_equal(shape, shapes[0]))
-            return broken(r, "the shape of a result");
-        shapes[0] = shape;
-    } else if (resized) {
-        return mica__error(r->s, MICA_EVALUE,
-                           "[import_function] %s was exported for one shape; other shapes pass "
-                           "through element-wise "
-                           "operations only: export the function with each shape it is to take",
-                           mica__prims[prim].name);
-    }
-    if (!mica__build_many(r->s, prim, params, nin, in, (size_t)n, dtypes, shapes, out))
+    uint64_t flags, n, bytes;
+    if (!mica__words_get(w, &flags) || !mica__words_text(w, &m->metadata) ||
+        !mica__words_count(w, 24, &n))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (!add_value(r, out[i], resized)) return false;
-    return true;
-}
-
-static bool get_values(reader *r, mica_arrays *list, bool *resized)
-{
-    uint64_t n, v;
-    if (!get_count(r, &n)) return false;
-    mica_array **at = mica__scope_alloc(r->s, ((size_t)n + 1) * sizeof(mica_array *));
-    if (!at) return false;
+    if (flags > 1) return mica__words_broken(w, "unknown flags");
+    m->shapeless = flags & 1;
+    m->functions = mica__scope_alloc(w->s, ((size_t)n + 1) * sizeof *m->functions);
+    if (!m->functions) return false;
     for (size_t i = 0; i < n; i++) {
-        if (!get(r, &v)) return false;
-        if (v >= r->n) return broken(r, "an operation reads what is not yet there");
-        at[i] = r->values[v].array;
-        *resized = *resized || r->values[v].resized;
+        function *f = &m->functions[i];
+        *f = (function){ 0 };
+        if (!get_signature(w, &f->signature) || !mica__words_count(w, 1, &bytes)) return false;
+        f->graph = (mica__graph_bytes){ w->at, (size_t)bytes, data };
+        mica__words_take(w, (size_t)bytes);
+        m->n = i + 1;
     }
-    *list = (mica_arrays){ (size_t)n, at };
-    return true;
+    return !w->left || mica__words_broken(w, "bytes after its end");
 }
 
-static bool get_operation(reader *r)
+static bool refuse(mica_imported *m, const char *what)
 {
-    mica_prim prim = MICA_PRIM_COUNT;
-    mica_arrays in = { 0 };
-    bool resized = false;
-    if (!get_prim(r, &prim)) return false;
-    if (prim == mica_prim_constant || prim == mica_prim_alias)
-        return broken(r, "a primitive that cannot stand in files");
-    size_t bytes = mica__prims[prim].params_size;
-    void *params = bytes ? mica__scope_alloc(r->s, bytes) : NULL;
-    if (bytes && !params) return false;
-    return (!bytes || get_fields(r, prim, params)) && get_values(r, &in, &resized) &&
-           get_outputs(r, prim, params, in.at, in.n, resized);
-}
-
-static bool get_graph(reader *r, mica_array *const inputs[], size_t n, mica_arrays *results)
-{
-    if (!get_inputs(r, inputs, n)) return false;
-    for (uint64_t kind; get(r, &kind);) {
-        bool resized = false;
-        if (kind == MICA__ENTRY_END)
-            return get_values(r, results, &resized) &&
-                   (!r->left || broken(r, "bytes after its end"));
-        if (kind != MICA__ENTRY_CONSTANT && kind != MICA__ENTRY_OPERATION)
-            return broken(r, "unknown entry");
-        if (!(kind == MICA__ENTRY_CONSTANT ? get_constant(r) : get_operation(r))) return false;
-    }
+    mica__error(m->scope, MICA_EIO, "[import_function] %s %s", m->source.name, what);
     return false;
 }
 
-bool mica__graph_read(mica_scope *s, const void *bytes, size_t size, mica_array *const inputs[],
-                      size_t n, mica_arrays *results)
+/* Files of MLX have their constants among the operations: data is all of the file. */
+static bool read_mlx(mica_imported *m)
 {
-    reader r = { .s = s, .at = bytes, .left = size };
-    bool ok = get_graph(&r, inputs, n, results);
-    mica__free(r.values);
-    return ok;
+    mica__words w = { m->scope, m->source.base, (size_t)m->source.bytes };
+    uint64_t n;
+    if (!mica__mlx_head(&w, &n, &m->shapeless, &m->metadata)) return false;
+    m->functions = mica__scope_alloc(m->scope, ((size_t)n + 1) * sizeof *m->functions);
+    if (!m->functions) return false;
+    for (uint64_t i = 0; i < n; i++) {
+        function *f = &m->functions[i];
+        *f = (function){ .mlx = true, .shapeless = m->shapeless };
+        const char *start = w.at;
+        if (!mica__mlx_skip(&w, &f->signature)) return false;
+        f->graph = (mica__graph_bytes){ start, (size_t)(w.at - start), m->source };
+        m->n = (size_t)i + 1;
+    }
+    return !w.left || mica__words_broken(&w, "bytes after its end");
+}
+
+static bool read_file(mica_imported *m)
+{
+    uint64_t head[MICA__EXPORT_HEAD / 8];
+    const mica__source *from = &m->source;
+    if (mica__mlx_begins(from)) return read_mlx(m);
+    if (from->bytes < 8 || memcmp(from->base, MICA__EXPORT_MAGIC, 8) != 0)
+        return refuse(m, "is not an exported function");
+    if (from->bytes < sizeof head) return refuse(m, "is damaged or not complete");
+    memcpy(head, from->base, sizeof head);
+    if (head[1] != MICA__EXPORT_VERSION) {
+        mica__error(m->scope, MICA_EIO,
+                    "[import_function] %s has version %llu of the format, known is %d: export the "
+                    "function again",
+                    from->name, (unsigned long long)head[1], MICA__EXPORT_VERSION);
+        return false;
+    }
+    uint64_t described = head[2], after = from->bytes - sizeof head;
+    if (described > after || head[5] != mica__crc32(mica__crc32(0, head, sizeof head - 8),
+                                                    from->base + sizeof head, (size_t)described))
+        return refuse(m, "is damaged or not complete");
+    uint64_t start = sizeof head + described, rest = from->bytes - start;
+    start += -start % MICA__EXPORT_ALIGNMENT;
+    if (start > from->bytes || head[3] != from->bytes - start)
+        return refuse(m, "is damaged or not complete");
+    if (head[3] <= MICA__EXPORT_CHECKED &&
+        head[4] != mica__crc32(0, from->base + from->bytes - rest, (size_t)rest))
+        return refuse(m, "is damaged or not complete");
+    mica__source data = *from;
+    data.base += start;
+    data.bytes -= start;
+    mica__words w = { m->scope, from->base + sizeof head, (size_t)described };
+    return get_functions(&w, m, data);
+}
+
+/* ---- calls ---- */
+
+static mica_arrays build(mica_scope *s, mica_arrays arguments, void *user)
+{
+    const function *f = user;
+    mica_arrays results = { 0 };
+    bool ok = f->mlx
+                  ? mica__mlx_read(s, &f->graph, f->shapeless, arguments.at, arguments.n, &results)
+                  : mica__graph_read(s, &f->graph, arguments.at, arguments.n, &results);
+    return ok ? results : (mica_arrays){ 0, NULL };
+}
+
+static int open_functions(mica_imported *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        MICA_TRY(mica_compile(build, &m->functions[i], NULL, false, &m->functions[i].compiled));
+    return MICA_OK;
+}
+
+int mica__import_source(const mica__source *from, mica_imported **out)
+{
+    mica_imported *m = mica__alloc_zero(1, sizeof *m);
+    if (!m) return MICA_EMEMORY;
+    m->source = *from;
+    if (from->mapping) mica__mapping_retain(from->mapping);
+    if (from->memory) mica__buffer_retain(from->memory);
+    m->scope = mica_scope_open(NULL);
+    int status = MICA_EMEMORY;
+    if (m->scope) status = read_file(m) ? open_functions(m) : m->scope->status;
+    if (!status && from->mapping) status = mica__mapping_check(from->mapping);
+    if (status) mica_imported_release(m);
+    else *out = m;
+    return status;
+}
+
+int mica_import_function(const char *path, mica_imported **out)
+{
+    mica__mapping *m;
+    if (!path) return mica__fail(MICA_EVALUE, "[import_function] the path is NULL");
+    int status = mica__mapping_open(&m, path);
+    if (status == MICA_EIO)
+        return mica__fail(status, "[import_function] Failed to open %s: %s", path,
+                          mica_last_error());
+    MICA_TRY(status);
+    mica__source from = mica__source_of_mapping(m, 0);
+    status = mica__import_source(&from, out);
+    mica__mapping_release(m);
+    return status;
+}
+
+const char *mica_imported_metadata(const mica_imported *m)
+{
+    return m ? m->metadata : "";
+}
+
+size_t mica__imported_count(const mica_imported *m)
+{
+    return m->n;
+}
+const mica__signature *mica__imported_signature(const mica_imported *m, size_t i)
+{
+    return &m->functions[i].signature;
+}
+
+void mica_imported_release(mica_imported *m)
+{
+    if (!m) return;
+    for (size_t i = 0; i < m->n; i++) mica_compiled_release(m->functions[i].compiled);
+    if (m->scope) mica_scope_close(m->scope);
+    mica__mapping_release(m->source.mapping);
+    mica__buffer_release(m->source.memory);
+    mica__free(m);
+}
+
+static int no_match(mica_scope *s, const mica_imported *m, const mica__signature *given)
+{
+    mica__text t = { 0 };
+    for (size_t i = 0; i < m->n; i++) {
+        mica__text_add_format(&t, " %zu. Function with ", i + 1);
+        mica__signature_describe(&t, &m->functions[i].signature, "   ");
+    }
+    mica__text_add_string(&t, "\nCalled with ");
+    mica__signature_describe(&t, given, "  ");
+    mica__error(s, MICA_EVALUE,
+                "[import_function::call] No imported function found which matches the given "
+                "positional and keyword arguments. Possible functions include:\n%s",
+                t.at ? t.at : "");
+    mica__text_free(&t);
+    return s->status;
+}
+
+int mica_imported_call(mica_scope *s, mica_imported *m, mica_arrays arguments,
+                       const char *const keywords[], size_t nkeywords, mica_arrays *results)
+{
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    mica__signature given;
+    size_t *order = mica__scope_alloc(s, (arguments.n + 1) * sizeof *order);
+    mica_array **in = mica__scope_alloc(s, (arguments.n + 1) * sizeof(mica_array *));
+    if (!order || !in || !mica__signature_of(s, &given, arguments, keywords, nkeywords, order))
+        return s->status;
+    for (size_t i = 0; i < arguments.n; i++) in[i] = arguments.at[order[i]];
+    for (size_t i = 0; i < m->n; i++)
+        if (mica__signature_accepts(&m->functions[i].signature, &given, m->shapeless))
+            return mica_compiled_call(s, m->functions[i].compiled, (mica_arrays){ arguments.n, in },
+                                      results);
+    return no_match(s, m, &given);
 }

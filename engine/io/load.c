@@ -1,11 +1,9 @@
-/* Arrays over the bytes of npy and safetensors files: without a copy wherever the bytes allow it.
- */
-#include <stdlib.h>
-
+/* Arrays over the bytes of files: without a copy wherever the bytes allow it. */
 #include "base/system.h"
 #include "io/array_io.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "io/table.h"
 #include "mica/ops.h"
 #include "ops/builder.h"
 
@@ -111,8 +109,8 @@ static mica_array *unaligned(mica_scope *s, const mica__source *from, const char
     return mica_reshape(s, mica_view(s, raw, dtype), shape);
 }
 
-static mica_array *tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
-                          mica_dtype dtype, bool swapped, mica_dims shape)
+mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
+                         mica_dtype dtype, bool swapped, mica_dims shape)
 {
     const char *data = from->base + offset;
     if (!bytes) return mica__empty(s, dtype, shape);
@@ -135,64 +133,15 @@ mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *u
     if (used) *used = h.offset + h.bytes;
     mica_dims shape = { h.ndim, h.shape };
     if (!h.fortran_order || h.ndim < 2)
-        return tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
+        return mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
     int64_t reversed[MICA_MAX_NDIM];
     for (int i = 0; i < h.ndim; i++) reversed[i] = h.shape[h.ndim - 1 - i];
     shape.at = reversed;
-    mica_array *a = tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
+    mica_array *a = mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
     return mica_transpose(s, a, MICA_ALL_AXES);
 }
 
 /* ---- tables ---- */
-
-struct mica_table {
-    size_t count, metadata_count;
-    const char **names;
-    mica_array **arrays;
-    size_t *by_name; /* indices in the order of the names */
-    mica_metadata *metadata;
-};
-
-static mica_table *new_table(mica_scope *s, size_t count, size_t metadata_count)
-{
-    mica_table *t = mica__scope_alloc(s, sizeof *t);
-    if (!t) return NULL;
-    *t = (mica_table){ .count = count, .metadata_count = metadata_count };
-    /* Counts come from lists that were in memory: the products cannot overflow. */
-    t->names = mica__scope_alloc(s, count * sizeof *t->names);
-    t->arrays = mica__scope_alloc(s, count * sizeof *t->arrays);
-    t->by_name = mica__scope_alloc(s, count * sizeof *t->by_name);
-    t->metadata = mica__scope_alloc(s, metadata_count * sizeof *t->metadata);
-    return t->names && t->arrays && t->by_name && t->metadata ? t : NULL;
-}
-
-static const char *keep_text(mica_scope *s, const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *kept = mica__scope_alloc(s, bytes);
-    return kept ? memcpy(kept, text, bytes) : NULL;
-}
-
-typedef struct named {
-    const char *name;
-    size_t index;
-} named;
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(((const named *)a)->name, ((const named *)b)->name);
-}
-
-static bool sort_names(mica_scope *s, mica_table *t)
-{
-    named *list = mica__alloc_zero(t->count, sizeof *list);
-    if (!list) return mica__scope_failed(s, MICA_EMEMORY);
-    for (size_t i = 0; i < t->count; i++) list[i] = (named){ t->names[i], i };
-    if (t->count) qsort(list, t->count, sizeof *list, compare_names);
-    for (size_t i = 0; i < t->count; i++) t->by_name[i] = list[i].index;
-    mica__free(list);
-    return true;
-}
 
 static bool fill_table(mica_scope *s, mica_table *t, const mica__source *from,
                        const mica__safetensors *f)
@@ -200,17 +149,17 @@ static bool fill_table(mica_scope *s, mica_table *t, const mica__source *from,
     for (size_t i = 0; i < f->count; i++) {
         const mica__tensor_entry *e = &f->entries[i];
         mica_dims shape = { e->ndim, e->shape };
-        t->names[i] = keep_text(s, e->name);
-        t->arrays[i] = tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
+        t->names[i] = mica__keep_text(s, e->name);
+        t->arrays[i] = mica__tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
         if (!t->names[i] || !t->arrays[i]) return false;
     }
     for (size_t i = 0; i < f->metadata_count; i++) {
         mica_metadata *m = &t->metadata[i];
-        m->key = keep_text(s, f->metadata[i].key);
-        m->value = keep_text(s, f->metadata[i].value);
+        m->key = mica__keep_text(s, f->metadata[i].key);
+        m->value = mica__keep_text(s, f->metadata[i].value);
         if (!m->key || !m->value) return false;
     }
-    return sort_names(s, t);
+    return mica__table_sort(s, t);
 }
 
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
@@ -219,7 +168,7 @@ mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
     if (!mica__scope_ok(s)) return NULL;
     int status = mica__safetensors_parse(&f, from->base, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
-    mica_table *t = new_table(s, f.count, f.metadata_count);
+    mica_table *t = mica__table_new(s, f.count, f.metadata_count, 0);
     if (t && !fill_table(s, t, from, &f)) t = NULL;
     mica__safetensors_free(&f);
     return t;
@@ -227,7 +176,7 @@ mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
 
 static mica_table *table_of_one(mica_scope *s, mica_array *a)
 {
-    mica_table *t = a ? new_table(s, 1, 0) : NULL;
+    mica_table *t = a ? mica__table_new(s, 1, 0, 0) : NULL;
     if (!t) return NULL;
     t->names[0] = "";
     t->arrays[0] = a;
@@ -235,57 +184,17 @@ static mica_table *table_of_one(mica_scope *s, mica_array *a)
     return t;
 }
 
-size_t mica_table_count(const mica_table *t)
+static bool begins(const mica__source *from, const char *with, size_t n)
 {
-    return t ? t->count : 0;
-}
-const char *mica_table_name(const mica_table *t, size_t i)
-{
-    return t && i < t->count ? t->names[i] : NULL;
-}
-mica_array *mica_table_array(const mica_table *t, size_t i)
-{
-    return t && i < t->count ? t->arrays[i] : NULL;
+    return from->bytes >= n && memcmp(from->base, with, n) == 0;
 }
 
-mica_array *mica_table_find(const mica_table *t, const char *name)
+mica_table *mica__any_table(mica_scope *s, const mica__source *from)
 {
-    size_t low = 0, high = t && name ? t->count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2, i = t->by_name[middle];
-        int order = strcmp(name, t->names[i]);
-        if (!order) return t->arrays[i];
-        if (order < 0) high = middle;
-        else low = middle + 1;
-    }
-    return NULL;
-}
-
-mica_array *mica_table_get(mica_scope *s, const mica_table *t, const char *name)
-{
-    if (!mica__scope_ok(s)) return NULL;
-    if (!t) return mica__error(s, MICA_EVALUE, "[table_get] the table is NULL");
-    if (!name) return mica__error(s, MICA_EVALUE, "[table_get] the name is NULL");
-    mica_array *a = mica_table_find(t, name);
-    if (a) return a;
-    return mica__error(s, MICA_EVALUE, "[table_get] none of the %zu arrays is named '%s'", t->count,
-                       name);
-}
-
-size_t mica_table_metadata_count(const mica_table *t)
-{
-    return t ? t->metadata_count : 0;
-}
-const mica_metadata *mica_table_metadata(const mica_table *t)
-{
-    return t ? t->metadata : NULL;
-}
-
-const char *mica_table_text(const mica_table *t, const char *key)
-{
-    for (size_t i = 0; key && i < mica_table_metadata_count(t); i++)
-        if (strcmp(t->metadata[i].key, key) == 0) return t->metadata[i].value;
-    return NULL;
+    if (begins(from, "\x93NUMPY", 6)) return table_of_one(s, mica__npy_array(s, from, NULL));
+    if (begins(from, "GGUF", 4)) return mica__gguf_table(s, from);
+    if (begins(from, "PK\3\4", 4) || begins(from, "PK\5\6", 4)) return mica__npz_table(s, from);
+    return mica__safetensors_table(s, from);
 }
 
 /* ---- files ---- */
@@ -314,9 +223,7 @@ mica_table *mica_load(mica_scope *s, const char *path)
 {
     mica__source from;
     if (!open_file(s, path, &from)) return NULL;
-    bool npy = from.bytes >= 6 && memcmp(from.base, "\x93NUMPY", 6) == 0;
-    mica_table *t =
-        npy ? table_of_one(s, mica__npy_array(s, &from, NULL)) : mica__safetensors_table(s, &from);
+    mica_table *t = mica__any_table(s, &from);
     mica__mapping_release(from.mapping);
     return t;
 }

@@ -1,7 +1,9 @@
-/* Arrays to npy and safetensors files: row by row, without a copy of what is already in order. */
+/* Arrays to npy, safetensors and gguf files: row by row, without a copy of what is already in
+   order. */
 #include "io/array_io.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "mica/ops.h"
 #include "runtime/runtime.h"
 
 enum { CHUNK_BYTES = 1 << 18 };
@@ -55,7 +57,7 @@ static int write_memory(const mica__sink *to, const mica_array *a)
     return status;
 }
 
-static int write_row_major(const mica__sink *to, const mica_array *a)
+int mica__write_row_major(const mica__sink *to, const mica_array *a)
 {
     bool dense = a->size == 0 || mica__is_row_major(a);
     return written(a, dense ? write_memory(to, a) : write_strided(to, a));
@@ -81,7 +83,7 @@ int mica__write_npy(const mica__sink *to, const mica_array *a)
     if (!status) status = to->write(to->user, header.at, header.n);
     mica__text_free(&header);
     MICA_TRY(status);
-    return columns ? written(a, write_memory(to, a)) : write_row_major(to, a);
+    return columns ? written(a, write_memory(to, a)) : mica__write_row_major(to, a);
 }
 
 static int write_tensors(const mica__sink *to, mica__tensor_entry *entries, size_t n,
@@ -91,7 +93,7 @@ static int write_tensors(const mica__sink *to, mica__tensor_entry *entries, size
     int status = mica__safetensors_header(&header, entries, n, metadata, count);
     if (!status) status = to->write(to->user, header.at, header.n);
     mica__text_free(&header);
-    for (size_t i = 0; i < n && !status; i++) status = write_row_major(to, entries[i].user);
+    for (size_t i = 0; i < n && !status; i++) status = mica__write_row_major(to, entries[i].user);
     return status;
 }
 
@@ -187,5 +189,49 @@ int mica_save_safetensors(mica_scope *s, const char *path, const char *const nam
     mica__sink to = { write_file, w };
     status = reserve(w, arrays);
     if (!status) status = mica__write_safetensors(&to, names, arrays, metadata, count);
+    return end_file(s, w, status);
+}
+
+static bool values_given(mica_scope *s, const char *path, const char *const names[], size_t n,
+                         const mica_value *values, size_t count)
+{
+    if (!mica__scope_ok(s)) return false;
+    if (!path) return mica__error(s, MICA_EVALUE, "[save_gguf] the path is NULL");
+    for (size_t i = 0; i < n; i++)
+        if (!names[i]) return mica__error(s, MICA_EVALUE, "[save_gguf] name %zu is NULL", i);
+    for (size_t i = 0; i < count; i++)
+        if (!values[i].key || (!values[i].array && values[i].count && !values[i].texts))
+            return mica__error(s, MICA_EVALUE, "[save_gguf] value %zu is NULL", i);
+    return true;
+}
+
+mica_value *mica__values_in_order(mica_scope *s, const mica_value *values, size_t count)
+{
+    mica_value *own = mica__scope_alloc(s, (count + 1) * sizeof *own);
+    for (size_t i = 0; own && i < count; i++) {
+        own[i] = values[i];
+        if (!values[i].array) continue;
+        own[i].array = mica_contiguous(s, values[i].array, false);
+        if (!own[i].array || mica_eval(s, &own[i].array, 1) != MICA_OK) return NULL;
+    }
+    return own;
+}
+
+int mica_save_gguf(mica_scope *s, const char *path, const char *const names[], mica_arrays arrays,
+                   const mica_value *values, size_t count)
+{
+    if (!values_given(s, path, names, arrays.n, values, count)) return mica_scope_status(s);
+    mica__writer *w;
+    values = mica__values_in_order(s, values, count);
+    if (!values) return s->status;
+    MICA_TRY(mica_eval(s, arrays.at, arrays.n));
+    int status = mica__writer_open(&w, path);
+    if (status) {
+        mica__scope_failed(s, status);
+        return status;
+    }
+    mica__sink to = { write_file, w };
+    status = reserve(w, arrays);
+    if (!status) status = mica__write_gguf(&to, names, arrays, values, count);
     return end_file(s, w, status);
 }

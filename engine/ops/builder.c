@@ -32,6 +32,7 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
         flags |= mica__node_of(inputs[i])->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT);
     }
     n->flags = (uint8_t)flags;
+    n->origin = s->origin;
     n->stream = s->stream ? s->stream : mica__current_stream;
     if (params) mica__params_copy(prim, n->params, params);
     return n;
@@ -239,7 +240,9 @@ mica_array *mica_astype(mica_scope *s, mica_array *a, mica_dtype dtype)
 {
     if ((unsigned)dtype >= MICA_DTYPE_COUNT)
         return mica__error(s, MICA_EVALUE, "[astype] %d is no element type", (int)dtype);
-    return mica__cast(s, a, dtype);
+    mica_array *cast = mica__cast(s, a, dtype);
+    if (cast && cast != a) mica__node_of(cast)->flags |= MICA_NODE_ASKED;
+    return cast;
 }
 
 static mica_dtype meet_weak(mica_dtype strong, mica_dtype weak)
@@ -334,17 +337,23 @@ mica_array *mica_from_memory(mica_scope *s, void *data, mica_dims shape, mica_dt
 
 /* ---- checks ---- */
 
-bool mica__check_axis(mica_scope *s, const char *name, int status, const mica_array *a, int axis,
-                      int *normal)
+static bool normal_axis(mica_scope *s, const char *name, int status, const mica_array *a,
+                        int64_t axis, int *normal)
 {
     if (axis < -a->ndim || axis >= a->ndim) {
         mica__error(s, status,
-                    "[%s] axis %d is out of range for an array with %d dimensions, shape %s", name,
-                    axis, a->ndim, mica__shape_text(mica__dims_of(a)));
+                    "[%s] axis %lld is out of range for an array with %d dimensions, shape %s",
+                    name, (long long)axis, a->ndim, mica__shape_text(mica__dims_of(a)));
         return false;
     }
-    *normal = axis < 0 ? axis + a->ndim : axis;
+    *normal = (int)(axis < 0 ? axis + a->ndim : axis);
     return true;
+}
+
+bool mica__check_axis(mica_scope *s, const char *name, int status, const mica_array *a, int axis,
+                      int *normal)
+{
+    return normal_axis(s, name, status, a, axis, normal);
 }
 
 int mica__check_axes(mica_scope *s, const char *name, int status, const mica_array *a,
@@ -352,12 +361,9 @@ int mica__check_axes(mica_scope *s, const char *name, int status, const mica_arr
 {
     bool chosen[MICA_MAX_NDIM] = { false };
     int axis, twice = -1;
-    for (int64_t i = 0; i < axes.n;
-         i++) { /* a wrong axis is reported before one that is given twice */
-        int64_t given = axes.at[i] < INT32_MIN   ? INT32_MIN
-                        : axes.at[i] > INT32_MAX ? INT32_MAX
-                                                 : axes.at[i];
-        if (!mica__check_axis(s, name, status, a, (int)given, &axis)) return -1;
+    /* A wrong axis is reported before one that is given twice. */
+    for (int64_t i = 0; i < axes.n; i++) {
+        if (!normal_axis(s, name, status, a, axes.at[i], &axis)) return -1;
         if (chosen[axis]) twice = axis;
         chosen[axis] = true;
     }

@@ -122,7 +122,7 @@ mica_array *mica_arange(mica_scope *s, double start, double stop, double step, m
     double count =
         isinf(step) ? (step > 0) == (stop > start) && stop != start : ceil((stop - start) / step);
     if (!(count < 1e18))
-        return mica__error(s, MICA_EOVERFLOW, "[arange] %g numbers are too many", count);
+        return mica__error(s, MICA_EVALUE, "[arange] %g numbers are too many", count);
     struct mica__arange_params p = { .start = start,
                                      .count = count > 0 ? (int64_t)count : 0,
                                      .dtype = dtype };
@@ -231,6 +231,7 @@ mica_array *mica_tri(mica_scope *s, int64_t n, int64_t m, int64_t k, mica_dtype 
 {
     dtype = default_type(dtype, MICA_FLOAT32);
     if (n < 0) n = 0; /* the reference gives an empty matrix here */
+    if (m < 0 && m != MICA_NO_INTEGER) m = 0;
     if (!matrix_sizes(s, "tri", n, &m) || !check_type(s, "tri", dtype)) return NULL;
     return mica__cast(s, compare_places(s, mica_prim_greater_equal, n, m, k), dtype);
 }

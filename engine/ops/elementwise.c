@@ -49,7 +49,7 @@ static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], si
     return true;
 }
 
-static mica_dtype out_dtype(mica_prim prim, mica_dtype in)
+mica_dtype mica__rule_out(mica_prim prim, mica_dtype in)
 {
     bool shift = prim == mica_prim_left_shift || prim == mica_prim_right_shift;
     if (shift && in == MICA_BOOL) return MICA_UINT8; /* True << True is 2 */
@@ -76,7 +76,7 @@ mica_array *mica__unary(mica_scope *s, mica_prim prim, mica_array *a)
     mica_dtype d;
     if (!present(s, prim, &a, 1) || !apply_rule(s, prim, &a, 1, &d)) return NULL;
     a = mica__cast(s, a, d);
-    return a ? mica__build(s, prim, NULL, 1, &a, out_dtype(prim, d), mica__dims_of(a)) : NULL;
+    return a ? mica__build(s, prim, NULL, 1, &a, mica__rule_out(prim, d), mica__dims_of(a)) : NULL;
 }
 
 /* The broadcast shape of the operands, with a hint where the likely intention is known. */
@@ -92,10 +92,9 @@ static bool broadcast(mica_scope *s, mica_prim prim, mica_array *const in[], siz
         if (ndim < 0) {
             const char *a = mica__shape_text(*out), *b = mica__shape_text(next);
             bool column = out->n == 2 && next.n == 1 && out->at[0] == next.at[0];
-            mica__error(s, MICA_EVALUE,
-                        "[broadcast_shapes] Shapes %s and %s cannot be broadcast in %s.%s", a, b,
-                        mica__prims[prim].name,
-                        column ? " Did you mean y[:, None] for the second?" : "");
+            mica__error(s, MICA_EVALUE, "[%s] shapes %s and %s cannot be broadcast together%s",
+                        mica__prims[prim].name, a, b,
+                        column ? "; did you mean y[:, None] for the second?" : "");
             return false;
         }
         memcpy(shape, common, (size_t)ndim * sizeof *shape);
@@ -113,7 +112,7 @@ mica_array *mica__binary(mica_scope *s, mica_prim prim, mica_array *a, mica_arra
     if (!present(s, prim, in, 2) || !apply_rule(s, prim, in, 2, &d)) return NULL;
     if (!(in[0] = mica__cast(s, a, d)) || !(in[1] = mica__cast(s, b, d))) return NULL;
     if (!broadcast(s, prim, in, 2, room, &shape)) return NULL;
-    return mica__build(s, prim, NULL, 2, in, out_dtype(prim, d), shape);
+    return mica__build(s, prim, NULL, 2, in, mica__rule_out(prim, d), shape);
 }
 
 /* where: the condition becomes bool, the others meet. */

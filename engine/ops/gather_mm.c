@@ -148,10 +148,7 @@ mica_array *mica_gather_mm(mica_scope *s, mica_array *a, mica_array *b, mica_arr
     bool row, column;
     int64_t shape[MICA_MAX_NDIM];
     mica_array *index[2];
-    if (!lhs_indices && !rhs_indices) {
-        if (!prepare(s, "gather_mm", &a, &b, &row, &column)) return NULL;
-        return drop_axes(s, mica_matmul(s, a, b), row, column);
-    }
+    if (!lhs_indices && !rhs_indices) return mica_matmul(s, a, b);
     if (!prepare(s, "gather_mm", &a, &b, &row, &column)) return NULL;
     int n = mica__gather_indices(s, "gather_mm", a, b, lhs_indices, rhs_indices, index, shape);
     if (n < 0) return NULL;

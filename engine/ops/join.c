@@ -229,7 +229,7 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
-    if (shift.n < 1) return a;
+    if (shift.n < 1 || axis.n == 0) return a;
     bool single = axis.n < 0 || axis.n == 1;
     if (!single && shift.n != 1 && shift.n != axis.n)
         return mica__error(s, MICA_EVALUE, "[roll] %lld shifts for %lld axes", (long long)shift.n,
@@ -274,6 +274,11 @@ static mica_array *continue_axis(mica_scope *s, mica_array *a, int axis, int64_t
 {
     if (!mica__ready(s, a) || low + high == 0) return a;
     int64_t n = a->shape[axis], total = low + n + high;
+    if (n == 0 && mode[0] == 'e') { /* as the reference: zeros */
+        int64_t shape[MICA_MAX_NDIM];
+        for (int i = 0; i < a->ndim; i++) shape[i] = i == axis ? total : a->shape[i];
+        return mica_zeros(s, (mica_dims){ a->ndim, shape }, (mica_dtype)a->dtype);
+    }
     if (n == 0)
         return mica__error(s, MICA_EVALUE,
                            "[pad] mode '%s' cannot continue axis %d, which is empty", mode, axis);

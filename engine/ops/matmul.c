@@ -121,5 +121,7 @@ mica_array *mica_addmm(mica_scope *s, mica_array *c, mica_array *a, mica_array *
             mica__shape_text(mica__dims_of(c)), mica__shape_text(mica__dims_of(ab)));
     if (alpha != 1) ab = mica_multiply(s, ab, mica_number(s, alpha));
     if (beta != 1) c = mica_multiply(s, c, mica_number(s, beta));
-    return mica_add(s, ab, c);
+    mica_array *sum = mica_add(s, ab, c);
+    if (sum) mica__node_of(sum)->flags |= MICA_NODE_ASKED; /* the doctor need not propose addmm */
+    return sum;
 }

@@ -88,6 +88,12 @@ static mica_array *matrix_norm(const norming *g, double p)
     return sums_norm(g, g->axes[1], g->axes[0], p > 0);
 }
 
+/* The reference takes "f" for "fro". */
+static bool is_euclidean(mica_order ord)
+{
+    return !strcmp(ord.name, "fro") || !strcmp(ord.name, "f");
+}
+
 /* Whether `ord` is one for this number of axes. */
 static bool check_order(mica_scope *s, mica_order ord, int64_t n)
 {
@@ -98,7 +104,7 @@ static bool check_order(mica_scope *s, mica_order ord, int64_t n)
             s, MICA_EVALUE,
             "[linalg.norm] Norm '%s' only supported for matrices, but received %lld axis/axes.",
             ord.name, (long long)n);
-    else if (named && strcmp(ord.name, "fro") != 0 && strcmp(ord.name, "nuc") != 0)
+    else if (named && !is_euclidean(ord) && strcmp(ord.name, "nuc") != 0)
         mica__error(s, MICA_EVALUE,
                     "[linalg.norm] Invalid ord value '%s' for matrix norm; accepted: 'fro', 'nuc', "
                     "1, -1, 2, -2, inf, -inf.",
@@ -133,7 +139,7 @@ mica_array *mica_linalg_norm(mica_scope *s, mica_array *a, mica_order ord, mica_
     }
     mica_array *x;
     if (ord.name && !strcmp(ord.name, "nuc")) x = spectral_norm(&g, mica_sum);
-    else if (!ord.name || !strcmp(ord.name, "fro")) x = euclidean(&g);
+    else if (!ord.name || is_euclidean(ord)) x = euclidean(&g);
     else x = n == 1 ? power_norm(&g, ord.number) : matrix_norm(&g, ord.number);
     return x && !keepdims && g.n ? mica__squeeze_axes(s, x, g.n, g.sorted) : x;
 }

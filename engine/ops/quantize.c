@@ -77,8 +77,8 @@ static bool check_scale_types(mica_scope *s, const char *name, const mica__quant
         if (!biases)
             mica__error(s, MICA_EVALUE, "[%s] Biases must be provided for affine quantization.",
                         name);
-        else if (!mica__is_float((mica_dtype)scales->dtype) ||
-                 !mica__is_float((mica_dtype)biases->dtype))
+        else if (!mica__is_float(
+                     mica__promote((mica_dtype)scales->dtype, (mica_dtype)biases->dtype)))
             mica__error(s, MICA_EVALUE,
                         "[%s] Only real floating types are supported but scales.dtype() == %s and "
                         "biases.dtype() == %s.",

@@ -17,5 +17,7 @@ extern const mica__rule_info mica__rules[];
 
 /* The kind of one type. */
 unsigned mica__kind_of(mica_dtype d);
+/* The type of an element-wise primitive's result for operands of that type, after conversion. */
+mica_dtype mica__rule_out(mica_prim prim, mica_dtype in);
 
 #endif

@@ -24,7 +24,9 @@ static mica_array *scan(mica_scope *s, mica_prim prim, mica_array *a, int axis, 
 mica_array *mica_cumsum(mica_scope *s, mica_array *a, int axis, bool reverse, bool inclusive,
                         mica_dtype dtype)
 {
-    if (a && dtype == MICA_DEFAULT_DTYPE && a->dtype == MICA_BOOL) dtype = MICA_INT32;
+    if (dtype == MICA_BOOL) a = mica__cast(s, a, MICA_BOOL); /* truths are counted */
+    if (a && a->dtype == MICA_BOOL && (dtype == MICA_DEFAULT_DTYPE || dtype == MICA_BOOL))
+        dtype = MICA_INT32;
     return scan(s, mica_prim_cumsum, a, axis, reverse, inclusive, dtype);
 }
 

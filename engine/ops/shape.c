@@ -144,7 +144,7 @@ mica_array *mica_expand_dims(mica_scope *s, mica_array *a, mica_dims axis)
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
     if (axis.n < 0)
-        return mica__error(s, MICA_EVALUE, "[expand_dims] the axes to insert must be given");
+        return mica__error(s, MICA_ETYPE, "[expand_dims] the axes to insert must be given");
     int64_t ndim = a->ndim + axis.n, out[MICA_MAX_NDIM], axes[MICA_MAX_NDIM];
     if (!check_ndim(s, "expand_dims", ndim)) return NULL;
     bool inserted[MICA_MAX_NDIM] = { false };

@@ -109,6 +109,10 @@ static bool type_geometry(const mica_array *out, const mica_array *in, int64_t *
     int last = in->ndim - 1;
     for (int i = 0; i <= last; i++) strides[i] = in->strides[i];
     if (from == to) return true;
+    if (!out->size) {
+        mica__row_major(out->ndim, out->shape, strides);
+        return true;
+    }
     if (in->shape[last] != 1 && in->strides[last] != 1) return false;
     for (int i = 0; i < last; i++) {
         if (in->shape[i] == 1) {

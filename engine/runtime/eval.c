@@ -4,6 +4,8 @@
    Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
    only for nodes claimed before: so waiting cannot form a circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
+#include "base/config.h"
+#include "core/watch.h"
 #include "runtime/queue.h"
 
 /* Cuts the plan into one work a stream, in the plan's order. Returns how many, or a status. */
@@ -67,6 +69,8 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 {
     MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
     if (!j->plan.nsteps) return MICA_OK;
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) watcher->planned(j->watched, &j->plan, j->roots, j->nroots);
     mica__work *works;
     int count = cut(j, &works);
     if (count < 0) {
@@ -115,7 +119,7 @@ static int await_roots(mica__job *j)
     return MICA_OK;
 }
 
-static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
+static mica__job *job_new(mica_array *const roots[], size_t n, bool waited, uint64_t watched)
 {
     mica__job *j = mica__alloc_zero(1, sizeof *j);
     if (!j) return NULL;
@@ -126,6 +130,7 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
     }
     atomic_init(&j->references, 1);
     j->waited = waited;
+    j->watched = watched;
     for (size_t i = 0; i < n; i++) j->roots[i] = mica_retain(roots[i]);
     j->nroots = n;
     return j;
@@ -133,9 +138,9 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited)
 
 /* One attempt: MICA_AGAIN when another evaluation put back what this one was waiting for. */
 static int evaluate(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
-                    bool wait)
+                    bool wait, uint64_t watched)
 {
-    mica__job *j = job_new(roots, n, wait);
+    mica__job *j = job_new(roots, n, wait, watched);
     if (!j) return MICA_EMEMORY;
     mica__work *here = NULL;
     mica__mutex_lock(&mica__queue_lock);
@@ -160,12 +165,17 @@ int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], 
     bool pending = false;
     for (size_t i = 0; i < n && !pending; i++) pending = !mica__is_done(roots[i]);
     if (!pending) return MICA_OK;
+    int status = mica__settings_check();
+    if (status != MICA_OK) return status;
     mica__queue_begin();
     /* What only a scope holds may be asked for while an evaluation that nobody waits for still
      * runs: that one keeps it. */
     if (!wait) nscoped = 0;
-    int status = MICA_AGAIN;
-    while (status == MICA_AGAIN) status = evaluate(roots, n, scoped, nscoped, wait);
+    const mica__watcher *watcher = mica__watching();
+    uint64_t watched = watcher ? watcher->evaluation_begins() : 0;
+    do status = evaluate(roots, n, scoped, nscoped, wait, watched);
+    while (status == MICA_AGAIN);
+    if (watcher) watcher->evaluation_ends(watched, wait);
     return status;
 }
 

@@ -31,6 +31,7 @@ struct mica__job {
     _Atomic int32_t references, pending; /* pending: works that still run */
     _Atomic bool stop;                   /* who waits was interrupted */
     bool waited;                         /* somebody waits and is told of faults */
+    uint64_t watched;                    /* the number that a watcher gave the evaluation */
     mica__plan plan;
     mica_array **roots; /* retained while the job lives */
     size_t nroots;

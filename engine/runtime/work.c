@@ -1,6 +1,8 @@
 /* Running the steps of a plan: waits for their inputs, calls the backend, publishes results or puts
  * nodes back. */
 #include "backend/backend.h"
+#include "core/origin.h"
+#include "core/watch.h"
 #include "runtime/pool.h"
 #include "runtime/queue.h"
 
@@ -161,9 +163,15 @@ static int run_step(mica__step *step, asking *a)
     int status = inputs_ready(step, a->ask);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) watcher->step_begins(step);
     status = mica__cpu_backend->run(step);
+    if (watcher) watcher->step_ends(step, status);
     if (status == MICA_OK) finish(step);
-    else if (step->node && sticks(status)) mica__node_fail(step->node, status, mica_last_error());
+    else if (step->node && sticks(status)) {
+        mica__origin_name_error(step->node->origin);
+        mica__node_fail(step->node, status, mica_last_error());
+    }
     announce();
     return status;
 }

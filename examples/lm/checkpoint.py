@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 class Progress:
     """How far a run is: settings, losses of all steps, and what was measured on the held-out text."""
 
-    settings: dict[str, object]
+    settings: Mapping[str, object]
     losses: list[float] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
 

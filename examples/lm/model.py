@@ -24,7 +24,7 @@ class KeyValueCache:
     def extend(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Append (batch, heads, new, head_dim) and return all that is remembered."""
         new = keys.shape[2]
-        if self.keys is not None:
+        if self.keys is not None and self.values is not None:
             first = max(self.keys.shape[2] + new - self.window, 0)
             keys = mx.concatenate([self.keys[:, :, first:], keys], axis=2)
             values = mx.concatenate([self.values[:, :, first:], values], axis=2)

@@ -9,6 +9,7 @@
 #include "mica/transforms.h"
 #include "mica/stream.h"
 #include "mica/memory.h"
+#include "mica/export.h"
 #include "mica/io.h"
 #include "mica/lapack.h"
 

@@ -298,11 +298,11 @@ MICA_API mica_array *mica_squeeze(mica_scope *scope, mica_array *a, mica_dims ax
 MICA_API mica_array *mica_expand_dims(mica_scope *scope, mica_array *a, mica_dims axis);
 
 /** Permutes axes; reverses them when none are given.
-    transpose(a: array, /, axes: axes = None) */
+    transpose(a: array, /, axes: dims? = None) */
 MICA_API mica_array *mica_transpose(mica_scope *scope, mica_array *a, mica_dims axes);
 
 /** Permutes axes; reverses them when none are given.
-    permute_dims(a: array, /, axes: axes = None) */
+    permute_dims(a: array, /, axes: dims? = None) */
 MICA_API mica_array *mica_permute_dims(mica_scope *scope, mica_array *a, mica_dims axes);
 
 /** Exchanges two axes.
@@ -580,7 +580,7 @@ MICA_API mica_array *mica_searchsorted(mica_scope *scope, mica_array *sorted_seq
                                        mica_array *values, const char *side);
 
 /** Elements at indices along an axis, or in the flattened array.
-    take(a: array, /, indices: operand, axis: axis? = None) */
+    take(a: array, /, indices: index, axis: axis? = None) */
 MICA_API mica_array *mica_take(mica_scope *scope, mica_array *a, mica_array *indices, int axis);
 
 /** Elements at one index for each place along an axis; the other axes broadcast.
@@ -888,7 +888,7 @@ MICA_API mica_array *mica_kron(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** Sum of products along an axis, of the complex conjugate of a; other axes broadcast. Small
     integers add up in 32 bits, halves in float32.
-    vecdot(a: array, b: array, /, *, axis: axis = -1) */
+    vecdot(a: array, b: array, /, axis: axis = -1) */
 MICA_API mica_array *mica_vecdot(mica_scope *scope, mica_array *a, mica_array *b, int axis);
 
 /** Differences of neighbours along an axis, taken n times, which shortens the axis by n; of bool:
@@ -932,7 +932,7 @@ MICA_API mica_arrays mica_fast_gated_delta_update(mica_scope *scope, mica_array 
     and 4), 'mxfp4' and 'mxfp8' (E2M1 and E4M3 numbers, groups of 32, power-of-two scales), 'nvfp4'
     (E2M1, groups of 16, E4M3 scales, which a float32 global_scale, the largest magnitude of w,
     makes finer).
-    quantize(w: array, /, group_size: int? = None, bits: int? = None, mode: string = 'affine', *, global_scale: array? = None -> arrays) */
+    quantize(w: array, /, group_size: int? = None, bits: int? = None, mode: string = 'affine', global_scale: array? = None -> arrays) */
 MICA_API mica_arrays mica_quantize(mica_scope *scope, mica_array *w, int64_t group_size,
                                    int64_t bits, const char *mode, mica_array *global_scale);
 

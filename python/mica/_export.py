@@ -1,14 +1,10 @@
 """Functions in files: mx.export_function, mx.exporter, mx.import_function, and graphs as DOT.
 
-A file is a magic number, the version of the format, a JSON header (signatures, metadata), the graph of each
-signature as the engine writes it, and a SHA-256 digest of all before. The digest finds damage, not
-malice: like a program, an exported function must come from where it is trusted.
+The engine writes and reads the files (engine/io/export.c); here functions are traced, arguments sorted out.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable
 
@@ -19,9 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_MAGIC = b"MICAFUNC"
-_VERSION = 1
-_DIGEST = 32
 _INPUTS = (
     "[{}] Inputs can either be a variable number of positional and keyword arrays or a single tuple and/or "
     "dictionary of arrays."
@@ -43,48 +36,8 @@ def _arguments(name: str, args: tuple, kwargs: dict) -> tuple[list, dict]:
     return positional, dict(sorted(keywords.items()))
 
 
-def _type_of(x: core.array) -> list:
-    return [list(x.shape), str(x.dtype).rpartition(".")[2]]
-
-
-def _matches(x: list, want: list, shapeless: bool) -> bool:
-    same = len(x[0]) == len(want[0]) if shapeless else x[0] == want[0]
-    return same and x[1] == want[1]
-
-
-def _describe(positional: list, keywords: dict) -> str:
-    """Inputs as lines for messages."""
-    names = [*range(1, len(positional) + 1), *(f'"{k}"' for k in keywords)]
-    types = [*positional, *keywords.values()]
-    lines = [f"{n}: ({','.join(map(str, t[0]))}) {t[1]}" for n, t in zip(names, types, strict=True)]
-    head = f"{len(positional)} positional inputs and {len(keywords)} keyword inputs:"
-    return "\n".join([head, *("  " + line for line in lines)])
-
-
-class _Signature:
-    """Types of the inputs of one exported graph."""
-
-    def __init__(self, positional: list, keywords: dict) -> None:
-        self.positional = positional
-        self.keywords = keywords
-
-    @classmethod
-    def of(cls, positional: list, keywords: dict) -> _Signature:
-        return cls([_type_of(x) for x in positional], {k: _type_of(x) for k, x in keywords.items()})
-
-    def accepts(self, other: _Signature, shapeless: bool) -> bool:
-        """Whether arrays of the other's types may be given."""
-        mine, others = self.positional, other.positional
-        return (
-            len(mine) == len(others)
-            and self.keywords.keys() == other.keywords.keys()
-            and all(_matches(x, want, shapeless) for x, want in zip(others, mine, strict=True))
-            and all(_matches(other.keywords[k], want, shapeless) for k, want in self.keywords.items())
-        )
-
-
-def _trace(fun: Callable, positional: list, keywords: dict) -> bytes:
-    """The graph of a call as bytes."""
+def _trace(fun: Callable, positional: list, keywords: dict) -> tuple[list, list]:
+    """Results of a call, and the placeholders that stood for its arguments."""
     given = [*positional, *keywords.values()]
     holders = core._placeholders(given, [False] * len(given))
     copies = [holder.__copy__() for holder in holders]  # the function may write into what it gets
@@ -99,7 +52,7 @@ def _trace(fun: Callable, positional: list, keywords: dict) -> bytes:
         raise ValueError(
             "[export_function] Outputs can be either a single array, a tuple, or a list of arrays."
         )
-    return core._graph_bytes(list(results), holders)
+    return list(results), holders
 
 
 class FunctionExporter:
@@ -110,14 +63,12 @@ class FunctionExporter:
     """
 
     def __init__(self, file: Any, fun: Callable, shapeless: bool, metadata: str | None) -> None:
-        self._path = os.fsencode(os.fspath(file))
-        self._fun = fun
-        self._shapeless = bool(shapeless)
-        self._metadata = "" if metadata is None else metadata
-        self._traces: list[tuple[_Signature, bytes]] = []
-        self._open = True
-        if not isinstance(self._metadata, str):
+        text = "" if metadata is None else metadata
+        if not isinstance(text, str):
             raise TypeError(f"[export_function] metadata must be a str, not {type(metadata).__name__}")
+        self._fun = fun
+        self._file = core._Exporter(os.fsencode(os.fspath(file)), bool(shapeless), text)
+        self._open = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Trace the function for arrays of these shapes and types.
@@ -129,13 +80,8 @@ class FunctionExporter:
         if not self._open:
             raise RuntimeError("[export_function] Attempting to write after exporting is closed.")
         positional, keywords = _arguments("export_function", args, kwargs)
-        signature = _Signature.of(positional, keywords)
-        if any(known.accepts(signature, self._shapeless) for known, _ in self._traces):
-            raise RuntimeError(
-                "[export_function] Attempting to export a function twice with the same signature is "
-                "not allowed."
-            )
-        self._traces.append((signature, _trace(self._fun, positional, keywords)))
+        results, holders = _trace(self._fun, positional, keywords)
+        self._file.add(results, holders, list(keywords))
 
     def __enter__(self) -> FunctionExporter:
         return self
@@ -150,18 +96,7 @@ class FunctionExporter:
         if not self._open:
             return
         self._open = False
-        functions = [
-            {"positional": s.positional, "keywords": s.keywords, "bytes": len(graph)}
-            for s, graph in self._traces
-        ]
-        header = {"metadata": self._metadata, "shapeless": self._shapeless, "functions": functions}
-        text = json.dumps(header).encode()
-        parts = [_MAGIC, _VERSION.to_bytes(8, "little"), len(text).to_bytes(8, "little"), text]
-        data = b"".join(parts + [graph for _, graph in self._traces])
-        writer = core._Writer(self._path)
-        writer.write(data)
-        writer.write(hashlib.sha256(data).digest())
-        writer.commit()
+        self._file.commit()
 
 
 def exporter(
@@ -213,81 +148,14 @@ def export_function(
 # ---- import ----
 
 
-def _parse(path: str, data: bytes) -> tuple[dict, list[tuple[_Signature, bytes]]]:
-    """Header and graphs of a file's bytes."""
-    if data[:8] != _MAGIC:
-        length = int.from_bytes(data[:8], "little")
-        if 0 < length < 64 and data[8 : 8 + length].replace(b".", b"").isalnum():
-            version = data[8 : 8 + length].decode("ascii")
-            raise RuntimeError(
-                f"[import_function] {path} was exported by MLX {version}; only mica's files can be imported: "
-                "export the function again"
-            )
-        raise RuntimeError(f"[import_function] {path} is not an exported function")
-    version = int.from_bytes(data[8:16], "little")
-    if len(data) >= 16 and version != _VERSION:
-        raise RuntimeError(
-            f"[import_function] {path} has version {version} of the format, known is {_VERSION}"
-        )
-    if len(data) < 24 + _DIGEST or hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
-        raise RuntimeError(f"[import_function] {path} is damaged or not complete")
-    at = 24 + int.from_bytes(data[16:24], "little")
-    try:
-        header = json.loads(data[24:at])
-        traces = []
-        for function in header["functions"]:
-            graph = data[at : at + function["bytes"]]
-            traces.append((_Signature(function["positional"], function["keywords"]), graph))
-            at += len(graph)
-        return {"metadata": header["metadata"], "shapeless": header["shapeless"]}, traces
-    except (ValueError, KeyError, TypeError) as error:
-        raise RuntimeError(f"[import_function] the header of {path} cannot be read: {error}") from error
-
-
-class _Imported:
-    """The function of a file: a program for each signature, built when it is first called."""
-
-    def __init__(self, header: dict, traces: list) -> None:
-        self._shapeless = header["shapeless"]
-        self._traces = traces
-        self._programs: dict[tuple, tuple] = {}
-
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple:
-        positional, keywords = _arguments("import_function::call", args, kwargs)
-        given = _Signature.of(positional, keywords)
-        inputs = [*positional, *keywords.values()]
-        for i, (signature, graph) in enumerate(self._traces):
-            if signature.accepts(given, self._shapeless):
-                key = (i, *(x.shape for x in inputs)) if self._shapeless else (i,)
-                program, n = self._programs.get(key) or self._make(key, graph, inputs)
-                return tuple(core._run(program, inputs, n))
-        known = "\n".join(
-            f" {i}. Function with " + _describe(s.positional, s.keywords).replace("\n", "\n ")
-            for i, (s, _) in enumerate(self._traces, 1)
-        )
-        raise ValueError(
-            "[import_function::call] No imported function found which matches the given positional and "
-            f"keyword arguments. Possible functions include:\n{known}\n\n"
-            f"Called with {_describe(given.positional, given.keywords)}\n"
-        )
-
-    def _make(self, key: tuple, graph: bytes, inputs: list) -> tuple:
-        holders = core._placeholders(inputs, [False] * len(inputs))
-        results = core._graph_arrays(graph, holders)
-        while len(self._programs) >= 256:
-            self._programs.pop(next(iter(self._programs)))
-        made = self._programs[key] = (core._program(results, holders), len(results))
-        return made
-
-
 def import_function(file: Any, return_metadata: bool = False) -> Any:
     """Return the function that a file holds.
 
-    Import only files that are trusted, as with programs: parameters of operations are taken as they stand,
-    and wrong ones can read outside of arrays.
+    The file is mapped: captured arrays take no memory until they are used. Every operation is checked before
+    it is built, so a damaged or hostile file raises and does no harm.
 
     Args:
-        file: path of a file that ``export_function`` or ``exporter`` wrote.
+        file: path of a file that ``export_function`` or ``exporter`` wrote, here or in MLX.
         return_metadata: whether to return the file's text too.
 
     Returns:
@@ -298,19 +166,13 @@ def import_function(file: Any, return_metadata: bool = False) -> Any:
         RuntimeError: the file is not there, not whole, or no exported function of mica.
         ValueError: from the callable, when no exported signature fits the arrays.
     """
-    path = os.fsdecode(os.fspath(file))
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read()
-    except OSError as error:
-        raise RuntimeError(f"[import_function] Failed to open {path}: {error.strerror}") from error
-    header, traces = _parse(path, data)
-    imported = _Imported(header, traces)
+    imported = core._Imported(os.fsencode(os.fspath(file)))
 
     def call(*args: Any, **kwargs: Any) -> tuple:
-        return imported(*args, **kwargs)
+        positional, keywords = _arguments("import_function::call", args, kwargs)
+        return tuple(imported.run([*positional, *keywords.values()], list(keywords)))
 
-    return (call, header["metadata"]) if return_metadata else call
+    return (call, imported.metadata()) if return_metadata else call
 
 
 # ---- DOT ----

@@ -1,4 +1,4 @@
-"""Arrays in files: mx.load, mx.save, mx.savez, mx.save_safetensors.
+"""Arrays in files: mx.load, mx.save, mx.savez, mx.save_safetensors, mx.save_gguf.
 
 What a path or file object is gets sorted out here; the engine turns bytes into arrays and back.
 """
@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NO_GGUF = "[{}] gguf is not supported by this build; use safetensors"
 _METADATA = {"npy": False, "npz": False, "safetensors": True, "gguf": True}
 
 
@@ -41,20 +40,20 @@ def _format_of(file: Any, path: str | None, given: str | None) -> str:
         name = path if path is not None else getattr(file, "name", None)
         if path is None and name is None:
             raise AttributeError(
-                f"[load] a {type(file).__name__} has no name that tells its format; give format='npy', 'npz' "
-                "or 'safetensors'"
+                f"[load] a {type(file).__name__} has no name that tells its format; give format='npy', "
+                "'npz', 'safetensors' or 'gguf'"
             )
         ending = os.path.basename(name).rpartition(".") if isinstance(name, str) else ("", "", "")
         if not ending[1]:
             raise ValueError(
-                f"[load] Could not infer file format from extension of {name!r}; give format='npy', 'npz' "
-                "or 'safetensors'"
+                f"[load] Could not infer file format from extension of {name!r}; give format='npy', 'npz', "
+                "'safetensors' or 'gguf'"
             )
         given = ending[2]
     if not isinstance(given, str):
         raise TypeError(f"[load] format must be a str, not {type(given).__name__}")
     if given not in _METADATA:
-        raise ValueError(f"[load] Unknown file format {given}; known are npy, npz and safetensors")
+        raise ValueError(f"[load] Unknown file format {given}; known are npy, npz, safetensors and gguf")
     return given
 
 
@@ -90,47 +89,26 @@ def _read(file: Any) -> bytes:
     return data
 
 
-def _load_stream(file: Any, load: Callable, stream: Any, whole: bool) -> Any:
-    """Load from where the stream stands, and leave it behind what was used."""
+def _load_stream(file: Any, kind: str, stream: Any) -> Any:
+    """Load from where the stream stands, and leave it behind what was used; npz files are whole streams."""
     name = getattr(file, "name", None)
     name = os.path.abspath(name) if isinstance(name, str) else f"<{type(file).__name__}>"
     try:
         start = file.tell()
+        if kind == "npz":
+            start = file.seek(0)
     except (AttributeError, OSError):
         start = None
     descriptor = _regular_descriptor(file)
     if descriptor is not None:
-        result = load(descriptor, name, start, stream)
+        result = core._load(descriptor, name, start or 0, stream, kind)
     else:
-        result = load(_read(file), name, -1, stream)
-    if start is not None and not whole:
+        result = core._load(_read(file), name, -1, stream, kind)
+    if start is not None and kind == "npy":
         file.seek(start + result[1])
     elif descriptor is not None:
         file.seek(0, os.SEEK_END)
     return result
-
-
-def _load_npz(file: Any, stream: Any) -> dict[str, core.array]:
-    import zipfile
-    import zlib
-
-    failures = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
-    try:
-        archive = zipfile.ZipFile(file)
-    except (OSError, *failures) as error:
-        raise ValueError(
-            "[load_npz] Input must be a zip file or a file-like object that can be opened with "
-            f"zipfile.ZipFile: {error}"
-        ) from error
-    arrays = {}
-    with archive:
-        for name in archive.namelist():
-            try:
-                data = archive.read(name)
-            except failures as error:
-                raise ValueError(f"[load_npz] the member {name!r} cannot be read: {error}") from error
-            arrays[name.removesuffix(".npy")] = core._load_npy(data, name, -1, stream)[0]
-    return arrays
 
 
 def load(
@@ -138,18 +116,23 @@ def load(
 ) -> Any:
     """Load arrays from a file.
 
-    npy and safetensors files, given as paths or as open files, are mapped: loading takes no time and the
-    arrays no memory of their own. Other streams are read from where they stand.
+    Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of
+    their own. Compressed members of npz files are unpacked; other streams are read from where they stand.
+
+    Blocks of 4 or 8 bits of gguf files (Q4_0, Q4_1, Q8_0) become three arrays for ``mx.dequantize`` with
+    ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other
+    types that there are not here become float16.
 
     Args:
         file: path, or file object in binary mode.
-        format: ``"npy"``, ``"npz"`` or ``"safetensors"``; None for the ending of the path or of the file
-            object's name.
-        return_metadata: whether to return metadata too (safetensors).
+        format: ``"npy"``, ``"npz"``, ``"safetensors"`` or ``"gguf"``; None for the ending of the path or of
+            the file object's name.
+        return_metadata: whether to return metadata too (safetensors, gguf).
         stream: stream or device for what has to be converted.
 
     Returns:
-        An array (npy) or a dict of name to array; with ``return_metadata`` a tuple of it and a dict of texts.
+        An array (npy) or a dict of name to array; with ``return_metadata`` a tuple of it and a dict: of
+        texts, and in gguf files also of lists of texts and arrays.
 
     Raises:
         ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an
@@ -163,17 +146,12 @@ def load(
     kind = _format_of(file, path, format)
     if return_metadata and not _METADATA[kind]:
         raise ValueError(f"[load] metadata not supported for format {kind}")
-    if kind == "gguf":
-        raise RuntimeError(_NO_GGUF.format("load_gguf"))
-    if kind == "npz":
-        return _load_npz(path if path is not None else file, stream)
-    from_bytes = core._load_npy if kind == "npy" else core._load_safetensors
     if path is not None:
         # Where the file lies does not change with the working directory.
         place = os.path.abspath(path)
-        result = from_bytes(os.fsencode(place), place, 0, stream)
+        result = core._load(os.fsencode(place), place, 0, stream, kind)
     else:
-        result = _load_stream(file, from_bytes, stream, whole=kind != "npy")
+        result = _load_stream(file, kind, stream)
     return result if return_metadata else result[0]
 
 
@@ -296,10 +274,34 @@ def save_safetensors(
     core._save_safetensors(target, arrays, metadata or {})
 
 
-def save_gguf(file: Any, arrays: dict[str, core.array], metadata: dict[str, Any] | None = None) -> None:
-    """Save arrays to a gguf file: not part of this build.
+def save_gguf(
+    file: Any, arrays: dict[str, core.array], metadata: dict[str, core.array | str | list[str]] | None = None
+) -> None:
+    """Save arrays to a gguf file, which appears or replaces an old one when it is complete.
+
+    Args:
+        file: path (``.gguf`` is added if it is not there), or file object in binary mode.
+        arrays: names and arrays of float32, float16, int8, int16 or int32; they are evaluated.
+        metadata: values about them: texts, lists of texts, or arrays of at most one axis.
 
     Raises:
-        RuntimeError: always.
+        TypeError: ``arrays`` is no dict of str to array, or ``metadata`` no dict.
+        ValueError: a value of another kind or of an element type that gguf files do not have, or ``file`` is
+            neither a path nor a file object.
+        RuntimeError: the file cannot be opened, or an array is of another element type.
+        OSError: the disk is full or fails.
     """
-    raise RuntimeError(_NO_GGUF.format("save_gguf"))
+    target = _target(file, "save_gguf", ".gguf")
+    if not isinstance(arrays, dict):
+        raise TypeError(f"[save_gguf] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
+    for key, array in arrays.items():
+        if not isinstance(key, str) or not isinstance(array, core.array):
+            raise TypeError(
+                f"[save_gguf] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
+            )
+    if metadata is not None and not isinstance(metadata, dict):
+        raise TypeError(f"[save_gguf] metadata must be a dict, not {type(metadata).__name__}")
+    for key in metadata or {}:
+        if not isinstance(key, str):
+            raise TypeError(f"[save_gguf] names of metadata must be str, not {key!r}")
+    core._save_gguf(target, arrays, metadata or {})

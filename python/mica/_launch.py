@@ -11,7 +11,9 @@ from types import CodeType, TracebackType
 from typing import Any
 
 _FOLDER = os.path.dirname(__file__)
-_FILES = ("__main__.py", os.path.basename(__file__))
+_FILES = ("__main__.py", "_commands.py", os.path.basename(__file__))
+# The console script, when that is what was started.
+_script = sys.argv[0]
 
 
 def _fail(message: str) -> SystemExit:
@@ -21,6 +23,8 @@ def _fail(message: str) -> SystemExit:
 
 def _is_launcher(traceback: TracebackType) -> bool:
     name = traceback.tb_frame.f_code.co_filename
+    if name == _script:
+        return True
     return name == "<frozen runpy>" or os.path.dirname(name) == _FOLDER and os.path.basename(name) in _FILES
 
 
@@ -109,11 +113,24 @@ def _run_module(name: str) -> None:
 
 def main(usage: str) -> None:
     """Read the options and run the program, as ``python`` does with its own."""
+    from mica import _commands
+
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage)
+        print(f"{usage}\nCommands:\n{_commands.usage()}")
         raise SystemExit(0)
-    import mica.as_mlx  # noqa: F401
+    command = _commands.find(arguments)
+    if command:
+        raise SystemExit(command(arguments[1:]))
+    is_strict = arguments[0] == "--strict-devices"
+    if is_strict:
+        del arguments[0]
+        if not arguments:
+            raise _fail("a program is needed after --strict-devices")
+    import mica.as_mlx
+
+    if not is_strict:
+        mica.as_mlx.stand_in_for_gpu()
 
     sys.excepthook = _hide_launcher
     option = arguments[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 from mica import core
@@ -18,9 +19,21 @@ def clear_cache() -> None:
 
 
 def device_info() -> dict[str, str | int]:
-    """Return what is known of the Metal device: nothing, as there is none. Deprecated."""
+    """Return what is known of the Metal device: nothing, as there is none. Deprecated.
+
+    Where the CPU stands in for the GPU (``python -m mica``), sizes that fit it.
+    """
     _moved("device_info")
-    return {}
+    return core.device_info(core.gpu)
+
+
+def stand_in_info() -> dict[str, str | int]:
+    """What ``device_info`` says of a GPU that the CPU stands in for: the keys of a Metal device."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    info = core.device_info(core.cpu)
+    limit = core.get_memory_limit()
+    sizes = {"max_buffer_length": limit, "max_recommended_working_set_size": limit, "memory_size": memory}
+    return {**info, **sizes, "resource_limit": 499000}
 
 
 def get_active_memory() -> int:

@@ -1,7 +1,11 @@
 """Importing this module makes ``mlx`` stand for mica: after it, ``import mlx.core`` gives ``mica.core``.
 
 That holds for everything below ``mlx`` too, and the modules are the very same objects. The version of
-``mlx.core`` and of the distribution ``mlx`` are then those of the reference whose API this is.
+``mlx.core`` and of the distribution ``mlx`` are then those of the reference whose API this is. Processes that
+``multiprocessing`` starts do the same. An installed ``mlx`` stays as it is, and is not seen by this process.
+
+Besides ``python -m mica``, which imports it: ``pytest -p mica.as_mlx``, and ``%load_ext mica.as_mlx`` in a
+notebook.
 """
 
 from __future__ import annotations
@@ -20,6 +24,12 @@ REFERENCE_VERSION = "0.32.4"
 _ALIAS = "mlx"
 _TARGET = __package__
 _ANY = importlib.metadata.DistributionFinder.Context()
+_STAND_IN = (
+    "there is no GPU here: work for mx.gpu runs on the CPU. "
+    "This is said once; python -m mica --strict-devices makes it an error"
+)
+# What is said when the CPU runs the work for a GPU that is not there; None: that is an error.
+_said: str | None = None
 
 
 def _target_name(name: str) -> str:
@@ -45,6 +55,7 @@ class _Loader(importlib.abc.Loader):
         if target == f"{_TARGET}.core":
             sys.modules[_TARGET].__dict__.setdefault("__version__", real.__version__)
             real.__version__ = REFERENCE_VERSION  # type: ignore[attr-defined]
+            real._stand_in_for_gpu(_said)
         # The import system hands out what stands in sys.modules after loading.
         sys.modules[alias] = real
         _share(alias, target)
@@ -88,12 +99,83 @@ class _Finder(importlib.metadata.DistributionFinder):
             yield _Distribution()
 
 
+# ---- processes of multiprocessing ----
+
+_SPAWN = "multiprocessing.spawn"
+
+
+class _InChild:
+    """Arrives in a new process, before its main module is imported, as the call that makes mlx mean mica."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        paths = [entry for entry in sys.path if entry]
+        core = sys.modules.get(f"{_TARGET}.core")
+        is_quiet = core is not None and core._warned_of_gpu()
+        more = f"; mica.as_mlx.stand_in_for_gpu({is_quiet})" if _said is not None else ""
+        code = (
+            f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import mica.as_mlx{more}"
+        )
+        return exec, (code, {})
+
+
+def _hand_down(spawn: ModuleType) -> None:
+    """Let what a new process is told begin with the alias."""
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        return {"mica": _InChild(), **prepare(name)}
+
+    spawn.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
+
+
+class _SpawnFinder(importlib.abc.MetaPathFinder):
+    """Waits for ``multiprocessing.spawn``, which most programs never import."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != _SPAWN:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                _hand_down(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+# ---- ways in ----
+
+
+def stand_in_for_gpu(is_quiet: bool = False) -> None:
+    """Let the CPU run what programs ask of a GPU that is not there, with one warning or with none."""
+    global _said
+    _said = "" if is_quiet else _STAND_IN
+    loaded = sys.modules.get(f"{_TARGET}.core")
+    if loaded is not None:
+        loaded._stand_in_for_gpu(_said)
+
+
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext mica.as_mlx``: as under ``python -m mica``."""
+    stand_in_for_gpu()
+
+
 def _install() -> None:
     loaded = sys.modules.get(_ALIAS)
     if loaded is not None and loaded is not sys.modules[_TARGET]:
         raise ImportError(f"{__name__} must be imported before {_ALIAS}, which is already loaded: {loaded!r}")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+        if _SPAWN in sys.modules:
+            _hand_down(sys.modules[_SPAWN])
+        else:
+            sys.meta_path.insert(0, _SpawnFinder())
 
 
 _install()

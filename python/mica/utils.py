@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 __all__ = [
     "tree_flatten",
@@ -94,6 +94,21 @@ def tree_map_with_path(
     return fn(path, tree, *rest)
 
 
+@overload
+def tree_flatten(
+    tree: Any,
+    prefix: str = "",
+    is_leaf: Callable | None = None,
+    destination: list[tuple[str, Any]] | None = None,
+) -> list[tuple[str, Any]]: ...
+
+
+@overload
+def tree_flatten(
+    tree: Any, prefix: str = "", is_leaf: Callable | None = None, *, destination: dict[str, Any]
+) -> dict[str, Any]: ...
+
+
 def tree_flatten(
     tree: Any,
     prefix: str = "",
@@ -136,20 +151,26 @@ def tree_flatten(
             f"not {type(destination).__name__}."
         )
 
-    def walk(node: Any, path: str) -> None:
-        if is_leaf is None or not is_leaf(node):
-            if isinstance(node, (list, tuple)):
-                for i, child in enumerate(node):
-                    walk(child, f"{path}.{i}")
-                return
-            if isinstance(node, dict):
-                for key, child in node.items():
-                    walk(child, f"{path}.{key}")
-                return
-        add(path, node)
-
-    walk(tree, prefix)
+    _walk(tree, prefix, is_leaf, add)
     return destination
+
+
+def _walk(node: Any, path: str, is_leaf: Callable | None, add: Callable[[str, Any], None]) -> None:
+    """Call ``add`` with the path of each leaf and the leaf.
+
+    At module level: a function inside ``tree_flatten`` that calls itself would be part of a reference cycle,
+    and keep all leaves alive until the next garbage collection.
+    """
+    if is_leaf is None or not is_leaf(node):
+        if isinstance(node, (list, tuple)):
+            for i, child in enumerate(node):
+                _walk(child, f"{path}.{i}", is_leaf, add)
+            return
+        if isinstance(node, dict):
+            for key, child in node.items():
+                _walk(child, f"{path}.{key}", is_leaf, add)
+            return
+    add(path, node)
 
 
 def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:

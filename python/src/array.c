@@ -2,12 +2,15 @@
  * in value.c, indexing in index.c. */
 #include "array.h"
 
+#include "core/origin.h"
+
 #include <structmember.h>
 
 #include "call.h"
 #include "backend/cpu/kernel.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
+#include "watch.h"
 
 PyTypeObject *mica_py_array_type;
 
@@ -58,6 +61,7 @@ PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
+    if (o && mica__watching()) mica_py_watch_wrapped(o, a);
     return o;
 }
 
@@ -67,6 +71,13 @@ void mica_py_replace(PyObject *self, mica_array *value)
     mica_array *old = o->value;
     o->value = mica_retain(value);
     mica_release(old);
+}
+
+void mica_py_begin(mica_scope *s, mica_stream *on, const char *name, uint16_t *origin)
+{
+    mica__scope_begin(s, on);
+    if (!*origin) *origin = mica__origin_of(name);
+    s->origin = *origin;
 }
 
 PyObject *mica_py_finish(mica_scope *s, mica_array *result)
@@ -102,6 +113,7 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica__interrupt_hook = interrupt_hook;
+    mica_py_watch_reason(NULL);
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (!PyErr_Occurred()) mica_py_raise(status);
@@ -361,12 +373,25 @@ static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     (void)type;
     static char *names[] = { "val", "dtype", NULL };
     PyObject *val, *dtype = NULL;
+    if (PyTuple_Size(args) == 0 && !keywords) { /* pickles of the reference begin so */
+        mica_scope s;
+        mica__scope_begin(&s, NULL);
+        return mica_py_finish(&s, mica_number(&s, 0));
+    }
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
     if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, mica_py_from_object(&s, val, d));
+}
+
+static int array_init(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    (void)self;
+    if (PyTuple_Size(args) || keywords) return 0;
+    PyErr_SetString(PyExc_TypeError, "array() missing required argument 'val' (pos 1)");
+    return -1;
 }
 
 static Py_ssize_t length(PyObject *self)
@@ -452,6 +477,7 @@ static PyType_Slot own_slots[] = {
     { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a "
                  "graph; values are computed when they are needed." },
     { Py_tp_new, array_new },
+    { Py_tp_init, array_init },
     { Py_tp_dealloc, dealloc },
     { Py_tp_repr, repr },
     { Py_tp_hash, hash },

@@ -24,10 +24,14 @@ int mica_py_need(mica_array *a);
 /* Closes the scope and wraps `result`; raises what failed. */
 PyObject *mica_py_finish(mica_scope *s, mica_array *result);
 
-/* ---- values (value.c) ---- */
+/* ---- values (from_object.c, from_buffer.c; value.c) ---- */
 /* Any Python object as an array: numbers, nested sequences, buffers, DLPack, __mlx_array__. dtype:
  * MICA_DEFAULT_DTYPE for the object's own. NULL and an exception. */
 mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype);
+/* An object with the buffer protocol, copied. NULL and an exception, or a failed scope. */
+mica_array *mica_py_from_buffer(mica_scope *s, PyObject *o, mica_dtype dtype);
+/* ValueError with the name of the object's type in the place of %U. Returns NULL. */
+mica_array *mica_py_refuse(const char *format, PyObject *o);
 /* One element as a Python object. */
 PyObject *mica_py_element(mica_dtype dtype, const void *element);
 PyObject *mica_py_item(mica_array *a);
@@ -47,7 +51,12 @@ PyObject *mica_py_dlpack(PyObject *self, PyObject *args, PyObject *keywords);
 /* The values behind an object's __dlpack__. NULL and an exception, or a failed scope. */
 mica_array *mica_py_from_dlpack(mica_scope *s, PyObject *o);
 
-/* Functions of the module by hand (products.c). */
+/* A scope of a function by hand, whose name begins its errors; `origin`, 0 at first, is for later
+ * calls. */
+void mica_py_begin(mica_scope *s, mica_stream *on, const char *name, uint16_t *origin);
+
+/* ---- functions of the module by hand (overloads.c, products.c) ---- */
+extern PyMethodDef mica_py_overloads[];
 PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords);
 PyObject *mica_py_einsum_path(PyObject *m, PyObject *args);
 
@@ -68,6 +77,7 @@ int mica_py_random_types(PyObject *module);
 int mica_py_io_functions(PyObject *module);
 int mica_py_export_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);
+int mica_py_watch_functions(PyObject *module);
 int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
 void mica_py_plain_repr(PyObject *enums, PyObject *type);

@@ -2,6 +2,7 @@
 #include "array.h"
 
 #include "backend/cpu/kernel.h"
+#include "watch.h"
 
 typedef struct exported {
     mica_array *array;
@@ -28,6 +29,7 @@ static const char *const formats[MICA_DTYPE_COUNT] = {
 mica_array *mica_py_shareable(PyObject *self, bool rows)
 {
     mica_array *a = mica_py_array(self);
+    mica_py_watch_leaves(a);
     if (mica_py_need(a) < 0) return NULL;
     bool plain = (!rows || mica__is_row_major(a)) && mica__is_aligned(a);
     if (plain && (!a->buffer || a->buffer->writable) && (a->size <= 1 || a->buffer)) return a;

@@ -3,6 +3,7 @@
 #include "call.h"
 
 #include "convert.h"
+#include "ops/builder.h"
 
 /* ---- messages ---- */
 
@@ -45,24 +46,10 @@ static void fail_size(const mica_row *row, const mica_parameter *p)
                  "[%s] an integer in argument '%U' is too large", row->name, p->name);
 }
 
-/* Puts function and argument before the message of a TypeError, ValueError or OverflowError that
- * does not name its function. */
 static void name_argument(const mica_row *row, const mica_parameter *p)
 {
-    PyObject *type = PyErr_Occurred(), *value, *traceback;
-    if (type != PyExc_TypeError && type != PyExc_ValueError && type != PyExc_OverflowError) return;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyObject *text = value ? PyObject_Str(value) : NULL;
-    const char *s = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
-    if (!s || *s == '[') {
-        PyErr_Restore(type, value, traceback);
-    } else {
-        PyErr_Format(type, "[%s] argument '%U': %s", row->name, p->name, s);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(traceback);
-    }
-    Py_XDECREF(text);
+    const char *argument = PyUnicode_AsUTF8AndSize(p->name, NULL);
+    mica_py_name_error(row->name, argument ? argument : "?");
 }
 
 /* ---- arguments ---- */
@@ -131,11 +118,24 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
+/* Whether a NumPy array meets numbers and no array: then a number is an array of its own type. */
+static bool has_foreign(const mica_row *row, PyObject *const given[], unsigned waiting)
+{
+    for (int i = 0; i < row->n; i++) {
+        PyObject *o = waiting >> i & 1 ? given[i] : NULL;
+        if (o && o != Py_None && !row->at[i].apart && !PyFloat_Check(o) && !PyLong_Check(o) &&
+            !PyComplex_Check(o))
+            return true;
+    }
+    return false;
+}
+
 /* Operands that are no arrays, once it is known which array gives its type to NumPy operands; and
    keys that were not given, once nothing else can be wrong with the call. */
 static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const given[],
                              unsigned waiting, mica_array *peer, mica__value values[])
 {
+    bool foreign = !peer && has_foreign(row, given, waiting);
     for (int i = 0; i < row->n; i++) {
         const mica_parameter *p = &row->at[i];
         if (!(waiting >> i & 1)) continue;
@@ -146,6 +146,8 @@ static bool convert_operands(const mica_row *row, mica_scope *s, PyObject *const
         }
         if (p->kind == MICA_KIND_KEY) values[i].array = mica_py_next_key(s);
         else values[i].array = mica_py_operand(s, o, p->apart ? NULL : peer);
+        if (foreign && values[i].array && given[i] && !p->apart)
+            values[i].array = mica__strong(s, values[i].array, (mica_dtype)values[i].array->dtype);
         if (!values[i].array) {
             name_argument(row, p);
             return false;
@@ -230,6 +232,7 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     }
 
     mica__scope_begin(&scope, stream);
+    scope.origin = row->origin;
     PyObject *result = NULL;
     mica_context c;
     c.scope = &scope;
@@ -321,7 +324,7 @@ static int parse_rows(void)
         return -1;
     }
     for (size_t i = 0; i < mica__function_count; i++) {
-        parsed[i] = mica_row_parse(&mica__functions[i]);
+        parsed[i] = mica_row_parse(&mica__functions[i], NULL);
         if (!parsed[i]) return -1;
     }
     all_rows = parsed;
@@ -330,10 +333,10 @@ static int parse_rows(void)
 
 static int add_alias(PyObject *core, const char *alias, const char *function)
 {
-    const mica_row *row = mica_py_row(function);
-    if (!row) return 0;
-    PyObject *module = *row->module ? mica_py_submodule(core, row->module) : core;
-    PyObject *object = module ? PyObject_GetAttrString(module, row->name) : NULL;
+    const mica_row *original = mica_py_row(function);
+    if (!original) return 0;
+    mica_row *row = mica_row_parse(original->function, alias);
+    PyObject *object = row ? make_function(row, core) : NULL;
     int status = object ? PyModule_AddObjectRef(core, alias, object) : -1;
     Py_XDECREF(object);
     return status;

@@ -25,6 +25,7 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
 /* Conversions by kind, for functions that are not in the table. `what` ("[load] argument 'axis'")
    starts the message of a TypeError. 0, or -1 and an exception. */
 int mica_py_int(const char *what, PyObject *o, int64_t *out);
+int mica_py_axis(const char *what, PyObject *o, int *out);
 /* A sequence of ints, or one int where `bare`; the list belongs to the scope. */
 int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out);
 

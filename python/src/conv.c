@@ -1,6 +1,7 @@
 /* mx.conv_general: the table's function, with Python's forms of padding. */
 #include "array.h"
 #include "call.h"
+#include "convert.h"
 
 /* An int, one int an axis, or a pair of such lists: before and after. */
 static int paddings(mica_scope *s, PyObject *o, mica_dims *low, mica_dims *high)
@@ -49,9 +50,13 @@ PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
     if (!PyBool_Check(flip))
         return PyErr_Format(PyExc_TypeError, "[conv_general] argument 'flip' must be a bool");
     mica_stream *on;
-    if (mica_py_stream(stream, &on) < 0) return NULL;
+    if (mica_py_stream(stream, &on) < 0) {
+        mica_py_name_error("conv_general", "stream");
+        return NULL;
+    }
+    static uint16_t origin;
     mica_scope s;
-    mica__scope_begin(&s, on);
+    mica_py_begin(&s, on, "conv_general", &origin);
     mica_dims one = MICA_SHAPE(1), step = one, apart = one, between = one, low = MICA_SHAPE(0),
               high = { -1, NULL };
     int64_t n = 1;

@@ -17,6 +17,36 @@ const char *mica_py_type_name(PyObject *o)
     return text;
 }
 
+/* Puts `head` before the present exception's message. */
+static void prefix_error(const char *head)
+{
+    PyObject *type = PyErr_Occurred(), *value, *traceback;
+    if (type != PyExc_TypeError && type != PyExc_ValueError && type != PyExc_OverflowError &&
+        type != PyExc_RuntimeError)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *text = value ? PyObject_Str(value) : NULL;
+    const char *s = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    if (s && strncmp(s, "[array] ", 8) == 0) s += 8;
+    if (!s || *s == '[') {
+        PyErr_Restore(type, value, traceback);
+    } else {
+        PyErr_Format(type, "%s %s", head, s);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    }
+    Py_XDECREF(text);
+}
+
+void mica_py_name_error(const char *function, const char *argument)
+{
+    char head[160];
+    if (argument) PyOS_snprintf(head, sizeof head, "[%s] argument '%s':", function, argument);
+    else PyOS_snprintf(head, sizeof head, "[%s]", function);
+    prefix_error(head);
+}
+
 /* Room for `n` numbers until the call ends. */
 static int64_t *take_numbers(mica_context *c, size_t n)
 {
@@ -66,12 +96,13 @@ static PyObject *sequence(PyObject *o)
 static mica_outcome dims_from(mica_context *c, PyObject *o, bool bare, mica_dims *out)
 {
     int64_t one;
+    const mica_array *array = mica_py_array(o);
+    bare = bare && !(array && array->ndim); /* an array of numbers is a sequence */
     mica_outcome result = bare ? integer_from(o, &one) : MICA_WRONG_TYPE;
     if (result == MICA_RAISED && PyErr_ExceptionMatches(PyExc_TypeError) && PySequence_Check(o)) {
         PyErr_Clear(); /* a NumPy array of several numbers */
         result = MICA_WRONG_TYPE;
     }
-    if (mica_py_array(o)) result = MICA_WRONG_TYPE; /* an array of numbers is a sequence */
     if (result == MICA_TAKEN) {
         int64_t *at = take_numbers(c, 1);
         if (!at) return MICA_RAISED;
@@ -99,7 +130,12 @@ static mica_outcome dims_from(mica_context *c, PyObject *o, bool bare, mica_dims
 
 static int report(mica_outcome result, const char *what, PyObject *o, const char *accepted)
 {
+    char head[160];
     if (result == MICA_TAKEN) return 0;
+    if (result == MICA_RAISED) {
+        PyOS_snprintf(head, sizeof head, "%s:", what);
+        prefix_error(head);
+    }
     if (result == MICA_TOO_LARGE)
         PyErr_Format(PyExc_OverflowError, "%s does not fit 64 bits", what);
     else if (result == MICA_WRONG_TYPE)
@@ -111,6 +147,15 @@ static int report(mica_outcome result, const char *what, PyObject *o, const char
 int mica_py_int(const char *what, PyObject *o, int64_t *out)
 {
     return report(integer_from(o, out), what, o, "int");
+}
+
+int mica_py_axis(const char *what, PyObject *o, int *out)
+{
+    int64_t axis = 0;
+    mica_outcome result = integer_from(o, &axis);
+    if (result == MICA_TAKEN && (axis <= INT_MIN || axis > INT_MAX)) result = MICA_TOO_LARGE;
+    *out = (int)axis;
+    return report(result, what, o, "int");
 }
 
 int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out)
@@ -152,9 +197,26 @@ static mica_outcome array_list_from(mica_context *c, PyObject *o, mica_arrays *o
     return result;
 }
 
+/* An index array, or one number, which is then checked at the call. */
+static mica_outcome index_from(mica_context *c, PyObject *o, mica_array **out)
+{
+    int64_t number;
+    *out = mica_py_array(o);
+    if (*out) return MICA_TAKEN;
+    if (!PyLong_Check(o) && !PyFloat_Check(o) && !PyBytes_Check(o) && PyObject_CheckBuffer(o)) {
+        *out = mica_py_operand(c->scope, o, NULL);
+        return *out ? MICA_TAKEN : MICA_RAISED;
+    }
+    mica_outcome result = integer_from(o, &number);
+    if (result != MICA_TAKEN) return result;
+    *out = mica_integer(c->scope, number);
+    return *out ? MICA_TAKEN : MICA_RAISED;
+}
+
 static mica_outcome real_from(PyObject *o, double *out)
 {
-    if (PyUnicode_Check(o) || o == Py_None) return MICA_WRONG_TYPE;
+    const mica_array *array = mica_py_array(o);
+    if (PyUnicode_Check(o) || o == Py_None || (array && array->size != 1)) return MICA_WRONG_TYPE;
     *out = PyFloat_AsDouble(o);
     if (*out != -1.0 || !PyErr_Occurred()) return MICA_TAKEN;
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) return MICA_RAISED;
@@ -202,6 +264,7 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
     case MICA_KIND_KEY:
         out->array = mica_py_array(o);
         return out->array ? MICA_TAKEN : MICA_WRONG_TYPE;
+    case MICA_KIND_INDEX: return index_from(c, o, &out->array);
     case MICA_KIND_ARRAYS: return array_list_from(c, o, &out->arrays);
     case MICA_KIND_INT: return integer_from(o, &out->integer);
     case MICA_KIND_AXIS:

@@ -23,6 +23,10 @@ mica_outcome mica_py_convert(mica_context *c, const mica_parameter *p, PyObject 
 mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n,
                             mica_arrays *out);
 
+/* Lets the message of the present exception, when it is of a built-in class, begin with "[function]
+   argument 'argument': ", in place of a head "[array]". A NULL argument is left out. */
+void mica_py_name_error(const char *function, const char *argument);
+
 /* The name of an object's type, for messages; valid until the next call. */
 const char *mica_py_type_name(PyObject *o);
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "convert.h"
+
 typedef struct dtype_object {
     PyObject_HEAD mica_dtype dtype;
 } dtype_object;
@@ -241,7 +243,7 @@ static PyObject *issubdtype(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:issubdtype", &a, &b)) return NULL;
     int ca = category_index(a), cb = category_index(b);
     if ((!is_dtype(a) && ca < 0) || (!is_dtype(b) && cb < 0))
-        return PyErr_Format(PyExc_ValueError,
+        return PyErr_Format(a == Py_None || b == Py_None ? PyExc_TypeError : PyExc_ValueError,
                             "[issubdtype] both arguments must be a Dtype or a DtypeCategory");
     if (is_dtype(a) && is_dtype(b)) return PyBool_FromLong(value_of(a) == value_of(b));
     if (cb < 0) return PyBool_FromLong(0);
@@ -292,14 +294,13 @@ static PyObject *isdtype(PyObject *module, PyObject *args, PyObject *keywords)
     return yes < 0 ? NULL : PyBool_FromLong(yes);
 }
 
-static int dtype_or_array(const char *name, PyObject *o, mica_dtype *d)
+static int dtype_or_array(const char *name, PyObject *kind, PyObject *o, mica_dtype *d)
 {
     mica_array *a = mica_py_array(o);
     if (a) *d = (mica_dtype)a->dtype;
     else if (is_dtype(o)) *d = value_of(o);
     else {
-        PyErr_Format(PyExc_ValueError, "[%s] the arguments must be arrays or dtypes, not %R", name,
-                     o);
+        PyErr_Format(kind, "[%s] the arguments must be arrays or dtypes, not %R", name, o);
         return -1;
     }
     return 0;
@@ -313,7 +314,8 @@ static PyObject *result_type(PyObject *module, PyObject *args)
         return PyErr_Format(PyExc_ValueError,
                             "[result_type] at least one array or dtype is needed");
     for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
-        if (dtype_or_array("result_type", PyTuple_GetItem(args, i), &next) < 0) return NULL;
+        if (dtype_or_array("result_type", PyExc_ValueError, PyTuple_GetItem(args, i), &next) < 0)
+            return NULL;
         d = mica__promote(d, next);
     }
     Py_INCREF(objects[d]);
@@ -327,8 +329,12 @@ static PyObject *can_cast(PyObject *module, PyObject *args, PyObject *keywords)
     PyObject *from, *to;
     mica_dtype f, t;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:can_cast", names, &from, &to) ||
-        dtype_or_array("can_cast", from, &f) < 0 || mica_py_dtype(to, &t) < 0)
+        dtype_or_array("can_cast", PyExc_TypeError, from, &f) < 0)
         return NULL;
+    if (mica_py_dtype(to, &t) < 0) {
+        mica_py_name_error("can_cast", "to");
+        return NULL;
+    }
     return PyBool_FromLong(mica__promote(f, t) == t);
 }
 

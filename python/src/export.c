@@ -1,4 +1,4 @@
-/* What mica/_export.py is made of: graphs to bytes and back, and a look at a graph's nodes. */
+/* What mica/_export.py is made of: files of traces, and a look at a graph's nodes. */
 #include "array.h"
 
 #include "io/export.h"
@@ -18,51 +18,169 @@ static mica_array **arrays_of(mica_scope *s, PyObject *list, size_t *n)
     return a;
 }
 
-/* _graph_bytes(results, holders) -> bytes */
-static PyObject *graph_bytes(PyObject *m, PyObject *args)
+/* Texts of a list of str, memory of the scope; NULL and an exception on failure. */
+static const char **texts_of(mica_scope *s, PyObject *list, size_t *n)
 {
-    (void)m;
-    PyObject *results, *holders, *bytes = NULL;
-    if (!PyArg_ParseTuple(args, "O!O!:_graph_bytes", &PyList_Type, &results, &PyList_Type,
-                          &holders))
+    *n = (size_t)PyList_Size(list);
+    const char **texts = mica__scope_alloc(s, (*n + 1) * sizeof *texts);
+    for (size_t i = 0; texts && i < *n; i++) {
+        PyObject *bytes = PyUnicode_AsUTF8String(PyList_GetItem(list, (Py_ssize_t)i));
+        size_t size = bytes ? (size_t)PyBytes_Size(bytes) + 1 : 1;
+        char *kept = bytes ? mica__scope_alloc(s, size) : NULL;
+        texts[i] = kept ? memcpy(kept, PyBytes_AsString(bytes), size) : NULL;
+        Py_XDECREF(bytes);
+        if (!kept) return NULL;
+    }
+    return texts;
+}
+
+static PyObject *list_of(mica_arrays a)
+{
+    PyObject *list = PyList_New((Py_ssize_t)a.n);
+    for (size_t i = 0; list && i < a.n; i++) {
+        PyObject *o = mica_py_wrap(a.at[i]);
+        if (!o) Py_CLEAR(list);
+        else PyList_SetItem(list, (Py_ssize_t)i, o);
+    }
+    return list;
+}
+
+/* ---- writing ---- */
+
+typedef struct exporter_object {
+    PyObject_HEAD mica_exporter *exporter;
+} exporter_object;
+
+static PyObject *exporter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    const char *path, *metadata;
+    int shapeless;
+    (void)keywords;
+    if (!PyArg_ParseTuple(args, "yps:_Exporter", &path, &shapeless, &metadata)) return NULL;
+    exporter_object *o = PyObject_New(exporter_object, type);
+    if (!o) return NULL;
+    o->exporter = NULL;
+    int status = mica_exporter_open(path, shapeless, metadata, &o->exporter);
+    if (!status) return (PyObject *)o;
+    Py_DECREF(o);
+    return mica_py_raise(status);
+}
+static void exporter_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    mica_exporter_release(((exporter_object *)self)->exporter);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+static PyObject *exporter_add(PyObject *self, PyObject *args)
+{
+    PyObject *results, *holders, *names;
+    if (!PyArg_ParseTuple(args, "O!O!O!:add", &PyList_Type, &results, &PyList_Type, &holders,
+                          &PyList_Type, &names))
+        return NULL;
+    mica_scope s;
+    size_t n, k, nk;
+    mica__scope_begin(&s, NULL);
+    mica_array **r = arrays_of(&s, results, &n), **h = r ? arrays_of(&s, holders, &k) : NULL;
+    const char **t = h ? texts_of(&s, names, &nk) : NULL;
+    if (t)
+        mica__exporter_add(&s, ((exporter_object *)self)->exporter, r, n, (mica_arrays){ k, h }, t,
+                           nk);
+    int status = mica__scope_end(&s);
+    if (PyErr_Occurred()) return NULL;
+    if (status) return mica_py_raise(status);
+    Py_RETURN_NONE;
+}
+static PyObject *exporter_commit(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    mica_exporter *e = ((exporter_object *)self)->exporter;
+    int status;
+    Py_BEGIN_ALLOW_THREADS status = mica_exporter_commit(e);
+    Py_END_ALLOW_THREADS if (status) return mica_py_raise(status);
+    Py_RETURN_NONE;
+}
+static PyMethodDef exporter_methods[] = {
+    { "add", exporter_add, METH_VARARGS, "add(results, holders, names of the last holders)" },
+    { "commit", exporter_commit, METH_NOARGS, "commit(): the file appears under its path." },
+    { NULL, NULL, 0, NULL },
+};
+static PyType_Slot exporter_slots[] = {
+    { Py_tp_doc, "_Exporter(path, shapeless, metadata): traces for one file." },
+    { Py_tp_new, exporter_new },
+    { Py_tp_dealloc, exporter_dealloc },
+    { Py_tp_methods, exporter_methods },
+    { 0, NULL },
+};
+static PyType_Spec exporter_spec = { "mica.core._Exporter", sizeof(exporter_object), 0,
+                                     Py_TPFLAGS_DEFAULT, exporter_slots };
+
+/* ---- reading ---- */
+
+typedef struct imported_object {
+    PyObject_HEAD mica_imported *imported;
+} imported_object;
+
+static PyObject *imported_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    const char *path;
+    (void)keywords;
+    if (!PyArg_ParseTuple(args, "y:_Imported", &path)) return NULL;
+    imported_object *o = PyObject_New(imported_object, type);
+    if (!o) return NULL;
+    o->imported = NULL;
+    int status;
+    Py_BEGIN_ALLOW_THREADS status = mica_import_function(path, &o->imported);
+    Py_END_ALLOW_THREADS if (!status) return (PyObject *)o;
+    Py_DECREF(o);
+    return mica_py_raise(status);
+}
+static void imported_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    mica_imported_release(((imported_object *)self)->imported);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+static PyObject *imported_run(PyObject *self, PyObject *args)
+{
+    PyObject *arrays, *names, *list = NULL;
+    if (!PyArg_ParseTuple(args, "O!O!:run", &PyList_Type, &arrays, &PyList_Type, &names))
         return NULL;
     mica_scope s;
     size_t n, k;
-    mica__text text = { 0 };
-    mica__scope_begin(&s, NULL);
-    mica_array **r = arrays_of(&s, results, &n), **h = r ? arrays_of(&s, holders, &k) : NULL;
-    if (h && mica__graph_write(&s, &text, r, n, h, k))
-        bytes = PyBytes_FromStringAndSize(text.at, (Py_ssize_t)text.n);
-    mica__text_free(&text);
-    int status = mica__scope_end(&s);
-    return bytes || PyErr_Occurred() ? bytes : mica_py_raise(status);
-}
-
-/* _graph_arrays(bytes, inputs) -> list of results */
-static PyObject *graph_arrays(PyObject *m, PyObject *args)
-{
-    (void)m;
-    PyObject *object, *inputs, *list = NULL;
-    char *bytes;
-    Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "OO!:_graph_arrays", &object, &PyList_Type, &inputs)) return NULL;
-    if (PyBytes_AsStringAndSize(object, &bytes, &size) < 0) return NULL;
-    mica_scope s;
-    size_t n;
     mica_arrays results = { 0 };
     mica__scope_begin(&s, NULL);
-    mica_array **a = arrays_of(&s, inputs, &n);
-    if (a && mica__graph_read(&s, bytes, (size_t)size, a, n, &results)) {
-        list = PyList_New((Py_ssize_t)results.n);
-        for (size_t i = 0; list && i < results.n; i++) {
-            PyObject *o = mica_py_wrap(results.at[i]);
-            if (!o) Py_CLEAR(list);
-            else PyList_SetItem(list, (Py_ssize_t)i, o);
-        }
-    }
+    mica_array **a = arrays_of(&s, arrays, &n);
+    const char **t = a ? texts_of(&s, names, &k) : NULL;
+    if (t && mica_imported_call(&s, ((imported_object *)self)->imported, (mica_arrays){ n, a }, t,
+                                k, &results) == MICA_OK)
+        list = list_of(results);
     int status = mica__scope_end(&s);
     return list || PyErr_Occurred() ? list : mica_py_raise(status);
 }
+static PyObject *imported_metadata(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const char *text = mica_imported_metadata(((imported_object *)self)->imported);
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+}
+static PyMethodDef imported_methods[] = {
+    { "run", imported_run, METH_VARARGS, "run(arrays, names of the last arrays) -> list" },
+    { "metadata", imported_metadata, METH_NOARGS, "metadata() -> the text of the file" },
+    { NULL, NULL, 0, NULL },
+};
+static PyType_Slot imported_slots[] = {
+    { Py_tp_doc, "_Imported(path): the functions of a file." },
+    { Py_tp_new, imported_new },
+    { Py_tp_dealloc, imported_dealloc },
+    { Py_tp_methods, imported_methods },
+    { 0, NULL },
+};
+static PyType_Spec imported_spec = { "mica.core._Imported", sizeof(imported_object), 0,
+                                     Py_TPFLAGS_DEFAULT, imported_slots };
+
+/* ---- a look at graphs ---- */
 
 static PyObject *key_of(const mica_array *a)
 {
@@ -102,8 +220,6 @@ static PyObject *key(PyObject *m, PyObject *o)
 }
 
 static PyMethodDef functions[] = {
-    { "_graph_bytes", graph_bytes, METH_VARARGS, NULL },
-    { "_graph_arrays", graph_arrays, METH_VARARGS, NULL },
     { "_node", node, METH_O, NULL },
     { "_key", key, METH_O, NULL },
     { NULL, NULL, 0, NULL },
@@ -111,5 +227,7 @@ static PyMethodDef functions[] = {
 
 int mica_py_export_functions(PyObject *module)
 {
+    if (!mica_py_add_type(module, &exporter_spec) || !mica_py_add_type(module, &imported_spec))
+        return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -2,7 +2,7 @@
  * arrays bytes. */
 #include "array.h"
 
-#include "io/array_io.h"
+#include "io.h"
 
 /* ---- where the bytes are ---- */
 
@@ -79,7 +79,7 @@ static PyObject *metadata_dict(const mica_table *t)
         if (!value || PyDict_SetItemString(d, m[i].key, value) < 0) Py_CLEAR(d);
         Py_XDECREF(value);
     }
-    return d;
+    return d && mica_py_add_values(d, t) < 0 ? (Py_DECREF(d), NULL) : d;
 }
 
 /* (arrays, metadata) */
@@ -98,11 +98,21 @@ static PyObject *table_dicts(const mica_table *t)
     return both;
 }
 
-static PyObject *loaded(mica_scope *s, const mica__source *from, bool npy)
+/* What formats are called, and what reads them; npy files give one array. */
+static const struct {
+    const char *name;
+    mica_table *(*table)(mica_scope *s, const mica__source *from);
+} formats[] = { { "npy", NULL },
+                { "npz", mica__npz_table },
+                { "safetensors", mica__safetensors_table },
+                { "gguf", mica__gguf_table } };
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+static PyObject *loaded(mica_scope *s, const mica__source *from, int format)
 {
-    if (!npy) {
+    if (formats[format].table) {
         mica_table *t;
-        Py_BEGIN_ALLOW_THREADS t = mica__safetensors_table(s, from);
+        Py_BEGIN_ALLOW_THREADS t = formats[format].table(s, from);
         Py_END_ALLOW_THREADS return t ? table_dicts(t) : NULL;
     }
     uint64_t used = 0;
@@ -112,35 +122,30 @@ static PyObject *loaded(mica_scope *s, const mica__source *from, bool npy)
     return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
 }
 
-static PyObject *load_any(PyObject *args, bool npy)
+static PyObject *load(PyObject *m, PyObject *args)
 {
+    (void)m;
     PyObject *where, *name, *stream;
+    const char *format;
     long long position;
     mica_stream *on;
-    if (!PyArg_ParseTuple(args, "OOLO", &where, &name, &position, &stream) ||
+    int kind = 0;
+    if (!PyArg_ParseTuple(args, "OOLOs", &where, &name, &position, &stream, &format) ||
         mica_py_stream(stream, &on) < 0)
         return NULL;
+    while (kind < FORMATS && strcmp(formats[kind].name, format) != 0) kind++;
+    if (kind == FORMATS) return PyErr_Format(PyExc_ValueError, "[load] no format %s", format);
     mica_scope s;
     mica__source from = { 0 };
     mica__scope_begin(&s, on);
     PyObject *result = open_source(&s, where, name_text(&s, name), position, &from) < 0
                            ? NULL
-                           : loaded(&s, &from, npy);
+                           : loaded(&s, &from, kind);
     close_source(&from);
     int status = mica__scope_end(&s);
     if (status == MICA_OK) return result;
     Py_XDECREF(result);
     return mica_py_raise(status);
-}
-static PyObject *load_npy(PyObject *m, PyObject *args)
-{
-    (void)m;
-    return load_any(args, true);
-}
-static PyObject *load_safetensors(PyObject *m, PyObject *args)
-{
-    (void)m;
-    return load_any(args, false);
 }
 
 /* ---- streams that bytes go to ---- */
@@ -149,7 +154,7 @@ enum { PIECE = 1 << 22 };
 
 /* Hands bytes to a Python callable in pieces, which may take less than it is given, as unbuffered
  * files do. */
-static int write_piece(void *write, const void *data, size_t bytes)
+int mica_py_write_piece(void *write, const void *data, size_t bytes)
 {
     const char *at = data;
     while (bytes) {
@@ -194,7 +199,7 @@ static int save_content(mica_scope *s, PyObject *target, const content *c, bool 
                 : mica_save_safetensors(s, path, c->names, arrays, c->metadata, c->count);
         Py_END_ALLOW_THREADS
     } else {
-        mica__sink to = { write_piece, target };
+        mica__sink to = { mica_py_write_piece, target };
         status = npy ? mica__write_npy(&to, c->arrays[0])
                      : mica__write_safetensors(&to, c->names, arrays, c->metadata, c->count);
         if (status) mica__scope_failed(s, status);
@@ -219,7 +224,7 @@ static PyObject *save_npy(PyObject *m, PyObject *args)
 }
 
 /* A str as UTF-8 without NUL, copied into the scope. */
-static const char *text_of(mica_scope *s, PyObject *o, const char *what)
+const char *mica_py_text_of(mica_scope *s, PyObject *o, const char *function, const char *what)
 {
     PyObject *bytes = PyUnicode_AsUTF8String(o);
     Py_ssize_t n = bytes ? PyBytes_Size(bytes) : 0;
@@ -227,8 +232,8 @@ static const char *text_of(mica_scope *s, PyObject *o, const char *what)
     if (text) memcpy(text, PyBytes_AsString(bytes), (size_t)n + 1);
     Py_XDECREF(bytes);
     if (text && strlen(text) != (size_t)n)
-        return (void *)PyErr_Format(PyExc_ValueError,
-                                    "[save_safetensors] %s %R holds a NUL character", what, o);
+        return (void *)PyErr_Format(PyExc_ValueError, "[%s] %s %R holds a NUL character", function,
+                                    what, o);
     return text;
 }
 
@@ -247,7 +252,7 @@ static bool read_content(mica_scope *s, PyObject *arrays, PyObject *metadata, co
             return PyErr_Format(PyExc_TypeError, "[save_safetensors] the value of %R is no array",
                                 key),
                    false;
-        c->names[c->n] = text_of(s, key, "the name");
+        c->names[c->n] = mica_py_text_of(s, key, "save_safetensors", "the name");
         c->arrays[c->n] = mica_scope_own(s, mica_retain(a));
         if (!c->names[c->n] || !c->arrays[c->n]) return false;
         c->n++;
@@ -255,8 +260,9 @@ static bool read_content(mica_scope *s, PyObject *arrays, PyObject *metadata, co
     at = 0;
     while (PyDict_Next(metadata, &at, &key, &value)) {
         mica_metadata *t = &c->metadata[c->count++];
-        t->key = text_of(s, key, "the metadata key");
-        t->value = t->key ? text_of(s, value, "the metadata value") : NULL;
+        t->key = mica_py_text_of(s, key, "save_safetensors", "the metadata key");
+        t->value =
+            t->key ? mica_py_text_of(s, value, "save_safetensors", "the metadata value") : NULL;
         if (!t->value) return false;
     }
     return true;
@@ -352,10 +358,10 @@ static PyType_Spec writer_spec = { "mica.core._Writer", sizeof(writer_object), 0
 /* ---- the module ---- */
 
 static PyMethodDef functions[] = {
-    { "_load_npy", load_npy, METH_VARARGS,
-      "_load_npy(where, name, position, stream) -> (array, bytes used)" },
-    { "_load_safetensors", load_safetensors, METH_VARARGS,
-      "_load_safetensors(where, name, position, stream) -> (dict, dict)" },
+    { "_load", load, METH_VARARGS,
+      "_load(where, name, position, stream, format) -> (array, bytes used) or (dict, metadata)" },
+    { "_save_gguf", mica_py_save_gguf, METH_VARARGS,
+      "_save_gguf(path or write, arrays, metadata)" },
     { "_save_npy", save_npy, METH_VARARGS, "_save_npy(path or write, array)" },
     { "_save_safetensors", save_safetensors, METH_VARARGS,
       "_save_safetensors(path or write, arrays, metadata)" },

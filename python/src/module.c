@@ -3,8 +3,10 @@
 
 #include <math.h>
 
+#include "base/config.h"
 #include "call.h"
 #include "core/print.h"
+#include "watch.h"
 
 int mica_py_array_types(PyObject *module);
 
@@ -58,6 +60,7 @@ static PyObject *eval_trees(PyObject *args, bool wait)
 {
     mica__vec v = { 0 };
     int status = collect(&v, args);
+    mica_py_watch_reason(wait ? "eval" : "async_eval");
     if (!status && v.n) status = mica_py_eval((mica_array *const *)v.at, v.n, wait);
     for (size_t i = 0; i < v.n; i++) mica_release(v.at[i]);
     mica__vec_free(&v);
@@ -118,203 +121,6 @@ static PyObject *from_dlpack(PyObject *m, PyObject *args, PyObject *keywords)
     return mica_py_finish(&s, mica_py_from_object(&s, o, MICA_DEFAULT_DTYPE));
 }
 
-static bool real_number(const char *name, PyObject *o, double *real, bool *is_integer,
-                        int64_t *integer)
-{
-    *is_integer = false;
-    if (PyBool_Check(o) || !(PyLong_Check(o) || PyFloat_Check(o))) {
-        PyObject *type = PyType_GetName(Py_TYPE(o));
-        if (type)
-            PyErr_Format(PyBool_Check(o) ? PyExc_ValueError : PyExc_TypeError,
-                         "[%s] an int or float is needed, not %U", name, type);
-        Py_XDECREF(type);
-        return false;
-    }
-    if (PyLong_Check(o)) {
-        *is_integer = true;
-        *integer = PyLong_AsLongLong(o);
-        *real = (double)*integer;
-    } else {
-        *real = PyFloat_AsDouble(o);
-    }
-    return !PyErr_Occurred();
-}
-
-/* arange(stop), arange(start, stop), arange(start, stop, step), with keywords and None as in the
- * reference. */
-static PyObject *arange(PyObject *m, PyObject *args, PyObject *keywords)
-{
-    (void)m;
-    static char *names[] = { "start", "stop", "step", "dtype", "stream", NULL };
-    PyObject *start = NULL, *stop = NULL, *step = NULL, *dtype = Py_None, *stream = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OOOO$O:arange", names, &start, &stop, &step,
-                                     &dtype, &stream))
-        return NULL;
-    if (stop && Py_TYPE(stop) == Py_TYPE(mica_py_dtype_object(MICA_BOOL)))
-        return PyErr_Format(PyExc_TypeError,
-                            "[arange] dtype is given where stop is expected; name it: dtype=");
-    if (!start && !stop) return PyErr_Format(PyExc_TypeError, "[arange] stop is missing");
-    if (!start || !stop || stop == Py_None) {
-        if (!stop || stop == Py_None) stop = start;
-        start = NULL;
-    }
-    if (!stop || stop == Py_None)
-        return PyErr_Format(PyExc_TypeError, "[arange] stop must be a number, not None");
-    double a = 0, b, c = 1;
-    int64_t ia = 0, ib = 0, ic = 1;
-    bool xa = true, xb, xc = true;
-    if (start == Py_None) start = NULL;
-    if (step == Py_None) step = NULL;
-    if ((start && !real_number("arange", start, &a, &xa, &ia)) ||
-        !real_number("arange", stop, &b, &xb, &ib) ||
-        (step && !real_number("arange", step, &c, &xc, &ic)))
-        return NULL;
-    mica_dtype d = MICA_FLOAT32;
-    if (xa && xb && xc)
-        d = ia == (int32_t)ia && ib == (int32_t)ib && ic == (int32_t)ic ? MICA_INT32 : MICA_INT64;
-    mica_stream *on;
-    if ((dtype != Py_None && mica_py_dtype(dtype, &d) < 0) || mica_py_stream(stream, &on) < 0)
-        return NULL;
-    mica_scope s;
-    mica__scope_begin(&s, on);
-    return mica_py_finish(&s, mica_arange(&s, a, b, c, d));
-}
-
-/* pad widths: n, (n,), (before, after), [(before, after), ...] */
-static int pad_widths(PyObject *o, int ndim, int64_t low[], int64_t high[])
-{
-    Py_ssize_t n = PySequence_Check(o) ? PySequence_Size(o) : -1;
-    int64_t pair[2];
-    bool nested = false;
-    if (n > 0) {
-        PyObject *first = PySequence_GetItem(o, 0);
-        nested = first && PySequence_Check(first);
-        Py_XDECREF(first);
-    }
-    if (nested && n != ndim && n != 1) {
-        PyErr_Format(PyExc_ValueError,
-                     "[pad] %zd pairs of widths are given for an array with %d axes", n, ndim);
-        return -1;
-    }
-    for (int i = 0; i < ndim; i++) {
-        PyObject *at = nested ? PySequence_GetItem(o, n == 1 ? 0 : i) : (Py_INCREF(o), o);
-        if (!at) return -1;
-        Py_ssize_t m = PySequence_Check(at) ? PySequence_Size(at) : 0;
-        if (m > 2 || (m == 0 && !PyLong_Check(at))) {
-            PyErr_SetString(PyExc_TypeError, "[pad] argument 'pad_width' must be an int, a pair "
-                                             "(before, after), or a sequence of pairs");
-            Py_DECREF(at);
-            return -1;
-        }
-        for (int k = 0; k < 2; k++) {
-            PyObject *w = m ? PySequence_GetItem(at, m == 1 ? 0 : k) : (Py_INCREF(at), at);
-            pair[k] = w ? PyLong_AsLongLong(w) : -1;
-            Py_XDECREF(w);
-        }
-        Py_DECREF(at);
-        if (PyErr_Occurred()) return -1;
-        low[i] = pair[0];
-        high[i] = pair[1];
-    }
-    return 0;
-}
-
-static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
-{
-    (void)m;
-    static char *names[] = { "a", "pad_width", "mode", "constant_values", "stream", NULL };
-    PyObject *o, *width, *value = NULL, *stream = Py_None;
-    const char *mode = "constant";
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|sO$O:pad", names, &o, &width, &mode,
-                                     &value, &stream))
-        return NULL;
-    mica_array *a = mica_py_array(o);
-    if (!a) return PyErr_Format(PyExc_TypeError, "[pad] argument 'a' must be an array");
-    int64_t low[MICA_MAX_NDIM], high[MICA_MAX_NDIM];
-    mica_stream *on;
-    if (pad_widths(width, a->ndim, low, high) < 0 || mica_py_stream(stream, &on) < 0) return NULL;
-    mica_scope s;
-    mica__scope_begin(&s, on);
-    mica_array *fill = value ? mica_py_operand(&s, value, a) : mica_integer(&s, 0);
-    if (!fill) return mica_py_finish(&s, NULL);
-    return mica_py_finish(
-        &s, mica_pad(&s, a, (mica_dims){ a->ndim, low }, (mica_dims){ a->ndim, high }, mode, fill));
-}
-
-/* split(a, sections) and split(a, [index, ...]). `self`: an array when called as its method. */
-PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    static char *names[] = { "", "indices_or_sections", "axis", "stream", NULL };
-    PyObject *o, *cuts, *stream = Py_None, *result = NULL;
-    int axis = 0;
-    if (mica_py_array(self)) {
-        o = self;
-        if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i$O:split", names + 1, &cuts, &axis,
-                                         &stream))
-            return NULL;
-    } else if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|i$O:split", names, &o, &cuts, &axis,
-                                            &stream)) {
-        return NULL;
-    }
-    mica_array *a = mica_py_array(o);
-    mica_stream *on;
-    if (!a) return PyErr_Format(PyExc_TypeError, "[split] argument 'a' must be an array");
-    if (mica_py_stream(stream, &on) < 0) return NULL;
-    mica_scope s;
-    mica_arrays parts = { 0 };
-    mica__scope_begin(&s, on);
-    if (PyIndex_Check(cuts)) {
-        int64_t sections;
-        if (!mica_py_int("[split] argument 'indices_or_sections'", cuts, &sections))
-            parts = mica_split(&s, a, sections, axis);
-    } else {
-        mica_dims at;
-        if (!mica_py_dims("[split] argument 'indices_or_sections'", &s, cuts, false, &at))
-            parts = mica_split_at(&s, a, at, axis);
-    }
-    if (!PyErr_Occurred() && s.status == MICA_OK) result = PyList_New((Py_ssize_t)parts.n);
-    for (size_t i = 0; result && i < parts.n; i++) {
-        PyObject *part = mica_py_wrap(parts.at[i]);
-        if (!part) Py_CLEAR(result);
-        else PyList_SetItem(result, (Py_ssize_t)i, part);
-    }
-    int status = mica__scope_end(&s);
-    return status && !PyErr_Occurred() ? mica_py_raise(status) : result;
-}
-
-static PyObject *broadcast_shapes(PyObject *m, PyObject *args)
-{
-    (void)m;
-    int64_t common[MICA_MAX_NDIM], next[MICA_MAX_NDIM], out[MICA_MAX_NDIM];
-    int n = 0;
-    if (!PyTuple_Size(args))
-        return PyErr_Format(PyExc_ValueError,
-                            "[broadcast_shapes] Must provide at least one shape.");
-    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
-        PyObject *shape = PyTuple_GetItem(args, i);
-        Py_ssize_t k = PySequence_Size(shape);
-        if (k < 0) return NULL;
-        if (k > MICA_MAX_NDIM)
-            return PyErr_Format(PyExc_ValueError, "[broadcast_shapes] a shape has too many axes");
-        for (Py_ssize_t j = 0; j < k; j++) {
-            PyObject *size = PySequence_GetItem(shape, j),
-                     *index = size ? PyNumber_Index(size) : NULL;
-            next[j] = index ? PyLong_AsLongLong(index) : -1;
-            Py_XDECREF(size);
-            Py_XDECREF(index);
-            if (PyErr_Occurred()) return NULL;
-        }
-        n = mica__broadcast((mica_dims){ n, common }, (mica_dims){ k, next }, out);
-        if (n < 0)
-            return PyErr_Format(PyExc_ValueError,
-                                "[broadcast_shapes] the shapes cannot be broadcast together");
-        memcpy(common, out, sizeof common);
-    }
-    PyObject *t = PyTuple_New(n);
-    for (int i = 0; t && i < n; i++) PyTuple_SetItem(t, i, PyLong_FromLongLong(common[i]));
-    return t;
-}
-
 /* ---- printing options ---- */
 
 static PyObject *set_printoptions(PyObject *m, PyObject *args, PyObject *keywords)
@@ -369,27 +175,6 @@ static PyMethodDef functions[] = {
       "asarray(a, dtype=None, *, copy=None)\n--\n\nAn array of the values of a." },
     { "from_dlpack", KEYWORDS(from_dlpack), METH_VARARGS | METH_KEYWORDS,
       "from_dlpack(x, /, *, copy=None)\n--\n\nAn array of the values of a DLPack tensor." },
-    { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS,
-      "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below "
-      "stop. Also arange(stop, step=None)." },
-    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS,
-      "pad(a, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: "
-      "constant, edge, reflect, symmetric." },
-    { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS,
-      "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual "
-      "sections, or cuts before the given indices." },
-    { "tensordot", KEYWORDS(mica_py_tensordot), METH_VARARGS | METH_KEYWORDS,
-      "tensordot(a, b, /, axes=2, *, stream=None)\n\nSum of products over the last axes of a and "
-      "the first of b (axes: their number), or over the axes in a pair of lists." },
-    { "einsum_path", mica_py_einsum_path, METH_VARARGS,
-      "einsum_path(subscripts, *operands) -> (list of tuples, str)\n\nThe order in which einsum "
-      "contracts, and what it costs." },
-    { "conv_general", KEYWORDS(mica_py_conv_general), METH_VARARGS | METH_KEYWORDS,
-      "conv_general(input, weight, /, stride=1, padding=0, kernel_dilation=1, input_dilation=1, "
-      "groups=1, flip=False, *, stream=None)\n\nCross-correlation over one to three axes. padding: "
-      "int, one an axis, or (before, after), each with one an axis." },
-    { "broadcast_shapes", broadcast_shapes, METH_VARARGS,
-      "broadcast_shapes(*shapes) -> tuple of int" },
     { "set_printoptions", KEYWORDS(set_printoptions), METH_VARARGS | METH_KEYWORDS,
       "set_printoptions(precision=-1)\n--\n\nDigits after the point; -1: six significant digits." },
     { "_print_precision", print_precision, METH_NOARGS, NULL },
@@ -470,12 +255,18 @@ static int execute(PyObject *m)
         return -1;
     }
     loaded = true;
+    int settings = mica__settings_check();
+    if (settings != MICA_OK) {
+        mica_py_raise(settings);
+        return -1;
+    }
     if (add_constants(m) < 0 || mica_py_dtype_types(m) < 0 || mica_py_array_types(m) < 0 ||
         mica_py_stream_types(m) < 0 || mica_py_add_functions(m) < 0 || mica_py_index_types(m) < 0 ||
         mica_py_transform_types(m) < 0 || mica_py_random_types(m) < 0 ||
         mica_py_io_functions(m) < 0 || mica_py_export_functions(m) < 0 ||
-        mica_py_memory_functions(m) < 0 || mica_py_find_lapack() < 0 ||
-        PyModule_AddFunctions(m, functions) < 0)
+        mica_py_memory_functions(m) < 0 || mica_py_watch_functions(m) < 0 ||
+        mica_py_find_lapack() < 0 || PyModule_AddFunctions(m, functions) < 0 ||
+        PyModule_AddFunctions(m, mica_py_overloads) < 0)
         return -1;
     /* Rows that are one function with others in Python. */
     PyObject *random = mica_py_submodule(m, "random");

@@ -4,6 +4,17 @@
 typedef mica_array *builder2(mica_scope *, mica_array *, mica_array *);
 typedef mica_array *builder1(mica_scope *, mica_array *);
 
+/* An operator of two operands. */
+typedef struct operation {
+    const char *name; /* of the function, for errors of the engine */
+    const char *what; /* "Cannot perform ... on" */
+    builder2 *build;
+    uint16_t origin; /* of the name, once an operator was used */
+} operation;
+
+static operation power = { "power", "power", mica_power, 0 };
+static operation matmul = { "matmul", "matmul", mica_matmul, 0 };
+
 /* Operands that operators take. Sequences and text are mistakes that deserve a sentence; of
  * anything else Python asks the other side. */
 typedef enum acceptance { ACCEPTED, MISTAKE, UNKNOWN } acceptance;
@@ -19,13 +30,13 @@ static acceptance accepts(PyObject *o)
     return UNKNOWN;
 }
 
-static PyObject *refuse(const char *what, PyObject *a, PyObject *b)
+static PyObject *refuse(const operation *op, PyObject *a, PyObject *b)
 {
     PyObject *other = mica_py_array(a) ? b : a;
     PyObject *name = PyType_GetName(Py_TYPE(other));
     if (name)
-        PyErr_Format(PyExc_ValueError, "Cannot perform %s on an mlx.core.array and %U.", what,
-                     name);
+        PyErr_Format(op == &matmul ? PyExc_TypeError : PyExc_ValueError,
+                     "[%s] cannot perform %s on an array and a %U", op->name, op->what, name);
     Py_XDECREF(name);
     return NULL;
 }
@@ -40,24 +51,24 @@ static mica_array *combine(mica_scope *s, builder2 *f, PyObject *a, PyObject *b)
     return x && y ? f(s, x, y) : NULL;
 }
 
-static PyObject *binary(const char *what, builder2 *f, PyObject *a, PyObject *b)
+static PyObject *binary(operation *op, PyObject *a, PyObject *b)
 {
     acceptance first = accepts(a), second = accepts(b);
     if (first == UNKNOWN || second == UNKNOWN) Py_RETURN_NOTIMPLEMENTED;
-    if (first == MISTAKE || second == MISTAKE) return refuse(what, a, b);
+    if (first == MISTAKE || second == MISTAKE) return refuse(op, a, b);
     mica_scope s;
-    mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, combine(&s, f, a, b));
+    mica_py_begin(&s, NULL, op->name, &op->origin);
+    return mica_py_finish(&s, combine(&s, op->build, a, b));
 }
 
-static PyObject *in_place(const char *what, builder2 *f, PyObject *self, PyObject *b)
+static PyObject *in_place(operation *op, PyObject *self, PyObject *b)
 {
     acceptance second = accepts(b);
     if (second == UNKNOWN) Py_RETURN_NOTIMPLEMENTED;
-    if (second == MISTAKE) return refuse(what, self, b);
+    if (second == MISTAKE) return refuse(op, self, b);
     mica_scope s;
-    mica__scope_begin(&s, NULL);
-    mica_array *r = combine(&s, f, self, b);
+    mica_py_begin(&s, NULL, op->name, &op->origin);
+    mica_array *r = combine(&s, op->build, self, b);
     if (r && s.status == MICA_OK && !PyErr_Occurred()) mica_py_replace(self, r);
     int status = mica__scope_end(&s);
     if (PyErr_Occurred()) return NULL;
@@ -70,9 +81,10 @@ static PyObject *in_place(const char *what, builder2 *f, PyObject *self, PyObjec
 static mica_array *divide_in_place(mica_scope *s, mica_array *a, mica_array *b)
 {
     if (!mica__is_inexact((mica_dtype)a->dtype))
-        return mica__error(s, MICA_EVALUE,
-                           "In-place division requires a floating array, not %s; write x = x / y",
-                           mica_dtype_name((mica_dtype)a->dtype));
+        return mica__error(
+            s, MICA_EVALUE,
+            "[divide] in-place division requires a floating array, not %s; write x = x / y",
+            mica_dtype_name((mica_dtype)a->dtype));
     return mica_divide(s, a, b);
 }
 
@@ -82,9 +94,10 @@ static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_arr
 {
     mica_dtype d = mica__result_dtype((mica_array *[]){ a, b }, 2);
     if (mica__is_inexact(d))
-        return mica__error(s, MICA_EVALUE,
-                           "Floating point types not allowed with %s: the operands promote to %s",
-                           symbol, mica_dtype_name(d));
+        return mica__error(
+            s, MICA_EVALUE,
+            "[bitwise] floating point types are not allowed with %s: the operands promote to %s",
+            symbol, mica_dtype_name(d));
     return f(s, a, b);
 }
 static mica_array *bits_and(mica_scope *s, mica_array *a, mica_array *b)
@@ -108,33 +121,28 @@ static mica_array *bits_right(mica_scope *s, mica_array *a, mica_array *b)
     return bits(s, mica_right_shift, ">>", a, b);
 }
 
-#define OPERATOR(name, builder, what)                                                              \
-    static PyObject *op_##name(PyObject *a, PyObject *b)                                           \
+#define OPERATOR(python, name, builder, in_place_builder, what)                                    \
+    static PyObject *op_##python(PyObject *a, PyObject *b)                                         \
     {                                                                                              \
-        return binary(what, builder, a, b);                                                        \
+        static operation op = { name, what, builder, 0 };                                          \
+        return binary(&op, a, b);                                                                  \
     }                                                                                              \
-    static PyObject *iop_##name(PyObject *a, PyObject *b)                                          \
+    static PyObject *iop_##python(PyObject *a, PyObject *b)                                        \
     {                                                                                              \
-        return in_place(what, builder, a, b);                                                      \
+        static operation op = { name, what, in_place_builder, 0 };                                 \
+        return in_place(&op, a, b);                                                                \
     }
-OPERATOR(add, mica_add, "addition")
-OPERATOR(subtract, mica_subtract, "subtraction")
-OPERATOR(multiply, mica_multiply, "multiplication")
-OPERATOR(floor_divide, mica_floor_divide, "floor division")
-OPERATOR(remainder, mica_remainder, "modulus")
-OPERATOR(and, bits_and, "bitwise and")
-OPERATOR(or, bits_or, "bitwise or")
-OPERATOR(xor, bits_xor, "bitwise xor")
-OPERATOR(lshift, bits_left, "left shift")
-OPERATOR(rshift, bits_right, "right shift")
-static PyObject *op_divide(PyObject *a, PyObject *b)
-{
-    return binary("division", mica_divide, a, b);
-}
-static PyObject *iop_divide(PyObject *a, PyObject *b)
-{
-    return in_place("division", divide_in_place, a, b);
-}
+OPERATOR(add, "add", mica_add, mica_add, "addition")
+OPERATOR(subtract, "subtract", mica_subtract, mica_subtract, "subtraction")
+OPERATOR(multiply, "multiply", mica_multiply, mica_multiply, "multiplication")
+OPERATOR(divide, "divide", mica_divide, divide_in_place, "division")
+OPERATOR(floor_divide, "floor_divide", mica_floor_divide, mica_floor_divide, "floor division")
+OPERATOR(remainder, "remainder", mica_remainder, mica_remainder, "modulus")
+OPERATOR(and, "bitwise_and", bits_and, bits_and, "bitwise and")
+OPERATOR(or, "bitwise_or", bits_or, bits_or, "bitwise or")
+OPERATOR(xor, "bitwise_xor", bits_xor, bits_xor, "bitwise xor")
+OPERATOR(lshift, "left_shift", bits_left, bits_left, "left shift")
+OPERATOR(rshift, "right_shift", bits_right, bits_right, "right shift")
 
 static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
@@ -151,12 +159,12 @@ static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
                                            : mica_square(&s, square));
     }
     PyErr_Clear();
-    return binary("power", mica_power, a, b);
+    return binary(&power, a, b);
 }
 static PyObject *iop_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return in_place("power", mica_power, a, b);
+    return in_place(&power, a, b);
 }
 
 static PyObject *op_divmod(PyObject *a, PyObject *b)
@@ -175,14 +183,14 @@ static PyObject *op_matmul(PyObject *a, PyObject *b)
     if (!mica_py_array(a) || !mica_py_array(b)) {
         PyObject *other = mica_py_array(a) ? b : a;
         if (PyObject_CheckBuffer(other) || PyFloat_Check(other) || PyLong_Check(other))
-            return refuse("matmul", a, b);
+            return refuse(&matmul, a, b);
         Py_RETURN_NOTIMPLEMENTED;
     }
-    return binary("matmul", mica_matmul, a, b);
+    return binary(&matmul, a, b);
 }
 static PyObject *iop_matmul(PyObject *a, PyObject *b)
 {
-    return mica_py_array(b) ? in_place("matmul", mica_matmul, a, b) : refuse("matmul", a, b);
+    return mica_py_array(b) ? in_place(&matmul, a, b) : refuse(&matmul, a, b);
 }
 
 static PyObject *unary(builder1 *f, PyObject *self)
@@ -243,24 +251,25 @@ static PyObject *op_float(PyObject *self)
     return as_number(self, PyNumber_Float);
 }
 
-static PyObject *compare(PyObject *a, PyObject *b, int operation)
+static PyObject *compare(PyObject *a, PyObject *b, int operator)
 {
-    static builder2 *const builders[] = {
-        [Py_LT] = mica_less,      [Py_LE] = mica_less_equal, [Py_EQ] = mica_equal,
-        [Py_NE] = mica_not_equal, [Py_GT] = mica_greater,    [Py_GE] = mica_greater_equal
+    static operation comparisons[] = {
+        [Py_LT] = { "less", "less than", mica_less, 0 },
+        [Py_LE] = { "less_equal", "less than or equal", mica_less_equal, 0 },
+        [Py_EQ] = { "equal", "equal", mica_equal, 0 },
+        [Py_NE] = { "not_equal", "not equal", mica_not_equal, 0 },
+        [Py_GT] = { "greater", "greater than", mica_greater, 0 },
+        [Py_GE] = { "greater_equal", "greater than or equal", mica_greater_equal, 0 },
     };
-    static const char *const names[] = {
-        [Py_LT] = "less than", [Py_LE] = "less than or equal", [Py_EQ] = "equal",
-        [Py_NE] = "not equal", [Py_GT] = "greater than",       [Py_GE] = "greater than or equal"
-    };
+    operation *op = &comparisons[operator];
     acceptance other = accepts(b);
-    bool equality = operation == Py_EQ || operation == Py_NE;
+    bool equality = operator== Py_EQ || operator== Py_NE;
     if (b == Py_None && equality)
         return PyErr_Format(PyExc_TypeError,
                             "[%s] an array cannot be compared with None; write x is None",
-                            names[operation]);
-    if (other == MISTAKE && equality) return PyBool_FromLong(operation == Py_NE);
-    return binary(names[operation], builders[operation], a, b);
+                            op->name);
+    if (other == MISTAKE && equality) return PyBool_FromLong(operator== Py_NE);
+    return binary(op, a, b);
 }
 
 PyType_Slot mica_py_operator_slots[] = {

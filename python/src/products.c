@@ -8,8 +8,10 @@
 /* The two lists of axes in a pair. */
 static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
 {
-    Py_ssize_t n = PySequence_Check(o) ? PySequence_Size(o) : -1;
-    if (n < 0 || PyUnicode_Check(o)) {
+    bool none = PyUnicode_Check(o) || PyDict_Check(o);
+    PyObject *two = none ? NULL : PySequence_List(o);
+    Py_ssize_t n = two ? PyList_Size(two) : -1;
+    if (n < 0) {
         PyErr_Clear();
         PyErr_Format(
             PyExc_TypeError,
@@ -17,14 +19,15 @@ static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
             mica_py_type_name(o));
         return -1;
     }
-    for (Py_ssize_t i = 0; i < n && i < 2; i++) {
-        PyObject *one = PySequence_GetItem(o, i);
-        int status =
-            one ? mica_py_dims("[tensordot] an element of argument 'axes'", s, one, false, &axes[i])
-                : -1;
-        Py_XDECREF(one);
-        if (status) return -1;
+    mica_dims more;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (mica_py_dims("[tensordot] an element of argument 'axes'", s, PyList_GetItem(two, i),
+                         false, i < 2 ? &axes[i] : &more)) {
+            Py_DECREF(two);
+            return -1;
+        }
     }
+    Py_DECREF(two);
     if (n == 2) return 0;
     PyErr_Format(PyExc_ValueError, "[tensordot] axes must be a list of two lists, not of %zd", n);
     return -1;
@@ -44,12 +47,18 @@ PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords)
         return PyErr_Format(PyExc_TypeError,
                             "[tensordot] argument '%s' is of type %s; accepted: array",
                             a ? "b" : "a", mica_py_type_name(a ? right : left));
-    if (mica_py_stream(stream, &on) < 0) return NULL;
+    if (mica_py_stream(stream, &on) < 0) {
+        mica_py_name_error("tensordot", "stream");
+        return NULL;
+    }
+    static uint16_t origin;
     mica_scope s;
-    mica__scope_begin(&s, on);
+    mica_py_begin(&s, on, "tensordot", &origin);
     int64_t count = 2;
     mica_dims pair[2];
-    if (!axes || PyIndex_Check(axes) || mica_py_array(axes)) {
+    bool number =
+        axes && mica_py_array(axes) ? mica_py_array(axes)->ndim == 0 : axes && PyLong_Check(axes);
+    if (!axes || number) {
         int status = axes ? mica_py_int("[tensordot] argument 'axes'", axes, &count) : 0;
         return mica_py_finish(&s, status ? NULL : mica_tensordot(&s, a, b, count));
     }

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/random.h"
 #include "call.h"
+#include "convert.h"
 
 static PyTypeObject *state_type;
 
@@ -131,18 +132,25 @@ static PyType_Spec state_spec = { "mica.core.random._RandomState", sizeof(PyObje
 /* A seed of 64 bits without sign; false with TypeError. */
 static bool seed_of(const char *name, PyObject *o, uint64_t *out)
 {
-    *out = PyLong_Check(o) ? PyLong_AsUnsignedLongLong(o) : 0;
-    if (PyLong_Check(o) && !PyErr_Occurred()) return true;
+    PyObject *number = PyIndex_Check(o) ? PyNumber_Index(o) : NULL;
+    *out = number ? PyLong_AsUnsignedLongLong(number) : 0;
+    bool taken = number && !PyErr_Occurred();
+    Py_XDECREF(number);
+    if (taken) return true;
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError, "[%s] a seed is an int from 0 to 2**64 - 1, not %R", name, o);
     return false;
 }
 
-static PyObject *seed(PyObject *m, PyObject *o)
+static PyObject *seed(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
+    static char *names[] = { "seed", NULL };
+    PyObject *o;
     uint64_t n;
-    if (!seed_of("seed", o, &n)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:seed", names, &o) ||
+        !seed_of("seed", o, &n))
+        return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     mica_array *key = seeded(&s, n);
@@ -152,11 +160,14 @@ static PyObject *seed(PyObject *m, PyObject *o)
     Py_RETURN_NONE;
 }
 
-static PyObject *key(PyObject *m, PyObject *o)
+static PyObject *key(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
+    static char *names[] = { "seed", NULL };
+    PyObject *o;
     uint64_t n;
-    if (!seed_of("key", o, &n)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:key", names, &o) || !seed_of("key", o, &n))
+        return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, seeded(&s, n));
@@ -167,15 +178,20 @@ static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
 {
     (void)m;
     static char *names[] = { "x", "axis", "key", "stream", NULL };
-    PyObject *x, *given = Py_None, *stream = Py_None;
+    static uint16_t origin;
+    PyObject *x, *at_axis = NULL, *given = Py_None, *stream = Py_None;
     int axis = 0;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|iOO:permutation", names, &x, &axis, &given,
-                                     &stream) ||
-        mica_py_stream(stream, &on) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|OOO:permutation", names, &x, &at_axis,
+                                     &given, &stream) ||
+        (at_axis && mica_py_axis("[permutation] argument 'axis'", at_axis, &axis) < 0))
         return NULL;
+    if (mica_py_stream(stream, &on) < 0) {
+        mica_py_name_error("permutation", "stream");
+        return NULL;
+    }
     mica_scope s;
-    mica__scope_begin(&s, on);
+    mica_py_begin(&s, on, "permutation", &origin);
     mica_array *a = mica_py_array(x), *k = NULL, *result = NULL;
     int64_t n = 0;
     if (given != Py_None && !(k = mica_py_array(given)))
@@ -188,13 +204,15 @@ static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
     return mica_py_finish(&s, result);
 }
 
+#define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
+
 static PyMethodDef functions[] = {
-    { "key", key, METH_O,
+    { "key", KEYWORDS(key), METH_VARARGS | METH_KEYWORDS,
       "key(seed)\n--\n\nA random key, uint32 of shape (2,), from an int of 64 bits." },
-    { "permutation", (PyCFunction)(void (*)(void))permutation, METH_VARARGS | METH_KEYWORDS,
+    { "permutation", KEYWORDS(permutation), METH_VARARGS | METH_KEYWORDS,
       "permutation(x, axis=0, key=None, stream=None)\n--\n\nA random order of 0 .. x - 1, or of an "
       "array's slices along an axis." },
-    { "seed", seed, METH_O,
+    { "seed", KEYWORDS(seed), METH_VARARGS | METH_KEYWORDS,
       "seed(seed)\n--\n\nSet the calling thread's random key from an int of 64 bits." },
     { NULL, NULL, 0, NULL },
 };

@@ -4,12 +4,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/origin.h"
+
 static const struct {
     const char *name, *accepts;
 } kinds[] = {
     [MICA_KIND_ARRAY] = { "array", "array" },
     [MICA_KIND_OPERAND] = { "operand", "array, bool, int, float, complex, NumPy array" },
     [MICA_KIND_KEY] = { "key", "array" },
+    [MICA_KIND_INDEX] = { "index", "array, int" },
     [MICA_KIND_ARRAYS] = { "arrays", "sequence of arrays" },
     [MICA_KIND_INT] = { "int", "int" },
     [MICA_KIND_AXIS] = { "axis", "int" },
@@ -373,7 +376,7 @@ static void name_row(mica_row *row)
     }
 }
 
-mica_row *mica_row_parse(const mica__function *function)
+mica_row *mica_row_parse(const mica__function *function, const char *alias)
 {
     mica_row *row = calloc(1, sizeof *row + MICA_MAX_PARAMETERS * sizeof(mica_parameter));
     if (!row) {
@@ -382,6 +385,11 @@ mica_row *mica_row_parse(const mica__function *function)
     }
     row->function = function;
     name_row(row);
+    if (alias) {
+        row->module = "";
+        row->name = alias;
+    }
+    row->origin = mica__origin_of(row->name);
     text parameters = { function->signature, strlen(function->signature) };
     const char *arrow = strstr(function->signature, "->");
     if (arrow) {

@@ -13,6 +13,7 @@ typedef enum mica_kind {
     MICA_KIND_ARRAY,
     MICA_KIND_OPERAND,
     MICA_KIND_KEY,
+    MICA_KIND_INDEX,
     MICA_KIND_ARRAYS,
     MICA_KIND_INT,
     MICA_KIND_AXIS,
@@ -46,6 +47,7 @@ typedef struct mica_row {
     const mica__function *function;
     const char *module;  /* "", or the submodule */
     const char *name;    /* within the module */
+    uint16_t origin;     /* of the name: errors of what the function is made of begin with it */
     int n;               /* parameters, without the stream that follows them */
     int positional_only; /* the first ones */
     int positional;      /* those that may be given by position */
@@ -58,9 +60,9 @@ typedef struct mica_row {
     mica_parameter at[]; /* n + 1 */
 } mica_row;
 
-/* Parses a function's signature. The row lives as long as the process. NULL and SystemError for
- * text that does not follow the grammar. */
-mica_row *mica_row_parse(const mica__function *function);
+/* Parses a function's signature; `alias` is another name for it in mica.core, or NULL. The row
+ * lives as long as the process. NULL and SystemError for text that does not follow the grammar. */
+mica_row *mica_row_parse(const mica__function *function, const char *alias);
 /* "array, int, None": for messages. The text is static. */
 const char *mica_kind_accepts(mica_kind kind);
 

@@ -1,9 +1,8 @@
 /* Devices, streams and the contexts that select them. */
 #include "array.h"
 
-#include "backend/cpu/isa.h"
-#include "call.h"
 #include "core/current.h"
+#include "device.h"
 #include "runtime/runtime.h"
 
 typedef struct device_object {
@@ -46,8 +45,7 @@ static int kind_of(PyObject *o)
     return o == kinds[0] ? 0 : o == kinds[1] ? 1 : -1;
 }
 
-/* Type and index of a Device or DeviceType; -1 with TypeError. */
-static int device_of(PyObject *o, int *index)
+int mica_py_device_of(PyObject *o, int *index)
 {
     *index = 0;
     int kind = kind_of(o);
@@ -61,16 +59,6 @@ static int device_of(PyObject *o, int *index)
         PyErr_Format(PyExc_TypeError, "a device is needed: mx.cpu, mx.gpu or a Device, not %U",
                      name);
     Py_XDECREF(name);
-    return -1;
-}
-
-static int need_cpu(const char *what, int type, int index)
-{
-    if (type == 0 && index == 0) return 0;
-    if (type == 0)
-        PyErr_Format(PyExc_IndexError, "[%s] there is one CPU device, with index 0, not %d", what,
-                     index);
-    else PyErr_Format(PyExc_ValueError, "[%s] Cannot use gpu: no GPU backend is available", what);
     return -1;
 }
 
@@ -105,7 +93,7 @@ int mica_py_stream(PyObject *o, mica_stream **out)
         return 0;
     }
     if (Py_TYPE(o) == local_type) return local_stream(((stream_object *)o)->index, out);
-    int index, type = device_of(o, &index);
+    int index, type = mica_py_device_of(o, &index);
     if (type < 0) {
         PyErr_Clear();
         PyObject *name = PyType_GetName(Py_TYPE(o));
@@ -113,7 +101,7 @@ int mica_py_stream(PyObject *o, mica_stream **out)
         Py_XDECREF(name);
         return -1;
     }
-    return need_cpu("stream", type, index);
+    return mica_py_need_cpu("stream", type, index);
 }
 
 /* ---- Device ---- */
@@ -145,7 +133,7 @@ static PyObject *device_compare(PyObject *a, PyObject *b, int operation)
 {
     if (operation != Py_EQ && operation != Py_NE) Py_RETURN_NOTIMPLEMENTED;
     int index, other = -2;
-    if (kind_of(b) >= 0 || Py_TYPE(b) == device_type) other = device_of(b, &index);
+    if (kind_of(b) >= 0 || Py_TYPE(b) == device_type) other = mica_py_device_of(b, &index);
     device_object *d = (device_object *)a;
     return PyBool_FromLong((other == d->type && index == d->index) == (operation == Py_EQ));
 }
@@ -266,15 +254,15 @@ static PyObject *default_device(PyObject *m, PyObject *unused)
 static PyObject *set_default_device(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = device_of(o, &index);
-    if (type < 0 || need_cpu("set_default_device", type, index) < 0) return NULL;
+    int index, type = mica_py_device_of(o, &index);
+    if (type < 0 || mica_py_need_cpu("set_default_device", type, index) < 0) return NULL;
     Py_RETURN_NONE;
 }
 static PyObject *default_stream(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = device_of(o, &index);
-    if (type < 0 || need_cpu("default_stream", type, index) < 0) return NULL;
+    int index, type = mica_py_device_of(o, &index);
+    if (type < 0 || mica_py_need_cpu("default_stream", type, index) < 0) return NULL;
     return make_stream(mica_default_stream());
 }
 static PyObject *set_default_stream(PyObject *m, PyObject *o)
@@ -290,9 +278,9 @@ static PyObject *set_default_stream(PyObject *m, PyObject *o)
 static PyObject *new_stream(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = device_of(o, &index);
+    int index, type = mica_py_device_of(o, &index);
     mica_stream *s;
-    if (type < 0 || need_cpu("new_stream", type, index) < 0) return NULL;
+    if (type < 0 || mica_py_need_cpu("new_stream", type, index) < 0) return NULL;
     int status = mica_stream_new(&s);
     return status ? mica_py_raise(status) : make_stream(s);
 }
@@ -300,8 +288,8 @@ static PyObject *new_thread_local_stream(PyObject *m, PyObject *o)
 {
     (void)m;
     static int count;
-    int index, type = device_of(o, &index);
-    if (type < 0 || need_cpu("new_thread_local_stream", type, index) < 0) return NULL;
+    int index, type = mica_py_device_of(o, &index);
+    if (type < 0 || mica_py_need_cpu("new_thread_local_stream", type, index) < 0) return NULL;
     stream_object *s = PyObject_New(stream_object, local_type);
     if (!s) return NULL;
     s->stream = NULL;
@@ -328,66 +316,13 @@ static PyObject *clear_streams(PyObject *m, PyObject *unused)
     mica_set_default_stream(NULL);
     Py_RETURN_NONE;
 }
-static PyObject *is_available(PyObject *m, PyObject *o)
-{
-    (void)m;
-    int index, type = device_of(o, &index);
-    return type < 0 ? NULL : PyBool_FromLong(type == 0 && index == 0);
-}
-static PyObject *device_count(PyObject *m, PyObject *o)
-{
-    (void)m;
-    int index, type = device_of(o, &index);
-    return type < 0 ? NULL : PyLong_FromLong(type == 0);
-}
 static PyObject *stream(PyObject *m, PyObject *o)
 {
     (void)m;
     return PyObject_CallFunctionObjArgs((PyObject *)context_type, o, NULL);
 }
 
-static PyObject *device_info(PyObject *m, PyObject *args)
-{
-    (void)m;
-    PyObject *o = Py_None;
-    int index, type = 0;
-    if (!PyArg_ParseTuple(args, "|O:device_info", &o)) return NULL;
-    if (o != Py_None && (type = device_of(o, &index)) < 0) return NULL;
-    static const char *const levels[] = { "portable", "x86-64-v3", "x86-64-v4" };
-    int level = (int)mica__isa_level();
-    if (type) return PyDict_New();
-    return Py_BuildValue("{s:s,s:s}", "device_name", "cpu", "architecture",
-                         levels[level < 3 ? level : 2]);
-}
-
-static PyObject *no_device(PyObject *m, PyObject *unused)
-{
-    (void)m, (void)unused;
-    Py_RETURN_FALSE;
-}
-/* As the reference on a machine without such a device: programs that may capture run on. */
-static PyObject *no_capture(PyObject *m, PyObject *args)
-{
-    (void)m, (void)args;
-    Py_RETURN_NONE;
-}
-static PyMethodDef no_cuda[] = { { "is_available", no_device, METH_NOARGS,
-                                   "is_available() -> bool: whether there is a CUDA device." },
-                                 { NULL, NULL, 0, NULL } };
-static PyMethodDef no_metal[] = {
-    { "is_available", no_device, METH_NOARGS,
-      "is_available() -> bool: whether there is a Metal device." },
-    { "start_capture", no_capture, METH_VARARGS,
-      "start_capture(path): nothing is captured without a Metal device." },
-    { "stop_capture", no_capture, METH_VARARGS,
-      "stop_capture(): nothing is captured without a Metal device." },
-    { NULL, NULL, 0, NULL },
-};
-
 static PyMethodDef functions[] = {
-    { "device_info", device_info, METH_VARARGS,
-      "device_info(device=None) -> dict: name and architecture; empty where there is no such "
-      "device." },
     { "default_device", default_device, METH_NOARGS, "default_device() -> Device" },
     { "set_default_device", set_default_device, METH_O,
       "set_default_device(device)\n\nRaises ValueError where there is no such device." },
@@ -404,8 +339,6 @@ static PyMethodDef functions[] = {
       "synchronize(stream=None): waits until the stream has no work." },
     { "clear_streams", clear_streams, METH_NOARGS,
       "clear_streams(): the calling thread goes back to the process's default stream." },
-    { "is_available", is_available, METH_O, "is_available(device) -> bool" },
-    { "device_count", device_count, METH_O, "device_count(device_type) -> int" },
     { "stream", stream, METH_O, "stream(s) -> StreamContext: makes s the default inside `with`." },
     { NULL, NULL, 0, NULL },
 };
@@ -434,10 +367,6 @@ int mica_py_stream_types(PyObject *module)
         !(local_type = mica_py_add_type(module, &local_spec)) ||
         !(context_type = mica_py_add_type(module, &context_spec)))
         return -1;
-    PyObject *cuda = mica_py_submodule(module, "cuda"),
-             *metal = cuda ? mica_py_submodule(module, "metal") : NULL;
-    if (!metal || PyModule_AddFunctions(cuda, no_cuda) < 0 ||
-        PyModule_AddFunctions(metal, no_metal) < 0)
-        return -1;
+    if (mica_py_device_functions(module) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -203,7 +203,8 @@ static void test_unaligned_stays_mapped(void)
     mica_memory_reset_peak();
     mica_array *half = mica_astype(s, a, MICA_FLOAT16);
     CHECK_EQUAL(mica_eval(s, &half, 1), MICA_OK);
-    CHECK(mica_memory_peak() - before < BYTES / 2 + (64 << 10));
+    /* Beside the result only what each thread works in: a copy of the file would be BYTES more. */
+    CHECK(mica_memory_peak() - before < BYTES / 2 + BYTES / 4);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
     free(file);
     free(zeros);

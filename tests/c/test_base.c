@@ -196,6 +196,8 @@ static bool reads_environment(void)
     CHECK_EQUAL(mica__setting_number(MICA_SETTING_cache_limit), MICA_SETTING_AUTO);
     CHECK_EQUAL(about(MICA_SETTING_cache_limit).source, MICA_SOURCE_INVALID);
     CHECK_TEXT(about(MICA_SETTING_cache_limit).given, "3 apples");
+    CHECK_EQUAL(mica__settings_check(), MICA_EVALUE);
+    CHECK(strstr(mica_last_error(), "MICA_CACHE_LIMIT is '3 apples'; accepted: a number of bytes"));
     CHECK_EQUAL(mica__setting_number(MICA_SETTING_memory_limit), (int64_t)2 << 30);
     CHECK(!mica__setting_flag(MICA_SETTING_enable_tf32)); /* our own name wins */
     setenv("MICA_THREADS", "4", 1);
@@ -228,6 +230,9 @@ static void test_settings(void)
     CHECK_EQUAL(mica__setting_number(MICA_SETTING_cache_limit), 3072);
     CHECK_EQUAL(mica__setting_override("cache_limit", "9999999999T"), MICA_EVALUE);
     CHECK_EQUAL(mica__setting_override("cache_limit", NULL), MICA_OK);
+    CHECK_EQUAL(mica__setting_override("isa", "bogus"), MICA_EVALUE);
+    CHECK_EQUAL(mica__setting_override("isa", "avx"), MICA_EVALUE); /* a part of a word is none */
+    CHECK(strstr(mica_last_error(), "MICA_ISA is 'avx'; accepted: baseline"));
     CHECK_EQUAL(mica__setting_override("isa", "avx2"), MICA_OK);
     CHECK_TEXT(mica__setting_text(MICA_SETTING_isa), "avx2");
     CHECK_EQUAL(mica__setting_override("isa", NULL), MICA_OK);

@@ -132,6 +132,11 @@ def compare_values(
     )
 
 
+def described(outcome: Outcome) -> str:
+    """An error as "Class: message", or "result"."""
+    return "result" if outcome.error is None else f"{outcome.error_class.__name__}: {outcome.error}"
+
+
 def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) -> bool:
     """True when both gave results; records it when only one did or the errors' classes differ."""
     if want.error is None and got.error is None:
@@ -143,7 +148,7 @@ def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) ->
     elif got.error is None:
         failures.add(label, f"a result, expected {type(want.error).__name__}: {str(want.error)[:120]}")
     elif got.error_class is not want.error_class and not differences.error_class_differs(
-        got.error_class, want.error_class
+        label, described(got), described(want)
     ):
         failures.add(
             label,

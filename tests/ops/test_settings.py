@@ -87,3 +87,26 @@ def test_matrix_under_instruction_set(isa: str) -> None:
         timeout=900,
     )
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+WRONG = {
+    "MICA_ISA": "bogus",
+    "MICA_THREADS": "two",
+    "MICA_FUSE": "maybe",
+    "MICA_MEMORY_LIMIT": "3 apples",
+}
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("variable", WRONG)
+def test_wrong_settings_are_refused(variable: str) -> None:
+    """A value that a setting does not take is an error that names the variable and what is accepted."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import mica.core"],
+        env={**os.environ, variable: WRONG[variable]},
+        cwd=ROOT / "python",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode and f"{variable} is '{WRONG[variable]}'; accepted: " in result.stderr

@@ -1,19 +1,24 @@
-"""Arguments of wrong calls: of any kind, right most of the time, drawn for the signatures of the tables."""
+"""Wrong calls: arguments of any kind, right most of the time, drawn for the signatures of the tables.
+
+What is drawn is text, so that the same call can be made here and in the process that holds the wheel, and
+so that a failure can be pasted into an interpreter.
+"""
 
 from __future__ import annotations
 
 import gc
 import re
+from typing import Any
 
 import numpy as np
 
-from tests.ops import coverage, target
+from tests.ops import coverage, target, vocabulary
 from tests.ops.target import mx
 
 HUGE = (2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, -(2**63), 2**70, -(2**70))
 PARAMETER = re.compile(r"(\*?\w+):\s*([a-z]+\??)(?:\s*=\s*('[^']*'|[^,]+?))?\s*(?:,|$|->)")
-# Evaluating more elements than these would only take time.
-SMALL = 20_000
+SMALL = vocabulary.SMALL
+NAMES = vocabulary.names(mx)
 
 
 def counted() -> dict | tuple | None:
@@ -67,28 +72,33 @@ DTYPES = (
 )
 SHAPES = ((), (1,), (3,), (2, 3), (3, 3), (0,), (2, 0), (2, 3, 4), (1, 1, 1, 1), (2, 2, 3, 4), (1,) * 9)
 ODD = (
-    None,
-    "a",
-    "",
-    object(),
-    [],
-    (),
-    {},
-    1.5,
-    float("nan"),
-    True,
-    b"x",
-    [1, [2]],
-    lambda: 0,
-    type,
-    np.zeros(2),
-    np.array(["a"]),
-    1j,
-    ...,
-    slice(1),
-    range(3),
-    mx.float32,
-    mx.cpu,
+    "None",
+    "'a'",
+    "''",
+    "object()",
+    "[]",
+    "()",
+    "{}",
+    "1.5",
+    "float('nan')",
+    "True",
+    "b'x'",
+    "[1, [2]]",
+    "lambda: 0",
+    "type",
+    "5",
+    "np.zeros(2)",
+    "np.array(['a'])",
+    "np.int64(1)",
+    "np.array([1, 0])",
+    "mx.array([1, 0])",
+    "mx.array(1)",
+    "1j",
+    "...",
+    "slice(1)",
+    "range(3)",
+    "mx.float32",
+    "mx.cpu",
 )
 
 
@@ -97,69 +107,121 @@ def pick(rng: np.random.Generator, items):
     return items[int(rng.integers(len(items)))]
 
 
-def an_array(rng: np.random.Generator):
+def made(text: str) -> Any:
+    """The value of a drawn text in the module under test."""
+    return eval(f"({text})", NAMES)  # noqa: S307
+
+
+def array_text(rng: np.random.Generator, huge: bool = True) -> str:
     """Any dtype, rank, layout; sometimes pending, empty, or with 2**40 elements and no memory."""
     choice = rng.random()
-    if choice < 0.04 and target.IS_MICA:
-        return mx.broadcast_to(mx.array(1.0), pick(rng, ((2**40,), (2**20, 2**20), (1, 2**33))))
-    shape = pick(rng, SHAPES)
-    a = mx.ones(shape, dtype=getattr(mx, pick(rng, DTYPES)))
-    if choice < 0.2:
-        a = a * 2 if a.dtype != mx.bool_ else a
-    elif choice < 0.3:
-        a = a.T
-    elif choice < 0.4 and a.ndim:
-        a = a[::-1]
-    elif choice < 0.45:
-        a = mx.full(shape, float("nan"))
-    elif choice < 0.5 and target.IS_MICA:
-        a = mx.full(shape, 2**30).astype(mx.int32)
-    return a
+    if choice < 0.04 and huge and target.IS_MICA:
+        return f"huge({pick(rng, ('(2**40,)', '(2**20, 2**20)', '(1, 2**33)'))})"
+    shape, dtype, salt = pick(rng, SHAPES), pick(rng, DTYPES), int(rng.integers(9))
+    layout = (
+        "pending"
+        if choice < 0.2
+        else "transposed"
+        if choice < 0.3
+        else "reversed"
+        if choice < 0.4
+        else "nan"
+        if choice < 0.43
+        else "large"
+        if choice < 0.46 and target.IS_MICA
+        else "plain"
+    )
+    return f"array({shape}, {dtype!r}, {layout!r}, {salt})"
 
 
-def an_int(rng: np.random.Generator):
+def an_array(rng: np.random.Generator):
+    """An array of the module under test."""
+    return made(array_text(rng))
+
+
+def an_int(rng: np.random.Generator) -> int:
     """Small, mostly."""
     return int(rng.integers(-6, 7)) if rng.random() < 0.75 else pick(rng, HUGE)
 
 
-def some_ints(rng: np.random.Generator):
-    """A tuple or list of integers."""
-    return pick(rng, (tuple, list))(an_int(rng) for _ in range(int(rng.integers(0, 5))))
+def text(rng: np.random.Generator, kind: str, huge: bool = True, odd: float = 0.2) -> str:
+    """The text of a value of a kind; mostly one time in five that of anything else."""
+    if rng.random() < odd:
+        return pick(rng, ODD)
+    kind = kind.rstrip("?")
+    if kind == "array":
+        return array_text(rng, huge)
+    if kind == "operand":
+        plain = ("1", "2.5", "True", "1j", "np.float32(2)", "np.ones(3)", "np.ones((2, 3), np.int16)")
+        return array_text(rng, huge) if rng.random() < 0.6 else pick(rng, (*plain, "2**40", "-1"))
+    if kind == "arrays":
+        return f"[{', '.join(array_text(rng, huge) for _ in range(int(rng.integers(0, 4))))}]"
+    if kind == "index":
+        return f"array({pick(rng, SHAPES)}, 'uint32')" if rng.random() < 0.5 else str(an_int(rng))
+    if kind in ("int", "axis"):
+        return str(an_int(rng))
+    if kind in ("axes", "dims", "shape"):
+        if rng.random() < 0.3:
+            return str(an_int(rng))
+        some = [an_int(rng) for _ in range(int(rng.integers(0, 5)))]
+        if rng.random() < 0.1 and all(abs(n) < 2**31 for n in some):
+            return f"{pick(rng, ('mx', 'np'))}.array({some})"
+        return str(pick(rng, (tuple, list))(some))
+    if kind == "float":
+        special = ("float('nan')", "float('inf')", "-float('inf')", "1e300", "1e-300")
+        return pick(rng, ("0.5", "-1.0", "0.0", "3", *special))
+    if kind == "dtype":
+        return f"mx.{pick(rng, DTYPES)}"
+    if kind == "bool":
+        return str(bool(rng.integers(2)))
+    if kind == "string":
+        return pick(
+            rng, tuple(map(repr, ("constant", "edge", "xy", "ij", "left", "causal", "\0", "x" * 1000, "é")))
+        )
+    if kind == "order":
+        numbers = ("1", "2", "-2", "0", "0.5", "float('inf')", "float('nan')")
+        return pick(rng, ("'fro'", "'nuc'", "'f'", "'inf'", *numbers))
+    if kind == "mask":
+        return "'causal'" if rng.random() < 0.3 else array_text(rng, huge)
+    if kind == "key":
+        return "mx.random.key(3)" if rng.random() < 0.7 else array_text(rng, huge)
+    return pick(rng, ODD)
 
 
 def value(rng: np.random.Generator, kind: str):
     """A value of a kind; one time in five anything else."""
-    if rng.random() < 0.2:
-        return pick(rng, ODD)
-    kind = kind.rstrip("?")
-    if kind == "array":
-        return an_array(rng)
-    if kind == "operand":
-        return (
-            an_array(rng)
-            if rng.random() < 0.6
-            else pick(
-                rng, (1, 2.5, True, 1j, np.float32(2), np.ones(3), np.ones((2, 3), np.int16), 2**40, -1)
-            )
-        )
-    if kind == "arrays":
-        return [an_array(rng) for _ in range(int(rng.integers(0, 4)))]
-    if kind in ("int", "axis"):
-        return an_int(rng)
-    if kind in ("axes", "dims", "shape"):
-        return some_ints(rng) if rng.random() < 0.7 else an_int(rng)
-    if kind == "float":
-        return pick(rng, (0.5, -1.0, 0.0, float("nan"), float("inf"), 1e300, 3, 1e-300, -float("inf")))
-    if kind == "dtype":
-        return getattr(mx, pick(rng, DTYPES))
-    if kind == "bool":
-        return bool(rng.integers(2))
-    if kind == "string":
-        return pick(rng, ("constant", "edge", "xy", "ij", "left", "causal", "\0", "x" * 1000, "é"))
-    if kind == "order":
-        return pick(rng, ("fro", "nuc", "f", "inf", 1, 2, -2, 0, 0.5, float("inf"), float("nan")))
-    if kind == "mask":
-        return "causal" if rng.random() < 0.3 else an_array(rng)
-    if kind == "key":
-        return mx.random.key(3) if rng.random() < 0.7 else an_array(rng)
-    return pick(rng, ODD)
+    return made(text(rng, kind))
+
+
+def misspelt(rng: np.random.Generator, name: str) -> str:
+    """A keyword with two letters exchanged, one left out or one too many."""
+    at = int(rng.integers(len(name)))
+    return pick(rng, (name[:at] + name[at + 1 :] or "b", name + "s", name[at:] + name[:at], name.upper()))
+
+
+def arguments(rng: np.random.Generator, name: str, huge: bool = True, odd: float = 0.2) -> str:
+    """The text of the arguments of a call of one of ``SIGNATURES``."""
+    parameters, variadic = SIGNATURES[name]
+    args: list[str] = []
+    kwargs: dict[str, str] = {}
+    for i, (parameter, kind, positional) in enumerate(parameters):
+        given = text(rng, kind, huge, odd)
+        if variadic and i == 0:
+            args += [text(rng, "array", huge, odd) for _ in range(int(rng.integers(0, 4)))]
+        elif positional or (not kwargs and rng.random() < 0.6):
+            args.append(given)
+        elif rng.random() < 0.7:
+            kwargs[parameter] = given
+    mischief = rng.random() / odd * 0.2 if odd else 1
+    if mischief < 0.03:
+        args.append(pick(rng, ODD))
+    elif mischief < 0.06 and args:
+        args.pop()
+    elif mischief < 0.09:
+        kwargs[pick(rng, ("unknown", "a", "stream", "axis"))] = pick(rng, ODD)
+    elif mischief < 0.12 and kwargs:
+        old = pick(rng, sorted(kwargs))
+        kwargs[misspelt(rng, old)] = kwargs.pop(old)
+    return ", ".join(
+        [f"({a})" if a.startswith("lambda") else a for a in args] + [f"{k}={v}" for k, v in kwargs.items()]
+    )

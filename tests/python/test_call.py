@@ -23,7 +23,7 @@ def test_function_objects() -> None:
     assert mx.exp.__module__ == "mica.core" and mx.exp.__name__ == "exp"
     assert pickle.loads(pickle.dumps(mx.exp)) is mx.exp
     assert copy.deepcopy(mx.exp) is mx.exp
-    assert mx.acos is mx.arccos
+    assert mx.acos.__name__ == "acos"  # errors name what was called
     assert sys.modules["mica.core.random"] is mx.random
 
 

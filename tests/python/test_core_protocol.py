@@ -482,6 +482,8 @@ def test_categories() -> None:
     )
     with pytest.raises(ValueError):
         mx.issubdtype("a", mx.floating)
+    with pytest.raises(TypeError):
+        mx.issubdtype(None, mx.floating)
     assert (
         mx.isdtype(mx.float32, "real floating")
         and mx.isdtype(mx.int8, ("signed integer", mx.float32))

@@ -294,6 +294,6 @@ def test_many_numbers(name: str, dtype: str) -> None:
     draw = EXACT.get(name) or NEAR[name]
     got, want = drawn(mx, draw, dtype), drawn(wheel, draw, dtype)
     unit = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype]
-    units = 0 if name in EXACT else 16 if (name, dtype) == ("truncated_normal", "float32") else 4
+    units = 0 if name in EXACT else 4
     limit = units * unit * np.maximum(np.abs(want), 1)
     assert np.all(np.abs(got - want) <= limit), np.abs(got - want).max() / unit

@@ -10,7 +10,9 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,20 +27,6 @@ if wheel is mx:
     pytest.skip("the reference is needed beside", allow_module_level=True)
 
 ABSENT: set[str] = set()
-
-# The same for mica.nn, where one name stands in several modules.
-DISTRIBUTED_LAYERS = {
-    "AllToShardedLinear",
-    "FullyShardedModule",
-    "QuantizedAllToShardedLinear",
-    "QuantizedShardedToAllLinear",
-    "ShardedToAllLinear",
-    "average_gradients",
-    "clip_grad_norm_sharded",
-    "distributed",
-    "fully_shard",
-}
-ABSENT_LAYERS = DISTRIBUTED_LAYERS
 
 # Names of the reference that no program can want.
 NEVER = {
@@ -110,11 +98,9 @@ def every_absence() -> set[str]:
 def test_no_name_is_absent() -> None:
     """What is absent is listed, and what is listed is absent."""
     absent = every_absence()
-    layers = {path for path in absent if path.startswith("nn.") and path.rsplit(".", 1)[-1] in ABSENT_LAYERS}
-    new = sorted(absent - layers - ABSENT - NEVER)
+    new = sorted(absent - ABSENT - NEVER)
     assert not new, f"absent: {', '.join(new)}"
-    missing_layers = {path.rsplit(".", 1)[-1] for path in layers}
-    come = sorted((ABSENT - absent) | (ABSENT_LAYERS - missing_layers))
+    come = sorted(ABSENT - absent)
     assert not come, f"no longer absent, take out of the list: {', '.join(come)}"
 
 
@@ -245,6 +231,54 @@ def test_signatures() -> None:
             wrong.append(f"{path}: {problem}")
     assert not wrong, "\n".join(wrong)
     assert read > 200
+
+
+def stub_functions() -> dict[str, list[ast.arguments]]:
+    """The arguments of all functions and methods in the stub of the core, of each overload."""
+    found: dict[str, list[ast.arguments]] = {}
+    stub = Path(mx.__file__).with_name("core.pyi")
+    for node in ast.parse(stub.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, []).append(node.args)
+        elif isinstance(node, ast.ClassDef):
+            owner = node.name.removeprefix("_").removesuffix("_head").removesuffix("_overloads")
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef):
+                    found.setdefault(f"{owner}.{method.name}", []).append(method.args)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            found[node.targets[0].id] = found.get(node.value.id, [])  # type: ignore[attr-defined]
+    return found
+
+
+def test_stubs() -> None:
+    """The stub takes the reference's arguments, and has every public name."""
+    stubs, wrong, read = stub_functions(), [], 0
+    for path, theirs in functions(wheel, ""):
+        arguments = parsed(getattr(theirs, "__doc__", None))
+        if not arguments or not stubs.get(path) or path in DIFFERENT:
+            continue
+        read += 1
+        expected = parameters(arguments)
+        own = [parameters(stub) for stub in stubs[path]]
+        for known in (expected, *own):
+            known.pop("self", None)
+        problems = [accepts(expected, known) for known in own]
+        if all(problems):
+            wrong.append(f"{path}: {problems}")
+    assert not wrong, "\n".join(wrong)
+    assert read > 240
+    text = Path(mx.__file__).with_name("core.pyi").read_text()
+    names = [name for name in dir(mx) if not name.startswith("_") and name != "ArrayIterator"]
+    absent = [name for name in names if not re.search(rf"^(def |class )?{name}\b", text, re.MULTILINE)]
+    assert not absent, absent
+
+
+def test_stubs_of_the_alias() -> None:
+    """Every module of mica that mlx stands for has a stub under that name, for type checkers."""
+    root = Path(mx.__file__).parent
+    modules = [p.relative_to(root) for folder in ("nn", "optimizers") for p in (root / folder).rglob("*.py")]
+    for module in [*modules, Path("utils.py"), Path("core/__init__.py"), Path("__init__.py")]:
+        assert (root / "stubs/mlx" / module.with_suffix(".pyi")).exists(), module
 
 
 def test_stream_by_position() -> None:

@@ -133,3 +133,25 @@ def test_refusals():
     assert same_outcome("utils.tree_merge(1, 2)") == ("raises", "ValueError")
     assert same_outcome("utils.tree_map(lambda x, y: x, {'a': 1}, {})") == ("raises", "KeyError")
     assert same_outcome("utils.tree_map(lambda x, y: x, [1], [])") == ("raises", "IndexError")
+
+
+def test_nothing_keeps_leaves_alive():
+    """Without the garbage collector's help: gradients are freed when their last name goes."""
+    import gc
+    import weakref
+
+    import mica.core as mx
+    import mica.optimizers as optim
+    from mica.utils import tree_flatten
+
+    gc.disable()
+    try:
+        gradient, parameter = mx.ones((4,)), mx.zeros((4,))
+        alive = weakref.ref(gradient)
+        tree_flatten({"a": [gradient]})
+        optimizer = optim.AdamW(1e-3)
+        optimizer.apply_gradients({"a": gradient}, {"a": parameter})
+        del gradient
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -96,7 +96,7 @@ static unsigned probe(void)
 }
 #endif
 
-/* MICA_ISA caps the level; names that it does not know cap nothing. */
+/* MICA_ISA caps the level; a set of another architecture caps nothing. */
 static unsigned apply_setting(unsigned found)
 {
     static const struct {

@@ -19,22 +19,12 @@ typedef enum mica__quant_kind {
     MICA_QUANT_KINDS
 } mica__quant_kind;
 
-/* Rows of x that a loop takes at once. */
-enum { MICA_QUANT_ROWS = 8 };
-
-/* y[i] = sum over n elements of x[i][j] * (code[j] * scale + bias) of their group, for i < rows
-   (1, 2, 4 or 8: the loop's). `sums` holds, for each row of x, the sum of each group; both it and
-   the biases are NULL where there are none. n is whole groups. */
-typedef void mica__quant_dot(size_t n, size_t group, const void *codes, const float *scales,
-                             const float *biases, const float *const x[], const float *const sums[],
-                             float *y);
 /* out[j] = code[j] * scale + bias for n elements (whole vectors of 32, or 16 of E2M1) that begin at
    element `first` of a row; scales and biases of the whole row; biases may be NULL. */
 typedef void mica__quant_expand(size_t first, size_t n, size_t group, const void *row,
                                 const float *scales, const float *biases, float *out);
 
 typedef struct mica__quant_loops {
-    mica__quant_dot *dot[MICA_QUANT_KINDS][4]; /* 1, 2, 4, 8 rows */
     mica__quant_expand *expand[MICA_QUANT_KINDS];
     /* sums[g] of each group of x. */
     void (*sums)(size_t n, size_t group, const float *x, float *sums);

@@ -5,10 +5,11 @@
 
 #include "backend/cpu/batch.h"
 #include "backend/cpu/choose.h"
+#include "backend/cpu/gemm/plan.h"
 #include "backend/cpu/loop.h"
 
 /* Bytes of codes worth a task; columns of the result that a task keeps. */
-enum { TASK_BYTES = 64 * 1024, COLUMNS = 64 };
+enum { TASK_BYTES = 64 * 1024, COLUMNS = 64, ROOM = 512 * MICA_QUANT_MOST_ROWS };
 
 typedef struct product {
     mica__quant_matrix w; /* without place */
@@ -18,6 +19,8 @@ typedef struct product {
     mica_dtype dtype;
     /* Few rows: of all runs, rows in float32 and their groups' sums. */
     float *rows, *sums;
+    size_t padded;             /* numbers of a row, with zeros up to a whole span */
+    size_t row, row_sums;      /* from one to the next */
     size_t first, last, block; /* pairs of the current run; columns a task */
 } product;
 
@@ -52,26 +55,35 @@ static mica__quant_matrix matrix_of(const product *p, size_t i)
 static void widen_task(void *context, size_t row)
 {
     const product *p = context;
-    float *to = p->rows + row * p->k;
-    const void *from = x_row(p, p->first + row / p->m, row % p->m);
-    if (p->dtype == MICA_FLOAT32) memcpy(to, from, p->k * sizeof *to);
-    else mica__cast_find(p->dtype, MICA_FLOAT32)(p->k, &from, 0, to);
-    size_t group = (size_t)p->w.f.group;
-    if (p->sums) p->w.loops->sums(p->k, group, to, p->sums + row * (p->k / group));
+    const size_t group = (size_t)p->w.f.group;
+    float *to = p->rows + row * p->row, some[1024];
+    const char *from = x_row(p, p->first + row / p->m, row % p->m);
+    for (size_t k = 0, n; k < p->padded; k += n) {
+        n = mica__least(1024, p->padded - k);
+        size_t given = k + n < p->k ? n : p->k - k;
+        float *at = p->w.transposed ? some : to + k;
+        const void *in = from + k * (size_t)mica__dtype_sizes[p->dtype];
+        if (p->dtype == MICA_FLOAT32) memcpy(at, in, given * sizeof *at);
+        else mica__cast_find(p->dtype, MICA_FLOAT32)(given, &in, 0, at);
+        if (!p->w.transposed) continue;
+        memset(at + given, 0, (n - given) * sizeof *at);
+        if (p->sums) p->w.loops->sums(n, group, at, p->sums + row * p->row_sums + k / group);
+        mica__lanes_turn(&p->w.lanes->kind[p->w.kind], n, at, to + k);
+    }
 }
 
 static void few_task(void *context, size_t task)
 {
     const product *p = context;
-    float room[MICA_QUANT_MOST_ROWS * MICA_QUANT_MOST_COLUMNS];
+    float room[ROOM];
     const float *x[MICA_QUANT_MOST_ROWS] = { NULL }, *sums[MICA_QUANT_MOST_ROWS] = { NULL };
     float *y[MICA_QUANT_MOST_ROWS] = { NULL };
     mica__quant_matrix w = matrix_of(p, p->first);
-    size_t rows = (p->last - p->first) * p->m, groups = p->k / (size_t)w.f.group;
+    size_t rows = (p->last - p->first) * p->m;
     size_t first = task * p->block, last = first + p->block < p->n ? first + p->block : p->n;
     for (size_t i = 0; i < rows; i++) {
-        x[i] = p->rows + i * p->k;
-        if (p->sums) sums[i] = p->sums + i * groups;
+        x[i] = p->rows + i * p->row;
+        if (p->sums) sums[i] = p->sums + i * p->row_sums;
         y[i] = room + i * (last - first);
     }
     mica__quant_few_rows(&w, rows, x, sums, first, last, y);
@@ -85,21 +97,29 @@ static void few_task(void *context, size_t task)
     }
 }
 
+/* Rows that begin at one place of the nearest cache would push each other out: 4 KB go round. */
+enum { PLACES = 1024, APART = 528 };
+
 static int few_rows(product *p)
 {
-    size_t rows = (p->last - p->first) * p->m, groups = p->k / (size_t)p->w.f.group, columns;
+    size_t rows = (p->last - p->first) * p->m, columns;
     bool sums = p->biases && p->w.transposed;
-    size_t bytes = (rows * p->k + (sums ? rows * groups : 0)) * sizeof(float);
+    p->padded = p->w.transposed ? mica__ceil_div(p->k, MICA_QUANT_SPAN) * MICA_QUANT_SPAN : p->k;
+    p->row = p->padded;
+    if (rows > 1) p->row += (PLACES + APART - p->row % PLACES) % PLACES;
+    p->row_sums = sums ? mica__ceil_div(p->padded, (size_t)p->w.f.group) : 0;
+    size_t bytes = rows * (p->row + p->row_sums) * sizeof(float);
     void *room = NULL;
     MICA_TRY(mica__memory_take(bytes ? bytes : 1, &room));
     p->rows = room;
-    p->sums = sums ? p->rows + rows * p->k : NULL;
+    p->sums = sums ? p->rows + rows * p->row : NULL;
     mica__spread_tasks((int64_t)rows, (int64_t)(rows * p->k) / 8, widen_task, p);
     if (p->w.transposed) {
         size_t row = p->w.columns / 8 * (size_t)p->w.f.bits + 1;
         columns = TASK_BYTES / row < 4 ? 4 : TASK_BYTES / row;
         p->block = columns > COLUMNS ? COLUMNS : columns;
-    } else p->block = p->n >= 4096 ? MICA_QUANT_MOST_COLUMNS : MICA_QUANT_MOST_COLUMNS / 2;
+    } else if (rows == 1) p->block = p->n >= 4096 ? MICA_QUANT_MOST_COLUMNS : 256;
+    else p->block = p->n >= 4096 ? ROOM / MICA_QUANT_MOST_ROWS : 256;
     mica__spread_tasks((int64_t)((p->n + p->block - 1) / p->block), (int64_t)(p->n * p->k),
                        few_task, p);
     mica__memory_give(room, bytes ? bytes : 1);
@@ -243,6 +263,7 @@ static int multiply_all(mica__launch *l, const operand o[4])
                   .dtype = (mica_dtype)x->dtype,
                   .w = { .f = f,
                          .loops = MICA_CHOOSE(mica__quant_),
+                         .lanes = MICA_CHOOSE(mica__lanes_),
                          .kind = mica__quant_kind_of(&f),
                          .scale_dtype = (mica_dtype)o[2].array.dtype,
                          .rows = (size_t)w->shape[w->ndim - 2],

@@ -1,84 +1,167 @@
-/* Quantized matrices read row by row: for products with a few rows, and for the packed strips of
-   the general product. */
+/* Quantized matrices against a few rows: each code is read once, at the speed of memory. */
 #include "backend/cpu/gemm/plan.h"
 #include "backend/cpu/quantized_matmul.h"
 
-void mica__quant_row_scales(const mica__quant_matrix *w, size_t row, size_t first, size_t n,
-                            float *scales, float *biases)
+/* ---- columns of the result are stored rows ---- */
+
+/* Scales that are converted at a time. */
+enum { SCALES = 512 };
+
+/* Elements of a row that are read before the next row: `rows` of x stay in the nearest cache. */
+static size_t chunk_of(size_t rows)
 {
-    size_t at = row * (w->columns / (size_t)w->f.group) + first;
-    mica__quant_scales(&w->f, w->scale_dtype, w->scales, at, n, scales);
-    if (w->biases) mica__quant_scales(&w->f, w->scale_dtype, w->biases, at, n, biases);
+    return rows > 4 ? 512 : 4096 / rows;
 }
 
-/* ---- few rows ---- */
+/* Rows of x and the sums of their groups. */
+typedef struct few {
+    const float *x[8], *sums[8];
+    mica__lanes_dot *dot;
+    size_t rows, span;
+} few;
 
-/* Elements of a row whose scales are converted at a time; whole groups. */
-enum { CHUNK = 8192, GROUPS = CHUNK / 16 };
-
-/* Columns of the result are stored rows: one dot product each. */
-static void dot_rows(const mica__quant_matrix *w, size_t rows, const float *const x[],
-                     const float *const sums[], size_t first, size_t last, float *const y[])
+/* Less than a span at the end of a stored row: the rest of it is made up with zeros. Adds to
+   y[i]. */
+static void add_end(const mica__lanes_rows *p, const few *f, size_t c, size_t whole, size_t n,
+                    size_t bits, float *y)
 {
-    float scales[GROUPS], biases[GROUPS], part[MICA_QUANT_ROWS];
-    const float *xs[MICA_QUANT_ROWS], *ss[MICA_QUANT_ROWS];
-    const size_t group = (size_t)w->f.group, bits = (size_t)w->f.bits;
-    for (size_t n = first; n < last; n++) {
-        for (size_t i = 0; i < rows; i++) y[i][n - first] = 0;
-        for (size_t k = 0; k < w->columns; k += CHUNK) {
-            size_t some = mica__least(CHUNK, w->columns - k), left = rows;
-            mica__quant_row_scales(w, n, k / group, some / group, scales, biases);
-            const char *codes = mica__quant_row(w, n) + k / 8 * bits;
-            for (size_t i = 0; left;) {
-                int which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-                size_t take = (size_t)1 << which;
-                for (size_t r = 0; r < take; r++) {
-                    xs[r] = x[i + r] + k;
-                    if (w->biases) ss[r] = sums[i + r] + k / group;
+    char codes[MICA_QUANT_SPAN] = { 0 };
+    float sums[8], scales[4] = { 0 }, biases[4] = { 0 };
+    mica__lanes_rows end = *p;
+    memcpy(codes, p->codes + c * p->codes_apart + whole / 8 * bits, (n - whole) / 8 * bits);
+    for (size_t g = whole / p->group; g < n / p->group; g++) {
+        scales[g - whole / p->group] = p->scales[c * p->scales_apart + g];
+        if (p->biases) biases[g - whole / p->group] = p->biases[c * p->scales_apart + g];
+    }
+    for (size_t i = 0; i < f->rows; i++) {
+        end.x[i] += whole;
+        if (p->biases) end.sums[i] += whole / p->group;
+    }
+    end.count = 1;
+    end.n = f->span;
+    end.codes = codes;
+    end.scales = scales;
+    end.biases = p->biases ? biases : NULL;
+    f->dot(&end, sums);
+    for (size_t i = 0; i < f->rows; i++) y[i] += sums[i];
+}
+
+/* Scales and biases of elements [k, k + some) of `count` rows, as many as are converted at once. */
+static void several_scales(const mica__quant_matrix *w, size_t row, size_t count, size_t k,
+                           size_t some, float *scales, float *biases)
+{
+    const size_t group = (size_t)w->f.group, groups = some / group;
+    if (some == w->columns) {
+        mica__quant_row_scales(w, row, 0, count * groups, scales, biases);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        mica__quant_row_scales(w, row + i, k / group, groups, scales + i * groups,
+                               biases + i * groups);
+}
+
+/* to[c * rows + i]: what elements [k, k + some) of `count` stored rows give. */
+static void dot_part(const mica__quant_matrix *w, const few *f, size_t row, size_t count, size_t k,
+                     size_t some, float *to)
+{
+    float scales[SCALES + 4], biases[SCALES + 4];
+    const size_t bits = (size_t)w->f.bits, group = (size_t)w->f.group,
+                 whole = some / f->span * f->span;
+    several_scales(w, row, count, k, some, scales, biases);
+    mica__lanes_rows p = { .count = count,
+                           .n = whole,
+                           .group = group,
+                           .codes = mica__quant_row(w, row) + k / 8 * bits,
+                           .scales = scales,
+                           .biases = w->biases ? biases : NULL,
+                           .codes_apart = w->columns / 8 * bits,
+                           .scales_apart = some / group };
+    for (size_t i = 0; i < f->rows; i++) {
+        p.x[i] = f->x[i] + k;
+        p.sums[i] = w->biases ? f->sums[i] + k / group : NULL;
+    }
+    f->dot(&p, to);
+    if (whole < some)
+        for (size_t c = 0; c < count; c++) add_end(&p, f, c, whole, some, bits, to + c * f->rows);
+}
+
+/* Stored rows whose scales are converted at once, at most. */
+enum { COUNT = 32 };
+
+static void dot_some(const mica__quant_matrix *w, const few *f, size_t first, size_t last,
+                     float *const y[])
+{
+    float sums[8 * COUNT];
+    const size_t chunk = chunk_of(f->rows);
+    for (size_t k = 0; k < w->columns; k += chunk) {
+        size_t some = mica__least(chunk, w->columns - k), groups = some / (size_t)w->f.group;
+        /* The next part of these rows lies apart: it is fetched while this one is read. */
+        size_t most = mica__least(some < w->columns ? 4 : COUNT, SCALES / groups);
+        for (size_t n = first, count; n < last; n += count) {
+            count = mica__least(most, last - n);
+            for (size_t c = 0; some < w->columns && c < count; c++)
+                mica__quant_fetch_ahead(w, n + c + MICA_QUANT_AHEAD, k, some);
+            dot_part(w, f, n, count, k, some, sums);
+            for (size_t c = 0; c < count; c++)
+                for (size_t i = 0; i < f->rows; i++) {
+                    float *to = y[i] + n + c - first, sum = sums[c * f->rows + i];
+                    *to = k ? *to + sum : sum;
                 }
-                w->loops->dot[w->kind][which](some, group, codes, scales, w->biases ? biases : NULL,
-                                              xs, ss, part);
-                for (size_t r = 0; r < take; r++) y[i + r][n - first] += part[r];
-                i += take;
-                left -= take;
-            }
         }
     }
 }
 
-/* Elements [first, first + n) of a stored row, widened to whole vectors: out[*skip] is the first.
- */
-static void expand_range(const mica__quant_matrix *w, size_t row, size_t first, size_t n,
-                         float *out, size_t *skip)
+/* One dot product each. */
+static void dot_rows(const mica__quant_matrix *w, size_t rows, const float *const x[],
+                     const float *const sums[], size_t first, size_t last, float *const y[])
 {
-    float scales[2 * MICA_QUANT_MOST_COLUMNS / 16 + 4],
-        biases[2 * MICA_QUANT_MOST_COLUMNS / 16 + 4];
-    const size_t group = (size_t)w->f.group, step = w->kind == MICA_QUANT_E2M1 ? 16 : 32;
-    size_t low = first / step * step, high = (first + n + step - 1) / step * step;
-    size_t from = low / group, groups = (high + group - 1) / group - from;
-    mica__quant_row_scales(w, row, from, groups, scales, biases);
-    w->loops->expand[w->kind](low - from * group, high - low, group,
-                              mica__quant_row(w, row) + from * group / 8 * (size_t)w->f.bits,
-                              scales, w->biases ? biases : NULL, out);
-    *skip = first - low;
+    const mica__lanes_kind *kind = &w->lanes->kind[w->kind];
+    for (size_t i = 0, left = rows; left;) {
+        int which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
+        few f = { .dot = kind->dot[which], .rows = (size_t)1 << which, .span = kind->span };
+        for (size_t r = 0; r < f.rows; r++) {
+            f.x[r] = x[i + r];
+            f.sums[r] = w->biases ? sums[i + r] : NULL;
+        }
+        dot_some(w, &f, first, last, y + i);
+        i += f.rows;
+        left -= f.rows;
+    }
 }
 
-/* Rows lie too far apart for the hardware to see where reading goes next: it is told. */
-enum { AHEAD = 8, CACHE_LINE = 64 };
+/* ---- columns of the result are stored columns ---- */
 
-static void fetch_ahead(const mica__quant_matrix *w, size_t row, size_t first, size_t n)
+/* One row, whole spans: four stored rows in each pass over the sums, in the order of the lanes. */
+static void add_lanes(const mica__quant_matrix *w, const float *x, size_t first, size_t n, float *y)
 {
-    if (row >= w->rows) return;
-    const size_t bits = (size_t)w->f.bits, group = (size_t)w->f.group, bytes = n * bits / 8;
-    const char *codes = mica__quant_row(w, row) + first * bits / 8;
-    const size_t scale =
-        (row * (w->columns / group) + first / group) * (size_t)mica__dtype_sizes[w->scale_dtype];
-    for (size_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(codes + at);
-    __builtin_prefetch(w->scales + scale);
-    if (w->biases) __builtin_prefetch(w->biases + scale);
+    enum { GROUPS = MICA_QUANT_MOST_COLUMNS / 16 };
+    static const char no_codes[MICA_QUANT_MOST_COLUMNS] = { 0 };
+    const mica__lanes_kind *kind = &w->lanes->kind[w->kind];
+    const size_t group = (size_t)w->f.group, groups = (n + group - 1) / group,
+                 from = first / 8 * (size_t)w->f.bits;
+    float total[MICA_QUANT_MOST_COLUMNS], shift[GROUPS] = { 0 }, biases[GROUPS];
+    memset(total, 0, n * sizeof *total);
+    for (size_t k = 0; k < w->rows; k += 4) {
+        float a[4][GROUPS + 4] = { { 0 } };
+        const void *codes[4];
+        for (size_t l = 0; l < 4; l++) {
+            codes[l] = k + l < w->rows ? mica__quant_row(w, k + l) + from : no_codes;
+            if (k + l >= w->rows) continue;
+            mica__quant_fetch_ahead(w, k + l + MICA_QUANT_AHEAD, first, n);
+            mica__quant_row_scales(w, k + l, first / group, groups, a[l], biases);
+            const float factor = x[k + l];
+            for (size_t g = 0; g < groups; g++) a[l][g] *= factor;
+            if (w->biases)
+                for (size_t g = 0; g < groups; g++) shift[g] += factor * biases[g];
+        }
+        kind->add(n, group, codes, (const float *const[4]){ a[0], a[1], a[2], a[3] }, total);
+    }
+    mica__lanes_turn_back(n, kind->lane, total, y);
+    if (w->biases)
+        for (size_t j = 0; j < n; j++) y[j] += shift[j / group];
 }
 
-/* Columns of the result are stored columns: rows are added up, four in each pass over the sums. */
+/* Rows are added up, four in each pass over the sums. */
 static void add_rows(const mica__quant_matrix *w, size_t rows, const float *const x[], size_t first,
                      size_t last, float *const y[])
 {
@@ -88,14 +171,14 @@ static void add_rows(const mica__quant_matrix *w, size_t rows, const float *cons
     for (size_t i = 0; i < rows; i++) memset(y[i], 0, n * sizeof **y);
     for (; k + 4 <= w->rows; k += 4) {
         for (size_t l = 0; l < 4; l++) {
-            fetch_ahead(w, k + l + AHEAD, first, n);
-            expand_range(w, k + l, first, n, lines + l * LINE, &skip);
+            mica__quant_fetch_ahead(w, k + l + MICA_QUANT_AHEAD, first, n);
+            mica__quant_expand_range(w, k + l, first, n, lines + l * LINE, &skip);
         }
         for (size_t i = 0; i < rows; i++)
             w->loops->add_lines(n, LINE, x[i] + k, lines + skip, y[i]);
     }
     for (; k < w->rows; k++) {
-        expand_range(w, k, first, n, lines, &skip);
+        mica__quant_expand_range(w, k, first, n, lines, &skip);
         for (size_t i = 0; i < rows; i++) w->loops->add_scaled(n, x[i][k], lines + skip, y[i]);
     }
 }
@@ -104,68 +187,12 @@ void mica__quant_few_rows(const mica__quant_matrix *w, size_t rows, const float 
                           const float *const sums[], size_t first, size_t last, float *const y[])
 {
     if (w->transposed) dot_rows(w, rows, x, sums, first, last, y);
-    else add_rows(w, rows, x, first, last, y);
-}
-
-/* ---- strips for the general product ---- */
-
-/* Steps that are made at a time, and the lines of a strip. */
-enum { PIECE = 128, WIDE = PIECE + 64, LINES = 32 };
-
-/* Lines are stored rows: made one by one, then turned. */
-static void fill_turned(const mica__quant_matrix *w, size_t first_line, size_t lines, size_t width,
-                        bool pad, size_t first_step, size_t steps, float *to)
-{
-    float wide[LINES * WIDE];
-    for (size_t s = 0; s < lines; s += width) {
-        size_t some = mica__least(width, lines - s), apart = pad ? width : some;
-        for (size_t p = 0; p < steps; p += PIECE) {
-            size_t count = mica__least(PIECE, steps - p), skip = 0;
-            for (size_t l = 0; l < some; l++)
-                expand_range(w, first_line + s + l, first_step + p, count, wide + l * WIDE, &skip);
-            mica__gemm_operand o = { .form = MICA_FORM_F32,
-                                     .element = sizeof(float),
-                                     .data = (const char *)(wide + skip),
-                                     .line = WIDE,
-                                     .step = 1,
-                                     .depth = count };
-            mica__gemm_pack(&o, 0, 0, some, width, pad, 0, count, to + s * steps + p * apart);
-        }
+    else {
+        const size_t n = last - first, span = w->lanes->kind[w->kind].span,
+                     whole = rows == 1 ? n / span * span : 0;
+        float *rest[MICA_QUANT_MOST_ROWS];
+        if (whole) add_lanes(w, x[0], first, whole, y[0]);
+        for (size_t i = 0; i < rows; i++) rest[i] = y[i] + whole;
+        if (whole < n) add_rows(w, rows, x, first + whole, last, rest);
     }
-}
-
-/* Strips are short: a call for each would cost more than the copy. */
-static inline void copy_some(size_t n, const float *from, float *to)
-{
-    for (; n >= 8; n -= 8, from += 8, to += 8) memcpy(to, from, 8 * sizeof *to);
-    for (; n; n--) *to++ = *from++;
-}
-
-/* Lines are stored columns: a step lies as it is needed. */
-static void fill_along(const mica__quant_matrix *w, size_t first_line, size_t lines, size_t width,
-                       bool pad, size_t first_step, size_t steps, float *to)
-{
-    float wide[MICA_QUANT_MOST_COLUMNS + 64];
-    const size_t most = MICA_QUANT_MOST_COLUMNS / width * width;
-    for (size_t from = 0; from < lines; from += most) {
-        size_t count = mica__least(most, lines - from), skip;
-        for (size_t p = 0; p < steps; p++) {
-            fetch_ahead(w, first_step + p + AHEAD, first_line + from, count);
-            expand_range(w, first_step + p, first_line + from, count, wide, &skip);
-            for (size_t s = 0; s < count; s += width) {
-                size_t some = mica__least(width, count - s), apart = pad ? width : some;
-                float *at = to + (from + s) * steps + p * apart;
-                copy_some(some, wide + skip + s, at);
-                if (some < apart) memset(at + some, 0, (apart - some) * sizeof *at);
-            }
-        }
-    }
-}
-
-void mica__quant_fill(const void *context, size_t first_line, size_t lines, size_t width, bool pad,
-                      size_t first_step, size_t steps, float *to)
-{
-    const mica__quant_matrix *w = context;
-    (w->transposed ? fill_turned : fill_along)(w, first_line, lines, width, pad, first_step, steps,
-                                               to);
 }

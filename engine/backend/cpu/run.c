@@ -2,6 +2,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/tape.h"
+#include "core/watch.h"
 #include "ops/view.h"
 #include "runtime/runtime.h"
 
@@ -37,6 +38,12 @@ void mica__share(mica_array *out, const mica_array *in, const int64_t *strides, 
     }
 }
 
+static void tell_copy(const mica_node *reader, const mica_array *in)
+{
+    const mica__watcher *watcher = mica__watching();
+    if (watcher) watcher->copied(reader, (size_t)in->size * mica__dtype_sizes[in->dtype]);
+}
+
 static int run_view(mica_node *n)
 {
     const mica_array *in = n->inputs[0];
@@ -49,6 +56,7 @@ static int run_view(mica_node *n)
     }
     mica_array copy;
     MICA_TRY(mica__row_major_copy(in, &copy));
+    tell_copy(n, in);
     int status = mica__check_values(in);
     if (status == MICA_OK && mica__view_geometry(n, &copy, strides, &offset))
         mica__share(out, &copy, strides, offset);
@@ -93,7 +101,9 @@ static int run_kernel(mica_node *n)
             l.in = inputs;
         }
         status = mica__row_major_copy(n->inputs[i], &copies[ncopies]);
-        if (status == MICA_OK) inputs[i] = &copies[ncopies++];
+        if (status != MICA_OK) break;
+        inputs[i] = &copies[ncopies++];
+        tell_copy(n, n->inputs[i]);
     }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES)))

@@ -94,6 +94,9 @@ _ROWS = (
      "call `model.train()` before differentiating", NO_FIX),
     ("MX802", "qq-needless", INFORMATION, "a QQLinear that is never trained",
      "use `nn.QuantizedLinear`", NO_FIX),
+    # -- values: seen at run time only
+    ("MX901", "first-nonfinite", ERROR, "the first NaN or infinity of a run",
+     "look at the operands' ranges: clip them, add an epsilon, or subtract the maximum", NO_FIX),
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {row[0]: Rule(*row) for row in _ROWS}

@@ -4,4 +4,4 @@
 
 from mica.nn import init, losses
 from mica.nn.layers import *  # noqa: F403
-from mica.nn.utils import value_and_grad
+from mica.nn.utils import average_gradients, value_and_grad

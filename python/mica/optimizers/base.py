@@ -45,28 +45,28 @@ class Optimizer:
             parameters: a tree of arrays, or of anything with their shapes and dtypes.
         """
 
-        def begin(parameter: Any, state: Any) -> Any:
-            """The state of a subtree; what ``state`` has already is kept."""
-            if isinstance(parameter, dict):
-                state = state if isinstance(state, dict) else {}
-                for key, child in parameter.items():
-                    state[key] = begin(child, state.get(key))
-                return state
-            if isinstance(parameter, (list, tuple)):
-                present = list(state) if isinstance(state, (list, tuple)) else []
-                present += [None] * (len(parameter) - len(present))
-                items = [begin(child, present[i]) for i, child in enumerate(parameter)]
-                items += present[len(parameter) :]
-                return tuple(items) if isinstance(parameter, tuple) else items
-            if not isinstance(state, dict):
-                state = {}
-            if not state:
-                self.init_single(parameter, state)
-            return state
-
         if isinstance(parameters, dict):
-            begin(parameters, self._state)
+            self._begin(parameters, self._state)
         self._initialized = True
+
+    def _begin(self, parameter: Any, state: Any) -> Any:
+        """The state of a subtree; what ``state`` has already is kept."""
+        if isinstance(parameter, dict):
+            state = state if isinstance(state, dict) else {}
+            for key, child in parameter.items():
+                state[key] = self._begin(child, state.get(key))
+            return state
+        if isinstance(parameter, (list, tuple)):
+            present = list(state) if isinstance(state, (list, tuple)) else []
+            present += [None] * (len(parameter) - len(present))
+            items = [self._begin(child, present[i]) for i, child in enumerate(parameter)]
+            items += present[len(parameter) :]
+            return tuple(items) if isinstance(parameter, tuple) else items
+        if not isinstance(state, dict):
+            state = {}
+        if not state:
+            self.init_single(parameter, state)
+        return state
 
     def init_single(self, parameter: mx.array, state: dict) -> None:
         """Begin the state of one parameter: put arrays into ``state``. Subclasses say how."""
@@ -224,6 +224,29 @@ class MultiOptimizer(Optimizer):
             optimizer.learning_rate = learning_rate
 
 
+def sum_of_squares(gradients: Any) -> mx.array:
+    """The sum of the squared magnitudes in a tree of arrays, a 0-d float32 array."""
+
+    def squares(gradient: mx.array) -> mx.array:
+        if mx.issubdtype(gradient.dtype, mx.complexfloating):
+            gradient = mx.abs(gradient)
+        return mx.sum(mx.square(gradient.astype(mx.float32)))
+
+    return tree_reduce(lambda so_far, gradient: so_far + squares(gradient), gradients, mx.array(0.0))
+
+
+def scale_to_norm(gradients: Any, max_norm: float, squares: mx.array) -> tuple[Any, mx.array]:
+    """Scale a tree so that its norm, the root of ``squares``, is at most ``max_norm``."""
+    norm = mx.sqrt(squares)
+    scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
+
+    def scaled(gradient: mx.array) -> mx.array:
+        keeps_dtype = mx.issubdtype(gradient.dtype, mx.floating)
+        return gradient * (scale.astype(gradient.dtype) if keeps_dtype else scale)
+
+    return tree_map(scaled, gradients), norm
+
+
 def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
     """Scale gradients so that their joint L2 norm is at most ``max_norm``.
 
@@ -239,17 +262,4 @@ def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
     """
     if max_norm < 0:
         raise ValueError(f"[clip_grad_norm] max_norm must be at least 0, but {max_norm} was given.")
-
-    def squares(grad: mx.array) -> mx.array:
-        if mx.issubdtype(grad.dtype, mx.complexfloating):
-            grad = mx.abs(grad)
-        return mx.sum(mx.square(grad.astype(mx.float32)))
-
-    total = tree_reduce(lambda so_far, grad: so_far + squares(grad), grads, mx.array(0.0))
-    norm = mx.sqrt(total)
-    scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-
-    def scaled(grad: mx.array) -> mx.array:
-        return grad * (scale.astype(grad.dtype) if mx.issubdtype(grad.dtype, mx.floating) else scale)
-
-    return tree_map(scaled, grads), norm
+    return scale_to_norm(grads, max_norm, sum_of_squares(grads))

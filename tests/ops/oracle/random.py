@@ -87,8 +87,11 @@ draw(
     "random.truncated_normal",
     *[v(-1.0, 1.0, s) for s in SIZES],
     v(-2.0, 0.5),
+    v(-2.0, 2.0, (50,)),
+    v(-0.1, 0.2, (50,)),
+    v(1.0, 5.0, (50,)),
     v(0.0, 3.0, (50,), dtype="float16"),
-    ulp=ulps(8, half=2),
+    ulp=ulps(4, half=2),
     scaled=True,
 )
 draw("random.gumbel", *[v(s) for s in SIZES], v((50,), dtype="float16"), ulp=ulps(4, half=1), scaled=True)

@@ -7,6 +7,14 @@ from mica.nn.layers.base import Module
 from mica.nn.layers.containers import Sequential
 from mica.nn.layers.convolution import Conv1d, Conv2d, Conv3d
 from mica.nn.layers.convolution_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from mica.nn.layers.distributed import (
+    AllToShardedLinear,
+    FullyShardedModule,
+    QuantizedAllToShardedLinear,
+    QuantizedShardedToAllLinear,
+    ShardedToAllLinear,
+    fully_shard,
+)
 from mica.nn.layers.dropout import Dropout, Dropout2d, Dropout3d
 from mica.nn.layers.embedding import Embedding
 from mica.nn.layers.linear import Bilinear, Identity, Linear

@@ -52,6 +52,9 @@ class SinusoidalPositionalEncoding(Module):
         scale: multiplies the features; None: the root of ``2 / dims``.
         cos_first: cosines before sines.
         full_turns: frequencies count turns, not radians.
+
+    Raises:
+        ValueError: ``dims`` is odd or not positive.
     """
 
     def __init__(
@@ -64,8 +67,12 @@ class SinusoidalPositionalEncoding(Module):
         full_turns: bool = False,
     ):
         super().__init__()
+        if dims <= 0 or dims % 2:
+            raise ValueError(
+                f"[SinusoidalPositionalEncoding] dims must be a positive even number, but {dims} was given."
+            )
         half = dims // 2
-        fraction = 1 - mx.arange(0, half) / (half - 1)
+        fraction = 1 - mx.arange(0, half) / max(half - 1, 1)
         frequencies = mx.exp(fraction * (math.log(max_freq) - math.log(min_freq)) + math.log(min_freq))
         if full_turns:
             frequencies = frequencies * (2 * math.pi)
@@ -89,7 +96,7 @@ class ALiBi(Module):
         q_sequence_length: int,
         k_sequence_length: int,
         num_heads: int,
-        offset: int,
+        offset: int = 0,
         dtype: mx.Dtype = mx.float32,
     ) -> mx.array:
         """The biases of all heads.
@@ -110,7 +117,7 @@ class ALiBi(Module):
         return -distance * ALiBi.create_alibi_slope(num_heads=num_heads, dtype=dtype)[None]
 
     @staticmethod
-    def create_alibi_slope(num_heads: int, dtype: mx.Dtype) -> mx.array:
+    def create_alibi_slope(num_heads: int, dtype: mx.Dtype = mx.float32) -> mx.array:
         """The slope of each head, shape ``(num_heads, 1, 1)``: a geometric row that ends at 1/256.
 
         Where ``num_heads`` is no power of two, the row of the next lower power is filled up with every other

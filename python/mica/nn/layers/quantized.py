@@ -107,6 +107,7 @@ class QuantizedEmbedding(_Quantized):
         mode: str = "affine",
     ):
         super().__init__()
+        self.num_embeddings, self.dims = num_embeddings, dims
         weight = mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims) if dims else 0.0)
         self._store(weight, group_size, bits, mode)
         self.freeze()
@@ -142,6 +143,7 @@ class QuantizedEmbedding(_Quantized):
     ) -> QuantizedEmbedding:
         """The quantized twin of an ``Embedding``."""
         layer = cls(0, 0, group_size, bits, mode)
+        layer.num_embeddings, layer.dims = embedding_layer.weight.shape
         layer._store(embedding_layer.weight, group_size, bits, mode)
         layer.freeze()
         return layer

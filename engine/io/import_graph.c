@@ -1,0 +1,201 @@
+/* Graphs from bytes: the format is described in export_graph.c. */
+#include "io/export.h"
+#include "io/words.h"
+#include "ops/infer.h"
+
+enum { SMALL = 4096 };
+
+/* An array of the graph, and the shape that it had when the graph was written. */
+typedef struct value {
+    mica_array *array;
+    mica_dims was;
+} value;
+
+typedef struct reader {
+    mica__words w;
+    mica_scope *s;
+    const mica__source *data;
+    value *values;
+    size_t n, capacity;
+    mica__join joins[MICA_INFER_JOINS];
+    size_t njoins;
+} reader;
+
+static bool add_value(reader *r, mica_array *a, mica_dims was)
+{
+    if (!a) return false;
+    if (r->n == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 64;
+        value *grown = mica__realloc(r->values, capacity * sizeof *grown);
+        if (!grown) return mica__scope_failed(r->s, MICA_EMEMORY);
+        r->values = grown;
+        r->capacity = capacity;
+    }
+    r->values[r->n++] = (value){ a, was };
+    return true;
+}
+
+static bool get_inputs(reader *r, mica_array *const inputs[], size_t n)
+{
+    uint64_t count;
+    if (!mica__words_count(&r->w, 16, &count)) return false;
+    if (count != n)
+        return mica__words_broken(&r->w, "the number of inputs differs from the signature");
+    for (size_t i = 0; i < n; i++) {
+        mica_dtype dtype = MICA_BOOL;
+        mica_dims shape = { 0 };
+        if (!mica__words_type(&r->w, &dtype, &shape)) return false;
+        if (inputs[i]->dtype != dtype || inputs[i]->ndim != shape.n)
+            return mica__words_broken(&r->w, "an input differs from the signature");
+        if (!add_value(r, inputs[i], shape)) return false;
+    }
+    return true;
+}
+
+/* Small ones are copied: they are used often, and then hold no file. */
+static bool get_constant(reader *r)
+{
+    mica_dtype dtype = MICA_BOOL;
+    mica_dims shape = { 0 };
+    uint64_t offset;
+    int64_t size;
+    if (!mica__words_type(&r->w, &dtype, &shape) || !mica__words_get(&r->w, &offset) ||
+        !mica__shape_size(shape, &size))
+        return false;
+    uint64_t bytes = (uint64_t)size * mica__dtype_sizes[dtype];
+    if (offset > r->data->bytes || bytes > r->data->bytes - offset)
+        return mica__words_broken(&r->w, "a constant lies outside of it");
+    mica_array *a = mica__tensor(r->s, r->data, offset, bytes, dtype, false, shape);
+    if (a && bytes <= SMALL && a->buffer && a->data == r->data->base + offset) {
+        a = mica_from_data(r->s, a->data, shape, dtype);
+        int status = a && r->data->mapping ? mica__mapping_check(r->data->mapping) : MICA_OK;
+        if (status) return mica__scope_failed(r->s, status);
+    }
+    return add_value(r, a, shape);
+}
+
+static bool get_prim(reader *r, mica_prim *prim)
+{
+    uint64_t n;
+    if (!mica__words_get(&r->w, &n)) return false;
+    const char *name = n < 64 ? mica__words_take(&r->w, (size_t)n) : NULL;
+    if (!name) return mica__words_broken(&r->w, "the name of a primitive");
+    for (int i = 0; i < MICA_PRIM_COUNT; i++)
+        if (strlen(mica__prims[i].name) == n && !memcmp(mica__prims[i].name, name, (size_t)n)) {
+            *prim = (mica_prim)i;
+            return true;
+        }
+    return mica__error(r->s, MICA_EVALUE, "[import_function] this version has no primitive %.*s",
+                       (int)n, name);
+}
+
+static bool get_fields(reader *r, mica_prim prim, char *to)
+{
+    for (const mica__field *f = mica__prims[prim].fields; f->kind != MICA_FIELD_END; f++) {
+        if (f->kind == MICA_FIELD_POINTER)
+            return mica__words_broken(&r->w, "a primitive that cannot stand in files");
+        if (f->kind == MICA_FIELD_DIMS || f->kind == MICA_FIELD_AXES) {
+            if (!mica__words_list(&r->w, (mica_dims *)(void *)to)) return false;
+            to += sizeof(mica_dims);
+            continue;
+        }
+        uint64_t word;
+        if (!mica__words_get(&r->w, &word)) return false;
+        if (f->kind == MICA_FIELD_TYPE && word >= MICA_DTYPE_COUNT)
+            return mica__words_broken(&r->w, "unknown element type");
+        if (f->kind == MICA_FIELD_BOOLEAN && word > 1)
+            return mica__words_broken(&r->w, "a truth value that is none");
+        memcpy(to, &word, sizeof word);
+        to += sizeof word;
+    }
+    return true;
+}
+
+/* Places of arrays that are there: the arrays, and in `was` (may be NULL) what they were. */
+static bool get_values(reader *r, mica_arrays *list, mica_dims **was)
+{
+    uint64_t n, v;
+    if (!mica__words_count(&r->w, 8, &n)) return false;
+    mica_array **at = mica__scope_alloc(r->s, ((size_t)n + 1) * sizeof(mica_array *));
+    mica_dims *shapes = was ? mica__scope_alloc(r->s, ((size_t)n + 1) * sizeof *shapes) : NULL;
+    if (!at || (was && !shapes)) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!mica__words_get(&r->w, &v)) return false;
+        if (v >= r->n) return mica__words_broken(&r->w, "an operation reads what is not yet there");
+        at[i] = r->values[v].array;
+        if (was) shapes[i] = r->values[v].was;
+    }
+    *list = (mica_arrays){ (size_t)n, at };
+    if (was) *was = shapes;
+    return true;
+}
+
+/* The outputs that were written, checked against what the operation gives. */
+static bool get_outputs(reader *r, mica_prim prim, void *params, mica_arrays in,
+                        const mica_dims *was)
+{
+    mica_dtype dtypes[256];
+    mica_dims shapes[256], given[256];
+    mica_array *out[256];
+    uint64_t n;
+    if (!mica__words_count(&r->w, 16, &n)) return false;
+    if (!n || n > 255) return mica__words_broken(&r->w, "the number of outputs");
+    for (size_t i = 0; i < n; i++)
+        if (!mica__words_type(&r->w, &dtypes[i], &shapes[i])) return false;
+    memcpy(given, shapes, (size_t)n * sizeof *given);
+    mica__inference i = { .s = r->s,
+                          .prim = prim,
+                          .params = params,
+                          .nin = in.n,
+                          .in = in.at,
+                          .was = was,
+                          .joins = r->joins,
+                          .njoins = &r->njoins,
+                          .nout = (size_t)n,
+                          .dtypes = dtypes,
+                          .shapes = given };
+    for (size_t k = 0; k < in.n; k++)
+        i.resized |= !mica__shape_equal(was[k], mica__dims_of(in.at[k]));
+    if (!mica__infer(&i)) return false;
+    if (!mica__build_many(r->s, prim, params, in.n, in.at, (size_t)n, dtypes, given, out))
+        return false;
+    for (size_t k = 0; k < n; k++)
+        if (!add_value(r, out[k], shapes[k])) return false;
+    return true;
+}
+
+static bool get_operation(reader *r)
+{
+    mica_prim prim = MICA_PRIM_COUNT;
+    mica_arrays in = { 0 };
+    mica_dims *was = NULL;
+    if (!get_prim(r, &prim)) return false;
+    size_t bytes = mica__prims[prim].params_size;
+    void *params = bytes ? mica__scope_alloc(r->s, bytes) : NULL;
+    if (bytes && !params) return false;
+    return (!bytes || get_fields(r, prim, params)) && get_values(r, &in, &was) &&
+           get_outputs(r, prim, params, in, was);
+}
+
+static bool get_graph(reader *r, mica_array *const inputs[], size_t n, mica_arrays *results)
+{
+    if (!get_inputs(r, inputs, n)) return false;
+    for (uint64_t kind; mica__words_get(&r->w, &kind);) {
+        if (kind == MICA__ENTRY_END)
+            return get_values(r, results, NULL) &&
+                   (!r->w.left || mica__words_broken(&r->w, "bytes after its end"));
+        if (kind != MICA__ENTRY_CONSTANT && kind != MICA__ENTRY_OPERATION)
+            return mica__words_broken(&r->w, "unknown entry");
+        if (!(kind == MICA__ENTRY_CONSTANT ? get_constant(r) : get_operation(r))) return false;
+    }
+    return false;
+}
+
+bool mica__graph_read(mica_scope *s, const mica__graph_bytes *from, mica_array *const inputs[],
+                      size_t n, mica_arrays *results)
+{
+    reader r = { .s = s, .w = { s, from->at, from->bytes }, .data = &from->data };
+    bool ok = get_graph(&r, inputs, n, results);
+    mica__free(r.values);
+    return ok;
+}

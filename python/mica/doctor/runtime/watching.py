@@ -1,0 +1,319 @@
+"""Watching a part of a program: what the engine notes, and what only Python can see.
+
+While a watch is on, a few functions of the package are wrapped: updates of optimizers, calls of modules and
+traces of compiled functions. All of them are as before when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import mica
+import mica.core as core  # first: it brings the module below
+from mica import _compile
+from mica.doctor.runtime.finding import Place
+
+_FOLDER = os.path.dirname(os.path.abspath(mica.__file__)) + os.sep
+NONFINITE, STEPS = 1, 2  # options of the engine's half
+
+
+class Trace:
+    """The traces and calls of one compiled function."""
+
+    def __init__(self, function: Callable) -> None:
+        code = getattr(function, "__code__", None)
+        self.name = getattr(function, "__qualname__", repr(function))
+        self.path = code.co_filename if code else ""
+        self.line = code.co_firstlineno if code else 0
+        self.calls = 0
+        self.traces = 0
+        self.nanoseconds = 0  # of all traces
+        self.sites: list[int] = []  # of calls that traced
+        self.changes: list[str] = []  # what each trace but the first had new
+        self.leaks: list[int] = []  # lines where placeholders were made that outlived their trace
+        self.last: Any = None
+
+
+class Notes:
+    """What Python noted beside the engine's record."""
+
+    def __init__(self) -> None:
+        self.updates: list[tuple[int, int]] = []  # time and line of each optimizer update
+        self.traces: dict[Any, Trace] = {}  # by code
+        self.compiled: dict[tuple[str, int], int] = {}  # functions compiled, by place of the function
+        self.modules: list[str] = [""]  # names by number
+        self.quantized: dict[int, int] = {}  # lines that called QQLinear layers, and how often
+        self.untrainable: list[int] = []  # lines where one is differentiated in evaluation mode
+        self.begin = self.end = 0  # nanoseconds of the monotonic clock
+        self.cache = 0  # bytes at the end
+        self.peak = 0
+
+
+def difference(before: Any, after: Any, path: str = "argument") -> str:
+    """Which part of a signature changed, and how.
+
+    Signatures are nested tuples; an array stands there as (shape, dtype), a number whose value counts as
+    (type, value).
+    """
+    if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after) == 2:
+        if before[0] is after[0] and before[0] in (int, float, bool, str):
+            return "" if before == after else f"{path} changed from {before[1]!r} to {after[1]!r}"
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        if len(before) != len(after):
+            return f"{path} has another structure"
+        if len(before) == 2 and isinstance(before[0], tuple) and not isinstance(before[1], tuple):
+            if before == after:
+                return ""
+            if before[0] != after[0]:
+                return f"{path} changed its shape from {before[0]} to {after[0]}"
+            return f"{path} changed its type from {before[1]} to {after[1]}"
+        for i, (x, y) in enumerate(zip(before, after, strict=True)):
+            if x != y:
+                return difference(x, y, f"{path}[{i}]" if i else path)
+        return ""
+    if before == after:
+        return ""
+    return f"{path} changed from {before!r} to {after!r}"
+
+
+class Watch:
+    """A watch over a part of a program, as a context manager; afterwards the report.
+
+    Args:
+        nan: look for the first NaN or infinity. Nothing is fused meanwhile, so that the operation is known.
+        timeline: keep every step that runs, for timelines and traces.
+    """
+
+    def __init__(self, *, nan: bool = False, timeline: bool = True) -> None:
+        self.nan = nan
+        self.timeline = timeline
+        self.notes = Notes()
+        self.record: dict[str, Any] = {}
+        self.sites: list[tuple] = []
+        self._undo: list[Callable[[], None]] = []
+        self._ids: dict[int, int] = {}
+
+    # ---- on and off ----
+
+    def __enter__(self) -> Watch:
+        self.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.stop()
+        if error is not None:
+            self.annotate(error)
+
+    def annotate(self, error: BaseException) -> None:
+        """Adds to an exception which line built the operation that failed, when an evaluation did."""
+        faults, prim, site = self.record["fault"]
+        if faults and site and "[" in str(error):
+            place = self.place(site)
+            error.add_note(f"[{prim}] was built at {place}; it failed when it was evaluated")
+
+    def start(self) -> None:
+        """Begin to watch.
+
+        Raises:
+            RuntimeError: another watch is on.
+        """
+        core._doctor_start(_FOLDER, (NONFINITE if self.nan else 0) | (STEPS if self.timeline else 0))
+        core.reset_peak_memory()
+        self.notes.begin = time.monotonic_ns()
+        self._wrap_optimizers()
+        self._wrap_modules()
+        self._wrap_compile()
+
+    def stop(self) -> None:
+        """End the watch; a second call does nothing."""
+        if self.record:
+            return
+        self.notes.end = time.monotonic_ns()
+        core._doctor_stop()
+        while self._undo:
+            self._undo.pop()()
+        self.notes.cache = core.get_cache_memory()
+        self.notes.peak = core.get_peak_memory()
+        self.record = core._doctor_record()
+        self.sites = core._doctor_sites()
+
+    def place(self, site: int) -> Place:
+        """The line of a site."""
+        code, line, module = self.sites[site] if site < len(self.sites) else (None, 0, 0)
+        if code is None:
+            return Place("?", 0)
+        return Place(code.co_filename, line, code.co_qualname, self.notes.modules[module])
+
+    @property
+    def findings(self) -> list:
+        """The mistakes, the most expensive first."""
+        from mica.doctor.runtime.diagnose import diagnose
+
+        return diagnose(self)
+
+    def text(self) -> str:
+        """The report for people."""
+        from mica.doctor.runtime.report import text
+
+        return text(self)
+
+    def __str__(self) -> str:
+        return self.text() if self.record else "<a watch that is still on>"
+
+    # ---- wrapping ----
+
+    def _replace(self, owner: Any, name: str, value: Any) -> None:
+        old = owner.__dict__[name]
+        setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, old))
+
+    def _wrap_optimizers(self) -> None:
+        from mica.optimizers.base import Optimizer
+        from mica.utils import tree_flatten
+
+        notes = self.notes
+        apply = Optimizer.apply_gradients
+
+        def apply_gradients(optimizer: Any, gradients: Any, parameters: Any) -> Any:
+            notes.updates.append((time.monotonic_ns(), core._doctor_here()))
+            core._doctor_gradients([g for _, g in tree_flatten(gradients)])
+            return apply(optimizer, gradients, parameters)
+
+        self._replace(Optimizer, "apply_gradients", apply_gradients)
+
+    def _number(self, module: Any) -> int:
+        """The number of a module; modules inside one that is called first get paths from it."""
+        number = self._ids.get(id(module))
+        if number is None:
+            names = self.notes.modules
+            root = type(module).__name__
+            for path, child in module.named_modules():
+                if id(child) not in self._ids:
+                    self._ids[id(child)] = len(names)
+                    names.append(f"{root}.{path}" if path else root)
+                    weakref.finalize(child, self._ids.pop, id(child), None)
+            number = self._ids[id(module)]
+        return number
+
+    def _wrap_modules(self) -> None:
+        from mica.nn.layers.base import Module
+
+        notes = self.notes
+
+        def wrap(cls: type) -> None:
+            quantized = cls.__name__ == "QQLinear"
+            call = cls.__dict__.get("__call__")
+            if call is None or not callable(call):
+                return
+
+            def watched(module: Any, *args: Any, **kwargs: Any) -> Any:
+                outer = core._doctor_module(self._number(module))
+                try:
+                    if quantized:
+                        here = core._doctor_here()
+                        notes.quantized[here] = notes.quantized.get(here, 0) + 1
+                        if not module.training and any(core._is_traced(a) for a in args):
+                            notes.untrainable.append(here)
+                    return call(module, *args, **kwargs)
+                finally:
+                    core._doctor_module(outer)
+
+            watched.__wrapped__ = call  # type: ignore[attr-defined]
+            watched.__doc__ = call.__doc__
+            self._replace(cls, "__call__", watched)
+
+        def all_of(cls: type) -> None:
+            wrap(cls)
+            for child in cls.__subclasses__():
+                all_of(child)
+
+        for child in Module.__subclasses__():
+            all_of(child)
+        later = Module.__dict__.get("__init_subclass__")
+
+        def init_subclass(cls: type, **kwargs: Any) -> None:
+            super(Module, cls).__init_subclass__(**kwargs)
+            wrap(cls)
+
+        Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+        if later is None:
+            self._undo.append(lambda: delattr(Module, "__init_subclass__"))
+        else:
+            self._undo.append(lambda: setattr(Module, "__init_subclass__", later))
+
+    def _trace_of(self, compiled: Any) -> Trace:
+        key = getattr(compiled.fun, "__code__", compiled.fun)
+        trace = self.notes.traces.get(key)
+        if trace is None:
+            trace = self.notes.traces[key] = Trace(compiled.fun)
+        return trace
+
+    def _wrap_compile(self) -> None:
+        cls = _compile._Compiled
+        begin, call, trace_with = cls.__init__, cls.__call__, cls._trace_with
+
+        def init(compiled: Any, fun: Any, *args: Any) -> None:
+            begin(compiled, fun, *args)
+            trace = self._trace_of(compiled)
+            place = (trace.path, trace.line)
+            self.notes.compiled[place] = self.notes.compiled.get(place, 0) + 1
+
+        def called(compiled: Any, *args: Any, **kwargs: Any) -> Any:
+            self._trace_of(compiled).calls += 1
+            return call(compiled, *args, **kwargs)
+
+        def traced(compiled: Any, needs: Any, signature: Any, given: Any, *rest: Any) -> Any:
+            trace = self._trace_of(compiled)
+            made: list = []
+            outer = core._doctor_tracers(made)
+            site, start = core._doctor_here(), time.monotonic_ns()
+            try:
+                program = trace_with(compiled, needs, signature, given, *rest)
+            finally:
+                core._doctor_tracers(outer)
+            if program is None:
+                return None
+            trace.nanoseconds += time.monotonic_ns() - start
+            trace.traces += 1
+            trace.sites.append(site)
+            needs = compiled.needs.get(signature, needs)
+            shown = (signature[0], needs.key(rest[1]) if len(rest) > 1 else ())
+            if trace.last is not None:
+                trace.changes.append(difference(trace.last, shown))
+            trace.last = shown
+            returned = {id(a) for a in core._flatten(program.output, False)}
+            for reference, line in made:
+                array = reference()
+                if array is not None and id(array) not in returned:
+                    trace.leaks.append(line)
+            return program
+
+        self._replace(cls, "__init__", init)
+        self._replace(cls, "__call__", called)
+        self._replace(cls, "_trace_with", traced)
+
+
+def watch(*, nan: bool = False, timeline: bool = True) -> Watch:
+    """Watch a part of a program.
+
+    Args:
+        nan: look for the first NaN or infinity; see ``Watch``.
+        timeline: keep every step that runs.
+
+    Returns:
+        A context manager: inside it everything is watched, afterwards it is the report: ``findings`` (a
+        list), ``text()``, and what ``mica.doctor.runtime.report`` and ``mica.doctor.runtime.page`` write as files.
+
+    Raises:
+        RuntimeError: when it is entered while another watch is on.
+
+    Example:
+        >>> with mica.doctor.watch() as report:
+        ...     train(model)
+        >>> print(report)
+    """
+    return Watch(nan=nan, timeline=timeline)

@@ -1,0 +1,1 @@
+from mica.nn.losses import *

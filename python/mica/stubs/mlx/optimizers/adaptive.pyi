@@ -1,0 +1,1 @@
+from mica.optimizers.adaptive import *

@@ -1,0 +1,1 @@
+from mica.utils import *

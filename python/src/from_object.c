@@ -1,0 +1,251 @@
+/* Any Python object as an array: numbers, nested sequences, and what other libraries offer. */
+#include "array.h"
+
+#include "backend/cpu/kernel.h"
+
+/* ---- numbers ---- */
+
+/* A weak number; NULL without exception when o is none. */
+static mica_array *number(mica_scope *s, PyObject *o)
+{
+    mica_array *a = NULL;
+    if (PyBool_Check(o)) {
+        a = mica__truth(s, o == Py_True);
+    } else if (PyFloat_Check(o)) {
+        a = mica_number(s, PyFloat_AsDouble(o));
+    } else if (PyLong_Check(o)) {
+        int overflow;
+        long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
+        if (overflow) {
+            PyErr_Format(PyExc_RuntimeError, "the integer %R does not fit into 64 bits with sign",
+                         o);
+            return NULL;
+        }
+        if (i == -1 && PyErr_Occurred()) return NULL;
+        a = mica_integer(s, i);
+    } else if (PyComplex_Check(o)) {
+        a = mica__complex(s, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
+    }
+    if (a) a->flags |= MICA_ARRAY_DISPOSABLE;
+    return a;
+}
+
+/* ---- nested sequences ---- */
+
+typedef enum leaf { LEAF_BOOL, LEAF_INT, LEAF_LONG, LEAF_FLOAT, LEAF_COMPLEX } leaf;
+
+typedef struct nest {
+    int ndim; /* -1 until the first leaf */
+    int64_t shape[MICA_MAX_NDIM];
+    leaf kind;
+    bool has_arrays, has_number;
+} nest;
+
+static bool is_sequence(PyObject *o)
+{
+    return PyList_Check(o) || PyTuple_Check(o);
+}
+static Py_ssize_t count(PyObject *o)
+{
+    return PyList_Check(o) ? PyList_Size(o) : PyTuple_Size(o);
+}
+static PyObject *item(PyObject *o, Py_ssize_t i)
+{
+    return PyList_Check(o) ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
+}
+
+static bool ragged(void)
+{
+    PyErr_SetString(PyExc_ValueError,
+                    "Initialization encountered non-uniform length or extra dimension.");
+    return false;
+}
+
+static bool measure_leaf(nest *n, PyObject *o)
+{
+    leaf kind;
+    if (PyBool_Check(o)) kind = LEAF_BOOL;
+    else if (PyLong_Check(o)) {
+        int overflow;
+        long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
+        kind = overflow || i != (int32_t)i ? LEAF_LONG : LEAF_INT;
+    } else if (PyFloat_Check(o)) kind = LEAF_FLOAT;
+    else if (PyComplex_Check(o)) kind = LEAF_COMPLEX;
+    else {
+        mica_py_refuse("Invalid type %U received in array initialization.", o);
+        return false;
+    }
+    n->has_number = true;
+    if (kind > n->kind) n->kind = kind;
+    return true;
+}
+
+/* Checks that o fits below `depth` axes; the first branch sets the shape. Recursion is bounded by
+ * MICA_MAX_NDIM. */
+static bool measure(nest *n, PyObject *o, int depth)
+{
+    if (is_sequence(o)) {
+        if (depth >= MICA_MAX_NDIM) {
+            PyErr_Format(PyExc_ValueError,
+                         "[array] lists are nested deeper than the %d axes that an array can have",
+                         MICA_MAX_NDIM);
+            return false;
+        }
+        int64_t length = count(o);
+        if (n->ndim >= 0 && (depth >= n->ndim || n->shape[depth] != length)) return ragged();
+        if (n->ndim < 0) n->shape[depth] = length;
+        if (!length) {
+            if (n->ndim < 0) n->ndim = depth + 1;
+            return depth + 1 == n->ndim ? true : ragged();
+        }
+        for (int64_t i = 0; i < length; i++)
+            if (!measure(n, item(o, i), depth + 1)) return false;
+        return true;
+    }
+    if (mica_py_array(o)) {
+        n->has_arrays = true;
+        int below = mica_py_array(o)->ndim;
+        if (n->ndim < 0) {
+            n->ndim = depth + below;
+            if (n->ndim > MICA_MAX_NDIM) return ragged();
+            for (int i = 0; i < below; i++) n->shape[depth + i] = mica_py_array(o)->shape[i];
+        }
+        if (n->ndim != depth + below) return ragged();
+        for (int i = 0; i < below; i++)
+            if (n->shape[depth + i] != mica_py_array(o)->shape[i]) return ragged();
+        return true;
+    }
+    if (n->ndim < 0) n->ndim = depth;
+    return depth == n->ndim ? measure_leaf(n, o) : ragged();
+}
+
+static bool store(mica_dtype d, void *to, PyObject *o)
+{
+    if (PyComplex_Check(o)) {
+        mica__store_number(d, to, false, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
+    } else if (PyFloat_Check(o)) {
+        mica__store_number(d, to, false, 0, PyFloat_AsDouble(o), 0);
+    } else {
+        int overflow;
+        long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
+        unsigned long long u = 0;
+        if (!overflow) mica__store_number(d, to, true, i, 0, 0);
+        else if (mica__is_inexact(d)) mica__store_number(d, to, false, 0, PyLong_AsDouble(o), 0);
+        else if (d == MICA_UINT64 && overflow > 0) u = PyLong_AsUnsignedLongLong(o);
+        else PyErr_SetNone(PyExc_OverflowError);
+        if (overflow && d == MICA_UINT64) memcpy(to, &u, sizeof u);
+        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
+            PyErr_Format(PyExc_RuntimeError, "[array] the integer %R does not fit into %s", o,
+                         mica_dtype_name(d));
+    }
+    return !PyErr_Occurred();
+}
+
+static bool fill(mica_dtype d, char **to, PyObject *o)
+{
+    if (!is_sequence(o)) {
+        if (!store(d, *to, o)) return false;
+        *to += mica__dtype_sizes[d];
+        return true;
+    }
+    Py_ssize_t n = count(o);
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!fill(d, to, item(o, i))) return false;
+    return true;
+}
+
+/* Lists that hold arrays: each level is stacked. */
+static mica_array *stack_nested(mica_scope *s, PyObject *o)
+{
+    if (!is_sequence(o))
+        return mica_py_array(o) ? mica_py_array(o) : mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
+    Py_ssize_t n = count(o);
+    mica_array **parts = mica__scope_alloc(s, ((size_t)n + 1) * sizeof *parts);
+    if (!parts) return NULL;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!(parts[i] = stack_nested(s, item(o, i)))) return NULL;
+    return mica_stack(s, (mica_arrays){ (size_t)n, parts }, 0);
+}
+
+static mica_array *from_sequence(mica_scope *s, PyObject *o, mica_dtype dtype)
+{
+    static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32,
+                                        MICA_COMPLEX64 };
+    nest n = { .ndim = -1 };
+    if (!measure(&n, o, 0)) return NULL;
+    if (n.has_arrays) {
+        mica_array *a = stack_nested(s, o);
+        return a && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, a, dtype) : a;
+    }
+    if (dtype == MICA_DEFAULT_DTYPE) dtype = n.has_number ? kinds[n.kind] : MICA_FLOAT32;
+    mica_array *a = mica__empty(s, dtype, (mica_dims){ n.ndim, n.shape });
+    char *to = a ? a->data : NULL;
+    return a && fill(dtype, &to, o) ? a : NULL;
+}
+
+/* ---- any object ---- */
+
+static mica_array *from_protocol(mica_scope *s, PyObject *o, mica_dtype dtype)
+{
+    PyObject *a = PyObject_GetAttrString(o, "__mlx_array__");
+    if (a && !mica_py_array(a) && PyCallable_Check(a)) {
+        PyObject *called = PyObject_CallNoArgs(a);
+        Py_DECREF(a);
+        a = called;
+    }
+    mica_array *array = a ? mica_py_array(a) : NULL;
+    if (a && !array) mica_py_refuse("__mlx_array__ of %U gives no array", o);
+    if (array) mica_scope_own(s, mica_retain(array));
+    Py_XDECREF(a);
+    return array && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, array, dtype) : array;
+}
+
+mica_array *mica_py_from_object(mica_scope *s, PyObject *o, mica_dtype dtype)
+{
+    mica_array *a = mica_py_array(o);
+    if (a) return dtype == MICA_DEFAULT_DTYPE ? a : mica__cast(s, a, dtype);
+    if (PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o)) {
+        nest n = { .ndim = -1 };
+        if (!measure(&n, o, 0)) return NULL;
+        static const mica_dtype kinds[] = { MICA_BOOL, MICA_INT32, MICA_INT64, MICA_FLOAT32,
+                                            MICA_COMPLEX64 };
+        if (dtype == MICA_DEFAULT_DTYPE) dtype = kinds[n.kind];
+        a = mica_scalar(s, 0, dtype);
+        return a && store(dtype, a->data, o) ? a : NULL;
+    }
+    if (is_sequence(o)) return from_sequence(s, o, dtype);
+    if (PyObject_HasAttrString(o, "__mlx_array__")) return from_protocol(s, o, dtype);
+    if (PyObject_CheckBuffer(o)) return mica_py_from_buffer(s, o, dtype);
+    if (PyObject_HasAttrString(o, "__dlpack__")) {
+        a = mica_py_from_dlpack(s, o);
+        /* As with buffers: float64 is narrowed unless it is asked for. */
+        if (a && dtype == MICA_DEFAULT_DTYPE && a->dtype == MICA_FLOAT64) dtype = MICA_FLOAT32;
+        return a && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, a, dtype) : a;
+    }
+    PyObject *name = PyType_GetName(Py_TYPE(o));
+    if (name)
+        PyErr_Format(o == Py_None ? PyExc_TypeError : PyExc_ValueError,
+                     "[array] Invalid type %U received in array initialization; a %U cannot become "
+                     "an array; accepted are numbers, nested lists and tuples of them, arrays, "
+                     "buffers (NumPy) and DLPack tensors",
+                     name, name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
+mica_array *mica_py_operand(mica_scope *s, PyObject *o, mica_array *peer)
+{
+    mica_array *a = mica_py_array(o);
+    if (a) return a;
+    if ((a = number(s, o)) || PyErr_Occurred()) return a;
+    if (s->status != MICA_OK) return NULL;
+    if (PyObject_HasAttrString(o, "__mlx_array__")) return from_protocol(s, o, MICA_DEFAULT_DTYPE);
+    if (!PyObject_CheckBuffer(o)) return mica_py_refuse("cannot convert %U to an array", o);
+    bool typed = peer && !(peer->flags & MICA_ARRAY_WEAK);
+    a = mica_py_from_buffer(s, o, typed ? (mica_dtype)peer->dtype : MICA_DEFAULT_DTYPE);
+    if (!a && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+        PyErr_Clear(); /* array() raises RuntimeError there */
+        return mica_py_refuse("cannot convert the elements of %U to an array", o);
+    }
+    return a;
+}

@@ -1,0 +1,7 @@
+/* Files of the gguf format. */
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_table(data, size, mica__gguf_table);
+}

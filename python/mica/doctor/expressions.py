@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mica.doctor import api, scan
 from mica.doctor.arrays import broadcast, index_shape, promote
 from mica.doctor.project import Function, Instance
-from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, merge_loops, number,
-                                sequence)  # fmt: skip
+from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, join_all, merge_loops,
+                                number, sequence)  # fmt: skip
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -20,6 +20,8 @@ BUILTINS = frozenset(
     """abs all any bool dict enumerate filter float format int isinstance len list map max min open print range repr
     reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
 )
+# Longer lists are known by one element for all.
+MANY = 256
 LIST_CHANGES = frozenset("append extend insert pop remove clear update setdefault add discard popitem".split())
 
 
@@ -109,6 +111,8 @@ class Expressions(Base):
                 self.evaluate(e)
             return sequence(None, UNKNOWN)
         values = [self.evaluate(e) for e in node.elts]
+        if len(values) > MANY:
+            return sequence(None, join_all(values))
         out = sequence(values)
         if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
             first = values[0].identity
@@ -230,7 +234,7 @@ class Expressions(Base):
                     return out
         if op is ast.Add and left.kind == right.kind == "sequence":
             a, b = left.data, right.data
-            if a.items is not None and b.items is not None:
+            if a.items is not None and b.items is not None and len(a.items) + len(b.items) <= MANY:
                 return sequence(a.items + b.items)
             return sequence(None, join(a.element(), b.element()))
         if left.kind == "numpy" or right.kind == "numpy":

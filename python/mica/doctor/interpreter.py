@@ -116,9 +116,11 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         key = (frame.module.path, line, column, rule)
         if key in self.findings:
             return
+        column = frame.module.column(line, column)
+        end_at = getattr(node, "end_lineno", None) or line
         message = RULES[rule].title + (f": {detail}" if detail else "")
         end_line = getattr(node, "end_lineno", None) or line
-        end = getattr(node, "end_col_offset", None) or column + 1
+        end = frame.module.column(end_at, getattr(node, "end_col_offset", None) or column + 1)
         self.findings[key] = Finding(frame.module.path, line, column + 1, end_line, end + 1, rule, message)
 
     def locate(self, node: ast.AST, owner: Frame | None) -> ast.AST | None:

@@ -304,12 +304,12 @@ class Statements(Base):
             return Value("numpy")
         return Value("unknown", tags={"carried": value.loops("carried")} if value.loops("carried") else None)
 
-    def vary(self, value: Value, mark: frozenset) -> Value:
+    def vary(self, value: Value, mark: frozenset, depth: int = 4) -> Value:
         """A value that may be another on each turn."""
         if value.kind == "number":
             return number(varying=value.loops("varying") | mark)
-        if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.vary(v, mark) for v in value.data.items])
+        if value.kind == "sequence" and value.data.items is not None and depth:
+            return sequence([self.vary(v, mark, depth - 1) for v in value.data.items])
         return value
 
     # ---- definitions ----

@@ -207,7 +207,7 @@ bool mica__batch_end(mica_scope *s, mica_array *const results[], size_t nresults
     for (size_t i = 0; i < nresults; i++) {
         out[i] = mica__with_batch(s, out[i], carries[i], batch);
         int axis = each ? out_axes[i] : out_axes[0], normal;
-        if (!out[i] || !mica__check_axis(s, "vmap", MICA_EVALUE, out[i], axis, &normal))
+        if (!out[i] || !mica__check_axis(s, "vmap", MICA_EINDEX, out[i], axis, &normal))
             return false;
         if (normal) out[i] = mica_moveaxis(s, out[i], 0, normal);
     }

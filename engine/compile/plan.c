@@ -74,34 +74,36 @@ static int await(planner *p, mica_array *a)
     return MICA_OK;
 }
 
-static int check_abstract(const mica_node *n)
+/* A placeholder has no value. Of the nodes that are open the first that was made inside the traced
+ * function is what leaked. */
+static int refuse_placeholder(const stack *s, const mica_node *placeholder)
 {
-    if (n->prim == mica_prim_placeholder)
-        return mica__fail(
-            MICA_EVALUE,
-            "[eval] Attempting to eval an array during function transformations like compile or "
-            "vmap is "
-            "not allowed. If it leaked out of a traced function, return it from there instead.");
-    return MICA_OK;
+    const char *place = NULL;
+    for (size_t i = 0; i < s->n && !place; i++) place = mica__node_place(s->at[i].node);
+    if (!place) place = mica__node_place(placeholder);
+    return mica__fail(
+        MICA_EVALUE,
+        "[eval] Attempting to eval an array during function transformations like compile or vmap "
+        "is not allowed. If it leaked out of a traced function, return it from there instead%s%s.",
+        place ? "; it was made at " : "", place ? place : "");
 }
 
 /* Looks at an array that is needed: 1 when its node is to be entered, 0 when not, else a status. */
-static int visit(planner *p, mica_array *a)
+static int visit(planner *p, const stack *s, mica_array *a)
 {
     mica_node *n = mica__node_of(a);
     int state = mica__state(n);
     if (state == MICA_NODE_DONE || n->mark) return 0;
     if (state == MICA_NODE_FAILED) return mica__node_fault(n);
     if (state == MICA_NODE_SCHEDULED) return await(p, a);
-    int status = check_abstract(n);
-    return status == MICA_OK ? 1 : status;
+    return n->prim == mica_prim_placeholder ? refuse_placeholder(s, n) : 1;
 }
 
 /* Depth-first order of the pending nodes below `root`, appended to p->order; node->mark becomes the
  * place + 1 (UINT32_MAX while open). */
 static int walk(planner *p, stack *s, mica_array *root)
 {
-    int enter = visit(p, root);
+    int enter = visit(p, s, root);
     if (enter <= 0) return enter;
     mica_node *top = mica__node_of(root);
     MICA_TRY(push(s, top));
@@ -111,7 +113,7 @@ static int walk(planner *p, stack *s, mica_array *root)
         mica_node *n = f->node;
         if (f->next < n->ninputs) {
             mica_array *input = n->inputs[f->next++];
-            enter = visit(p, input);
+            enter = visit(p, s, input);
             if (enter < 0) return enter;
             if (enter) {
                 MICA_TRY(push(s, mica__node_of(input)));

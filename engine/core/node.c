@@ -314,15 +314,32 @@ void mica__array_set_data(mica_array *a, mica__buffer *buffer, char *data, const
     if (mica__is_row_major(a)) a->flags |= MICA_ARRAY_ROW_MAJOR;
 }
 
-void mica__node_fail(mica_node *n, int status, const char *message)
+static mica__fault *fault_new(int status, const char *message)
 {
     size_t length = strlen(message) + 1;
     mica__fault *f = mica__alloc(sizeof *f + length);
-    if (f) {
-        f->status = status;
-        memcpy(f->message, message, length);
-        n->link.fault = f;
-    }
+    if (!f) return NULL;
+    f->status = status;
+    memcpy(f->message, message, length);
+    return f;
+}
+
+void mica__node_made_at(mica_node *n, const char *place)
+{
+    if (!(n->flags & MICA_NODE_ABSTRACT) || n->link.fault) return;
+    n->link.fault = fault_new(MICA_OK, place);
+}
+
+const char *mica__node_place(const mica_node *n)
+{
+    bool has = (n->flags & MICA_NODE_ABSTRACT) && n->link.fault;
+    return has ? n->link.fault->message : NULL;
+}
+
+void mica__node_fail(mica_node *n, int status, const char *message)
+{
+    mica__fault *f = fault_new(status, message);
+    if (f) n->link.fault = f;
     atomic_store_explicit(&n->state, MICA_NODE_FAILED, memory_order_release);
 }
 

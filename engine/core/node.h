@@ -84,7 +84,7 @@ enum {
     MICA_NODE_GRADIENT = 16    /* an optimizer was given it as a gradient, while somebody watches */
 };
 
-/* What a failed node remembers. */
+/* What a failed node remembers; of an abstract one, status 0 and where user code made it. */
 typedef struct mica__fault {
     int status;
     char message[];
@@ -159,6 +159,11 @@ mica_array *mica__node_output(mica_node *n, size_t slot);
  * strides NULL: row-major. */
 void mica__array_set_data(mica_array *a, mica__buffer *buffer, char *data, const int64_t *strides);
 void mica__node_fail(mica_node *n, int status, const char *message);
+/* Remembers where user code made an abstract node, for the message of an evaluation; the first
+ * place stays. Without memory, or for other nodes, it does nothing. */
+void mica__node_made_at(mica_node *n, const char *place);
+/* That place, or NULL. */
+const char *mica__node_place(const mica_node *n);
 int mica__node_fault(
     const mica_node *n); /* re-raises the stored fault on the calling thread, returns its status */
 

@@ -2,6 +2,7 @@
 #include "ops/builder.h"
 
 #include "core/current.h"
+#include "ops/fold.h"
 
 _Thread_local mica_stream *mica__current_stream;
 
@@ -41,6 +42,10 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
 mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
                         mica_array *const inputs[], mica_dtype dtype, mica_dims shape)
 {
+    if (prim == mica_prim_astype && mica__ready(s, inputs[0])) {
+        mica_array *folded = mica__fold_cast(s, inputs[0], dtype);
+        if (folded) return folded;
+    }
     mica_node *n = node_begin(s, prim, params, ninputs, inputs, 1);
     if (!n) return NULL;
     int status = mica__array_set_shape(&n->out[0], dtype, shape);

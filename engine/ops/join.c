@@ -1,9 +1,26 @@
 /* Builders that join arrays or cut them up: concatenate, stack, split, repeat, tile, roll, pad. */
+#include "core/watch.h"
 #include "ops/shape.h"
 
 static const mica_arrays none = { 0, NULL };
 
 /* ---- joining ---- */
+
+/* An array n times along an axis: a view where its size is 1. */
+static mica_array *repeat(mica_scope *s, mica_array *a, int axis, int64_t n)
+{
+    int64_t shape[MICA_MAX_NDIM + 1], m = 0;
+    for (int i = 0; i < a->ndim; i++) {
+        if (i == axis) shape[m++] = n;
+        if (i != axis || a->shape[i] != 1) shape[m++] = a->shape[i];
+    }
+    if (m == a->ndim) return mica__broadcast_to(s, a, (mica_dims){ m, shape });
+    mica_array *apart = mica_expand_dims(s, a, MICA_AXES(axis));
+    mica_array *wide = apart ? mica__broadcast_to(s, apart, (mica_dims){ m, shape }) : NULL;
+    shape[axis + 1] *= n;
+    for (int i = axis; i < a->ndim; i++) shape[i] = shape[i + 1];
+    return wide ? mica__reshape(s, wide, a->ndim, shape) : NULL;
+}
 
 mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[], int axis)
 {
@@ -16,6 +33,13 @@ mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[
         if (!arrays[i]) return NULL;
         if (__builtin_add_overflow(total, arrays[i]->shape[axis], &total))
             return mica__error(s, MICA_EOVERFLOW, "[concatenate] the joined axis is too long");
+    }
+    bool one = first->ndim < MICA_MAX_NDIM;
+    for (size_t i = 1; one && i < n; i++) one = arrays[i] == first;
+    if (one) {
+        mica_array *all = repeat(s, arrays[0], axis, (int64_t)n);
+        if (n > 2) mica__tell_absorbed(602, all, first);
+        return all;
     }
     shape[axis] = total;
     struct mica__concatenate_params p = { .axis = axis };
@@ -79,7 +103,11 @@ mica_array *mica_stack(mica_scope *s, mica_arrays arrays, int axis)
             return mica__error(s, MICA_EVALUE, "[stack] array %zu has shape %s, the first has %s",
                                i, mica__shape_text(mica__dims_of(arrays.at[i])),
                                mica__shape_text(mica__dims_of(arrays.at[0])));
-        if (!(in[i] = mica_expand_dims(s, in[i], MICA_AXES(axis)))) return NULL;
+    }
+    const mica_array *first = in[0];
+    for (size_t i = 0; i < arrays.n; i++) { /* the same array again stays the same */
+        in[i] = i && in[i] == first ? in[0] : mica_expand_dims(s, in[i], MICA_AXES(axis));
+        if (!in[i]) return NULL;
     }
     return mica__concatenate(s, arrays.n, in, axis);
 }

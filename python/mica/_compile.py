@@ -10,92 +10,41 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mica import core
-from mica._number import Number, Trace, exact, plain, range_of
-from mica._transforms import _check_callable, _wraps
+from mica._number import Number, Trace, plain
+from mica._transforms import _check_callable, _note_arguments, _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from mica._record import Recording
+
 _array = core.array
-_enabled = True
 _CACHE_LIMIT = 256  # programs kept for each function
 
 
 def disable_compile() -> None:
     """Make compiled functions call the plain ones."""
-    global _enabled
-    _enabled = False
+    core._compile_switch(False)
 
 
 def enable_compile() -> None:
-    """Undo ``disable_compile``."""
-    global _enabled
-    _enabled = True
+    """Undo ``disable_compile`` and the settings MICA_DISABLE_COMPILE and MLX_DISABLE_COMPILE."""
+    core._compile_switch(True)
 
 
-class _Program:
-    """What a trace left: the engine's program, and where its results go."""
-
-    def __init__(self, program: Any, free: tuple, output: Any, nresults: int, nstate: int) -> None:
-        self.program = program
-        self.free = free  # the numbers that are inputs
-        self.output = output
-        self.nresults = nresults
-        self.nstate = nstate
-
-
-class _Needs:
-    """What a signature's traces asked of its numbers, by place."""
-
-    def __init__(
-        self, pinned: frozenset[int] | None = frozenset(), sized: frozenset[int] = frozenset()
-    ) -> None:
-        self.pinned = pinned  # the value; None: of all
-        self.sized = sized  # the range, of an integer
-
-    def free(self, numbers: list) -> tuple:
-        """The places of numbers that are inputs at run time."""
-        return () if self.pinned is None else tuple(i for i in range(len(numbers)) if i not in self.pinned)
-
-    def key(self, numbers: list) -> tuple:
-        """What these numbers add to the signature."""
-        if not self.pinned and not self.sized and self.pinned is not None:
-            return ()
-        constants = numbers if self.pinned is None else [numbers[i] for i in sorted(self.pinned)]
-        sized = () if self.pinned is None else sorted(self.sized - self.pinned)
-        ranges = [range_of(numbers[i]) for i in sized]
-        return (*((type(c), exact(c)) for c in constants), *ranges)
-
-
-_NOTHING = _Needs()
+# What a signature's traces asked of its numbers, by place: those whose value is pinned (None: all), and those
+# whose range is.
+_Needs = tuple[tuple[int, ...] | None, tuple[int, ...]]
+_NOTHING: _Needs = ((), ())
 _PLAIN = (str, bool, type(None))
 
 
-def _describe(tree: Any, arrays: list, numbers: list) -> Any:
-    """The structure of an argument as a hashable value; its arrays and numbers are collected in order."""
-    kind = type(tree)
-    if kind is _array:
-        arrays.append(tree)
-        return (tree.shape, tree.dtype)
-    if kind is float or kind is int:
-        numbers.append(tree)
-        return kind
-    if isinstance(tree, _PLAIN):
-        return (kind, tree)
-    if isinstance(tree, dict):
-        return ("d", *((k, _describe(v, arrays, numbers)) for k, v in tree.items()))
-    if isinstance(tree, (list, tuple)):
-        return ("l", *(_describe(v, arrays, numbers) for v in tree))
-    if isinstance(tree, (int, float)):
-        numbers.append(tree)
-        return kind
-    raise ValueError(
-        "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
-        "None), but received "
-        f"type {kind.__module__}.{kind.__name__}."
-    )
+def _needs(pinned: set[int] | None, sized: set[int]) -> _Needs:
+    if pinned is None:
+        return None, ()
+    return tuple(sorted(pinned)), tuple(sorted(sized - pinned))
 
 
 def _substitute(tree: Any, arrays: Any, numbers: Any) -> Any:
@@ -115,134 +64,178 @@ def _substitute(tree: Any, arrays: Any, numbers: Any) -> Any:
     return kind(*items) if hasattr(tree, "_fields") else items
 
 
-# ---- state: containers that are read before and written after each call ----
-
-
-def _state_arrays(tree: Any, out: list) -> None:
-    """Containers' arrays with the places they stand at: (container, key, array)."""
-    if isinstance(tree, dict):
-        for k, v in tree.items():
-            if type(v) is _array:
-                out.append((tree, k, v))
-            else:
-                _state_arrays(v, out)
-    elif isinstance(tree, list):
-        for i, v in enumerate(tree):
-            if type(v) is _array:
-                out.append((tree, i, v))
-            else:
-                _state_arrays(v, out)
-    elif isinstance(tree, tuple):
-        for v in tree:
-            if type(v) is not _array:
-                _state_arrays(v, out)
-    elif hasattr(tree, "_mica_state"):  # mx.random.state
-        out.append((tree, None, tree._mica_state()))
-
-
-def _places(tree: Any) -> list:
-    out: list = []
-    if tree is not None:
-        _state_arrays(tree, out)
-    return out
+# ---- state: containers read before and written after each call; places are (container, key, array) ----
 
 
 def _put(place: tuple, value: Any) -> None:
     container, key, _ = place
-    if key is None:
-        container._mica_set_state(value)
-    else:
-        container[key] = value
+    container[key] = value
 
 
-class _Compiled:
-    """A compiled function: its programs by signature."""
+class _Call:
+    """One call that is traced."""
 
-    def __init__(self, fun: Callable, inputs: Any, outputs: Any) -> None:
+    def __init__(
+        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, places: list
+    ):
+        self.signature = signature
+        self.loose = loose  # the signature without sizes
+        self.given = given
+        self.arrays = arrays
+        self.numbers = numbers
+        self.places = places
+        self.fixed = [p[2] for p in places] + arrays
+
+    def free(self, needs: _Needs) -> tuple[int, ...]:
+        """The places of numbers that are inputs at run time."""
+        pinned = needs[0]
+        return () if pinned is None else tuple(i for i in range(len(self.numbers)) if i not in pinned)
+
+    def holders(self, free: tuple[int, ...]) -> list:
+        """Placeholders of what the program takes."""
+        weak = [core._weak_number(self.numbers[i]) for i in free]
+        return core._placeholders(self.fixed + weak, [False] * len(self.fixed) + [True] * len(weak))
+
+
+class _Shapeless:
+    """A recording, and what it holds for."""
+
+    def __init__(self, recording: Recording, call: _Call, needs: _Needs, entry: tuple) -> None:
+        self.recording = recording
+        self.needs = needs
+        self.numbers = core._with_numbers(b"", needs, call.numbers)
+        self.sizes = {i: core._shape(call.fixed[i]) for i in recording.sizes if i < len(call.fixed)}
+        self.entry = entry
+
+    def fits(self, call: _Call) -> bool:
+        """Whether it stands for a call of the same signature but for sizes."""
+        return self.numbers == core._with_numbers(b"", self.needs, call.numbers) and all(
+            core._shape(call.fixed[i]) == size for i, size in self.sizes.items()
+        )
+
+
+class _Compiled(core._Compiled):
+    """A compiled function: the engine looks up programs by signature, here they are made.
+
+    A program's entry is (program, free numbers, output, number of results, number of arrays of the state).
+    """
+
+    def __init__(self, fun: Callable, inputs: Any, outputs: Any, shapeless: bool) -> None:
         self.fun = fun
         self.inputs = inputs
         self.outputs = outputs
-        self.programs: dict[Any, _Program] = {}
-        self.needs: dict[Any, _Needs] = {}  # by signature
+        self.programs: dict[bytes, tuple] = {}
+        self.needs: dict[bytes, _Needs] = {}
+        self.recordings: dict[bytes, list[_Shapeless]] | None = {} if shapeless else None
+        super().__init__(fun, inputs, outputs, self.programs, self.needs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not _enabled:
-            return self.fun(*args, **kwargs)
-        arrays: list = []
-        numbers: list = []
-        given = (args, kwargs) if kwargs else (args,)
-        structure = _describe(given, arrays, numbers)
-        if any(core._is_traced(a) for a in arrays):
-            return self.fun(*args, **kwargs)
-        places = _places(self.inputs)
-        for place in places:
-            if core._is_traced(place[2]):
-                return self.fun(*args, **kwargs)
-        state = tuple((id(p[0]), p[1], p[2].shape, p[2].dtype) for p in places)
-        signature = (
-            (structure, state, core.default_stream(core.cpu))
-            if numbers or state
-            else (structure, core.default_stream(core.cpu))
-        )
-        program = self.programs.get((signature, self.needs.get(signature, _NOTHING).key(numbers)))
-        while program is None:  # again when numbers were pinned
-            program = self._trace(signature, given, arrays, numbers, places)
-        values = [p[2] for p in places] + arrays + [core._weak_number(numbers[i]) for i in program.free]
-        results = core._run(program.program, values, program.nresults + program.nstate)
-        if program.nstate:
-            for place, value in zip(_places(self.outputs), results[program.nresults :], strict=False):
-                _put(place, value)
-        return core._rebuild(program.output, results[: program.nresults])
+    def _trace(
+        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, places: list
+    ) -> tuple:
+        """The entry of a call that was not seen before."""
+        call = _Call(signature, loose, given, arrays, numbers, places)
+        entry = self._repeat(call)
+        while entry is None:  # again when numbers were pinned
+            needs = self.needs.get(signature, _NOTHING)
+            try:
+                entry = self._trace_with(needs, call)
+            except Exception:
+                if not call.free(needs):
+                    raise
+                # NumPy, JSON and others refuse stand-ins: the numbers become constants, the function runs
+                # once more.
+                entry = self._trace_with((None, ()), call)
+        return entry
 
-    def _trace(self, signature, given, arrays, numbers, places) -> _Program | None:
-        """A new program, or None when the function asked for more numbers than were known."""
-        needs = self.needs.get(signature, _NOTHING)
-        try:
-            return self._trace_with(needs, signature, given, arrays, numbers, places)
-        except Exception:
-            if not needs.free(numbers):
-                raise
-        # NumPy, JSON and others refuse stand-ins: the numbers become constants, the function runs once more.
-        return self._trace_with(_Needs(None), signature, given, arrays, numbers, places)
+    def _keep(self, call: _Call, needs: _Needs, entry: tuple) -> tuple:
+        while len(self.programs) >= _CACHE_LIMIT:
+            self.programs.pop(next(iter(self.programs)))
+        while len(self.needs) >= 4 * _CACHE_LIMIT:
+            self.needs.pop(next(iter(self.needs)))
+        if needs == _NOTHING:
+            self.programs[call.signature] = entry
+        else:
+            self.needs[call.signature] = needs
+            self.programs[core._with_numbers(call.signature, needs, call.numbers)] = entry
+        return entry
 
-    def _trace_with(self, needs, signature, given, arrays, numbers, places) -> _Program | None:
-        trace, free = Trace(), needs.free(numbers)
-        fixed = [p[2] for p in places] + arrays
-        weak = [core._weak_number(numbers[i]) for i in free]
-        holders = core._placeholders(fixed + weak, [False] * len(fixed) + [True] * len(weak))
-        stand_ins = list(numbers)
-        for i, holder in zip(free, holders[len(fixed) :], strict=True):
-            stand_ins[i] = Number(numbers[i], holder, trace, frozenset((i,)))
+    def _trace_with(self, needs: _Needs, call: _Call) -> tuple | None:
+        """An entry, or None when the function asked for more numbers than were known."""
+        trace, free, places = Trace(), call.free(needs), call.places
+        holders = call.holders(free)
+        _note_arguments(self.fun, holders)
+        count = len(call.fixed)
+        stand_ins = list(call.numbers)
+        for i, holder in zip(free, holders[count:], strict=True):
+            stand_ins[i] = Number(call.numbers[i], holder, trace, frozenset((i,)))
         # The function may write into what it gets; the holders stay what they are.
-        written = [holder.__copy__() for holder in holders[: len(fixed)]]
-        call = _substitute(given, iter(written[len(places) :]), iter(stand_ins))
-        before = _places(self.outputs)
+        written = [holder.__copy__() for holder in holders[:count]]
+        given = _substitute(call.given, iter(written[len(places) :]), iter(stand_ins))
+        before = core._places(self.outputs)
         for place, holder in zip(places, written, strict=False):
             _put(place, holder)
+        steps: list | None = None if self.recordings is None else []
         core._transforming(1)
+        outer = core._record(steps)
         try:
-            output = plain(self.fun(*call[0], **(call[1] if len(call) > 1 else {})))
-            after = _places(self.outputs)
+            output = plain(self.fun(*given[0], **(given[1] if len(given) > 1 else {})))
+            core._record(outer)
+            after = core._places(self.outputs)
             results = core._flatten(output, False)
-            program = core._program(results + [p[2] for p in after], holders)
+            everything = results + [p[2] for p in after]
+            program = core._program(everything, holders)
         finally:
+            core._record(outer)
             core._transforming(-1)
             for place in places:
                 _put(place, place[2])
             for place in before:
                 _put(place, place[2])
         trace.pin_sized()
+        pinned, sized = None if needs[0] is None else set(needs[0]), set(needs[1])
         if trace.pinned:
-            self.needs[signature] = _Needs(needs.pinned | trace.pinned, needs.sized)
+            self.needs[call.signature] = _needs((pinned or set()) | trace.pinned, sized)
             return None
-        sized = {i for i, holder in zip(free, holders[len(fixed) :], strict=True) if core._is_sized(holder)}
-        if needs.pinned is None or sized - needs.sized:
-            needs = self.needs[signature] = _Needs(needs.pinned, needs.sized | sized)
-        while len(self.programs) >= _CACHE_LIMIT:
-            self.programs.pop(next(iter(self.programs)))
-        made = _Program(program, free, output, len(results), len(after))
-        self.programs[signature, needs.key(numbers)] = made
-        return made
+        sized |= {i for i, holder in zip(free, holders[count:], strict=True) if core._is_sized(holder)}
+        needs = _needs(pinned, sized)
+        entry = (program, free, output, len(results), len(after))
+        if steps is not None:
+            self._remember(steps, call, needs, holders, everything, entry)
+        return self._keep(call, needs, entry)
+
+    # ---- without sizes ----
+
+    def _remember(self, steps, call: _Call, needs: _Needs, holders, results, entry: tuple) -> None:
+        from mica._record import recorded
+
+        recording = recorded(steps, holders, results)
+        if recording is None or self.recordings is None:
+            return
+        while len(self.recordings) >= _CACHE_LIMIT:
+            self.recordings.pop(next(iter(self.recordings)))
+        known = self.recordings.setdefault(call.loose, [])
+        del known[: max(0, len(known) - 15)]
+        known.append(_Shapeless(recording, call, needs, entry))
+
+    def _repeat(self, call: _Call) -> tuple | None:
+        """An entry from the recording of a call with other sizes, where there is one."""
+        for known in (self.recordings or {}).get(call.loose, ()):
+            if not known.fits(call):
+                continue
+            _, free, output, nresults, nstate = known.entry
+            holders = call.holders(free)
+            core._transforming(1)
+            outer = core._record(None)
+            try:
+                results = known.recording.replay([holder.__copy__() for holder in holders])
+                program = core._program(results, holders)
+            except Exception:
+                return None  # the function itself says what is wrong with these sizes
+            finally:
+                core._record(outer)
+                core._transforming(-1)
+            return self._keep(call, known.needs, (program, free, output, nresults, nstate))
+        return None
 
 
 def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Callable:  # noqa: A001
@@ -253,7 +246,8 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
         inputs: containers (lists, dicts, modules, ``mx.random.state``) that ``fun`` reads besides its
             arguments.
         outputs: containers that it changes.
-        shapeless: accepted for compatibility: a new shape is traced like any other signature.
+        shapeless: trace once for all sizes of the axes: for other sizes the recorded calls are made again.
+            A size that ``fun`` asks for (``x.shape``) stays part of the signature.
 
     Returns:
         The compiled function.
@@ -264,7 +258,7 @@ def compile(fun: Callable, inputs: Any = None, outputs: Any = None, shapeless: b
             inside.
     """
     _check_callable("compile", fun)
-    compiled = _Compiled(fun, inputs, outputs)
+    compiled = _Compiled(fun, inputs, outputs, bool(shapeless))
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return compiled(*args, **kwargs)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from mica import core
-from mica._transforms import _check_callable, _Traced, _wraps, jvp, vjp
+from mica._transforms import _check_callable, _Traced, _wraps, jvp, vjp, vmap
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -21,7 +21,8 @@ class custom_function:
 
     Use as a decorator, then attach rules: ``@f.vjp`` takes (primals, cotangents, outputs), ``@f.jvp``
     (primals, tangents), ``@f.vmap`` (inputs, axes) and returns (outputs, axes). One positional argument is
-    passed bare, several as a tuple.
+    passed bare, several as a tuple. Where a rule is missing, the function itself is differentiated or
+    batched.
     """
 
     def __init__(self, f: Callable) -> None:
@@ -60,42 +61,64 @@ class custom_function:
             value = self._function(*core._rebuild(args, [core.stop_gradient(a) for a in arrays]), **kwargs)
             inner.keep = core._flatten(value, False)
         outputs = core._flatten(value, False)
-        bare = len(args) == 1
+        rules = _Rules(self, args, kwargs, value)
+        return core._rebuild(value, core._custom(arrays, outputs, rules.pull, rules.push, rules.batch))
 
-        def packed(leaves: list, absent: bool = False) -> Any:
-            tree = core._rebuild(args, leaves)
-            return tree[0] if bare else tuple(tree)
 
-        def pull(primals: list, cotangents: list, results: list) -> list:
-            found = self._vjp(
-                packed(primals), core._rebuild(value, cotangents), core._rebuild(value, results), **kwargs
+class _Rules:
+    """The rules of one call, on lists of its arrays. What has no rule is done with the function itself."""
+
+    def __init__(self, function: custom_function, args: tuple, kwargs: dict, value: Any) -> None:
+        self.of = function
+        self.args = args
+        self.kwargs = kwargs
+        self.value = value
+
+    def again(self, *leaves: Any) -> list:
+        """The function on other arrays."""
+        return core._flatten(self.of._function(*core._rebuild(self.args, list(leaves)), **self.kwargs), False)
+
+    def packed(self, leaves: list) -> Any:
+        """Arrays in the structure of the arguments, as rules get them."""
+        tree = core._rebuild(self.args, leaves)
+        return tree[0] if len(self.args) == 1 else tuple(tree)
+
+    def pull(self, primals: list, cotangents: list, results: list) -> list:
+        if self.of._vjp is None:
+            return vjp(self.again, primals, cotangents)[1]
+        found = self.of._vjp(
+            self.packed(primals),
+            core._rebuild(self.value, cotangents),
+            core._rebuild(self.value, results),
+            **self.kwargs,
+        )
+        # One array stands for the gradients of all arguments, as in the reference.
+        alone = len(self.args) == 1 or isinstance(found, _array)
+        return _leaves_like(self.args, (found,) * len(self.args) if alone else found)
+
+    def push(self, primals: list, tangents: list) -> list:
+        if self.of._jvp is None:
+            full = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents, strict=True)]
+            return jvp(self.again, primals, full)[1]
+        return _leaves_like(self.value, self.of._jvp(self.packed(primals), self.packed(tangents)))
+
+    def batch(self, inputs: list, axes: list, size: int) -> list:
+        if self.of._vmap is None:
+            return vmap(self.again, in_axes=tuple(axes))(*inputs)
+        found, out_axes = self.of._vmap(self.packed(inputs), self.packed(axes))
+        leaves, count = core._flatten(found, False), len(core._flatten(self.value, False))
+        if len(leaves) != count:
+            raise ValueError(
+                f"[custom_function] the vmap rule must return {count} arrays, not {len(leaves)}."
             )
-            # One array stands for the gradients of all arguments, as in the reference.
-            alone = bare or isinstance(found, _array)
-            return _leaves_like(args, (found,) * len(args) if alone else found)
-
-        def push(primals: list, tangents: list) -> list:
-            found = self._jvp(packed(primals), packed(tangents))
-            return _leaves_like(value, found)
-
-        def batch(inputs: list, axes: list, size: int) -> list:
-            found, out_axes = self._vmap(packed(inputs), packed(axes))
-            leaves = core._flatten(found, False)
-            if len(leaves) != len(outputs):
-                raise ValueError(
-                    f"[custom_function] the vmap rule must return {len(outputs)} arrays, not {len(leaves)}."
-                )
-            moved = []
-            for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
-                if axis is None:
-                    leaf = core.broadcast_to(leaf, (size, *leaf.shape))
-                elif axis:
-                    leaf = core.moveaxis(leaf, axis, 0)
-                moved.append(leaf)
-            return moved
-
-        rules = (pull if self._vjp else None, push if self._jvp else None, batch if self._vmap else None)
-        return core._rebuild(value, core._custom(arrays, outputs, *rules))
+        moved = []
+        for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
+            if axis is None:
+                leaf = core.broadcast_to(leaf, (size, *leaf.shape))
+            elif axis:
+                leaf = core.moveaxis(leaf, axis, 0)
+            moved.append(leaf)
+        return moved
 
 
 def _out_axes(axes: Any, tree: Any) -> list:
@@ -152,24 +175,24 @@ def checkpoint(fun: Callable) -> Callable:
             inner.keep = core._flatten(value, False)
         outputs = core._flatten(value, False)
 
-        def again(leaves: list) -> Callable:
-            def recompute(*fresh: Any) -> list:
-                rebuilt = core._rebuild((args, kwargs), list(fresh))
-                return core._flatten(fun(*rebuilt[0], **rebuilt[1]), False)
-
-            return recompute
+        def again(*fresh: Any) -> list:
+            rebuilt = core._rebuild((args, kwargs), list(fresh))
+            return core._flatten(fun(*rebuilt[0], **rebuilt[1]), False)
 
         def pull(primals: list, cotangents: list, results: list) -> list:
             # Tied to the cotangents, so that the second computation does not start before the backward pass
             # needs it.
             later = core._depends(primals, cotangents)
-            return vjp(again(later), later, cotangents)[1]
+            return vjp(again, later, cotangents)[1]
 
         def push(primals: list, tangents: list) -> list:
             pairs = [core.zeros_like(p) if t is None else t for p, t in zip(primals, tangents, strict=False)]
-            return jvp(again(primals), primals, pairs)[1]
+            return jvp(again, primals, pairs)[1]
 
-        return core._rebuild(value, core._custom(arrays, outputs, pull, push, None))
+        def batch(inputs: list, axes: list, size: int) -> list:
+            return checkpoint(vmap(again, in_axes=tuple(axes)))(*inputs)
+
+        return core._rebuild(value, core._custom(arrays, outputs, pull, push, batch))
 
     return _wraps(fun, call)
 

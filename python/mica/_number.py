@@ -8,7 +8,6 @@ asked for (does it fit into int32, into uint8?), its range does.
 from __future__ import annotations
 
 import operator
-from bisect import bisect_right
 from collections.abc import Callable
 
 from mica import core
@@ -33,20 +32,6 @@ class Trace:
         for number in self.made:
             if core._is_sized(number._mica):
                 self.pinned.update(number._places)
-
-
-# The ends of the integer types of less than 8 bytes.
-_ENDS = (-(2**31), -(2**15), -(2**7), 0, 2**7, 2**8, 2**15, 2**16, 2**31, 2**32)
-
-
-def range_of(value: int) -> int:
-    """A number for all integers that fit into the same types as ``value``."""
-    return bisect_right(_ENDS, value)
-
-
-def exact(value: float | int) -> str | int:
-    """What a number is known by: tells -0.0 from 0.0, and NaN is NaN."""
-    return float.hex(value) if isinstance(value, float) else value
 
 
 def plain(tree: Any) -> Any:

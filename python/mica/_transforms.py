@@ -26,6 +26,14 @@ def _wraps(fun: Callable, wrapper: Callable) -> Callable:
         return wrapper
 
 
+def _note_arguments(fun: Callable, placeholders: list) -> None:
+    """Let the message say where placeholders come from, should they leak."""
+    code = getattr(fun, "__code__", None)
+    if code is not None:
+        place = f"{code.co_filename}:{code.co_firstlineno}, as an argument of {code.co_name}"
+        core._made_at(placeholders, place)
+
+
 def _check_callable(name: str, fun: Any) -> None:
     if not callable(fun):
         raise TypeError(f"[{name}] a function is needed, not {type(fun).__name__}")
@@ -215,7 +223,7 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
             )
         targets = results if len(cotangents) == len(results) else live
         for r, c in zip(targets, cotangents, strict=False):
-            if r.shape != c.shape:
+            if core._shape(r) != core._shape(c):
                 raise ValueError(f"[vjp] Output shape {r.shape} does not match cotangent shape {c.shape}.")
         found = core._pull_back(targets, cotangents, traced.tracers)
         traced.keep = results + found
@@ -242,7 +250,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
             f"[jvp] Number of inputs ({len(primals)}) does not match number of tangents ({len(tangents)})."
         )
     for p, t in zip(primals, tangents, strict=False):
-        if p.shape != t.shape:
+        if core._shape(p) != core._shape(t):
             raise ValueError(f"[jvp] Input shape {p.shape} does not match tangent shape {t.shape}.")
     with _Traced(primals) as traced:
         results = _results("jvp", fun(*traced.given))
@@ -273,6 +281,14 @@ def _spread(axes: Any, tree: Any, name: str) -> list:
     raise ValueError(
         f"[vmap] {name} must hold ints, None, or trees like the arguments, not {type(axes).__name__}."
     )
+
+
+def _is_tree_of(axes: Any, args: tuple) -> bool:
+    """Whether the axes of a single argument stand without the tuple of arguments around them."""
+    if len(args) != 1:
+        return False
+    sequences = isinstance(axes, (list, tuple)) and isinstance(args[0], (list, tuple))
+    return isinstance(axes, dict) or (sequences and len(axes) == len(args[0]) != 1)
 
 
 def _missing(name: str, key: object) -> None:
@@ -313,7 +329,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
 
     def call(*args: Any) -> Any:
         arrays = core._flatten(args, True)
-        axes_tree = (in_axes,) if isinstance(in_axes, dict) and len(args) == 1 else in_axes
+        axes_tree = (in_axes,) if _is_tree_of(in_axes, args) else in_axes
         axes = _spread(axes_tree, args, "in_axes")
         batch = None
         for i, (a, axis) in enumerate(zip(arrays, axes, strict=False)):
@@ -322,19 +338,20 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             if not -a.ndim <= axis < a.ndim:
                 raise IndexError(f"[vmap] Invalid in_axes {axis} for an array with {a.ndim} dimensions.")
             axes[i] = axis % a.ndim
-            size = a.shape[axes[i]]
+            size = core._shape(a)[axes[i]]
             if batch is not None and batch != size:
                 raise ValueError(f"[vmap] Inconsistent axis sizes: {batch} and {size}.")
             batch = size
         if batch is None:
             raise ValueError("[vmap] At least one of in_axes must be non-None.")
         holders, fronted = core._batch_begin(arrays, axes)
+        _note_arguments(fun, holders)
         try:
             # The function may write into what it gets; the holders stay what they are.
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
             results = core._flatten(value, True)
             outs = _spread(out_axes, value, "out_axes")
-            found = core._batch_end(results, holders, fronted, axes, batch, outs)
+            found = core._batch_end(results, holders, fronted, axes, outs)
         finally:
             core._batch_close()
         return core._rebuild(value, found)

@@ -7,6 +7,7 @@
 #include <structmember.h>
 
 #include "call.h"
+#include "record.h"
 #include "backend/cpu/kernel.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
@@ -60,6 +61,7 @@ mica_array *mica_py_array(PyObject *o)
 PyObject *mica_py_wrap(mica_array *a)
 {
     PyObject *o = new_object();
+    if (mica__node_of(a)->flags & MICA_NODE_ABSTRACT) mica_py_note_place(a);
     if (o) ((mica_py_object *)o)->value = mica_retain(a);
     if (o && mica__watching()) mica_py_watch_wrapped(o, a);
     return o;
@@ -145,6 +147,7 @@ PyObject *mica_py_shape_tuple(const mica_array *a)
 static PyObject *get_shape(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return mica_py_shape_tuple(SELF(self));
 }
 static PyObject *get_ndim(PyObject *self, void *unused)
@@ -155,6 +158,7 @@ static PyObject *get_ndim(PyObject *self, void *unused)
 static PyObject *get_size(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return PyLong_FromLongLong(SELF(self)->size);
 }
 static PyObject *get_itemsize(PyObject *self, void *unused)
@@ -165,6 +169,7 @@ static PyObject *get_itemsize(PyObject *self, void *unused)
 static PyObject *get_nbytes(PyObject *self, void *unused)
 {
     (void)unused;
+    mica_py_observe(self);
     return PyLong_FromLongLong(SELF(self)->size * mica__dtype_sizes[SELF(self)->dtype]);
 }
 static PyObject *get_dtype(PyObject *self, void *unused)
@@ -175,11 +180,12 @@ static PyObject *get_dtype(PyObject *self, void *unused)
     return d;
 }
 
-static PyObject *apply(PyObject *self, mica_array *(*builder)(mica_scope *, mica_array *))
+static PyObject *apply(const char *name, PyObject *self,
+                       mica_array *(*builder)(mica_scope *, mica_array *))
 {
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, builder(&s, SELF(self)));
+    return mica_py_recorded(name, mica_py_finish(&s, builder(&s, SELF(self))), self, NULL);
 }
 static mica_array *reverse_axes(mica_scope *s, mica_array *a)
 {
@@ -188,23 +194,23 @@ static mica_array *reverse_axes(mica_scope *s, mica_array *a)
 static PyObject *get_real(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_real);
+    return apply("real", self, mica_real);
 }
 static PyObject *get_imag(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_imag);
+    return apply("imag", self, mica_imag);
 }
 static PyObject *get_T(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, reverse_axes);
+    return apply("T", self, reverse_axes);
 }
 
 static PyObject *get_mT(PyObject *self, void *unused)
 {
     (void)unused;
-    return apply(self, mica_matrix_transpose);
+    return apply("mT", self, mica_matrix_transpose);
 }
 
 static PyGetSetDef getters[] = {
@@ -396,6 +402,7 @@ static int array_init(PyObject *self, PyObject *args, PyObject *keywords)
 
 static Py_ssize_t length(PyObject *self)
 {
+    mica_py_observe(self);
     mica_array *a = SELF(self);
     if (a->ndim) return (Py_ssize_t)a->shape[0];
     PyErr_SetString(PyExc_TypeError, "len() of 0-dimensional array");
@@ -426,6 +433,7 @@ static PyTypeObject *iterator_type;
 
 static PyObject *iterate(PyObject *self)
 {
+    mica_py_observe(self);
     if (!SELF(self)->ndim) {
         PyErr_SetString(PyExc_TypeError, "iterating a 0-d array: it has no axis to iterate over");
         return NULL;
@@ -445,7 +453,12 @@ static PyObject *iterator_next(PyObject *self)
     if (!a->ndim || it->next >= a->shape[0]) return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica__row(&s, a, it->next++));
+    int64_t i = it->next++;
+    PyObject *row = mica_py_finish(&s, mica__row(&s, a, i));
+    PyObject *index = mica_py_recording ? PyLong_FromLongLong(i) : NULL;
+    if (index) row = mica_py_recorded("getitem", row, it->array, index);
+    Py_XDECREF(index);
+    return row;
 }
 
 static void iterator_dealloc(PyObject *self)

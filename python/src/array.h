@@ -74,6 +74,7 @@ int mica_py_dtype_types(PyObject *module);
 int mica_py_stream_types(PyObject *module);
 int mica_py_transform_types(PyObject *module);
 int mica_py_random_types(PyObject *module);
+extern PyTypeObject *mica_py_random_state_type; /* of mx.random.state */
 int mica_py_io_functions(PyObject *module);
 int mica_py_export_functions(PyObject *module);
 int mica_py_memory_functions(PyObject *module);
@@ -81,6 +82,9 @@ int mica_py_watch_functions(PyObject *module);
 int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
 void mica_py_plain_repr(PyObject *enums, PyObject *type);
+/* Where an abstract array is made while a transformation is open: the line of user code, for
+ * messages (place.c). */
+void mica_py_note_place(mica_array *a);
 /* Whether a transformation is tracing on this thread. */
 bool mica_py_transforming(void);
 

@@ -4,6 +4,7 @@
 
 #include "convert.h"
 #include "ops/builder.h"
+#include "record.h"
 
 /* ---- messages ---- */
 
@@ -256,6 +257,8 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     }
     int status = mica__scope_end(&scope);
     if (!result && !PyErr_Occurred()) mica_py_raise(status);
+    if (mica_py_recording)
+        result = mica_py_record_vector(row->object, first, args, nargs, kwnames, result);
     return result;
 }
 
@@ -283,6 +286,8 @@ static PyObject *make_function(mica_row *row, PyObject *module)
     PyObject *function = name ? PyCFunction_NewEx(&row->method, self, name) : NULL;
     Py_XDECREF(name);
     Py_DECREF(self);
+    Py_XINCREF(function);
+    row->object = function;
     return function;
 }
 

@@ -1,5 +1,6 @@
 /* x[key]. */
 #include "index.h"
+#include "record.h"
 
 #include "mica/index.h"
 
@@ -113,7 +114,7 @@ static mica_array *get(mica_scope *s, const key *k, mica_array *a)
     return mica_py_move_block(s, r, x.ndim, mica_py_rest_before(k), false);
 }
 
-PyObject *mica_py_getitem(PyObject *self, PyObject *o)
+static PyObject *read_item(PyObject *self, PyObject *o)
 {
     mica_array *a = mica_py_array(self);
     mica_scope s;
@@ -132,4 +133,9 @@ PyObject *mica_py_getitem(PyObject *self, PyObject *o)
     }
     key k;
     return mica_py_finish(&s, mica_py_read_key(&s, &k, o, a) ? get(&s, &k, a) : NULL);
+}
+
+PyObject *mica_py_getitem(PyObject *self, PyObject *o)
+{
+    return mica_py_recorded("getitem", read_item(self, o), self, o);
 }

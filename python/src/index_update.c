@@ -1,5 +1,6 @@
 /* x[key] = value and x.at[key].add(value). */
 #include "index.h"
+#include "record.h"
 
 #include "convert.h"
 #include "mica/index.h"
@@ -116,12 +117,8 @@ static mica_array *value_of(mica_scope *s, PyObject *o, mica_array *a)
     return v ? mica__cast(s, v, (mica_dtype)a->dtype) : NULL;
 }
 
-int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
+static int write_item(PyObject *self, PyObject *o, PyObject *value)
 {
-    if (!value) {
-        PyErr_SetString(PyExc_TypeError, "[__delitem__] elements of an array cannot be deleted");
-        return -1;
-    }
     mica_array *a = mica_py_array(self);
     mica_scope s;
     static uint16_t origin;
@@ -136,6 +133,21 @@ int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
     if (PyErr_Occurred()) return -1;
     if (status) mica_py_raise(status);
     return status ? -1 : 0;
+}
+
+int mica_py_setitem(PyObject *self, PyObject *o, PyObject *value)
+{
+    if (!value) {
+        PyErr_SetString(PyExc_TypeError, "[__delitem__] elements of an array cannot be deleted");
+        return -1;
+    }
+    if (!mica_py_recording) return write_item(self, o, value);
+    PyObject *before = mica_py_wrap(mica_py_array(self)), *result = NULL;
+    if (before && write_item(self, o, value) == 0) result = Py_NewRef(self);
+    if (before) result = mica_py_record_operands("setitem", result, before, o, value);
+    Py_XDECREF(before);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
 }
 
 /* ---- x.at[key].add(v) ---- */
@@ -194,8 +206,14 @@ static PyObject *at_update(PyObject *self, PyObject *value, change *c)
     key k;
     if (v && c->prepare) v = c->prepare(&s, v);
     v = v ? mica__cast(&s, v, (mica_dtype)a->dtype) : NULL;
-    return mica_py_finish(
+    PyObject *result = mica_py_finish(
         &s, v && mica_py_read_key(&s, &k, o->key, a) ? update(&s, &k, a, v, c->mode) : NULL);
+    if (!mica_py_recording) return result;
+    PyObject *args = Py_BuildValue("(OOsO)", o->array, o->key, c->name + 3, value);
+    if (args) result = mica_py_record_call("at", NULL, args, NULL, result);
+    else Py_CLEAR(result);
+    Py_XDECREF(args);
+    return result;
 }
 
 #define UPDATE(function, mode, prepare)                                                            \

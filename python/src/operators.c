@@ -1,5 +1,5 @@
 /* Operators of arrays: both sides, in place, comparison, conversion to Python numbers. */
-#include "array.h"
+#include "record.h"
 
 typedef mica_array *builder2(mica_scope *, mica_array *, mica_array *);
 typedef mica_array *builder1(mica_scope *, mica_array *);
@@ -58,7 +58,7 @@ static PyObject *binary(operation *op, PyObject *a, PyObject *b)
     if (first == MISTAKE || second == MISTAKE) return refuse(op, a, b);
     mica_scope s;
     mica_py_begin(&s, NULL, op->name, &op->origin);
-    return mica_py_finish(&s, combine(&s, op->build, a, b));
+    return mica_py_recorded(op->what, mica_py_finish(&s, combine(&s, op->build, a, b)), a, b);
 }
 
 static PyObject *in_place(operation *op, PyObject *self, PyObject *b)
@@ -69,12 +69,14 @@ static PyObject *in_place(operation *op, PyObject *self, PyObject *b)
     mica_scope s;
     mica_py_begin(&s, NULL, op->name, &op->origin);
     mica_array *r = combine(&s, op->build, self, b);
+    PyObject *before = mica_py_recording ? mica_py_wrap(mica_py_array(self)) : NULL;
     if (r && s.status == MICA_OK && !PyErr_Occurred()) mica_py_replace(self, r);
     int status = mica__scope_end(&s);
-    if (PyErr_Occurred()) return NULL;
-    if (status != MICA_OK) return mica_py_raise(status);
-    Py_INCREF(self);
-    return self;
+    if (status != MICA_OK && !PyErr_Occurred()) mica_py_raise(status);
+    PyObject *result = PyErr_Occurred() ? NULL : Py_NewRef(self);
+    if (before) result = mica_py_recorded(op->what, result, before, b);
+    Py_XDECREF(before);
+    return result;
 }
 
 /* Bitwise operators want integers: ValueError, as in the reference. */
@@ -154,9 +156,10 @@ static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
         mica_scope s;
         mica__scope_begin(&s, NULL);
         mica_array *x = mica_py_array(a), *square = mica_square(&s, x);
-        return mica_py_finish(&s, n == 2   ? square
-                                  : n == 3 ? mica_multiply(&s, square, x)
-                                           : mica_square(&s, square));
+        PyObject *result = mica_py_finish(&s, n == 2   ? square
+                                              : n == 3 ? mica_multiply(&s, square, x)
+                                                       : mica_square(&s, square));
+        return mica_py_recorded("power", result, a, b);
     }
     PyErr_Clear();
     return binary(&power, a, b);
@@ -193,23 +196,23 @@ static PyObject *iop_matmul(PyObject *a, PyObject *b)
     return mica_py_array(b) ? in_place(&matmul, a, b) : refuse(&matmul, a, b);
 }
 
-static PyObject *unary(builder1 *f, PyObject *self)
+static PyObject *unary(const char *what, builder1 *f, PyObject *self)
 {
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, f(&s, mica_py_array(self)));
+    return mica_py_recorded(what, mica_py_finish(&s, f(&s, mica_py_array(self))), self, NULL);
 }
 static PyObject *op_negative(PyObject *a)
 {
-    return unary(mica_negative, a);
+    return unary("negative", mica_negative, a);
 }
 static PyObject *op_absolute(PyObject *a)
 {
-    return unary(mica_abs, a);
+    return unary("absolute", mica_abs, a);
 }
 static PyObject *op_invert(PyObject *a)
 {
-    return unary(mica_bitwise_invert, a);
+    return unary("invert", mica_bitwise_invert, a);
 }
 static PyObject *op_positive(PyObject *a)
 {

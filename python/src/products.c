@@ -4,6 +4,7 @@
 #include "call.h"
 #include "convert.h"
 #include "ops/einsum.h"
+#include "record.h"
 
 /* The two lists of axes in a pair. */
 static int axis_pair(mica_scope *s, PyObject *o, mica_dims axes[2])
@@ -100,7 +101,9 @@ PyObject *mica_py_einsum_path(PyObject *m, PyObject *args)
     mica_array **at = mica__scope_alloc(&s, (size_t)count * sizeof *at);
     PyObject *result = NULL;
     for (Py_ssize_t i = 1; at && i < count; i++)
-        if (!(at[i - 1] = mica_py_array(PyTuple_GetItem(args, i)))) {
+        if ((at[i - 1] = mica_py_array(PyTuple_GetItem(args, i)))) {
+            mica_py_observe(PyTuple_GetItem(args, i));
+        } else {
             PyErr_Format(PyExc_TypeError,
                          "[einsum_path] operand %zd is of type %s; accepted: array", i - 1,
                          mica_py_type_name(PyTuple_GetItem(args, i)));

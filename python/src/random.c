@@ -8,7 +8,7 @@
 #include "call.h"
 #include "convert.h"
 
-static PyTypeObject *state_type;
+PyTypeObject *mica_py_random_state_type;
 
 /* The key lives in the thread state's dictionary, so it goes with its thread. */
 static const char *const SLOT = "mica.random.key";
@@ -112,8 +112,6 @@ static int state_assign(PyObject *self, Py_ssize_t i, PyObject *o)
     return r ? 0 : -1;
 }
 static PyMethodDef state_methods[] = {
-    { "_mica_state", state_get, METH_NOARGS, NULL },
-    { "_mica_set_state", state_set, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot state_slots[] = {
@@ -220,9 +218,11 @@ static PyMethodDef functions[] = {
 int mica_py_random_types(PyObject *module)
 {
     PyObject *random = mica_py_submodule(module, "random");
-    if (!random || !(state_type = (PyTypeObject *)PyType_FromSpec(&state_spec))) return -1;
-    if (PyModule_AddObjectRef(random, "_RandomState", (PyObject *)state_type) < 0) return -1;
-    PyObject *state = (PyObject *)PyObject_New(PyObject, state_type);
+    if (!random || !(mica_py_random_state_type = (PyTypeObject *)PyType_FromSpec(&state_spec)))
+        return -1;
+    if (PyModule_AddObjectRef(random, "_RandomState", (PyObject *)mica_py_random_state_type) < 0)
+        return -1;
+    PyObject *state = (PyObject *)PyObject_New(PyObject, mica_py_random_state_type);
     if (!state || PyModule_AddObjectRef(random, "state", state) < 0) return -1;
     Py_DECREF(state);
     return PyModule_AddFunctions(random, functions);

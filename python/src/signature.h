@@ -57,6 +57,7 @@ typedef struct mica_row {
     bool tuple;
     bool bare; /* several, but one alone is returned itself */
     PyMethodDef method;
+    PyObject *object;    /* the function in the module */
     mica_parameter at[]; /* n + 1 */
 } mica_row;
 

@@ -174,6 +174,26 @@ def test_eval_inside() -> None:
             transform(mx.array([1.0]))
 
 
+@pytest.mark.mica_only
+@pytest.mark.parametrize("transform", (mx.compile, mx.vmap))
+def test_leaked_arrays_say_where_they_were_made(transform) -> None:
+    """The file and line of the user's code, also for what is made of them outside, and of arguments."""
+    kept = []
+
+    def step(x):
+        kept.append(x * 2)
+        kept.append(x)
+        return x
+
+    transform(step)(mx.array([1.0]))
+    code = step.__code__
+    for wrong in (lambda: mx.eval(kept[0]), lambda: (kept[0] + 1).tolist()):
+        with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno + 1}, in step"):
+            wrong()
+    with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno}, as an argument of step"):
+        kept[1].item()
+
+
 def test_async_eval_inside() -> None:
     """No transformation allows it."""
 
@@ -294,6 +314,18 @@ def test_vmap_axes() -> None:
     assert pair[0].shape == (2, 3) and pair[1].shape == (3, 2)
     constant = mx.vmap(lambda a: mx.array([1.0, 2.0]))(x)
     assert constant.tolist() == [[1.0, 2.0], [1.0, 2.0]]
+
+
+def test_axes_of_a_single_argument() -> None:
+    """They may stand without the tuple of arguments around them."""
+    x = mx.arange(6.0).reshape(2, 3)
+    want = (2 * np.arange(6.0)).reshape(2, 3).tolist()
+    add = lambda pair: pair[0] + pair[1]  # noqa: E731
+    assert mx.vmap(add, in_axes=[0, 1])([x, x.T]).tolist() == want
+    assert mx.vmap(add, in_axes=(0, 1))((x, x.T)).tolist() == want
+    assert mx.vmap(lambda t: t["a"] + t["b"], in_axes={"a": 0, "b": 1})({"a": x, "b": x.T}).tolist() == want
+    with pytest.raises(IndexError):
+        mx.vmap(lambda a: a, out_axes=5)(x)
 
 
 @pytest.mark.parametrize(

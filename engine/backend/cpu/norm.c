@@ -184,11 +184,11 @@ static norm make(const mica__launch *l, double eps, bool centred)
     return p;
 }
 
-/* A vector of n elements in the arithmetic's type. */
+/* A vector of n elements in the arithmetic's type. Beside halves it may have that type already. */
 static int read_vector(mica__launch *l, const norm *p, const mica_array *a, void **out)
 {
     *out = a->data;
-    if (!p->up) return MICA_OK;
+    if (!p->up || a->dtype == MICA_FLOAT32) return MICA_OK;
     *out = mica__arena_alloc(&l->scratch, (size_t)p->n * p->unit);
     if (!*out) return MICA_EMEMORY;
     p->up((size_t)p->n, (const void *const[]){ a->data }, 0, *out);
@@ -203,6 +203,8 @@ static int64_t task_count(const norm *p)
 static int forward(mica__launch *l, double eps, bool centred, bool weighted, bool biased)
 {
     norm p = make(l, eps, centred);
+    /* Parameters in float32: as in a chain of float32 operations, only the result is rounded. */
+    if ((weighted || biased) && l->in[1]->dtype == MICA_FLOAT32) p.round = NULL;
     if (weighted) MICA_TRY(read_vector(l, &p, l->in[1], &p.weight));
     if (biased) MICA_TRY(read_vector(l, &p, l->in[1 + weighted], &p.bias));
     mica__spread_tasks(task_count(&p), p.rows * p.n, forward_task, &p);

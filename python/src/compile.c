@@ -1,0 +1,285 @@
+/* Calls of compiled functions: the arguments' signature, the program that belongs to it, the run.
+   What is not known yet is traced by mica/_compile.py. */
+#include "compile_key.h"
+
+#include <structmember.h>
+
+#include "base/config.h"
+#include "compile/program.h"
+#include "transforms.h"
+
+typedef struct compiled {
+    PyObject_HEAD PyObject *function, *inputs, *outputs;
+    PyObject *programs; /* signature -> entry */
+    PyObject *needs;    /* signature -> what its numbers are asked for: (pinned or None, sized) */
+} compiled;
+
+/* An entry is a tuple of: the engine's program, the places of the numbers that are inputs, a tree
+   in whose arrays' places the results go, and the numbers of results and of arrays of the state. */
+enum { ENTRY_PROGRAM, ENTRY_FREE, ENTRY_OUTPUT, ENTRY_RESULTS, ENTRY_STATE };
+
+static int switched_off = -1; /* -1: as the environment says */
+
+static bool is_off(void)
+{
+    if (switched_off < 0) switched_off = mica__setting_flag(MICA_SETTING_disable_compile);
+    return switched_off > 0;
+}
+
+/* The values that a program takes: state, arguments, numbers. Memory of the scope. */
+static mica_array **inputs_of(mica_scope *s, const mica_py_key *k, PyObject *free)
+{
+    Py_ssize_t nfree = PyTuple_Size(free);
+    size_t n = 0;
+    mica_array **in =
+        mica__scope_alloc(s, (k->nplaces + k->narrays + (size_t)nfree + 1) * sizeof *in);
+    if (!in) return NULL;
+    for (size_t i = 0; i < k->nplaces; i++) in[n++] = mica_py_array(k->places[i].value);
+    for (size_t i = 0; i < k->narrays; i++) in[n++] = mica_py_array(k->arrays[i]);
+    for (Py_ssize_t i = 0; i < nfree; i++) {
+        PyObject *number = k->numbers[PyLong_AsSsize_t(PyTuple_GetItem(free, i))];
+        mica_dtype d = PyFloat_Check(number) ? MICA_FLOAT64 : MICA_INT64;
+        if (!(in[n++] = mica_py_from_object(s, number, d))) return NULL;
+    }
+    return in;
+}
+
+/* Gives the containers of the state their new arrays. */
+static int put_state(compiled *f, mica_array *const values[], size_t n)
+{
+    mica_py_key k;
+    mica_py_key_begin(&k, NULL, true);
+    int status = mica_py_key_places(&k, f->outputs);
+    for (size_t i = 0; !status && i < k.nplaces && i < n; i++) {
+        PyObject *value = mica_py_wrap(values[i]);
+        status = value ? mica_py_place_put(&k.places[i], value) : -1;
+        Py_XDECREF(value);
+    }
+    mica_py_key_end(&k);
+    return status;
+}
+
+static PyObject *run(compiled *f, const mica_py_key *k, PyObject *entry)
+{
+    const mica__program *p =
+        PyCapsule_GetPointer(PyTuple_GetItem(entry, ENTRY_PROGRAM), "mica.program");
+    PyObject *output = PyTuple_GetItem(entry, ENTRY_OUTPUT), *result = NULL;
+    if (!p) return NULL;
+    size_t nresults = PyLong_AsSize_t(PyTuple_GetItem(entry, ENTRY_RESULTS));
+    size_t nstate = PyLong_AsSize_t(PyTuple_GetItem(entry, ENTRY_STATE));
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    mica_array **in = inputs_of(&s, k, PyTuple_GetItem(entry, ENTRY_FREE));
+    mica_array **out = in ? mica__scope_alloc(&s, (nresults + nstate + 1) * sizeof *out) : NULL;
+    if (out && mica__program_run(&s, p, in, out) &&
+        (!nstate || put_state(f, out + nresults, nstate) == 0)) {
+        if (mica_py_array(output)) {
+            result = mica_py_wrap(out[0]);
+        } else {
+            PyObject *leaves = mica_py_list_of(out, nresults);
+            Py_ssize_t next = 0;
+            result = leaves ? mica_py_rebuild(output, leaves, &next) : NULL;
+            Py_XDECREF(leaves);
+        }
+    }
+    int status = mica__scope_end(&s);
+    if (status != MICA_OK && !PyErr_Occurred()) mica_py_raise(status);
+    if (!PyErr_Occurred()) return result;
+    Py_XDECREF(result);
+    return NULL;
+}
+
+/* The entry of a signature; NULL, perhaps with an exception, when there is none yet. *bare receives
+ * the signature without what numbers add. New references. */
+static PyObject *look_up(compiled *f, mica_py_key *k, PyObject **bare)
+{
+    PyObject *key = *bare = PyBytes_FromStringAndSize(k->at, (Py_ssize_t)k->n);
+    if (!key) return NULL;
+    Py_INCREF(key);
+    PyObject *needs = k->nnumbers ? PyDict_GetItemWithError(f->needs, key) : NULL;
+    if (needs) {
+        Py_DECREF(key);
+        size_t n = k->n;
+        bool ok = mica_py_key_numbers(k, needs) == 0;
+        key = ok ? PyBytes_FromStringAndSize(k->at, (Py_ssize_t)k->n) : NULL;
+        k->n = n;
+    }
+    PyObject *entry = key && !PyErr_Occurred() ? PyDict_GetItemWithError(f->programs, key) : NULL;
+    Py_XINCREF(entry);
+    Py_XDECREF(key);
+    return entry;
+}
+
+/* Asks Python for an entry: _trace(signature, signature without shapes, (args, kwargs) or (args,),
+   arrays, numbers, places). */
+static PyObject *trace(compiled *f, const mica_py_key *k, PyObject *bare, PyObject *given)
+{
+    mica_py_key loose;
+    mica_py_key_begin(&loose, f->function, false);
+    PyObject *entry = NULL, *other = NULL;
+    if (mica_py_key_of(&loose, given, f->inputs) == 0)
+        other = PyBytes_FromStringAndSize(loose.at, (Py_ssize_t)loose.n);
+    mica_py_key_end(&loose);
+    PyObject *arrays = other ? PyList_New(0) : NULL, *numbers = arrays ? PyList_New(0) : NULL;
+    PyObject *places = numbers ? PyList_New(0) : NULL;
+    bool ok = places != NULL;
+    for (size_t i = 0; ok && i < k->narrays; i++) ok = PyList_Append(arrays, k->arrays[i]) == 0;
+    for (size_t i = 0; ok && i < k->nnumbers; i++) ok = PyList_Append(numbers, k->numbers[i]) == 0;
+    for (size_t i = 0; ok && i < k->nplaces; i++) {
+        PyObject *place = mica_py_place_object(&k->places[i]);
+        ok = place && PyList_Append(places, place) == 0;
+        Py_XDECREF(place);
+    }
+    if (ok)
+        entry = PyObject_CallMethod((PyObject *)f, "_trace", "OOOOOO", bare, other, given, arrays,
+                                    numbers, places);
+    Py_XDECREF(other);
+    Py_XDECREF(arrays);
+    Py_XDECREF(numbers);
+    Py_XDECREF(places);
+    return entry;
+}
+
+static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    compiled *f = (compiled *)self;
+    if (is_off()) return PyObject_Call(f->function, args, keywords);
+    bool named = keywords && PyDict_Size(keywords);
+    PyObject *given = named ? PyTuple_Pack(2, args, keywords) : PyTuple_Pack(1, args);
+    if (!given) return NULL;
+    mica_py_key k;
+    mica_py_key_begin(&k, f->function, true);
+    PyObject *result = NULL, *bare = NULL, *entry = NULL;
+    if (mica_py_key_of(&k, given, f->inputs) == 0) {
+        if (k.traced) {
+            result = PyObject_Call(f->function, args, keywords);
+        } else {
+            entry = look_up(f, &k, &bare);
+            if (!entry && !PyErr_Occurred()) entry = trace(f, &k, bare, given);
+            if (entry) result = run(f, &k, entry);
+        }
+    }
+    Py_XDECREF(entry);
+    Py_XDECREF(bare);
+    mica_py_key_end(&k);
+    Py_DECREF(given);
+    return result;
+}
+
+/* _with_numbers(signature, needs, numbers) -> the signature with what its numbers add */
+static PyObject *with_numbers(PyObject *m, PyObject *args)
+{
+    (void)m;
+    PyObject *bare, *needs, *numbers;
+    if (!PyArg_ParseTuple(args, "OOO:_with_numbers", &bare, &needs, &numbers)) return NULL;
+    mica_py_key k;
+    mica_py_key_begin(&k, NULL, true);
+    int status = mica_py_key_put(&k, PyBytes_AsString(bare), (size_t)PyBytes_Size(bare));
+    for (Py_ssize_t i = 0; !status && i < PyList_Size(numbers); i++)
+        status = mica_py_key_number(&k, PyList_GetItem(numbers, i));
+    if (!status) status = mica_py_key_numbers(&k, needs);
+    PyObject *key = status ? NULL : PyBytes_FromStringAndSize(k.at, (Py_ssize_t)k.n);
+    mica_py_key_end(&k);
+    return key;
+}
+
+/* _places(tree) -> [(container, key, array)]: the arrays of containers, as state of a function */
+static PyObject *places(PyObject *m, PyObject *tree)
+{
+    (void)m;
+    mica_py_key k;
+    mica_py_key_begin(&k, NULL, true);
+    PyObject *list = mica_py_key_places(&k, tree) == 0 ? PyList_New(0) : NULL;
+    for (size_t i = 0; list && i < k.nplaces; i++) {
+        PyObject *place = mica_py_place_object(&k.places[i]);
+        if (!place || PyList_Append(list, place) < 0) Py_CLEAR(list);
+        Py_XDECREF(place);
+    }
+    mica_py_key_end(&k);
+    return list;
+}
+
+/* _compile_switch(on) */
+static PyObject *compile_switch(PyObject *m, PyObject *on)
+{
+    (void)m;
+    switched_off = !PyObject_IsTrue(on);
+    Py_RETURN_NONE;
+}
+
+/* ---- the type ---- */
+
+static int init(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    (void)keywords;
+    PyObject *o[5];
+    if (!PyArg_ParseTuple(args, "OOOO!O!:_Compiled", &o[0], &o[1], &o[2], &PyDict_Type, &o[3],
+                          &PyDict_Type, &o[4]))
+        return -1;
+    compiled *f = (compiled *)self;
+    PyObject **fields[] = { &f->function, &f->inputs, &f->outputs, &f->programs, &f->needs };
+    for (int i = 0; i < 5; i++) {
+        PyObject *old = *fields[i];
+        Py_INCREF(o[i]);
+        *fields[i] = o[i];
+        Py_XDECREF(old);
+    }
+    return 0;
+}
+
+static int traverse(PyObject *self, visitproc visit, void *arg)
+{
+    compiled *f = (compiled *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(f->function);
+    Py_VISIT(f->inputs);
+    Py_VISIT(f->outputs);
+    Py_VISIT(f->programs);
+    Py_VISIT(f->needs);
+    return 0;
+}
+
+static int clear(PyObject *self)
+{
+    compiled *f = (compiled *)self;
+    Py_CLEAR(f->function);
+    Py_CLEAR(f->inputs);
+    Py_CLEAR(f->outputs);
+    Py_CLEAR(f->programs);
+    Py_CLEAR(f->needs);
+    return 0;
+}
+
+static void dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    clear(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+    { Py_tp_doc, "The calls of a compiled function." },
+    { Py_tp_init, init },
+    { Py_tp_call, call },
+    { Py_tp_traverse, traverse },
+    { Py_tp_clear, clear },
+    { Py_tp_dealloc, dealloc },
+    { 0, NULL },
+};
+static PyType_Spec spec = { "mica.core._Compiled", sizeof(compiled), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots };
+
+static PyMethodDef functions[] = {
+    { "_with_numbers", with_numbers, METH_VARARGS, NULL },
+    { "_places", places, METH_O, NULL },
+    { "_compile_switch", compile_switch, METH_O, NULL },
+    { NULL, NULL, 0, NULL },
+};
+
+int mica_py_compile_types(PyObject *module)
+{
+    return mica_py_add_type(module, &spec) ? PyModule_AddFunctions(module, functions) : -1;
+}

@@ -1,0 +1,304 @@
+/* What a compiled call is known by. */
+#include "compile_key.h"
+
+#include <math.h>
+
+#include "core/current.h"
+
+void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
+{
+    k->function = function;
+    k->shapes = shapes;
+    k->traced = false;
+    k->at = k->bytes;
+    k->room = sizeof k->bytes;
+    k->arrays = k->few_arrays;
+    k->arrays_room = MICA_KEY_ARRAYS;
+    k->numbers = k->few_numbers;
+    k->numbers_room = MICA_KEY_NUMBERS;
+    k->places = NULL;
+    k->n = k->narrays = k->nnumbers = k->nplaces = k->places_room = 0;
+}
+
+void mica_py_key_end(mica_py_key *k)
+{
+    for (size_t i = 0; i < k->nplaces; i++) Py_XDECREF(k->places[i].value);
+    if (k->at != k->bytes) PyMem_Free(k->at);
+    if (k->arrays != k->few_arrays) PyMem_Free(k->arrays);
+    if (k->numbers != k->few_numbers) PyMem_Free(k->numbers);
+    PyMem_Free(k->places);
+}
+
+/* Room for `more` items of `size` bytes after `n`; `first` is a list that is not on the heap. */
+static int reserve(void **list, const void *first, size_t n, size_t more, size_t *room, size_t size)
+{
+    if (n + more <= *room) return 0;
+    size_t larger = 2 * (n + more);
+    void *grown =
+        *list == first ? PyMem_Malloc(larger * size) : PyMem_Realloc(*list, larger * size);
+    if (!grown) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (first && *list == first) memcpy(grown, first, n * size);
+    *list = grown;
+    *room = larger;
+    return 0;
+}
+
+int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n)
+{
+    void *at = k->at;
+    if (reserve(&at, k->bytes, k->n, n, &k->room, 1) < 0) return -1;
+    k->at = at;
+    memcpy(k->at + k->n, bytes, n);
+    k->n += n;
+    return 0;
+}
+
+static int put_kind(mica_py_key *k, char kind, size_t n)
+{
+    char bytes[1 + sizeof n];
+    bytes[0] = kind;
+    memcpy(bytes + 1, &n, sizeof n);
+    return mica_py_key_put(k, bytes, sizeof bytes);
+}
+
+static int append_object(PyObject ***list, PyObject **first, size_t *n, size_t *room, PyObject *o)
+{
+    void *at = *list;
+    if (reserve(&at, first, *n, 1, room, sizeof o) < 0) return -1;
+    *list = at;
+    (*list)[(*n)++] = o;
+    return 0;
+}
+
+int mica_py_key_number(mica_py_key *k, PyObject *number)
+{
+    return append_object(&k->numbers, k->few_numbers, &k->nnumbers, &k->numbers_room, number);
+}
+
+static int put_array(mica_py_key *k, PyObject *o)
+{
+    const mica_array *a = mica_py_array(o);
+    k->traced |= mica__is_traced(a);
+    char bytes[3 + 8 * MICA_MAX_NDIM] = { 'A', (char)a->dtype, (char)a->ndim };
+    size_t sizes = k->shapes ? sizeof *a->shape * a->ndim : 0;
+    memcpy(bytes + 3, a->shape, sizes);
+    return mica_py_key_put(k, bytes, 3 + sizes);
+}
+
+/* ---- constants and trees ---- */
+
+static int put_text(mica_py_key *k, char kind, PyObject *text)
+{
+    Py_ssize_t n;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &n);
+    if (bytes) return put_kind(k, kind, (size_t)n) < 0 ? -1 : mica_py_key_put(k, bytes, (size_t)n);
+    PyErr_Clear(); /* lone surrogates */
+    PyObject *escaped = PyUnicode_AsEncodedString(text, "unicode_escape", NULL);
+    if (!escaped) return -1;
+    n = PyBytes_Size(escaped);
+    int status = put_kind(k, (char)(kind + 1), (size_t)n) < 0
+                     ? -1
+                     : mica_py_key_put(k, PyBytes_AsString(escaped), (size_t)n);
+    Py_DECREF(escaped);
+    return status;
+}
+
+/* A key of a dict: text and integers as they are, others by how they print. */
+static int put_name(mica_py_key *k, PyObject *name)
+{
+    if (PyUnicode_CheckExact(name)) return put_text(k, 'k', name);
+    PyObject *text = PyObject_Repr(name);
+    int status = text ? put_text(k, 'r', text) : -1;
+    Py_XDECREF(text);
+    return status;
+}
+
+static int put_type(mica_py_key *k, char kind, PyObject *o)
+{
+    PyObject *name = PyType_GetQualName(Py_TYPE(o));
+    int status =
+        name && put_kind(k, kind, (size_t)(uintptr_t)Py_TYPE(o)) == 0 ? put_text(k, 't', name) : -1;
+    Py_XDECREF(name);
+    return status;
+}
+
+static int put_tree(mica_py_key *k, PyObject *o);
+
+static int put_container(mica_py_key *k, PyObject *o)
+{
+    if (Py_EnterRecursiveCall(" in the arguments of a compiled function")) return -1;
+    int status;
+    if (PyDict_Check(o)) {
+        PyObject *name, *value;
+        Py_ssize_t at = 0;
+        status = put_kind(k, 'D', (size_t)PyDict_Size(o));
+        while (!status && PyDict_Next(o, &at, &name, &value))
+            status = put_name(k, name) < 0 ? -1 : put_tree(k, value);
+    } else {
+        bool list = PyList_Check(o);
+        Py_ssize_t n = list ? PyList_Size(o) : PyTuple_Size(o);
+        status = put_kind(k, 'L', (size_t)n);
+        for (Py_ssize_t i = 0; !status && i < n; i++)
+            status = put_tree(k, list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i));
+    }
+    Py_LeaveRecursiveCall();
+    return status;
+}
+
+static int refuse(PyObject *o)
+{
+    PyObject *name = PyType_GetQualName(Py_TYPE(o));
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
+    if (name && module)
+        PyErr_Format(PyExc_ValueError,
+                     "[compile] Function arguments must be trees of arrays or constants (floats, "
+                     "ints, strings, or None), but received type %S.%U.",
+                     module, name);
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    return -1;
+}
+
+static int put_tree(mica_py_key *k, PyObject *o)
+{
+    if (Py_TYPE(o) == mica_py_array_type) {
+        if (append_object(&k->arrays, k->few_arrays, &k->narrays, &k->arrays_room, o) < 0)
+            return -1;
+        return put_array(k, o);
+    }
+    if (o == Py_None) return mica_py_key_put(k, "N", 1);
+    if (PyBool_Check(o)) return mica_py_key_put(k, o == Py_True ? "T" : "F", 1);
+    if (PyFloat_CheckExact(o))
+        return mica_py_key_put(k, "f", 1) < 0 ? -1 : mica_py_key_number(k, o);
+    if (PyLong_CheckExact(o)) return mica_py_key_put(k, "i", 1) < 0 ? -1 : mica_py_key_number(k, o);
+    if (PyUnicode_Check(o)) {
+        if (!PyUnicode_CheckExact(o) && put_type(k, 'U', o) < 0) return -1;
+        return put_text(k, 'S', o);
+    }
+    if (PyDict_Check(o) || PyList_Check(o) || PyTuple_Check(o)) return put_container(k, o);
+    if (PyLong_Check(o) || PyFloat_Check(o))
+        return put_type(k, 'n', o) < 0 ? -1 : mica_py_key_number(k, o);
+    return refuse(o);
+}
+
+/* ---- state ---- */
+
+static int add_place(mica_py_key *k, PyObject *container, PyObject *key, Py_ssize_t index,
+                     PyObject *value)
+{
+    void *at = k->places;
+    if (reserve(&at, NULL, k->nplaces, 1, &k->places_room, sizeof *k->places) < 0) return -1;
+    k->places = at;
+    Py_INCREF(value);
+    k->places[k->nplaces++] = (mica_py_place){ container, key, index, value };
+    if (key ? put_name(k, key) < 0 : put_kind(k, 'P', (size_t)index) < 0) return -1;
+    return put_array(k, value);
+}
+
+int mica_py_key_places(mica_py_key *k, PyObject *o)
+{
+    bool dict = PyDict_Check(o), list = PyList_Check(o), tuple = PyTuple_Check(o);
+    if (Py_TYPE(o) == mica_py_random_state_type) {
+        PyObject *value = PySequence_GetItem(o, 0);
+        int status = value ? add_place(k, o, NULL, -1, value) : -1;
+        Py_XDECREF(value);
+        return status;
+    }
+    if (!dict && !list && !tuple) return 0;
+    if (Py_EnterRecursiveCall(" in the state of a compiled function")) return -1;
+    int status = put_kind(k, dict ? 'd' : 'l', 0);
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    while (dict && !status && PyDict_Next(o, &at, &name, &value)) {
+        if (mica_py_array(value)) status = add_place(k, o, name, 0, value);
+        else status = mica_py_key_places(k, value);
+    }
+    Py_ssize_t n = dict ? 0 : list ? PyList_Size(o) : PyTuple_Size(o);
+    for (Py_ssize_t i = 0; !status && i < n; i++) {
+        value = list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
+        if (!mica_py_array(value)) status = mica_py_key_places(k, value);
+        else if (list) status = add_place(k, o, NULL, i, value);
+    }
+    Py_LeaveRecursiveCall();
+    return status;
+}
+
+int mica_py_place_put(const mica_py_place *p, PyObject *value)
+{
+    if (!p->key) return PySequence_SetItem(p->container, p->index < 0 ? 0 : p->index, value);
+    return PyObject_SetItem(p->container, p->key, value);
+}
+
+PyObject *mica_py_place_object(const mica_py_place *p)
+{
+    if (p->key) return Py_BuildValue("(OOO)", p->container, p->key, p->value);
+    return Py_BuildValue("(OnO)", p->container, p->index < 0 ? 0 : p->index, p->value);
+}
+
+int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *state)
+{
+    const mica_stream *stream = mica__current_stream;
+    if (mica_py_key_put(k, &stream, sizeof stream) < 0 || put_tree(k, given) < 0) return -1;
+    if (state == Py_None) return 0;
+    return mica_py_key_put(k, "s", 1) < 0 ? -1 : mica_py_key_places(k, state);
+}
+
+/* ---- numbers ---- */
+
+static int put_value(mica_py_key *k, PyObject *number)
+{
+    if (PyFloat_Check(number)) {
+        double value = PyFloat_AsDouble(number);
+        if (value != value) value = NAN; /* NaN is NaN; -0.0 is not 0.0 */
+        if (mica_py_key_put(k, "f", 1) < 0) return -1;
+        return mica_py_key_put(k, &value, sizeof value);
+    }
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (PyErr_Occurred()) return -1;
+    if (!overflow)
+        return mica_py_key_put(k, "i", 1) < 0 ? -1 : mica_py_key_put(k, &value, sizeof value);
+    PyObject *text = PyNumber_ToBase(number, 16);
+    int status = text ? put_text(k, 'x', text) : -1;
+    Py_XDECREF(text);
+    return status;
+}
+
+/* A number for all integers that fit into the same types. */
+static int put_range(mica_py_key *k, PyObject *number)
+{
+    static const int64_t ends[] = { -(INT64_C(1) << 31),
+                                    -(INT64_C(1) << 15),
+                                    -128,
+                                    0,
+                                    128,
+                                    256,
+                                    INT64_C(1) << 15,
+                                    INT64_C(1) << 16,
+                                    INT64_C(1) << 31,
+                                    INT64_C(1) << 32 };
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (PyErr_Occurred()) return -1;
+    char range = 0;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        range += overflow ? overflow > 0 : value >= ends[i];
+    return mica_py_key_put(k, &range, 1);
+}
+
+int mica_py_key_numbers(mica_py_key *k, PyObject *needs)
+{
+    PyObject *pinned = PyTuple_GetItem(needs, 0), *sized = PyTuple_GetItem(needs, 1);
+    if (!sized) return -1;
+    bool all = pinned == Py_None;
+    Py_ssize_t n = all ? (Py_ssize_t)k->nnumbers : PyTuple_Size(pinned);
+    int status = mica_py_key_put(k, all ? "a" : "v", 1);
+    for (Py_ssize_t i = 0; !status && i < n; i++)
+        status = put_value(k, k->numbers[all ? i : PyLong_AsSsize_t(PyTuple_GetItem(pinned, i))]);
+    for (Py_ssize_t i = 0; !status && !all && i < PyTuple_Size(sized); i++)
+        status = put_range(k, k->numbers[PyLong_AsSsize_t(PyTuple_GetItem(sized, i))]);
+    return status;
+}

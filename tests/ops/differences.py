@@ -236,7 +236,7 @@ DIFFERENCES = (
         "allocation that cannot be satisfied",
         "the wheel dies",
         "MemoryError",
-        proven="the machine would have to be full: test_core_eval.py",
+        proven="the machine would have to be full: tests/c/test_robust_memory.c",
     ),
     Difference(
         "hadamard_transform(float64)",

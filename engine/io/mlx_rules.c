@@ -1,5 +1,5 @@
 /* What primitives of MLX's files become here: builders check all that they are given. */
-#include "io/mlx.h"
+#include "io/mlx_write.h"
 #include "mica/mica.h"
 #include "ops/builder.h"
 #include "ops/infer.h"
@@ -20,6 +20,15 @@ const mica__mlx_primitive *mica__mlx_find(const char *name, size_t bytes)
 {
     for (size_t i = 0; i < sizeof primitives / sizeof *primitives; i++)
         if (strlen(primitives[i].name) == bytes && !memcmp(primitives[i].name, name, bytes))
+            return &primitives[i];
+    return NULL;
+}
+
+const mica__mlx_primitive *mica__mlx_plain(mica_prim prim)
+{
+    for (size_t i = 0; i < sizeof primitives / sizeof *primitives; i++)
+        if (primitives[i].prim == prim &&
+            (primitives[i].rule == rule_unary || primitives[i].rule == rule_binary))
             return &primitives[i];
     return NULL;
 }
@@ -264,7 +273,7 @@ static bool rule_slice(mlx_call *c)
 }
 static bool rule_slice_update(mlx_call *c)
 {
-    mica_scatter_mode mode;
+    mica_scatter_mode mode = MICA_SCATTER_SET;
     return count(c, 2, 1) && scatter_mode(c, c->numbers[0], &mode) &&
            give(c, mica_slice_assign(c->s, c->in[0], c->in[1], c->lists[0], c->lists[1],
                                      c->lists[2], mode));
@@ -334,7 +343,7 @@ static bool rule_gather(mlx_call *c)
 }
 static bool rule_scatter(mlx_call *c)
 {
-    mica_scatter_mode mode;
+    mica_scatter_mode mode = MICA_SCATTER_SET;
     if (c->nin < 2) return refuse(c, "the number of inputs");
     return count(c, c->nin, 1) && scatter_mode(c, c->numbers[0], &mode) &&
            give(c, mica_scatter(c->s, c->in[0], (mica_arrays){ c->nin - 2, c->in + 1 },

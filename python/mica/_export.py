@@ -64,13 +64,17 @@ class FunctionExporter:
     A block that is left by an exception writes nothing.
     """
 
-    def __init__(self, file: Any, fun: Callable, shapeless: bool, metadata: str | None) -> None:
+    def __init__(
+        self, file: Any, fun: Callable, shapeless: bool, metadata: str | None, format: str = "mica"
+    ) -> None:
         text = "" if metadata is None else metadata
         if not isinstance(text, str):
             raise TypeError(f"[export_function] metadata must be a str, not {type(metadata).__name__}")
+        if format not in ("mica", "mlx"):
+            raise ValueError(f"[export_function] format may be 'mica' or 'mlx', not {format!r}")
         self._fun = fun
         self._shapeless = bool(shapeless)
-        self._file = core._Exporter(os.fsencode(os.fspath(file)), bool(shapeless), text)
+        self._file = core._Exporter(os.fsencode(os.fspath(file)), format == "mlx", bool(shapeless), text)
         self._open = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,7 +107,12 @@ class FunctionExporter:
 
 
 def exporter(
-    file: Any, fun: Callable, *, shapeless: bool = False, metadata: str | None = None
+    file: Any,
+    fun: Callable,
+    *,
+    shapeless: bool = False,
+    metadata: str | None = None,
+    format: str = "mica",
 ) -> FunctionExporter:
     """Return a callable that exports a trace of ``fun`` to a file for each call.
 
@@ -113,11 +122,13 @@ def exporter(
         shapeless: whether the imported function takes other sizes of the same number of axes. Sizes that
             cannot be followed raise then.
         metadata: a text to keep in the file.
+        format: ``"mica"``, or ``"mlx"`` for a file that MLX 0.32 imports: not shapeless, and of primitives
+            whose parameters it records.
 
     Returns:
         The exporter, to be used in a ``with`` statement or closed.
     """
-    return FunctionExporter(file, fun, shapeless, metadata)
+    return FunctionExporter(file, fun, shapeless, metadata, format)
 
 
 def export_function(

@@ -54,13 +54,14 @@ typedef struct exporter_object {
 static PyObject *exporter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     const char *path, *metadata;
-    int shapeless;
+    int shapeless, mlx;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "yps:_Exporter", &path, &shapeless, &metadata)) return NULL;
+    if (!PyArg_ParseTuple(args, "ypps:_Exporter", &path, &mlx, &shapeless, &metadata)) return NULL;
     exporter_object *o = PyObject_New(exporter_object, type);
     if (!o) return NULL;
     o->exporter = NULL;
-    int status = mica_exporter_open(path, shapeless, metadata, &o->exporter);
+    int status = mica_exporter_open(path, mlx ? MICA_EXPORT_MLX : MICA_EXPORT_MICA, shapeless,
+                                    metadata, &o->exporter);
     if (!status) return (PyObject *)o;
     Py_DECREF(o);
     return mica_py_raise(status);
@@ -106,7 +107,7 @@ static PyMethodDef exporter_methods[] = {
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot exporter_slots[] = {
-    { Py_tp_doc, "_Exporter(path, shapeless, metadata): traces for one file." },
+    { Py_tp_doc, "_Exporter(path, for MLX, shapeless, metadata): traces for one file." },
     { Py_tp_new, exporter_new },
     { Py_tp_dealloc, exporter_dealloc },
     { Py_tp_methods, exporter_methods },

@@ -65,7 +65,7 @@ static void test_signatures(void)
     static const char *const names[] = { "y", "x" }, *const other[] = { "x", "y" };
     mica_array *first[2] = { a, a }, *second[2] = { b, a };
     mica_exporter *e = NULL;
-    CHECK_EQUAL(mica_exporter_open(path, false, "text", &e), MICA_OK);
+    CHECK_EQUAL(mica_exporter_open(path, MICA_EXPORT_MICA, false, "text", &e), MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, difference, NULL, (mica_arrays){ 2, first }, names, 2),
                 MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, difference, NULL, (mica_arrays){ 2, second }, NULL, 0),
@@ -102,7 +102,7 @@ static void test_shapeless(void)
     mica_exporter *e = NULL;
     mica_imported *f = NULL;
     mica_arrays got;
-    CHECK_EQUAL(mica_exporter_open(path, true, NULL, &e), MICA_OK);
+    CHECK_EQUAL(mica_exporter_open(path, MICA_EXPORT_MICA, true, NULL, &e), MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, layer, w, (mica_arrays){ 1, &x }, NULL, 0), MICA_OK);
     CHECK_EQUAL(mica_exporter_commit(e), MICA_OK);
     mica_exporter_release(e);

@@ -241,3 +241,45 @@ def test_damaged(tmp_path: Path) -> None:
             except (RuntimeError, OSError, ValueError, IndexError, MemoryError):
                 continue
             assert data != whole[:i]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_export(name: str, tmp_path: Path) -> None:
+    """What is exported for MLX gives there what it gives here."""
+    function, path = CASES[name], str(tmp_path / "f.mlxfn")
+    given = arguments(mx, function)
+    export = mx.exporter(path, lambda *args: function(mx, *args), format="mlx")
+    export(*given)
+    export.close()
+    want = mx.import_function(path)(*given)
+    close(wheel.import_function(path)(*arguments(wheel, function)), want)
+    eager = function(mx, *given)
+    close(want, tuple(eager) if isinstance(eager, (list, tuple)) else (eager,))
+
+
+def test_export_of_signatures(tmp_path: Path) -> None:
+    """Keywords, several signatures and a text, for MLX."""
+    path, a, b = str(tmp_path / "f.mlxfn"), mx.array(ARRAYS["x"]), mx.array(ARRAYS["r"])
+    with mx.exporter(path, lambda x, *, w, v: x * w - v, metadata="text", format="mlx") as export:
+        export(a, w=b, v=a)
+        export(b, w=b, v=b)
+    f = wheel.import_function(path)
+    x, w = wheel.array(ARRAYS["x"]), wheel.array(ARRAYS["r"])
+    close(f(x, v=x, w=w), [a * b - a])
+    close(f(w, w=w, v=w), [b * b - b])
+    with pytest.raises(ValueError, match="shapeless"):
+        mx.exporter(path, mx.exp, shapeless=True, format="mlx")
+    with pytest.raises(ValueError, match="format may be"):
+        mx.exporter(path, mx.exp, format="onnx")
+
+
+def test_what_cannot_be_exported(tmp_path: Path) -> None:
+    """Primitives that MLX does not record are named."""
+    for function, name in (
+        (lambda x: mx.random.normal((2,), key=x), "random_normal"),
+        (lambda x: ~x, "bitwise_invert"),
+        (lambda x: mx.logcumsumexp(x.astype(mx.float32), axis=0), "logcumsumexp"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX"):
+            mx.exporter(tmp_path / "f", function, format="mlx")(mx.array(ARRAYS["k"]))
+    assert not list(tmp_path.iterdir())

@@ -148,6 +148,11 @@ int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *function,
                               keywords, nkeywords);
 }
 
+const mica__text *mica__exporter_last(const mica_exporter *e)
+{
+    return e->n ? &e->traces[e->n - 1].graph : NULL;
+}
+
 /* ---- the file ---- */
 
 static void put(mica__text *t, uint64_t word)

@@ -142,7 +142,9 @@ def export_function(
     """Export the graph of ``fun`` for arrays of the given shapes and types to a file.
 
     Args:
-        file_or_callback: path. Callbacks are refused.
+        file_or_callback: path; or a callable, which is told the graph step by step as MLX tells it: dicts
+            of type ``"inputs"``, ``"keyword_inputs"``, ``"outputs"``, ``"constants"``, then ``"primitive"``
+            for each operation, with MLX's names and parameters.
         fun: takes arrays, returns an array or a tuple or list of arrays.
         *args: arrays, or one tuple and/or one dict of arrays.
         shapeless: see ``exporter``.
@@ -150,11 +152,17 @@ def export_function(
         **kwargs: arrays given by keyword.
 
     Raises:
-        ValueError: an argument or a result is no array, or a callback is given.
+        ValueError: an argument or a result is no array, or MLX has no such primitive for a callback.
         OSError or RuntimeError: the file cannot be written.
     """
     if callable(file_or_callback):
-        raise ValueError("[export_function] callbacks are not taken: give the path of a file")
+        from mica._export_steps import tell
+
+        positional, keywords = _arguments("export_function", args, kwargs)
+        steps = core._Exporter(b"", True, False, "")
+        steps.add(*_trace(fun, positional, keywords, False), list(keywords))
+        tell(steps.last(), file_or_callback, _letters)
+        return
     with exporter(file_or_callback, fun, shapeless=shapeless, metadata=metadata) as export:
         export(*args, **kwargs)
 

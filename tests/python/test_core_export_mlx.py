@@ -273,6 +273,53 @@ def test_export_of_signatures(tmp_path: Path) -> None:
         mx.exporter(path, mx.exp, format="onnx")
 
 
+@pytest.mark.parametrize("name", ["reduce", "mixed", "nothing"])
+def test_callback(name: str) -> None:
+    """The graph told step by step, as MLX tells it."""
+
+    def reduce(mx, x, *, y, w):
+        return [mx.sum(x, axis=(0, 1)), mx.maximum(w, y)]
+
+    def mixed(mx, x, *, y, w):
+        a = mx.sort((x * w)[1:3, ::-1].reshape(2, -1), axis=1)
+        return [mx.transpose(a).astype(mx.float16), mx.as_strided(y, (2, 2), (1, 2), 1)]
+
+    def nothing(mx, x, *, y, w):
+        return [x, y]
+
+    function = {"reduce": reduce, "mixed": mixed, "nothing": nothing}[name]
+
+    def told(module) -> list:
+        steps: list = []
+        x = module.array(ARRAYS["x"])
+        module.export_function(steps.append, lambda x, *, y, w: function(module, x, y=y, w=w), x, w=x, y=x)
+        return steps
+
+    ours, theirs = told(mx), told(wheel)
+    assert [s["type"] for s in ours[:4]] == [s["type"] for s in theirs[:4]]
+    for a, b in zip(ours[:3], theirs[:3], strict=True):
+        assert str(a) == str(b).replace("mlx.core", "mica.core") or sorted(map(str, a.items())) == sorted(
+            map(str, b.items())
+        )
+    arguments_of = [{(s["name"], str(s["arguments"])) for s in steps[4:]} for steps in (ours, theirs)]
+    simple = {
+        ("Flatten", "[0, 1]"),
+        ("Reshape", "[(24,)]"),
+        ("Reshape", "[(2, -1)]"),
+        ("Reshape", "[(2, 6)]"),
+    }
+    assert arguments_of[0] - simple == arguments_of[1] - simple
+
+
+def test_callback_with_constants() -> None:
+    """Captured arrays are told with their values."""
+    steps: list = []
+    mx.export_function(steps.append, lambda x: x + mx.array([1.5, 2.5]), mx.ones(2))
+    ((name, value),) = steps[3]["constants"]
+    assert name == "C" and value.tolist() == [1.5, 2.5]
+    assert steps[4]["inputs"][1][0] == name and steps[4]["name"] == "Add"
+
+
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
     """Primitives that MLX does not record are named."""
     for function, name in (

@@ -1,4 +1,4 @@
-"""An exported function told step by step to a callback, with the names and parameters that MLX gives primitives."""
+"""An exported function told step by step to a callback, with MLX's names and parameters of primitives."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@
 
 enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
 
-enum { CLOSE = 3, NONE = UINT32_MAX };
+#define NONE UINT32_MAX
+enum { CLOSE = 3 };
 
 /* What the planner knows of one pending node. */
 typedef struct info {
@@ -220,7 +221,8 @@ static int list_groups(planner *p)
 
 static int32_t external(mica__step *step, mica_array *a)
 {
-    bool once = atomic_load_explicit(&a->uses, memory_order_relaxed) == 1; /* nobody else reads it */
+    bool once =
+        atomic_load_explicit(&a->uses, memory_order_relaxed) == 1; /* nobody else reads it */
     uint32_t from = step->nexternals > 64
                         ? step->nexternals - 64
                         : 0; /* bounded search: a repeated entry costs only a load */

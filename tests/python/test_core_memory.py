@@ -129,7 +129,9 @@ def test_peak_of_a_training_step() -> None:
     import mica.nn as nn
     import mica.optimizers as optim
 
-    model = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.LayerNorm(256), nn.Linear(256, 8))
+    model = nn.Sequential(
+        nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.LayerNorm(256), nn.Linear(256, 8)
+    )
     optimizer = optim.AdamW(1e-3)
     x, y = mx.random.normal((2048, 64)), mx.random.normal((2048, 8))
     step = nn.value_and_grad(model, lambda m, x, y: nn.losses.mse_loss(m(x), y))
@@ -155,7 +157,10 @@ def test_report_of_a_program(tmp_path: Path) -> None:
         "mx.eval(mx.cumsum(mx.arange(int(sys.argv[1]))))\nprint(__name__)\nsys.exit(3)\n"
     )
     result = subprocess.run(
-        [sys.executable, "-m", "mica.liveness", str(program), "100000"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "mica.liveness", str(program), "100000"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert result.returncode == 3 and result.stdout == "__main__\n", result.stderr
     assert "cumsum (100000,)" in result.stderr and "1.000 of it" in result.stderr

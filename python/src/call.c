@@ -119,13 +119,20 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
+/* A number of a function that is being traced (mica/_number.py): its class is float or int. */
+static bool is_stand_in(PyObject *o)
+{
+    return PyObject_IsInstance(o, (PyObject *)&PyFloat_Type) == 1 ||
+           PyObject_IsInstance(o, (PyObject *)&PyLong_Type) == 1;
+}
+
 /* Whether a NumPy array meets numbers and no array: then a number is an array of its own type. */
 static bool has_foreign(const mica_row *row, PyObject *const given[], unsigned waiting)
 {
     for (int i = 0; i < row->n; i++) {
         PyObject *o = waiting >> i & 1 ? given[i] : NULL;
         if (o && o != Py_None && !row->at[i].apart && !PyFloat_Check(o) && !PyLong_Check(o) &&
-            !PyComplex_Check(o))
+            !PyComplex_Check(o) && !is_stand_in(o))
             return true;
     }
     return false;

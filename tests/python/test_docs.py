@@ -53,7 +53,7 @@ def test_pages_are_current() -> None:
     assert not stale, f"docs/reference: {', '.join(stale)} stale: run `make docs` and commit what it writes"
 
 
-CONCEPTS = sorted(p for p in (ROOT / "docs").glob("*.md") if ">>> " in p.read_text())
+CONCEPTS = [ROOT / "docs" / name for name in ("compile.md", "laziness.md")]
 
 
 @pytest.mark.parametrize("path", CONCEPTS, ids=[p.stem for p in CONCEPTS])

@@ -59,7 +59,8 @@ except RuntimeError as error:
             "MICA_CHECK=2",
             [
                 "4 3 [2, 4, 6] 3",
-                "[compile] MICA_CHECK: a compiled call of '<lambda>' and the plain one give different results",
+                "[compile] MICA_CHECK: a compiled call of '<lambda>' and the plain one give different "
+                "results",
             ],
         ),
     ),

@@ -253,7 +253,8 @@ static bool is_array(int i)
 }
 static bool holds_array(int i)
 {
-    return is_array(i) || !strncmp(sig.kinds[i], "operand", 7) || !strncmp(sig.kinds[i], "key", 3);
+    return is_array(i) || !strncmp(sig.kinds[i], "operand", 7) ||
+           !strncmp(sig.kinds[i], "index", 5) || !strncmp(sig.kinds[i], "key", 3);
 }
 
 static bool null_given(void)

@@ -63,7 +63,7 @@ _CALLS: dict[str, Callable] = {
     "real": operator.attrgetter("real"),
     "imag": operator.attrgetter("imag"),
 }
-_TRANSFORMS = (
+_FUNCTIONS = (
     "_trace_begin",
     "_trace_end",
     "_pull_back",
@@ -72,8 +72,12 @@ _TRANSFORMS = (
     "_batch_end",
     "_batch_close",
     "_depends",
+    "pad",
+    "split",
+    "tensordot",
+    "conv_general",
 )
-_CALLS |= {name: getattr(core, name) for name in _TRANSFORMS}
+_CALLS |= {name: getattr(core, name) for name in _FUNCTIONS}
 _OPENS = {core._trace_begin: lambda: core._trace_end([]), core._batch_begin: core._batch_close}
 _CLOSES = (core._trace_end, core._batch_close)
 

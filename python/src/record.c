@@ -8,6 +8,15 @@ static PyObject *frozen(PyObject *o)
 {
     if (mica_py_array(o)) return mica_py_wrap(mica_py_array(o));
     bool list = PyList_Check(o), tuple = PyTuple_Check(o);
+    if (PyDict_CheckExact(o)) {
+        PyObject *copy = PyDict_New(), *key, *value;
+        for (Py_ssize_t at = 0; copy && PyDict_Next(o, &at, &key, &value);) {
+            PyObject *item = frozen(value);
+            if (!item || PyDict_SetItem(copy, key, item) < 0) Py_CLEAR(copy);
+            Py_XDECREF(item);
+        }
+        return copy;
+    }
     if (!list && !tuple) {
         Py_INCREF(o);
         return o;

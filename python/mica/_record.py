@@ -32,6 +32,11 @@ def _at(x: Any, key: Any, name: str, value: Any) -> Any:
     return getattr(x.at[key], name)(value)
 
 
+def _next_key(state: Any) -> tuple:
+    following, draw = core.random.split(state, 2)
+    return draw, following
+
+
 _CALLS: dict[str, Callable] = {
     "addition": operator.add,
     "subtraction": operator.sub,
@@ -58,6 +63,7 @@ _CALLS: dict[str, Callable] = {
     "getitem": operator.getitem,
     "setitem": _set_item,
     "at": _at,
+    "next_key": _next_key,
     "T": operator.attrgetter("T"),
     "mT": operator.attrgetter("mT"),
     "real": operator.attrgetter("real"),

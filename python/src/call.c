@@ -225,6 +225,15 @@ static PyObject *wrap_many(const mica_row *row, mica_arrays many)
     return all;
 }
 
+/* The key that a call took from the random state, or NULL. */
+static PyObject *drawn_key(const mica_row *row, PyObject *const given[], const mica__value values[])
+{
+    for (int i = 0; i < row->n; i++)
+        if (row->at[i].kind == MICA_KIND_KEY && (!given[i] || given[i] == Py_None))
+            return values[i].array ? mica_py_wrap(values[i].array) : NULL;
+    return NULL;
+}
+
 PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *args,
                        Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -256,6 +265,7 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
         ready = taken == MICA_TAKEN;
     }
     Py_XDECREF(c.element);
+    PyObject *drawn = ready && mica_py_recording ? drawn_key(row, given, values) : NULL;
     if (ready) {
         mica_arrays many = { 0, NULL };
         mica_array *one = row->function->call(&scope, values, &many);
@@ -265,7 +275,8 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     int status = mica__scope_end(&scope);
     if (!result && !PyErr_Occurred()) mica_py_raise(status);
     if (mica_py_recording)
-        result = mica_py_record_vector(row->object, first, args, nargs, kwnames, result);
+        result = mica_py_record_vector(row->object, first, args, nargs, kwnames, drawn, result);
+    Py_XDECREF(drawn);
     return result;
 }
 

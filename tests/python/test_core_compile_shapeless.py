@@ -157,6 +157,22 @@ def test_state() -> None:
         assert state["total"].item() == total
 
 
+def test_random_state() -> None:
+    """Draws from a state that is named advance, for every size, as in plain calls."""
+    traces = []
+
+    def noisy(x):
+        traces.append(1)
+        return x + mx.random.uniform(shape=(1,)) * mx.random.normal((1,))
+
+    f = mx.compile(noisy, inputs=mx.random.state, outputs=mx.random.state, shapeless=True)
+    mx.random.seed(5)
+    got = [f(mx.ones((n,))).tolist() for n in (2, 3, 4, 2)]
+    assert len(traces) == 1
+    mx.random.seed(5)
+    assert got == [noisy(mx.ones((n,))).tolist() for n in (2, 3, 4, 2)]
+
+
 def test_wrong_sizes_are_told() -> None:
     """Errors are those of the plain call."""
     compiled, _ = counted(lambda x, y: x + y)

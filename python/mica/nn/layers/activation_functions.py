@@ -72,7 +72,8 @@ def log_softmax(x: mx.array, axis: int = -1) -> mx.array:
 
 def elu(x: mx.array, alpha: float = 1.0) -> mx.array:
     r""":math:`x` above 0, :math:`\alpha (e^x - 1)` below."""
-    return mx.where(x > 0, x, alpha * (mx.exp(x) - 1))
+    # The exponential of large numbers is infinite, and so would be its part of the derivative: 0 times that.
+    return mx.where(x > 0, x, alpha * mx.expm1(mx.where(x > 0, 0, x)))
 
 
 def softmax(x: mx.array, axis: int = -1) -> mx.array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import mica.core as mx
 from mica.nn.layers.walk import replace_arrays, replace_modules, select
@@ -102,7 +102,7 @@ class Module(dict):
 
     def load_weights(
         self, file_or_weights: str | os.PathLike | list[tuple[str, mx.array]], strict: bool = True
-    ) -> Module:
+    ) -> Self:
         """Set parameters from a file or from pairs of name and array.
 
         Args:
@@ -208,7 +208,7 @@ class Module(dict):
 
     # ---- changing
 
-    def update(self, parameters: dict, strict: bool = True) -> Module:
+    def update(self, parameters: dict, strict: bool = True) -> Self:
         """Replace parameters.
 
         Args:
@@ -230,7 +230,7 @@ class Module(dict):
         self,
         map_fn: Callable[[mx.array], mx.array],
         filter_fn: Callable[[Module, str, Any], bool] | None = None,
-    ) -> Module:
+    ) -> Self:
         """Replace each parameter by ``map_fn`` of it.
 
         Args:
@@ -243,7 +243,7 @@ class Module(dict):
         self.update(self.filter_and_map(filter_fn or self.valid_parameter_filter, map_fn))
         return self
 
-    def update_modules(self, modules: dict, strict: bool = True) -> Module:
+    def update_modules(self, modules: dict, strict: bool = True) -> Self:
         """Replace child modules.
 
         Args:
@@ -260,7 +260,7 @@ class Module(dict):
         replace_modules(self, modules, strict)
         return self
 
-    def apply_to_modules(self, apply_fn: Callable[[str, Module], Any]) -> Module:
+    def apply_to_modules(self, apply_fn: Callable[[str, Module], Any]) -> Self:
         """Call ``apply_fn`` with the path and each module of ``named_modules``.
 
         Returns:
@@ -317,9 +317,7 @@ class Module(dict):
         else:
             self._no_grad.difference_update(self._validate_keys(keys, strict))
 
-    def _for_modules(
-        self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool
-    ) -> Module:
+    def _for_modules(self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool) -> Self:
         """Call ``change(module, keys, strict)`` for this module or, with ``recurse``, for all of them."""
         if not recurse:
             change(self, keys, strict)
@@ -332,7 +330,7 @@ class Module(dict):
 
     def freeze(
         self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
-    ) -> Module:
+    ) -> Self:
         """Exclude parameters from ``trainable_parameters``, hence from gradients.
 
         Args:
@@ -350,7 +348,7 @@ class Module(dict):
 
     def unfreeze(
         self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
-    ) -> Module:
+    ) -> Self:
         """Undo ``freeze``.
 
         Args:
@@ -372,7 +370,7 @@ class Module(dict):
         """What ``train`` calls for each module; layers that look different in the two modes extend it."""
         self._training = mode
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Put the module and all below it in training mode (dropout drops, statistics are taken) or not.
 
         Returns:
@@ -382,7 +380,7 @@ class Module(dict):
             module._set_training_mode(bool(mode))
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """Put the module and all below it in evaluation mode.
 
         Returns:

@@ -146,12 +146,18 @@ class Checks(Base):
 
     def check_compile_in_forward(self, compiled: Compiled) -> None:
         """mx.compile in a forward pass."""
+        if self.stored or self.once():
+            return
         for frame in self.chain():
             if self.in_module(frame) and frame.function.name == "__call__":
                 place = self.locate(compiled.node, frame)
                 if place is not None:
                     self.report("MX302", place, frame, "compiled in each forward pass")
                 return
+
+    def once(self) -> bool:
+        """Whether a function whose results are cached is running."""
+        return any(f.function is not None and f.function.cached for f in self.chain())
 
     def check_retrace(self, compiled: Compiled, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> None:
         """A compiled function called in the loop that made it, or with a number that shapes its graph."""

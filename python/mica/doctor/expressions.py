@@ -330,7 +330,8 @@ class Expressions(Base):
         if all(v.kind == "string" and isinstance(v.data, str) for v in operands) and len(operands) == 2:
             if isinstance(op, (ast.Eq, ast.NotEq)):
                 return number((left.data == right.data) is isinstance(op, ast.Eq))
-        return number(**merge_loops(operands, ("varying",)))
+        # Two values at most: what depends on it is traced twice, not on each turn.
+        return number()
 
     def e_IfExp(self, node: ast.IfExp) -> Value:
         chosen = self.truth(node.test, self.evaluate(node.test))
@@ -541,6 +542,8 @@ class Expressions(Base):
         shape = index_shape(owner.shape, parts)
         if "iota" in tags and not all(p.kind in ("none", "slice") for p in parts):
             del tags["iota"]
+        if any(p.kind == "number" for p in parts):
+            tags.pop("varies", None)
         growing = self.slice_varies(parts)
         if growing:
             tags["varies"] = tags.get("varies", frozenset()) | growing

@@ -103,6 +103,8 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         self.analyzed: set[tuple] = set()
         self.needless: dict[int, Value] = {}
         self.trains = False
+        # Whether the value that is being computed will be kept in an attribute or container.
+        self.stored = False
         self.changes = 0
         self.known_calls: dict[tuple, Value] = {}
 

@@ -305,6 +305,11 @@ class Layers(Base):
             old = data.attributes.get(target.attr)
             if old is not None and not inside and old.kind not in ("none", value.kind):
                 value = join(old, value)
+            if value.kind == "array":
+                tags = value.tags
+                if "self" in tags:
+                    tags = {k: v for k, v in tags.items() if k != "self"}
+                value = Value("array", value.dtype, value.shape, value.data, tags)
             data.attributes[target.attr] = value
 
     def store_item(self, target: ast.Subscript, value: Value) -> None:

@@ -34,7 +34,9 @@ class Statements(Base):
         self.evaluate(node.value)
 
     def s_Assign(self, node: ast.Assign) -> None:
+        stored, self.stored = self.stored, not isinstance(node.targets[0], (ast.Name, ast.Tuple))
         value = self.evaluate(node.value)
+        self.stored = stored
         self.note_manual_update(node.value, value)
         for target in node.targets:
             self.assign(target, value, node.value)
@@ -331,6 +333,10 @@ class Statements(Base):
         name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
         if name in ("staticmethod", "property", "classmethod", "cached_property"):
             function.kind = {"staticmethod": "static", "classmethod": "class"}.get(name, "property")
+            return value
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in ("lru_cache", "cache"):
+            function.cached = True
             return value
         made = self.evaluate(decorator)
         if made.kind in ("api", "partial"):

@@ -99,7 +99,7 @@ class Steps(Base):
             if place is not None:
                 self.report("MX103", place, loop.frame, "it waits for what was just queued")
                 return
-        if active and how in BLOCKING:
+        if active and how in BLOCKING and not active[-1].frame.forward:
             loop = active[-1]
             if how == "eval" and not self.generates(loop.frame):
                 return

@@ -107,7 +107,7 @@ class Calls(Base):
         carried = has_tags(args, "carried")
         if carried:
             tags["carried"] = carried
-        return Value("unknown", tags=tags)
+        return Value("unknown", tags={**tags, "called": True})
 
     # ---- Python ----
 
@@ -185,6 +185,8 @@ class Calls(Base):
     def call_numpy(self, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         """Functions of NumPy."""
         short = name.rpartition(".")[2]
+        if args and all(v.kind == "number" for v in args) and short in api.UNARY and name == f"numpy.{short}":
+            return number()
         flat = [v for a in args for v in (a.data.items or [a.data.each] if a.kind == "sequence" else [a])]
         arrays = [v for v in flat if v.kind == "array"]
         if arrays and short in api.NUMPY_CONVERSIONS:
@@ -418,7 +420,7 @@ class Calls(Base):
                 result.shape = (b[1],)
             elif len(a) >= 2 and len(b) == 1:
                 result.shape = a[:-1]
-        result.tags["matmul"] = (left, right)
+        result.tags["matmul"] = (left, right, node)
         return result
 
     # ---- functions with a treatment of their own, c_NAME ----
@@ -482,10 +484,9 @@ class Calls(Base):
             return Value("array", tags={**merge_loops(args), "pending": True})
         items = first.data.items if first.data.items is not None else [first.data.each]
         result = self.combine(node, items)
-        growing = frozenset(
-            loop for v in items if "self" in v.tags for loop in v.loops("carried") if loop in self.loops)  # fmt: skip
+        growing = [v for v in items if "self" in v.tags and v.loops("carried")]
         if growing:
-            result.tags["varies"] = result.tags.get("varies", frozenset()) | growing
+            result.tags["grows"] = growing
         result.shape = None
         return result
 

@@ -79,6 +79,8 @@ class Checks(Base):
         """MX404: sizes change with each turn, and nothing bounds the cache."""
         for loop in reversed(self.loops):
             if loop in value.loops("varies") and loop.many and not loop.differentiates:
+                if getattr(loop.frame.function, "name", "") == "__init__":
+                    return
                 if not scan.mentions(loop.frame.module.tree, CACHE_WORDS):
                     place = self.locate(node, loop.frame)
                     if place is not None:
@@ -304,7 +306,7 @@ class Checks(Base):
 
     # ---- habits: MX503, MX505, MX506 ----
 
-    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value) -> None:
+    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value, value: Value) -> None:
         """x[i] = v, element by element, or into a copy of a part."""
         base = target.value
         if isinstance(base, ast.Subscript):
@@ -322,6 +324,11 @@ class Checks(Base):
                     self.report("MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}")
                     return
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
+        bounded = any(p.kind == "slice" and any(b.kind != "none" for b in p.data[1]) for p in parts)
+        computed = "heavy" in value.tags or value.loops("decode") or value.tags.get("called")
+        if bounded or computed:
+            # Padding, blocks, and buffers that take the results of other work.
+            return
         for part_value in parts:
             if part_value.kind != "number":
                 continue
@@ -337,7 +344,7 @@ class Checks(Base):
         if loop.frame is not self.frame:
             return True
         names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
-        return names.isdisjoint(loop.assigned)
+        return names.isdisjoint(loop.changed)
 
     def on_numpy(self, node: ast.AST, values: list[Value], name: str) -> None:
         """A NumPy function or operator takes arrays: in a loop, a forward pass, a differentiated function."""
@@ -421,6 +428,8 @@ class Checks(Base):
         """x @ W + b"""
         for product, other, place in ((left, right, left_node), (right, left, right_node)):
             if "matmul" not in product.tags or other.kind != "array" or "matmul" in other.tags:
+                continue
+            if isinstance(place, ast.Call) and product.tags["matmul"][2] is not place:
                 continue
             if isinstance(place, ast.Name):
                 if len(scan.loads(self.frame.scope, place.id)) > (0 if isinstance(node, ast.AugAssign) else 1):

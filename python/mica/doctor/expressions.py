@@ -148,7 +148,7 @@ class Expressions(Base):
         loops: list[Loop] = []
         for generator in node.generators:
             iterable = self.evaluate(generator.iter)
-            loop = Loop(generator, frame, frozenset(), self.is_long(generator.iter, iterable))
+            loop = Loop(generator, frame, scan.names_of(generator.target), self.is_long(generator.iter, iterable))
             loops.append(loop)
             self.loops.append(loop)
             self.path = (*self.path, ("loop", id(generator)))
@@ -536,7 +536,8 @@ class Expressions(Base):
         )  # fmt: skip
         if invariant:
             elem = elem | invariant
-            tags["element_of"] = owner
+            if parts[0].kind == "number":
+                tags["element_of"] = owner
         if elem:
             tags["elem"] = elem
         shape = index_shape(owner.shape, parts)
@@ -558,8 +559,6 @@ class Expressions(Base):
                 lower, upper, _ = part.data[1]
                 if lower.kind == "none" and upper.kind == "number":
                     out |= upper.loops("varying")
-                elif upper.kind == "none" and lower.kind == "number":
-                    out |= lower.loops("varying")
         return out
 
     def is_invariant(self, base: ast.AST, loop: Loop) -> bool:
@@ -567,7 +566,7 @@ class Expressions(Base):
         names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
         if loop.frame is not self.frame:
             return True
-        return names.isdisjoint(loop.assigned)
+        return names.isdisjoint(loop.changed)
 
     def part_of(self, value: Value) -> Value:
         """A row of an array."""

@@ -20,7 +20,7 @@ INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter"})
+PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter", "called"})
 
 
 class Finding(NamedTuple):
@@ -342,7 +342,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
                 value = self.evaluate(defaults[a.arg])
             else:
                 value = Value("unknown")
-            if value.kind == "unknown" and a.annotation is not None and not value.tags:
+            if value.kind == "unknown" and a.annotation is not None and value.tags.keys() <= {"called"}:
                 value = self.annotated(a.annotation)
             env[a.arg] = value
         if arguments.vararg:
@@ -355,7 +355,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         del self.loops[loops:]
         self.active.pop()
         self.frame = saved
-        if result.kind in ("unknown", "none") and not result.tags:
+        if result.kind in ("unknown", "none") and result.tags.keys() <= {"called"}:
             said = self.result_by_annotation(function)
             return said if said.kind != "unknown" else result
         return result

@@ -319,7 +319,7 @@ class Layers(Base):
         self.changes += owner.kind in ("dict", "sequence")
         self.check_outer_item(target, owner)
         if owner.kind == "array":
-            self.check_inplace(target, owner, index)
+            self.check_inplace(target, owner, index, value)
         elif owner.kind == "dict":
             key = index.data if index.kind in ("string", "number") else None
             if self.loops and key is None:

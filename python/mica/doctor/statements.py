@@ -38,8 +38,18 @@ class Statements(Base):
         value = self.evaluate(node.value)
         self.stored = stored
         self.note_manual_update(node.value, value)
+        if "grows" in value.tags:
+            self.note_growth(node.targets[0], value)
         for target in node.targets:
             self.assign(target, value, node.value)
+
+    def note_growth(self, target: ast.AST, value: Value) -> None:
+        """x = concatenate([x, ...]) in a loop: another size on each turn."""
+        if isinstance(target, ast.Name):
+            old = self.frame.env.get(target.id)
+            if old is not None and any(old is operand for operand in value.tags["grows"]):
+                mark = frozenset(loop for loop in old.loops("carried") if loop in self.loops)
+                value.tags["varies"] = value.loops("varies") | mark
 
     def s_AnnAssign(self, node: ast.AnnAssign) -> None:
         value = self.evaluate(node.value) if node.value is not None else UNKNOWN
@@ -207,7 +217,8 @@ class Statements(Base):
 
     def enter_loop(self, node: ast.AST, assigned: frozenset[str], many: bool) -> Loop:
         """Start a loop: names that its body changes are known to change."""
-        loop = Loop(node, self.frame, assigned, many)
+        targets = scan.names_of(node.target) if isinstance(node, (ast.For, ast.AsyncFor)) else frozenset()
+        loop = Loop(node, self.frame, assigned | targets, many)
         carried = scan.carried_names(node) if isinstance(node, (ast.For, ast.While)) else frozenset()
         env = self.frame.env
         mark = frozenset((loop,))

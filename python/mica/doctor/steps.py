@@ -101,18 +101,16 @@ class Steps(Base):
                 return
         if active and how in BLOCKING and not active[-1].frame.forward:
             loop = active[-1]
-            if how == "eval" and not self.generates(loop.frame):
+            if how == "eval" and not self.generates(loop):
                 return
             place = self.locate(node, loop.frame)
             if place is not None:
                 self.order += 1
                 self.events.append(("blocked", loop, None, self.order, self.path, loop.frame, place))
 
-    def generates(self, frame: Any) -> bool:
-        """Whether a frame is that of a generator."""
-        if frame.function is None or isinstance(frame.function.node, ast.Lambda):
-            return False
-        return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in scan.walk_scope(frame.function.node))
+    def generates(self, loop: Loop) -> bool:
+        """Whether a loop gives values to whoever iterates over a generator."""
+        return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in scan.walk_scope(loop.node))
 
     def on_async(self, node: ast.AST, args: list[Value]) -> None:
         """mx.async_eval(...)"""

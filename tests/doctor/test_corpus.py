@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from mica.doctor.rules import RULES
+
 from tests.doctor.corpus import programs
 from tests.doctor.score import ratio, score
-
-from mica.doctor.rules import RULES
 
 STATIC = [r for r in RULES if r != "MX901"]
 

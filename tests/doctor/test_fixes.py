@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from mica.doctor.config import Config
 from mica.doctor.rules import RULES
 
@@ -47,7 +46,8 @@ CASES = [
      "x, W, b = mx.ones((2, 3)), mx.ones((4, 3)), mx.ones((4,))\nr = (mx.addmm(b, x, W.T)) * 2\n"),
     ("MX506", 'r = nn.average_gradients({"w": mx.ones((2,))}, communication_type=mx.float16)["w"]\n',
      'r = nn.average_gradients({"w": mx.ones((2,))}, )["w"]\n'),
-    ("MX504", 'x = mx.ones((3,)).to("cuda")  # there\nx.cpu()\nr = x\n', "x = mx.ones((3,))  # there\npass\nr = x\n"),
+    ("MX504", 'x = mx.ones((3,)).to("cuda")  # there\nx.cpu()\nr = x\n',
+     "x = mx.ones((3,))  # there\npass\nr = x\n"),
     ("MX502",
      "def loss_fn(model, x):\n    return model(x).sum()\n\n\ndef step(model: nn.Module, x):\n"
      "    loss = loss_fn(model, x)  # the loss\n    loss.backward()\n    return loss\n\n\n"

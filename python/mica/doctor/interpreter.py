@@ -1,4 +1,5 @@
-"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the text says."""
+"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the
+text says."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ class Frame:
     """One call of a function, or a module's body: its names and what surrounds it."""
 
     __slots__ = (
-        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled", "forward",
-        "cpu", "outer", "printing", "star", "deferred", "quiet",
+        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled",
+        "forward", "cpu", "outer", "printing", "star", "deferred", "quiet",
     )  # fmt: skip
 
     def __init__(self, module: Module, function: Function | None = None, closure: Frame | None = None,
@@ -86,7 +87,8 @@ class Frame:
 
 
 class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
-    """Walks through one file and collects findings; helpers in other files are followed through the project."""
+    """Walks through one file and collects findings; helpers in other files are followed through the
+    project."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -332,7 +334,9 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         env = frame.env
         defaults = dict(zip([a.arg for a in positional[len(positional) - len(arguments.defaults) :]],
                             arguments.defaults, strict=True))  # fmt: skip
-        defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d})
+        defaults.update(
+            {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d}
+        )
         for index, a in enumerate([*positional, *arguments.kwonlyargs]):
             if index < len(given) and index < len(positional):
                 value = given[index]

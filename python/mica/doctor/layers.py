@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from mica.doctor import api
 from mica.doctor.calls import has_tags
 from mica.doctor.project import Instance
-from mica.doctor.values import NONE, UNKNOWN, GradientStep, Value, arrays_in, join, merge_loops, number, sequence
+from mica.doctor.values import (
+    NONE,
+    UNKNOWN,
+    GradientStep,
+    Value,
+    arrays_in,
+    join,
+    merge_loops,
+    number,
+    sequence,
+)
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -51,7 +61,11 @@ class Layers(Base):
             return UNKNOWN
         if module == "mlx.nn.QQLinear" and short == "from_linear":
             return self.layer("QQLinear", args, kwargs, node)
-        if module.startswith("mlx.nn.") and module.rpartition(".")[2][:1].isupper() and short.startswith("from_"):
+        if (
+            module.startswith("mlx.nn.")
+            and module.rpartition(".")[2][:1].isupper()
+            and short.startswith("from_")
+        ):
             return self.layer(module.rpartition(".")[2], args, kwargs, node)
         if module == "mlx.optimizers":
             if short == "clip_grad_norm":
@@ -92,7 +106,9 @@ class Layers(Base):
                     out += self.contained(child, depth - 1)
         return out
 
-    def call_instance(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_instance(
+        self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling an object: the forward pass of a module."""
         data: Instance = function.data
         method = data.cls.lookup("__call__") if data.cls is not None else None
@@ -104,7 +120,9 @@ class Layers(Base):
         if any(m.data.layer in api.RANDOM_LAYERS and m.data.training for m in self.contained(function)):
             self.check_random(node)
         if method is not None and method.kind in ("function", "compiled"):
-            bound = Value("function", data=method.data.bound(function)) if method.kind == "function" else method
+            bound = (
+                Value("function", data=method.data.bound(function)) if method.kind == "function" else method
+            )
             result = self.call_value(bound, args, kwargs, node)
             if result.kind == "unknown" and not result.tags:
                 result = Value("unknown")
@@ -218,7 +236,9 @@ class Layers(Base):
             tree = args[1]
             for other in args[1:]:
                 if "gradients" in other.tags:
-                    return Value("tree", data=("gradients", None), tags={"gradients": other.tags["gradients"]})
+                    return Value(
+                        "tree", data=("gradients", None), tags={"gradients": other.tags["gradients"]}
+                    )
             if tree.kind == "tree":
                 cast = args[0].kind == "function" and self.casts(args[0])
                 if tree.data[0] == "loaded":
@@ -252,7 +272,9 @@ class Layers(Base):
 
     # ---- compiled and differentiated functions ----
 
-    def call_compiled(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_compiled(
+        self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling what compile made."""
         compiled = function.data
         self.check_retrace(compiled, args, kwargs, node)
@@ -266,7 +288,9 @@ class Layers(Base):
             return self.call_value(inner, args, kwargs, node)
         return Value("array", tags={"pending": True, "heavy": True}) if inner.kind == "builtin" else UNKNOWN
 
-    def call_gradient(self, gradient: Any, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_gradient(
+        self, gradient: Any, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling what grad or value_and_grad made."""
         if gradient.model is not None:
             self.check_quantized_training(gradient.model, node)
@@ -290,7 +314,9 @@ class Layers(Base):
     def as_loss(self, value: Value, step: GradientStep) -> Value:
         """The value part of value_and_grad."""
         if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items[:64]])
+            return sequence(
+                [self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items[:64]]
+            )
         return Value("array", None, None, None, {"loss": step, "pending": True, "heavy": True})
 
     # ---- attributes and items are stored ----
@@ -329,7 +355,11 @@ class Layers(Base):
                 owner.data[key] = value
         elif owner.kind == "sequence":
             data = owner.data
-            data.each, data.items, data.copies = join(data.element(), value) if data.items else value, None, False
+            data.each, data.items, data.copies = (
+                join(data.element(), value) if data.items else value,
+                None,
+                False,
+            )
 
     def escape(self, values: list[Value]) -> None:
         """Values that code we do not see may do anything with."""

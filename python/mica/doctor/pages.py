@@ -54,7 +54,7 @@ def page(rule: Rule) -> str:
 def index() -> str:
     """The list of all rules."""
     out = ["# The doctor's rules", "",
-           "Made by `python3 tools/doctor_pages.py` from the table of rules; the examples are checked by the tests.", "",
+           "Made by `python3 tools/doctor_pages.py` from the table of rules; tests check the examples.", "",
            "Silence a line with `# noqa: MX101`, a rule with `--ignore` or in `pyproject.toml`:", "",
            "```toml", "[tool.mica.lint]", 'ignore = ["MX7"]', 'exclude = ["third_party"]', "",
            '[tool.mica.lint.per-file-ignores]', '"tests/*" = ["MX101"]', "```"]  # fmt: skip
@@ -63,7 +63,9 @@ def index() -> str:
         if rule.id[2] != group:
             group = rule.id[2]
             out += ["", f"## {GROUPS[group]}", "| rule | name | severity | fix | |", "|---|---|---|---|---|"]
-        out.append(f"| [{rule.id}]({rule.page}) | {rule.slug} | {rule.severity} | {rule.fix} | {rule.title} |")
+        out.append(
+            f"| [{rule.id}]({rule.page}) | {rule.slug} | {rule.severity} | {rule.fix} | {rule.title} |"
+        )
     return "\n".join(out) + "\n"
 
 

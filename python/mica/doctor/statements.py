@@ -274,7 +274,8 @@ class Statements(Base):
         return False
 
     def join_before(self, before: dict[str, Value]) -> None:
-        """Names may have kept what they were, if the loop never ran; where kinds agree that changes nothing."""
+        """Names may have kept what they were, if the loop never ran; where kinds agree that changes
+        nothing."""
         env = self.frame.env
         for name, value in before.items():
             now = env.get(name)
@@ -346,7 +347,10 @@ class Statements(Base):
             function.kind = {"staticmethod": "static", "classmethod": "class"}.get(name, "property")
             return value
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in ("lru_cache", "cache"):
+        if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in (
+            "lru_cache",
+            "cache",
+        ):
             function.cached = True
             return value
         made = self.evaluate(decorator)
@@ -422,7 +426,11 @@ class Statements(Base):
         """A Python module, by name."""
         if not level and self.is_known(name):
             return Value("module", data=name)
-        found = None if not level and self.is_foreign(name) else self.project.find(name, level, self.frame.module.path)
+        found = (
+            None
+            if not level and self.is_foreign(name)
+            else self.project.find(name, level, self.frame.module.path)
+        )
         if found is not None:
             self.load(found)
             return Value("module", data=found)
@@ -430,7 +438,16 @@ class Statements(Base):
 
     def is_foreign(self, name: str) -> bool:
         """Names that are never looked for beside the file."""
-        return name.partition(".")[0] in ("torch", "jax", "tensorflow", "os", "sys", "math", "functools", "typing")
+        return name.partition(".")[0] in (
+            "torch",
+            "jax",
+            "tensorflow",
+            "os",
+            "sys",
+            "math",
+            "functools",
+            "typing",
+        )
 
     def load(self, module: Any) -> None:
         """Walk through an imported file once, without findings."""

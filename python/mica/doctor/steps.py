@@ -45,7 +45,9 @@ class Steps(Base):
                     steps.add(value.tags[tag])
             if value.kind == "tree" and value.data[0] == "loaded":
                 value.data[1].evaluated.append((node, self.frame))
-            elif value.kind == "tree" and isinstance(value.data[1], Value) and value.data[1].kind == "instance":
+            elif (
+                value.kind == "tree" and isinstance(value.data[1], Value) and value.data[1].kind == "instance"
+            ):
                 value.data[1].data.evaluated.append((node, self.frame))
             elif value.kind == "instance":
                 value.data.evaluated.append((node, self.frame))

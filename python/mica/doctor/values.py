@@ -1,4 +1,5 @@
-"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its history."""
+"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its
+history."""
 
 from __future__ import annotations
 

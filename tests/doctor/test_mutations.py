@@ -97,7 +97,7 @@ HOSTILE = {
     "growing": b"import mlx.core as mx\n" + b"x = [1]\n" + b"x = x + x\n" * 60 + b"y = (mx, x)\n" + b"y = (y, y)\n" * 60,
     "many calls": b"import mlx.core as mx\n" + b"".join(
         b"def f%d(x):\n    return f%d(x) + f%d(x)\n" % (i, i + 1, i + 1) for i in range(60)) + b"f0(mx.ones(3))\n",
-    "wide": b"x = [" + b"1, " * 100_000 + b"]\n",
+    "wide": b"x = [" + b"1, " * 20_000 + b"]\n",
 }  # fmt: skip
 
 

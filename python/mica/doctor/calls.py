@@ -582,7 +582,7 @@ class Calls(Base):
         unknown = UNKNOWN if "**" in kwargs else None
         inputs = kwargs.get("inputs", args[1] if len(args) > 1 else unknown)
         outputs = kwargs.get("outputs", args[2] if len(args) > 2 else unknown)
-        loops = () if self.once() else tuple(self.loops)
+        loops = () if self.once() or self.stored else tuple(self.loops)
         compiled = Compiled(function, inputs, outputs, node, self.frame, loops)
         value = Value("compiled", data=compiled)
         self.check_compile_in_forward(compiled)

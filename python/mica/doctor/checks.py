@@ -100,6 +100,11 @@ class Checks(Base):
             self.report("MX203", node, self.frame)
             return
         half = next(iter(halves))
+        if all("parameter" in v.tags for v in arrays if v.dtype == "float32") and not all(
+            "parameter" in v.tags for v in arrays
+        ):
+            # A module's parameters have the type of the weights that are loaded.
+            return
         for value in arrays:
             if value.dtype == "float32":
                 if "literal" in value.tags:

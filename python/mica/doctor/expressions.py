@@ -29,7 +29,8 @@ else:
 
 BUILTINS = frozenset(
     """abs all any bool dict enumerate filter float format int isinstance len list map max min open print
-    range repr reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+    range repr reversed
+    round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
 )
 MODULES = frozenset(
     """mlx.core mlx.nn mlx.optimizers mlx.utils mlx.core.fast mlx.core.linalg mlx.core.random mlx.core.fft
@@ -238,7 +239,11 @@ class Expressions(Base):
                     self.on_read(node, value, "format")
             return STRING
         if left.kind == "number" and right.kind == "number":
-            return number(self.fold(op, left.data, right.data), **merge_loops([left, right]))
+            tags = merge_loops([left, right])
+            if op is ast.Sub and left.loops("varying") & right.loops("varying"):
+                # The difference of two numbers that change together is rarely another on each turn.
+                tags.pop("varying")
+            return number(self.fold(op, left.data, right.data), **tags)
         if op is ast.Mult:
             for side, count in ((left, right), (right, left)):
                 if side.kind == "sequence" and count.kind in ("number", "unknown"):
@@ -341,8 +346,16 @@ class Expressions(Base):
             if right.kind == "none" and len(node.ops) == 1:
                 if left.kind == "none":
                     return number(isinstance(op, ast.Is))
-                if left.kind not in ("unknown",):
-                    return number(None)
+                if left.kind in (
+                    "array",
+                    "instance",
+                    "sequence",
+                    "dict",
+                    "function",
+                    "optimizer",
+                    "compiled",
+                ):
+                    return number(isinstance(op, ast.IsNot))
             return number()
         if isinstance(op, (ast.In, ast.NotIn)):
             return number()

@@ -86,6 +86,15 @@ class Frame:
         return None, None
 
 
+def fresh(value: Value, depth: int = 3) -> Value:
+    """A value like another, of an identity of its own."""
+    if value.kind == "sequence" and depth:
+        data = value.data
+        items = [fresh(v, depth - 1) for v in data.items] if data.items is not None else None
+        return sequence(items, data.each, data.copies)
+    return Value(value.kind, value.dtype, value.shape, value.data, dict(value.tags))
+
+
 class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
     """Walks through one file and collects findings; helpers in other files are followed through the
     project."""
@@ -291,8 +300,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
             return self.result_by_annotation(function)
         key = self.call_key(function, args, kwargs)
         if key is not None and key in self.known_calls:
-            known = self.known_calls[key]
-            return Value(known.kind, known.dtype, known.shape, known.data, dict(known.tags))
+            return fresh(self.known_calls[key])
         before = (self.order, len(self.findings), self.changes)
         result = self.follow(function, args, kwargs, node)
         if key is not None and before == (self.order, len(self.findings), self.changes):

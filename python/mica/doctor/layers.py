@@ -335,6 +335,8 @@ class Layers(Base):
                 tags = value.tags
                 if "self" in tags:
                     tags = {k: v for k, v in tags.items() if k != "self"}
+                if data.layer is not None and inside:
+                    tags = {**tags, "parameter": True}
                 value = Value("array", value.dtype, value.shape, value.data, tags)
             data.attributes[target.attr] = value
 

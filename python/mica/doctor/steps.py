@@ -101,7 +101,7 @@ class Steps(Base):
             if place is not None:
                 self.report("MX103", place, loop.frame, "it waits for what was just queued")
                 return
-        if active and how in BLOCKING and not active[-1].frame.forward:
+        if active and how in BLOCKING and not self.inside_forward(active[-1]):
             loop = active[-1]
             if how == "eval" and not self.generates(loop):
                 return
@@ -109,6 +109,15 @@ class Steps(Base):
             if place is not None:
                 self.order += 1
                 self.events.append(("blocked", loop, None, self.order, self.path, loop.frame, place))
+
+    def inside_forward(self, loop: Loop) -> bool:
+        """Whether a forward pass lies between a loop and what is running."""
+        for frame in self.chain():
+            if frame.forward:
+                return True
+            if frame is loop.frame:
+                return False
+        return False
 
     def generates(self, loop: Loop) -> bool:
         """Whether a loop gives values to whoever iterates over a generator."""

@@ -162,8 +162,6 @@ def blocked_pipeline(case: Case) -> Iterator[Finding]:
         if max(graphs.values()) < 0.5 * len(real):
             continue
         idle = sum(max(b.begin - a.end, 0) for a, b in zip(real, real[1:], strict=False)) / 1e6
-        if idle < 0.05 * sum(e.milliseconds for e in real):
-            continue  # nothing to gain
         yield case.finding(
             103,
             site,

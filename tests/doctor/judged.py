@@ -85,7 +85,7 @@ def compare(package: str, folder: str) -> int:
         print(f"not judged: {rule} {path}:{line}")
     false = len(found) - right - len(new)
     print(
-        f"{len(found)} findings: {right} right, {false} false, {len(new)} not judged; {gone} right ones are gone"
+    print(f"{len(found)} findings: {right} right, {false} false, {len(new)} new; {gone} right ones gone")
     )
     return 1 if new or gone else 0
 

@@ -133,7 +133,8 @@ class Layers(Base):
             result = Value("array", first.dtype, first.shape, None, {**merge_loops([first]), "pending": True})
             return self.normed("MX205", first, result, node)
         else:
-            result = Value("array", tags={"pending": True, "heavy": True, **has_varies(operands)})
+            dtype = data.dtype if data.dtype == first.dtype else None
+            result = Value("array", dtype, tags={"pending": True, "heavy": True, **has_varies(operands)})
         if data.layer is not None:
             decode = has_tags(operands, "carried") | has_tags(operands, "decode")
             active = frozenset(loop for loop in decode if loop in self.loops)
@@ -180,6 +181,8 @@ class Layers(Base):
             for value in [*args[:1], *kwargs.values()]:
                 if value.kind == "dtype":
                     self.check_float64(value, kwargs, node)
+                for module in self.contained(owner):
+                    module.data.dtype = self.dtype_name(value)
             self.check_model_cast(owner)
             return owner
         if name == "apply":

@@ -94,6 +94,7 @@ class Instance:
     evaluated: list[tuple[Any, Any]] = field(default_factory=list)
     made: tuple[Any, Any] | None = None
     known_constructor: bool = True
+    dtype: str | None = None
 
 
 class Module:

@@ -84,9 +84,7 @@ def compare(package: str, folder: str) -> int:
     for rule, path, line in new:
         print(f"not judged: {rule} {path}:{line}")
     false = len(found) - right - len(new)
-    print(
     print(f"{len(found)} findings: {right} right, {false} false, {len(new)} new; {gone} right ones gone")
-    )
     return 1 if new or gone else 0
 
 

@@ -55,28 +55,24 @@ INTRODUCTION = """# The doctor's rules
 
 Made by `python3 tools/doctor_pages.py` from the table of rules; tests check the examples.
 
-`mica lint [file or folder ...]` (also `python -m mica.lint`) finds these mistakes in programs written
-for MLX or
-mica without running or importing anything; neither needs to be installed where it runs. [`mica
-doctor`](at-run-time.md)
-finds them while a program runs. Both use the same names.
+`mica lint [file or folder ...]` (also `python -m mica.lint`) finds these mistakes in programs written for
+MLX or mica without running or importing anything; neither needs to be installed where it runs. [`mica
+doctor`](at-run-time.md) finds them while a program runs. Both use the same names.
 
 | wanted | option |
 |---|---|
 | some rules only, or all but some | `--select MX1,MX204`, `--ignore MX7`, by number, its beginning, or name |
 | what a rule means | `--explain MX204`, `--explain all` |
 | another output | `--output-format json`, `sarif`, `github`; `--output-file FILE`; `--statistics` |
-| mend what can be mended | `--fix`, `--fix --unsafe-fixes`; see it first: `--diff` (with the part
-`mica[lint]`) |
+| mend what can be mended | `--fix`, `--fix --unsafe-fixes`; see it first: `--diff` (part `mica[lint]`) |
 | one line left alone | the comment `# noqa: MX101` on it |
 | what is there now left alone | `--write-baseline known.json`, then `--baseline known.json` |
 | a program from stdin | `-`, with `--stdin-filename NAME` |
 
-Exit status: 0 without findings, 1 with findings or files that are no Python, 2 for wrong usage.
-Notebooks are checked as
-well. Results are kept in `.mica_cache` until a file or something it imports changes. In flake8 the rules
-appear by
-themselves; for pre-commit the hook is `mica-lint`. Settings stand in `pyproject.toml`:
+Exit status: 0 without findings, 1 with findings or files that are no Python, 2 for wrong usage. Notebooks
+are checked as well. Results are kept in `.mica_cache` until a file or something it imports changes. In
+flake8 the rules appear by themselves; for pre-commit the hook is `mica-lint`. Settings stand in
+`pyproject.toml`:
 
 ```toml
 [tool.mica.lint]
@@ -89,11 +85,9 @@ baseline = "known.json"
 ```
 
 It follows names, attributes, containers, helpers and imports through one project, and is silent where it
-does not
-know. `python -m tests.doctor.score` prints precision and recall on 753 small programs, `python -m
-tests.doctor.judged`
-precision on packages, each finding judged by reading, before and after the rules were mended.
-"""
+does not know. `python -m tests.doctor.score` prints precision and recall on 753 small programs, `python
+-m tests.doctor.judged` precision on packages, each finding judged by reading, before and after the rules
+were mended."""
 
 
 def index() -> str:

@@ -699,7 +699,7 @@ class Calls(Base):
             for loop in self.loops[-1:]
         )  # fmt: skip
         if self.loops:
-            data.copies = repeated and not data.items and data.each is UNKNOWN
+            data.copies = repeated and data.items is not None and not data.items
             data.each = value if not data.items else join_all([*data.items, value])
             data.items = None
         elif data.items is not None:

@@ -13,11 +13,12 @@ CMAKE := $(BIN)/cmake
 CMAKE_ARGS := -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 # A process for each core that may be used; tests that are left go to whoever is idle.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
-CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --repeat after-timeout:2
+CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 # Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
 ARGS ?=
 # Where `make install` puts the C library.
 PREFIX ?= /usr/local
+TSAN_PACKAGE := build/thread/package/mica
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -79,7 +80,14 @@ asan: sanitize ## C tests with the address and undefined-behaviour sanitizers
 ubsan: SANITIZE = undefined
 ubsan: sanitize ## C tests with the undefined-behaviour sanitizer
 tsan: SANITIZE = thread
-tsan: sanitize ## C tests with the thread sanitizer
+tsan: sanitize ## C tests, and Python threads, with the thread sanitizer
+	mkdir -p $(TSAN_PACKAGE)
+	for part in python/mica/*; do case $$part in *.so|*__pycache__) ;; \
+	    *) ln -sfn $(CURDIR)/$$part $(TSAN_PACKAGE)/ ;; esac; done
+	$(CMAKE) -B build/thread -DMICA_BUILD_PYTHON=ON -DMICA_PYTHON_OUTPUT=$(CURDIR)/$(TSAN_PACKAGE) >/dev/null
+	$(CMAKE) --build build/thread --target mica_core
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp exitcode=66" PYTHONPATH=build/thread/package \
+	    LD_PRELOAD=$$($(CC) -print-file-name=libtsan.so) $(PY) tests/python/threads_storm.py 60
 .PHONY: sanitize
 sanitize: $(STAMPS)/build
 	$(CMAKE) $(CMAKE_ARGS) -B build/$(SANITIZE) -DMICA_SANITIZE=$(SANITIZE) -DMICA_BUILD_SHARED=OFF \

@@ -1,13 +1,12 @@
 """A 4-bit Llama-style model of 100 million parameters: tokens one by one, a prompt, and LoRA training.
 
-12 layers of 768, 12 heads over 4 of keys and values, SwiGLU of 2048, vocabulary 32000, bfloat16, affine codes in
-groups of 64, embedding and head shared. Random weights; written with what programs for MLX use.
+12 layers of 768, 12 heads over 4 of keys and values, SwiGLU of 2048, vocabulary 32000, bfloat16, affine codes
+in groups of 64, embedding and head shared. Random weights; written with what programs for MLX use.
 """
 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -217,9 +216,7 @@ work(
     calls=TOKENS,
     mlx=mlx_generate,
 )
-work(
-    f"prompt of {PROMPT} tokens, 4-bit model of 100 M", AtMost(1 / 30, "mlx"), group=FIGURES, mlx=mlx_prompt
-)
+work(f"prompt of {PROMPT} tokens, 4-bit model of 100 M", AtMost(1 / 30, "mlx"), group=FIGURES, mlx=mlx_prompt)
 work(
     f"LoRA step of {TRAINED} tokens, 4-bit model of 100 M",
     AtMost(0.1, "mlx"),

@@ -192,6 +192,53 @@ def both(x, w, mode: str, gx=None, gw=None) -> np.ndarray:
     return np.matmul(np.array(x, np.float64), np.swapaxes(np.array(w, np.float64), -1, -2))
 
 
+FORMATS = [
+    *(("affine", bits, group) for bits in BITS for group in (32, 64, 128)),
+    ("mxfp4", 4, 32),
+    ("mxfp8", 8, 32),
+    ("nvfp4", 4, 16),
+]
+
+
+@pytest.mark.parametrize(("mode", "bits", "group"), FORMATS)
+@pytest.mark.parametrize("transpose", [True, False])
+def test_products_of_every_format(mode: str, bits: int, group: int, transpose: bool) -> None:
+    """Rows that end within a span of the kernels, several spans, all ways to take rows together."""
+    rng = np.random.default_rng(bits)
+    for stored, columns in ((19, 5 * 32), (37, 33 * 32), (70, 3 * 128)):
+        if columns % group:
+            continue
+        w = mx.array(rng.normal(size=(stored, columns)).astype(np.float32))
+        kind = {"mode": mode, "bits": bits, "group_size": group}
+        q = (*mx.quantize(w, **kind), None)[:3]
+        wide = numbers(mx.dequantize(*q, **kind)).astype(np.float64)
+        wide = wide.T if transpose else wide
+        for rows in (1, 2, 3, 8, 13, 16, 17, 40):
+            x = rng.normal(size=(rows, wide.shape[0])).astype(np.float32)
+            y = mx.quantized_matmul(mx.array(x), *q, transpose=transpose, **kind)
+            bound = np.abs(x) @ np.abs(wide) * 2e-6  # codes and biases are summed apart
+            assert (np.abs(np.array(y) - x @ wide) <= bound + 1e-6).all(), (stored, columns, rows)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8, 20])
+def test_nan_codes_reach_their_results_alone(rows: int) -> None:
+    w, scales = mx.quantize(mx.ones((24, 96)), mode="mxfp8")
+    codes = np.array(w).view(np.uint8)
+    codes[5, 70], codes[9, 3] = 0x7F, 0xFF
+    for transpose, length in ((True, 96), (False, 24)):
+        y = np.array(
+            mx.quantized_matmul(
+                mx.ones((rows, length)),
+                mx.array(codes.view(np.uint32)),
+                scales,
+                None,
+                transpose,
+                mode="mxfp8",
+            )
+        )
+        assert sorted(set(np.nonzero(np.isnan(y))[1])) == ([5, 9] if transpose else [3, 70])
+
+
 @pytest.mark.parametrize("mode", ["nvfp4", "mxfp8", "mxfp4"])
 def test_qqmm(mode: str) -> None:
     """Any number of rows, w stored or not, one matrix or several."""

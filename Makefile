@@ -1,4 +1,4 @@
-# `make` lists the verbs. All that is brought by pip goes to .venv, all that is built to build/ and python/mica/core.abi3.so.
+# `make` lists the verbs. All that is brought by pip goes to .venv and .clients, all that is built to build/ and python/mica/core.abi3.so.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -13,11 +13,12 @@ CMAKE := $(BIN)/cmake
 CMAKE_ARGS := -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DPython_EXECUTABLE=$(CURDIR)/$(PY)
 # A process for each core that may be used; tests that are left go to whoever is idle.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
-CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --repeat after-timeout:2
+CTEST := $(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 # Arguments of the program that `make run` starts, of pytest, and of the benchmarks.
 ARGS ?=
 # Where `make install` puts the C library.
 PREFIX ?= /usr/local
+TSAN_PACKAGE := build/thread/package/mica
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -38,7 +39,7 @@ install: $(BUILD)/build.ninja ## the C library with headers, pkg-config and CMak
 	@$(CMAKE) --build $(BUILD) --target mica
 	@$(CMAKE) --install $(BUILD) --component library --prefix $(PREFIX)
 
-test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest with these
+test: build $(STAMPS)/test $(STAMPS)/clients ## C tests and Python tests; with ARGS only pytest with these
 	@[ -n "$(ARGS)" ] || $(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
 	[ -n "$(ARGS)" ] || $(CTEST) -j 2 || c=$$?; \
@@ -47,7 +48,7 @@ test: build $(STAMPS)/test ## C tests and Python tests; with ARGS only pytest wi
 	echo; echo "C tests:      $$(word $$c)"; echo "Python tests: $$(word $$p)"; \
 	[ $$c = 0 ] && [ $$p = 0 ]
 
-check: test $(STAMPS)/check ## the long matrix, once for each instruction set of this machine
+check: test $(STAMPS)/check $(STAMPS)/clients-more ## the long matrix, once for each instruction set of this machine
 	@status=0; for isa in portable v3 v4; do \
 	    echo "== MICA_ISA=$$isa"; \
 	    MICA_ISA=$$isa MICA_TEST_TIER=long $(PYTEST) $(or $(ARGS),tests) || status=$$?; \
@@ -79,7 +80,14 @@ asan: sanitize ## C tests with the address and undefined-behaviour sanitizers
 ubsan: SANITIZE = undefined
 ubsan: sanitize ## C tests with the undefined-behaviour sanitizer
 tsan: SANITIZE = thread
-tsan: sanitize ## C tests with the thread sanitizer
+tsan: sanitize ## C tests, and Python threads, with the thread sanitizer
+	mkdir -p $(TSAN_PACKAGE)
+	for part in python/mica/*; do case $$part in *.so|*__pycache__) ;; \
+	    *) ln -sfn $(CURDIR)/$$part $(TSAN_PACKAGE)/ ;; esac; done
+	$(CMAKE) -B build/thread -DMICA_BUILD_PYTHON=ON -DMICA_PYTHON_OUTPUT=$(CURDIR)/$(TSAN_PACKAGE) >/dev/null
+	$(CMAKE) --build build/thread --target mica_core
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp exitcode=66" PYTHONPATH=build/thread/package \
+	    LD_PRELOAD=$$($(CC) -print-file-name=libtsan.so) $(PY) tests/python/threads_storm.py 60
 .PHONY: sanitize
 sanitize: $(STAMPS)/build
 	$(CMAKE) $(CMAKE_ARGS) -B build/$(SANITIZE) -DMICA_SANITIZE=$(SANITIZE) -DMICA_BUILD_SHARED=OFF \
@@ -126,6 +134,12 @@ $(STAMPS)/build $(STAMPS)/test $(STAMPS)/examples $(STAMPS)/lint $(STAMPS)/check
 	@echo "installing the parts for $*"
 	@$(PY) tools/parts.py $* > $@.txt
 	@$(PIP) install -r $@.txt && touch $@
+
+# Programs that were written for MLX, in environments of their own (.clients).
+$(STAMPS)/clients $(STAMPS)/clients-more: $(STAMPS)/%: pyproject.toml tests/clients/setup.sh | $(STAMPS)/venv
+	@echo "installing the parts for $*"
+	@tests/clients/setup.sh $(PY) $* && touch $@
+$(STAMPS)/clients-more: | $(STAMPS)/clients
 
 # mica is imported from the source tree.
 $(STAMPS)/path: | $(STAMPS)/venv

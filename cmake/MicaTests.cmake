@@ -78,9 +78,6 @@ if(lapack)
     set_tests_properties(test_linalg PROPERTIES ENVIRONMENT "MICA_LAPACK=${lapack}")
 endif()
 
-# Its threads take turns by yielding: beside another busy program they wait for each other.
-set_tests_properties(test_streams PROPERTIES RUN_SERIAL ON)
-
 # Counts instructions a node: bench/instructions.py.
 add_executable(bench_nodes EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/c/nodes.c)
 target_link_libraries(bench_nodes PRIVATE mica_static)

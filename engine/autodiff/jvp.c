@@ -42,7 +42,11 @@ static void push_node(mica_scope *s, const mica_node *n, mica_array *const tange
     if (rules->jvp) rules->jvp(s, n, tangents, results);
     else if (rules->partial) results[0] = jvp_by_partial(s, n, tangents);
     else if (info->flags & MICA_PRIM_LINEAR) jvp_linear(s, n, tangents, results);
-    else mica__error(s, MICA_EVALUE, "[Primitive::jvp] Not implemented for %s.", info->name);
+    else
+        mica__error(s, MICA_EVALUE,
+                    "[Primitive::jvp] Not implemented for %s: it has no derivative rule; use "
+                    "stop_gradient on its input if none is needed.",
+                    info->name);
 }
 
 bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresults,

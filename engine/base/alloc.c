@@ -1,11 +1,24 @@
 /* Host memory with injectable failures, and the counters of live objects. */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/base.h"
 
 /* Allocations that still succeed; negative: all do. */
 static _Atomic int64_t failure_countdown = -1;
-static _Atomic int64_t live[MICA_LIVE_COUNT];
+
+/* Each thread counts in lines of its own: a locked addition would cost more than what it counts.
+ * Tallies of ended threads are used again; they are never freed, and what they counted stays. */
+typedef struct tally {
+    _Alignas(64) _Atomic int64_t live[MICA_LIVE_COUNT];
+    struct tally *next;
+    _Atomic bool taken;
+} tally;
+static tally shared = { .taken = true }; /* of threads without memory for one */
+static _Atomic(tally *) tallies = &shared;
+static _Thread_local tally *mine;
+static pthread_key_t tally_key;
+static pthread_once_t tally_once = PTHREAD_ONCE_INIT;
 
 void mica__inject_failure(int64_t count)
 {
@@ -30,14 +43,56 @@ bool mica__injected_failure(void)
     return true;
 }
 
+static void tally_give(void *taken)
+{
+    mine = NULL;
+    atomic_store_explicit(&((tally *)taken)->taken, false, memory_order_release);
+}
+
+static void tally_make_key(void)
+{
+    pthread_key_create(&tally_key, tally_give);
+}
+
+/* A tally for the calling thread, until it ends. */
+static tally *tally_take(void)
+{
+    pthread_once(&tally_once, tally_make_key);
+    tally *t = atomic_load_explicit(&tallies, memory_order_acquire);
+    while (t && (atomic_load_explicit(&t->taken, memory_order_relaxed) ||
+                 atomic_exchange_explicit(&t->taken, true, memory_order_acquire)))
+        t = t->next;
+    if (!t) {
+        t = aligned_alloc(_Alignof(tally), sizeof *t);
+        if (!t) return &shared;
+        memset(t, 0, sizeof *t);
+        t->taken = true;
+        t->next = atomic_load_explicit(&tallies, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak_explicit(&tallies, &t->next, t, memory_order_release,
+                                                      memory_order_relaxed))
+            ;
+    }
+    pthread_setspecific(tally_key, t);
+    return mine = t;
+}
+
 void mica__live_add(mica__live_kind kind, int64_t change)
 {
-    atomic_fetch_add_explicit(&live[kind], change, memory_order_relaxed);
+    tally *t = mine ? mine : tally_take();
+    if (t == &shared) {
+        atomic_fetch_add_explicit(&t->live[kind], change, memory_order_relaxed);
+        return;
+    }
+    int64_t count = atomic_load_explicit(&t->live[kind], memory_order_relaxed);
+    atomic_store_explicit(&t->live[kind], count + change, memory_order_relaxed);
 }
 
 int64_t mica__live(mica__live_kind kind)
 {
-    return atomic_load_explicit(&live[kind], memory_order_relaxed);
+    int64_t sum = 0;
+    for (const tally *t = atomic_load_explicit(&tallies, memory_order_acquire); t; t = t->next)
+        sum += atomic_load_explicit(&t->live[kind], memory_order_relaxed);
+    return sum;
 }
 
 /* No address space holds more: refused without asking, since memory checkers end the process over

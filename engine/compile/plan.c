@@ -389,11 +389,14 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
         status = mica__map_set(&holds, scoped[i], (void *)((uintptr_t)count + 1));
     }
     if (status == MICA_OK) status = make(&p, &s, roots, n, &holds);
+    static uint32_t claims;
+    plan->claim = ++claims;
     for (size_t i = 0; i < p.order.n; i++) {
         mica_node *node = p.order.at[i];
         node->mark = 0;
-        if (status == MICA_OK)
-            atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
+        if (status != MICA_OK) continue;
+        node->claim = plan->claim;
+        atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
     }
     for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
     mica__free(s.at);

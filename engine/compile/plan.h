@@ -34,6 +34,7 @@ typedef struct mica__plan {
     mica__arena arena;
     mica__step *steps;
     size_t nsteps;
+    uint32_t claim; /* plans are numbered in the order in which they claim nodes, modulo 2^32 */
     mica_array **awaited; /* pending work of other plans that this one needs, retained */
     size_t nawaited;
 } mica__plan;

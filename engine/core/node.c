@@ -240,13 +240,20 @@ static void node_free(mica_node *n)
 
 void mica__prim_release_params(mica_node *n); /* ops/prim.c: POINTER fields own references */
 
+/* Takes one off a count; true when it was the last. Nobody can raise a count of one but its holder,
+ * who is here: then nothing has to be locked. */
+static bool last_one(_Atomic int32_t *count)
+{
+    if (atomic_load_explicit(count, memory_order_acquire) != 1)
+        return atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel) == 1;
+    atomic_store_explicit(count, 0, memory_order_relaxed);
+    return true;
+}
+
 /* Drops one use; true when the node has none left. */
 static bool drop(mica_array *a)
 {
-    if (atomic_fetch_sub_explicit(&a->uses, 1, memory_order_acq_rel) != 1) return false;
-    mica_node *n = mica__node_of(a);
-    if (atomic_fetch_sub_explicit(&n->slots, 1, memory_order_acq_rel) != 1) return false;
-    return true;
+    return last_one(&a->uses) && last_one(&mica__node_of(a)->slots);
 }
 
 static void destroy(mica_node *first)

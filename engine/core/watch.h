@@ -30,6 +30,9 @@ typedef struct mica__watcher {
     void (*copied)(const mica_node *reader, size_t bytes);
     /* A traced function depends on an array that was not an argument and is not evaluated. */
     void (*captured)(const mica_array *a);
+    /* A builder made good what rule MX`rule` is about: no graph will show it. `cause`: an operand,
+     * or NULL. */
+    void (*absorbed)(uint32_t rule, const mica_array *result, const mica_array *cause);
 } mica__watcher;
 
 extern const mica__watcher *_Atomic mica__watcher_now;
@@ -44,6 +47,13 @@ static inline const mica__watcher *mica__watching(void)
 #else
     return atomic_load_explicit(&mica__watcher_now, memory_order_acquire);
 #endif
+}
+
+static inline void mica__tell_absorbed(uint32_t rule, const mica_array *result,
+                                       const mica_array *cause)
+{
+    const mica__watcher *watcher = mica__watching();
+    if (watcher && result) watcher->absorbed(rule, result, cause);
 }
 
 #endif

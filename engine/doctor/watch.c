@@ -350,6 +350,14 @@ static void captured(const mica_array *a)
                        (size_t)a->size * mica__dtype_sizes[a->dtype]);
 }
 
+static void absorbed(uint32_t rule, const mica_array *result, const mica_array *cause)
+{
+    const mica_node *n = mica__node_of(result);
+    if (mica__site)
+        mica__doctor_found(rule, n->prim, mica__site, cause ? mica__node_of(cause)->site : 0,
+                           (size_t)result->size * mica__dtype_sizes[result->dtype]);
+}
+
 /* ---- on and off ---- */
 
 static uint32_t site_now(void)
@@ -366,7 +374,8 @@ static const mica__watcher watcher = { .site = site_now,
                                        .took = took,
                                        .gave = gave,
                                        .copied = copied,
-                                       .captured = captured };
+                                       .captured = captured,
+                                       .absorbed = absorbed };
 
 void mica__doctor_forget(void)
 {

@@ -126,7 +126,10 @@ int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *function,
         holders[i] = a ? mica__placeholder(s, (mica_dtype)a->dtype, mica__dims_of(a)) : NULL;
     }
     if (s->status != MICA_OK) return s->status;
+    bool outer = mica__sizes_vary;
+    mica__sizes_vary = e->shapeless;
     mica_arrays results = function(s, (mica_arrays){ arguments.n, holders }, user);
+    mica__sizes_vary = outer;
     for (size_t i = 0; s->status == MICA_OK && i < results.n; i++)
         if (!results.at[i])
             mica__error(s, MICA_EVALUE, "[export_function] result %zu of the function is NULL", i);

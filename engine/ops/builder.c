@@ -5,6 +5,7 @@
 #include "ops/fold.h"
 
 _Thread_local mica_stream *mica__current_stream;
+_Thread_local bool mica__sizes_vary;
 
 /* ---- nodes ---- */
 

@@ -30,6 +30,10 @@ static inline mica_array *mica__input(const mica_node *n, size_t i)
 }
 mica_array *mica__output(mica_scope *s, const mica_node *n, size_t i);
 
+/* Set while a function is traced whose graph will be used for other sizes: what depends on a size
+ * must then be part of the graph. */
+extern _Thread_local bool mica__sizes_vary;
+
 /* ---- values ---- */
 /* An array with uninitialised row-major memory, to be filled before anyone sees it: data at
  * (*out)->data. */
@@ -70,6 +74,10 @@ mica_array *mica__reshape(mica_scope *s, mica_array *a, int64_t n, const int64_t
 mica_array *mica__broadcast_to(mica_scope *s, mica_array *a, mica_dims shape);
 /* a[index] along axis 0, 0 <= index < size: a finished view when a is evaluated. */
 mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index);
+/* The same without a scope, for loops over elements: whether rows can be had at once, and one of
+ * them; the caller owns it. NULL: an error is set. */
+bool mica__has_rows(const mica_array *a);
+mica_array *mica__finished_row(const mica_array *a, int64_t index);
 /* Sums a down to `shape`, undoing a broadcast. */
 mica_array *mica__unbroadcast(mica_scope *s, mica_array *a, mica_dims shape);
 mica_array *mica__squeeze_axes(mica_scope *s, mica_array *a, int64_t n, const int64_t *axes);

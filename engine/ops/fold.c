@@ -4,6 +4,7 @@
 #include "ops/fold.h"
 
 #include "core/current.h"
+#include "core/watch.h"
 
 /* What a pending cast to float32 started from, if that has the type; else NULL. */
 static mica_array *widened(const mica_array *a, mica_dtype from)
@@ -29,6 +30,10 @@ mica_array *mica__fold_cast(mica_scope *s, const mica_array *a, mica_dtype dtype
     for (uint32_t i = 1; i < n->ninputs; i++)
         in[i] = n->inputs[i]; /* float32: nothing is rounded */
     struct mica__softmax_params precise = { .precise = true };
-    return mica__build(s, (mica_prim)n->prim, softmax ? (const void *)&precise : n->params,
-                       n->ninputs, in, dtype, mica__dims_of(a));
+    mica_array *folded =
+        mica__build(s, (mica_prim)n->prim, softmax ? (const void *)&precise : n->params, n->ninputs,
+                    in, dtype, mica__dims_of(a));
+    if (mica__node_of(n->inputs[0])->flags & MICA_NODE_ASKED)
+        mica__tell_absorbed(softmax ? 205 : 204, folded, n->inputs[0]);
+    return folded;
 }

@@ -1,4 +1,5 @@
 /* Builders that join arrays or cut them up: concatenate, stack, split, repeat, tile, roll, pad. */
+#include "core/watch.h"
 #include "ops/shape.h"
 
 static const mica_arrays none = { 0, NULL };
@@ -35,7 +36,11 @@ mica_array *mica__concatenate(mica_scope *s, size_t n, mica_array *const arrays[
     }
     bool one = first->ndim < MICA_MAX_NDIM;
     for (size_t i = 1; one && i < n; i++) one = arrays[i] == first;
-    if (one) return repeat(s, arrays[0], axis, (int64_t)n);
+    if (one) {
+        mica_array *all = repeat(s, arrays[0], axis, (int64_t)n);
+        if (n > 2) mica__tell_absorbed(602, all, first);
+        return all;
+    }
     shape[axis] = total;
     struct mica__concatenate_params p = { .axis = axis };
     return mica__build(s, mica_prim_concatenate, &p, n, arrays, (mica_dtype)first->dtype,

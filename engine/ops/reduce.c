@@ -178,6 +178,24 @@ static mica_dtype mean_work(mica_dtype d)
     return mica__is_half(d) ? MICA_FLOAT32 : mica__is_inexact(d) ? d : MICA_FLOAT64;
 }
 
+/* total / (count - ddof), where `count` elements of a went into each result. Where sizes vary the
+   graph counts them itself: a number would stay that of the trace. */
+static mica_array *divided(mica_scope *s, mica_array *total, mica_array *a, int n,
+                           const int64_t *axes, bool keepdims, int64_t ddof)
+{
+    if (!mica__ready(s, total) || !a) return NULL;
+    if (!mica__sizes_vary) {
+        double count = (double)reduced_count(a, n, axes) - (double)ddof;
+        return mica_multiply(s, total, mica_number(s, 1.0 / (count > 0 || !ddof ? count : 0.0)));
+    }
+    mica_array *each = mica_logical_or(s, mica_equal(s, a, a), mica_not_equal(s, a, a));
+    mica_dtype d = total->dtype == MICA_COMPLEX64 ? MICA_FLOAT32 : (mica_dtype)total->dtype;
+    mica_array *count = reduce(s, mica_prim_sum, mica__cast(s, each, d), n, axes, keepdims, d);
+    if (ddof)
+        count = mica_maximum(s, mica_subtract(s, count, mica_integer(s, ddof)), mica_integer(s, 0));
+    return count ? mica_divide(s, total, count) : NULL;
+}
+
 /* The mean in the working type. */
 static mica_array *wide_mean(mica_scope *s, mica_array *a, int n, const int64_t *axes,
                              bool keepdims)
@@ -185,7 +203,7 @@ static mica_array *wide_mean(mica_scope *s, mica_array *a, int n, const int64_t 
     if (!mica__ready(s, a)) return NULL;
     mica_array *total =
         reduce(s, mica_prim_sum, a, n, axes, keepdims, mean_work((mica_dtype)a->dtype));
-    return mica_multiply(s, total, mica_number(s, 1.0 / (double)reduced_count(a, n, axes)));
+    return divided(s, total, a, n, axes, keepdims, 0);
 }
 
 mica_array *mica_mean(mica_scope *s, mica_array *a, mica_dims axis, bool keepdims)
@@ -207,11 +225,10 @@ static mica_array *wide_var(mica_scope *s, mica_array *a, int n, const int64_t *
     if (work == MICA_COMPLEX64) d = mica_abs(s, d);
     mica_array *squares = mica_square(s, d);
     if (!squares) return NULL;
-    double count = (double)reduced_count(a, n, axes) - (double)ddof;
     mica_array *total =
         n ? reduce(s, mica_prim_sum, squares, n, axes, keepdims, (mica_dtype)squares->dtype)
           : squares;
-    return mica_multiply(s, total, mica_number(s, 1.0 / (count > 0 ? count : 0.0)));
+    return divided(s, total, squares, n, axes, keepdims, ddof);
 }
 
 static mica_array *deviation(mica_scope *s, const char *name, mica_array *a, mica_dims axis,

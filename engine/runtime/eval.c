@@ -1,11 +1,14 @@
-/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on the
-   stream's worker.
+/* Evaluation: plans under one lock, runs on the calling thread when the stream is idle, else on an
+   executor.
 
    Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
-   only for nodes claimed before: so waiting cannot form a circle. A plan that stops early puts its
+   only for nodes that are claimed by themselves or by plans before them: so waiting cannot form a
+   circle. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
 #include "base/config.h"
 #include "core/watch.h"
+#include "runtime/liveness.h"
+#include "runtime/memory.h"
 #include "runtime/queue.h"
 
 /* Cuts the plan into one work a stream, in the plan's order. Returns how many, or a status. */
@@ -59,8 +62,9 @@ static void enter(mica_stream *s, mica__work *w)
 static void leave(mica_stream *s, const mica__work *w)
 {
     s->running = w->outer;
-    if (!w->outer) s->runner = NULL;
-    if (s->head) mica__condition_broadcast(&mica__queue_changed);
+    if (w->outer) return;
+    s->runner = NULL;
+    mica__queue_left(s);
 }
 
 /* Under the lock: claims the pending nodes and queues them; *here is what the calling thread is to
@@ -69,6 +73,9 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 {
     MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
     if (!j->plan.nsteps) return MICA_OK;
+    if (j->plan.nsteps > 1 && !mica__memory_has_room(mica__plan_results(&j->plan)))
+        mica__plan_save_memory(&j->plan);
+    mica__plan_record(&j->plan);
     const mica__watcher *watcher = mica__watching();
     if (watcher) watcher->planned(j->watched, &j->plan, j->roots, j->nroots);
     mica__work *works;
@@ -82,7 +89,7 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
         if (j->waited && !*here && can_run_here(s)) {
             *here = &works[i];
             enter(s, *here);
-        } else if (mica__queue_start_worker(s) != MICA_OK) {
+        } else if (mica__queue_add(s, &works[i]) != MICA_OK) {
             if (i == 0) {
                 mica__plan_put_back(&j->plan);
                 return mica__last_status();
@@ -90,15 +97,10 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
             mica__work_put_back(&works[i], 0);
             mica__report_fault(&j->report, mica__last_status());
             continue;
-        } else {
-            if (s->tail) s->tail->next = &works[i];
-            else s->head = &works[i];
-            s->tail = &works[i];
         }
         atomic_fetch_add(&j->references, 1);
         atomic_fetch_add(&j->pending, 1);
     }
-    if (count > 1 || !*here) mica__condition_broadcast(&mica__queue_changed);
     return MICA_OK;
 }
 

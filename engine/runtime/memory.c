@@ -249,7 +249,7 @@ static int fail_limit(size_t bytes, const char *why)
     mica__spinlock_unlock(&state.lock);
     return mica__fail(
         MICA_EMEMORY,
-        "[allocate] cannot allocate %s (%zu bytes): %s; active %s, cached %s, limit %s",
+        "[allocate] cannot allocate %s (%zu bytes requested): %s; active %s, cached %s, limit %s",
         size_text(text[0], bytes), bytes, why, size_text(text[1], active),
         size_text(text[2], cached), size_text(text[3], limit));
 }
@@ -383,6 +383,14 @@ size_t mica_memory_limit(void)
 size_t mica_memory_cache_limit(void)
 {
     return read_size(&state.cache_limit);
+}
+
+bool mica__memory_has_room(size_t bytes)
+{
+    lock_ready();
+    bool has = state.active <= state.limit && bytes <= state.limit - state.active;
+    mica__spinlock_unlock(&state.lock);
+    return has;
 }
 
 void mica_memory_reset_peak(void)

@@ -10,6 +10,9 @@
  * class. SIZE_MAX: too large. */
 MICA_API size_t mica__memory_class_bytes(size_t bytes);
 
+/* Whether so many bytes more stay within the limit. */
+bool mica__memory_has_room(size_t bytes);
+
 /* For tests and benchmarks. */
 typedef struct mica__memory_counts {
     uint64_t hits, misses, evictions;

@@ -308,9 +308,9 @@ void mica__set_thread_count(size_t count)
     mica__mutex_unlock(&pool.change);
 }
 
-/* At exit, and before the library's code is unmapped. Later sections, of threads that are still
- * there, run alone. */
-__attribute__((destructor)) static void close_pool(void)
+/* At exit, and before the library's code is unmapped; later than destructors without a priority, so
+ * that executors have stopped. Later sections, of threads that are still there, run alone. */
+__attribute__((destructor(200))) static void close_pool(void)
 {
     if (inside) return;
     mica__mutex_lock(&pool.change);

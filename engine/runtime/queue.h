@@ -1,5 +1,5 @@
-/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps) and stream.c
- * (queues, workers, fork). */
+/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps), stream.c (streams,
+ * fork) and executor.c (the threads that serve queues). */
 #ifndef MICA_ENGINE_QUEUE_H
 #define MICA_ENGINE_QUEUE_H
 
@@ -38,20 +38,22 @@ struct mica__job {
     mica__report report;
 };
 
+/* Streams are never freed: pending nodes point to them. Released ones are used again. */
 struct mica_stream {
+    _Atomic int32_t references; /* of programs; 0: among the free ones */
     int index;
-    bool started;       /* the worker runs */
+    bool engaged;       /* an executor is reserved for it: it has queued work, or one runs it */
+    bool ready;         /* among those that wait for an executor */
     const void *runner; /* the thread that executes (mica__this_thread), NULL: idle */
     mica__work *running;
-    mica__thread thread;
     mica__work *head, *tail;
     mica__report report; /* a fault that nobody has been told of */
-    mica_stream *next;
+    mica_stream *next, *next_ready, *next_free;
 };
 
 /* One lock for planning, queues and states; executing happens outside of it. */
 extern mica__mutex mica__queue_lock;
-/* A node that somebody waits for or a work is finished, or a queue has grown. */
+/* A node that somebody waits for or a work is finished, or a stream has become idle. */
 extern mica__condition mica__queue_changed;
 
 /* Status of works whose inputs have been put back to pending by another evaluation: plan again.
@@ -60,12 +62,22 @@ enum { MICA_AGAIN = 1 };
 
 /* stream.c */
 void mica__queue_begin(void); /* before anything else here */
-int mica__queue_start_worker(mica_stream *s);
 mica_stream *mica__queue_resolve(mica_stream *s);
 const void *mica__this_thread(void);
+/* Stops all works that run on other threads at their next step; whether there is one. Under the
+ * lock. */
+bool mica__queue_stop_all(const void *but);
 /* The calling thread has just been told of this fault: mica_synchronize need not tell it again.
  * Under the lock. */
 void mica__queue_told(int status);
+
+/* executor.c; all under the lock */
+/* Queues a work; fails when the system has no thread for it. */
+int mica__queue_add(mica_stream *s, mica__work *w);
+/* The stream's runner has left it: what is queued goes on, and who waits looks again. */
+void mica__queue_left(mica_stream *s);
+bool mica__executors_called(void); /* a stream waits for one, which will come */
+void mica__executors_forget(void); /* in a forked child */
 
 /* work.c */
 /* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation.
@@ -77,6 +89,7 @@ void mica__plan_put_back(mica__plan *plan);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);
+void mica__works_forget(void); /* in a forked child: those of other threads */
 /* Waits for a change, under the lock; asks now and then whether the calling thread is to stop:
  * MICA_EINTERRUPT. */
 int mica__queue_wait(bool ask);

@@ -1,4 +1,4 @@
-/* Streams: queues of work, the threads that serve them, and what becomes of both across fork. */
+/* Streams: queues of work, who holds them, and what becomes of them across fork. */
 #include "mica/stream.h"
 
 #include "core/current.h"
@@ -43,8 +43,10 @@ static void after_fork_child(void)
 {
     mica__mutex_init(&mica__queue_lock);
     mica__condition_init(&mica__queue_changed);
+    mica__executors_forget();
+    mica__works_forget();
     for (mica_stream *s = streams; s; s = s->next) {
-        s->started = false;
+        s->engaged = s->ready = false;
         for (mica__work *w = s->head; w; w = w->next) lose(w);
         s->head = s->tail = NULL;
         if (!s->runner || s->runner == mica__this_thread()) continue;
@@ -66,33 +68,15 @@ void mica__queue_begin(void)
     mica__call_once(&once, begin);
 }
 
-/* ---- workers ---- */
-
-static void worker(void *argument)
+bool mica__queue_stop_all(const void *but)
 {
-    mica_stream *s = argument;
-    mica__mutex_lock(&mica__queue_lock);
-    for (;;) {
-        while (s->runner || !s->head) mica__condition_wait(&mica__queue_changed, &mica__queue_lock);
-        mica__work *w = s->head;
-        s->head = w->next;
-        if (!s->head) s->tail = NULL;
-        s->runner = mica__this_thread();
-        s->running = w;
-        mica__mutex_unlock(&mica__queue_lock);
-        mica__work_run(w, false);
-        mica__mutex_lock(&mica__queue_lock);
-        s->runner = NULL;
-        mica__condition_broadcast(&mica__queue_changed);
+    bool any = false;
+    for (mica_stream *s = streams; s; s = s->next) {
+        if (!s->runner || s->runner == but) continue;
+        any = true;
+        for (mica__work *w = s->running; w; w = w->outer) atomic_store(&w->job->stop, true);
     }
-}
-
-int mica__queue_start_worker(mica_stream *s)
-{
-    if (s->started) return MICA_OK;
-    MICA_TRY(mica__thread_start(&s->thread, "mica-stream", worker, s));
-    s->started = true;
-    return MICA_OK;
+    return any;
 }
 
 mica_stream *mica__queue_resolve(mica_stream *s)
@@ -109,15 +93,102 @@ void mica__queue_told(int status)
 
 /* ---- for programs ---- */
 
+/* Released streams, the oldest first: it is the likeliest to have finished its work. */
+static mica_stream *free_first, *free_last;
+
+/* A released stream that is idle, or NULL; under the lock. */
+static mica_stream *take_released(void)
+{
+    mica_stream *s = free_first;
+    if (!s || s->runner || s->head) return NULL;
+    free_first = s->next_free;
+    if (!free_first) free_last = NULL;
+    s->next_free = NULL;
+    s->report.status = MICA_OK;
+    return s;
+}
+
 int mica_stream_new(mica_stream **out)
 {
-    mica_stream *s = mica__alloc_zero(1, sizeof *s);
-    if (!s) return MICA_EMEMORY;
     mica__mutex_lock(&mica__queue_lock);
+    mica_stream *s = take_released();
+    if (!s) {
+        s = mica__alloc_zero(1, sizeof *s);
+        if (!s) {
+            mica__mutex_unlock(&mica__queue_lock);
+            return MICA_EMEMORY;
+        }
+        s->next = streams;
+        streams = s;
+    }
     s->index = stream_count++;
-    s->next = streams;
-    streams = s;
+    atomic_store(&s->references, 1);
     mica__mutex_unlock(&mica__queue_lock);
+    *out = s;
+    return MICA_OK;
+}
+
+mica_stream *mica_stream_retain(mica_stream *s)
+{
+    if (s) atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed);
+    return s;
+}
+
+void mica_stream_release(mica_stream *s)
+{
+    if (!s || s == &default_stream ||
+        atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
+        return;
+    mica__mutex_lock(&mica__queue_lock);
+    if (free_last) free_last->next_free = s;
+    else free_first = s;
+    free_last = s;
+    mica__mutex_unlock(&mica__queue_lock);
+}
+
+/* ---- of one thread ---- */
+
+/* Streams for the keys of mica_thread_stream, let go with the thread. */
+static _Thread_local mica__map own_streams;
+static pthread_key_t own_key;
+
+static void end_thread(void *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < own_streams.capacity; i++)
+        if (own_streams.keys[i]) mica_stream_release(own_streams.values[i]);
+    mica__map_free(&own_streams);
+    mica_set_default_stream(NULL);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&own_key, end_thread);
+}
+
+/* Has end_thread called when the calling thread ends. */
+static void watch_thread(void)
+{
+    static mica__once once = MICA_ONCE_INIT;
+    mica__call_once(&once, make_key);
+    pthread_setspecific(own_key, &own_streams);
+}
+
+int mica_thread_stream(uint64_t key, mica_stream **out)
+{
+    void *known;
+    const void *at = (const void *)(uintptr_t)(key + 1);
+    if (mica__map_get(&own_streams, at, &known)) {
+        *out = known;
+        return MICA_OK;
+    }
+    mica_stream *s;
+    MICA_TRY(mica_stream_new(&s));
+    if (mica__map_set(&own_streams, at, s) != MICA_OK) {
+        mica_stream_release(s);
+        return MICA_EMEMORY;
+    }
+    watch_thread();
     *out = s;
     return MICA_OK;
 }
@@ -128,7 +199,11 @@ mica_stream *mica_default_stream(void)
 }
 void mica_set_default_stream(mica_stream *s)
 {
-    mica__current_stream = s;
+    mica_stream *before = mica__current_stream;
+    if (s == before) return;
+    mica__current_stream = mica_stream_retain(s);
+    mica_stream_release(before);
+    if (s) watch_thread();
 }
 int mica_stream_index(const mica_stream *s)
 {

@@ -8,8 +8,13 @@
 
 int (*mica__interrupt_hook)(void);
 static _Atomic int interrupted;
-/* Threads that wait for single nodes. */
+/* Threads that wait for single nodes, or for memory. */
 static _Atomic uint32_t waiting;
+/* Works that run and do not wait: those that may give memory back. Works of the calling thread. */
+static _Atomic int busy;
+static _Thread_local int busy_here;
+/* Counts steps that ended while somebody waited; under the lock. */
+static unsigned progress;
 
 void mica__interrupt(void)
 {
@@ -67,16 +72,47 @@ void mica__plan_put_back(mica__plan *plan)
     for (size_t i = 0; i < plan->nsteps; i++) put_back(&plan->steps[i]);
 }
 
-/* Waits while the node is being computed elsewhere. */
-static int await_node(const mica_array *a, bool ask)
+/* The calling thread's works stop to be busy, or go on; under the lock. */
+static void pause_here(bool pause)
+{
+    int before = atomic_fetch_add(&busy, pause ? -busy_here : busy_here);
+    if (pause && before == busy_here) mica__condition_broadcast(&mica__queue_changed);
+}
+
+/* Waits while the node is being computed by this or an earlier plan. One that was put back and then
+ * claimed by a later plan is not waited for: that plan's work may stand in a queue behind ours. */
+static int await_node(const mica_array *a, uint32_t claim, bool ask)
 {
     int status = MICA_OK;
+    const mica_node *n = mica__node_of(a);
     mica__mutex_lock(&mica__queue_lock);
     atomic_fetch_add(&waiting, 1); /* before the state is looked at: see announce */
-    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED)) status = mica__queue_wait(ask);
+    pause_here(true);
+    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED) && (int32_t)(n->claim - claim) <= 0)
+        status = mica__queue_wait(ask);
+    pause_here(false);
     atomic_fetch_sub(&waiting, 1);
     mica__mutex_unlock(&mica__queue_lock);
     return status;
+}
+
+/* There is no memory for a step: waits until work elsewhere has ended a step, which may have given
+ * some back; false when nothing else runs, so that waiting is in vain. */
+static bool await_memory(bool ask)
+{
+    mica__mutex_lock(&mica__queue_lock);
+    atomic_fetch_add(&waiting, 1);
+    pause_here(true);
+    unsigned seen = progress;
+    while (progress == seen && (atomic_load(&busy) > 0 || mica__executors_called()))
+        if (mica__queue_wait(ask) != MICA_OK) break;
+    bool again = progress != seen;
+    if (!again) progress++; /* one gives up: another that waits tries again */
+    if (!again) mica__condition_broadcast(&mica__queue_changed);
+    pause_here(false);
+    atomic_fetch_sub(&waiting, 1);
+    mica__mutex_unlock(&mica__queue_lock);
+    return again;
 }
 
 /* Wakes those who wait for a node that was finished just now. Adding 0 orders the node's state
@@ -85,16 +121,17 @@ static void announce(void)
 {
     if (!atomic_fetch_add(&waiting, 0)) return;
     mica__mutex_lock(&mica__queue_lock);
+    progress++;
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
 }
 
 /* Waits until no input of the step is being computed elsewhere; a fault when one failed. */
-static int inputs_ready(const mica__step *step, bool ask)
+static int inputs_ready(const mica__step *step, uint32_t claim, bool ask)
 {
     if (step->product) {
         mica__step own = { .node = step->product };
-        int status = inputs_ready(&own, ask);
+        int status = inputs_ready(&own, claim, ask);
         if (status != MICA_OK) return status;
     }
     size_t n = step->node ? step->node->ninputs : step->nexternals;
@@ -103,7 +140,7 @@ static int inputs_ready(const mica__step *step, bool ask)
     for (size_t i = 0; i < n; i++) {
         if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here))
             continue;
-        int status = await_node(in[i], ask);
+        int status = await_node(in[i], claim, ask);
         if (status != MICA_OK) return status;
         if (node_is(in[i], MICA_NODE_FAILED)) return mica__node_fault(mica__node_of(in[i]));
         if (!node_is(in[i], MICA_NODE_DONE)) return MICA_AGAIN;
@@ -160,12 +197,13 @@ static bool is_stopped(void *context)
 
 static int run_step(mica__step *step, asking *a)
 {
-    int status = inputs_ready(step, a->ask);
+    int status = inputs_ready(step, a->job->plan.claim, a->ask);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
     const mica__watcher *watcher = mica__watching();
     if (watcher) watcher->step_begins(step);
     status = mica__cpu_backend->run(step);
+    while (status == MICA_EMEMORY && await_memory(a->ask)) status = mica__cpu_backend->run(step);
     if (watcher) watcher->step_ends(step, status);
     if (status == MICA_OK) finish(step);
     else if (step->node && sticks(status)) {
@@ -193,12 +231,20 @@ void mica__job_release(mica__job *j)
     mica__free(j);
 }
 
+void mica__works_forget(void)
+{
+    atomic_store(&busy, busy_here);
+    atomic_store(&waiting, 0);
+}
+
 void mica__work_run(mica__work *w, bool ask)
 {
     mica__job *j = w->job;
     asking a = { j, ask };
     int status = MICA_OK;
     size_t i = 0;
+    atomic_fetch_add(&busy, 1);
+    busy_here++;
     mica__parallel_ask(is_stopped, &a);
     for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], &a);
     mica__parallel_ask(NULL, NULL);
@@ -209,8 +255,15 @@ void mica__work_run(mica__work *w, bool ask)
                        "[eval] the work that this array depends on was stopped; evaluate it again");
     mica__mutex_lock(&mica__queue_lock);
     if (status != MICA_OK) mica__report_fault(j->waited ? &j->report : &w->stream->report, status);
+    /* Who waits has a reference: the work lets go of its own before it is seen to be finished, so
+       that nothing is held any more when an evaluation returns. */
+    bool waited = j->waited;
+    atomic_fetch_sub(&busy, 1);
+    busy_here--;
+    progress++;
+    if (waited) atomic_fetch_sub(&j->references, 1);
     atomic_fetch_sub(&j->pending, 1);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
-    mica__job_release(j);
+    if (!waited) mica__job_release(j);
 }

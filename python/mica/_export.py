@@ -36,16 +36,18 @@ def _arguments(name: str, args: tuple, kwargs: dict) -> tuple[list, dict]:
     return positional, dict(sorted(keywords.items()))
 
 
-def _trace(fun: Callable, positional: list, keywords: dict) -> tuple[list, list]:
+def _trace(fun: Callable, positional: list, keywords: dict, shapeless: bool) -> tuple[list, list]:
     """Results of a call, and the placeholders that stood for its arguments."""
     given = [*positional, *keywords.values()]
     holders = core._placeholders(given, [False] * len(given))
     copies = [holder.__copy__() for holder in holders]  # the function may write into what it gets
     n = len(positional)
     core._transforming(1)
+    outer = core._sizes_vary(shapeless)
     try:
         output = fun(*copies[:n], **dict(zip(keywords, copies[n:], strict=True)))
     finally:
+        core._sizes_vary(outer)
         core._transforming(-1)
     results = [output] if isinstance(output, core.array) else output
     if not isinstance(results, (tuple, list)) or not all(isinstance(x, core.array) for x in results):
@@ -67,6 +69,7 @@ class FunctionExporter:
         if not isinstance(text, str):
             raise TypeError(f"[export_function] metadata must be a str, not {type(metadata).__name__}")
         self._fun = fun
+        self._shapeless = bool(shapeless)
         self._file = core._Exporter(os.fsencode(os.fspath(file)), bool(shapeless), text)
         self._open = True
 
@@ -80,7 +83,7 @@ class FunctionExporter:
         if not self._open:
             raise RuntimeError("[export_function] Attempting to write after exporting is closed.")
         positional, keywords = _arguments("export_function", args, kwargs)
-        results, holders = _trace(self._fun, positional, keywords)
+        results, holders = _trace(self._fun, positional, keywords, self._shapeless)
         self._file.add(results, holders, list(keywords))
 
     def __enter__(self) -> FunctionExporter:
@@ -107,8 +110,8 @@ def exporter(
     Args:
         file: path.
         fun: takes arrays, returns an array or a tuple or list of arrays.
-        shapeless: whether the imported function takes other sizes of the same number of axes; those pass
-            through element-wise operations only.
+        shapeless: whether the imported function takes other sizes of the same number of axes. Sizes that
+            cannot be followed raise then.
         metadata: a text to keep in the file.
 
     Returns:

@@ -113,11 +113,14 @@ def main(arguments: list[str]) -> int:
     """Print it."""
     if arguments in (["-h"], ["--help"]):
         print(USAGE)
-    elif arguments == ["--json"]:
-        print(json.dumps(collect(), indent=2))
-    elif not arguments:
-        print(_text(collect()))
-    else:
+        return 0
+    if arguments not in ([], ["--json"]):
         print(f"mica info: unknown argument {arguments[0]}\n\n{USAGE}", file=sys.stderr)
         return 2
+    try:
+        found = collect()
+    except (ImportError, ValueError) as error:  # a setting that nobody can read; a library that is not there
+        print(f"mica info: mica cannot start: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(found, indent=2) if arguments else _text(found))
     return 0

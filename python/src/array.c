@@ -7,6 +7,7 @@
 #include <structmember.h>
 
 #include "call.h"
+#include "core/watch.h"
 #include "record.h"
 #include "backend/cpu/kernel.h"
 #include "base/thread.h"
@@ -95,13 +96,28 @@ PyObject *mica_py_finish(mica_scope *s, mica_array *result)
     return status == MICA_OK ? o : mica_py_raise(status);
 }
 
-/* ---- evaluation ---- */
+PyObject *mica_py_array_row(mica_array *a, int64_t index)
+{
+    if (!mica__has_rows(a) || mica__watching()) {
+        mica_scope s;
+        static uint16_t origin;
+        mica_py_begin(&s, NULL, "__getitem__", &origin);
+        return mica_py_finish(&s, mica__row(&s, a, index));
+    }
+    mica_array *row = mica__finished_row(a, index);
+    if (!row) return mica_py_raise(mica__last_status());
+    PyObject *o = new_object();
+    if (o) ((mica_py_object *)o)->value = row;
+    else mica_release(row);
+    return o;
+}
 
-static int64_t last_asked;
+/* ---- evaluation ---- */
 
 /* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. */
 static int interrupt_hook(void)
 {
+    static _Thread_local int64_t last_asked;
     int64_t now = mica__now();
     if (now - last_asked < 20000000) return 0;
     last_asked = now;
@@ -114,7 +130,6 @@ static int interrupt_hook(void)
 int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
-    mica__interrupt_hook = interrupt_hook;
     mica_py_watch_reason(NULL);
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
@@ -451,10 +466,8 @@ static PyObject *iterator_next(PyObject *self)
     iterator *it = (iterator *)self;
     mica_array *a = SELF(it->array);
     if (!a->ndim || it->next >= a->shape[0]) return NULL;
-    mica_scope s;
-    mica__scope_begin(&s, NULL);
     int64_t i = it->next++;
-    PyObject *row = mica_py_finish(&s, mica__row(&s, a, i));
+    PyObject *row = mica_py_array_row(a, i);
     PyObject *index = mica_py_recording ? PyLong_FromLongLong(i) : NULL;
     if (index) row = mica_py_recorded("getitem", row, it->array, index);
     Py_XDECREF(index);
@@ -534,6 +547,7 @@ int mica_py_array_types(PyObject *module)
     static PyType_Spec spec = { "mica.core.array", sizeof(mica_py_object), 0, Py_TPFLAGS_DEFAULT,
                                 slots };
     mica_py_array_type = mica_py_add_type(module, &spec);
+    mica__interrupt_hook = interrupt_hook;
     iterator_type = mica_py_array_type ? mica_py_add_type(module, &iterator_spec) : NULL;
     return iterator_type ? 0 : -1;
 }

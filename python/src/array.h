@@ -21,6 +21,8 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait);
 int mica_py_need(mica_array *a);
 
 /* ---- a call's scope: begins on the C stack, ends with its error raised ---- */
+/* a[index] along axis 0; index is in range. */
+PyObject *mica_py_array_row(mica_array *a, int64_t index);
 /* Closes the scope and wraps `result`; raises what failed. */
 PyObject *mica_py_finish(mica_scope *s, mica_array *result);
 

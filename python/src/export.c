@@ -2,7 +2,7 @@
 #include "array.h"
 
 #include "io/export.h"
-#include "ops/prim.h"
+#include "ops/builder.h"
 
 /* The arrays of a list, memory of the scope; NULL and an exception on failure. */
 static mica_array **arrays_of(mica_scope *s, PyObject *list, size_t *n)
@@ -219,7 +219,17 @@ static PyObject *key(PyObject *m, PyObject *o)
     return a ? key_of(a) : PyErr_Format(PyExc_ValueError, "an array is needed");
 }
 
+/* _sizes_vary(bool) -> what it was */
+static PyObject *sizes_vary(PyObject *m, PyObject *o)
+{
+    (void)m;
+    bool before = mica__sizes_vary;
+    mica__sizes_vary = PyObject_IsTrue(o) == 1;
+    return PyBool_FromLong(before);
+}
+
 static PyMethodDef functions[] = {
+    { "_sizes_vary", sizes_vary, METH_O, NULL },
     { "_node", node, METH_O, NULL },
     { "_key", key, METH_O, NULL },
     { NULL, NULL, 0, NULL },

@@ -117,21 +117,19 @@ static mica_array *get(mica_scope *s, const key *k, mica_array *a)
 static PyObject *read_item(PyObject *self, PyObject *o)
 {
     mica_array *a = mica_py_array(self);
-    mica_scope s;
-    static uint16_t origin;
-    mica_py_begin(&s, NULL, "__getitem__", &origin);
     if (PyLong_CheckExact(o) && a->ndim) { /* x[i], by far the most frequent */
         int overflow;
         long long i = PyLong_AsLongLongAndOverflow(o, &overflow), n = a->shape[0];
-        if (overflow || i < -n || i >= n) {
-            mica__scope_end(&s);
+        if (overflow || i < -n || i >= n)
             return PyErr_Format(PyExc_IndexError,
                                 "[__getitem__] index %R is out of range for axis 0 with size %lld",
                                 o, n);
-        }
-        return mica_py_finish(&s, mica__row(&s, a, i < 0 ? i + n : i));
+        return mica_py_array_row(a, i < 0 ? i + n : i);
     }
     key k;
+    mica_scope s;
+    static uint16_t origin;
+    mica_py_begin(&s, NULL, "__getitem__", &origin);
     return mica_py_finish(&s, mica_py_read_key(&s, &k, o, a) ? get(&s, &k, a) : NULL);
 }
 

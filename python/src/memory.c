@@ -1,6 +1,7 @@
 /* Memory functions of mica.core. */
 #include "array.h"
 #include "mica/memory.h"
+#include "runtime/liveness.h"
 
 #define READ(name, function)                                                                       \
     static PyObject *name(PyObject *m, PyObject *unused)                                           \
@@ -101,6 +102,22 @@ static PyObject *get_array_buffer_size(PyObject *m, PyObject *args)
     return status ? NULL : PyLong_FromSize_t(bytes);
 }
 
+static PyObject *watch_memory(PyObject *m, PyObject *on)
+{
+    (void)m;
+    int truth = PyObject_IsTrue(on);
+    if (truth < 0) return NULL;
+    mica__memory_watch(truth);
+    Py_RETURN_NONE;
+}
+static PyObject *memory_record(PyObject *m, PyObject *unused)
+{
+    (void)m, (void)unused;
+    mica__memory_record r = mica__memory_recorded();
+    return Py_BuildValue("{s:n,s:n,s:s}", "required", (Py_ssize_t)r.required, "evaluations",
+                         (Py_ssize_t)r.plans, "largest", r.largest);
+}
+
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
     { "get_active_memory", get_active_memory, METH_NOARGS,
@@ -122,6 +139,8 @@ static PyMethodDef functions[] = {
       "set_wired_limit(limit) -> int: nothing is wired on the CPU; returns 0." },
     { "get_array_buffer_size", get_array_buffer_size, METH_VARARGS,
       "get_array_buffer_size(*trees) -> int: bytes behind the arrays, each buffer once." },
+    { "_watch_memory", watch_memory, METH_O, "Starts or stops the record of mica.liveness." },
+    { "_memory_record", memory_record, METH_NOARGS, "The record of mica.liveness." },
     { NULL, NULL, 0, NULL },
 };
 

@@ -92,7 +92,7 @@ static bool take_pair(mica_scope *s, PyObject *o, int64_t *low, int64_t *high)
     mica_dims at;
     if (mica_py_dims("[pad] argument 'pad_width'", s, o, true, &at) < 0) return false;
     if (at.n != 1 && at.n != 2) {
-        PyErr_Format(PyExc_ValueError,
+        PyErr_Format(at.n ? PyExc_TypeError : PyExc_ValueError,
                      "[pad] argument 'pad_width' holds %zd widths for an axis; accepted: an int, a "
                      "pair (before, after), or a sequence of pairs",
                      (Py_ssize_t)at.n);

@@ -35,7 +35,7 @@ static PyObject *make_stream(mica_stream *s)
 {
     stream_object *o = PyObject_New(stream_object, stream_type);
     if (!o) return NULL;
-    o->stream = s;
+    o->stream = mica_stream_retain(s);
     o->index = mica_stream_index(s);
     return (PyObject *)o;
 }
@@ -65,23 +65,8 @@ int mica_py_device_of(PyObject *o, int *index)
 /* Each thread's stream for a ThreadLocalStream. */
 static int local_stream(int key, mica_stream **out)
 {
-    static _Thread_local struct {
-        int key;
-        mica_stream *stream;
-    } known[16];
-    for (int i = 0; i < 16; i++) {
-        if (known[i].stream && known[i].key == key) {
-            *out = known[i].stream;
-            return 0;
-        }
-        if (known[i].stream) continue;
-        int status = mica_stream_new(&known[i].stream);
-        if (status) return mica_py_raise(status) ? 0 : -1;
-        known[i].key = key;
-        *out = known[i].stream;
-        return 0;
-    }
-    return mica_stream_new(out) ? (mica_py_raise(mica__last_status()), -1) : 0;
+    int status = mica_thread_stream((uint64_t)key, out);
+    return status == MICA_OK ? 0 : (mica_py_raise(status), -1);
 }
 
 int mica_py_stream(PyObject *o, mica_stream **out)
@@ -123,6 +108,11 @@ static void plain_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_Free(self);
     Py_DECREF(type);
+}
+static void stream_dealloc(PyObject *self)
+{
+    mica_stream_release(((stream_object *)self)->stream);
+    plain_dealloc(self);
 }
 static PyObject *device_repr(PyObject *self)
 {
@@ -187,7 +177,7 @@ static PyGetSetDef stream_getters[] = { { "device", stream_device, NULL, "The de
                                         { NULL, NULL, NULL, NULL, NULL } };
 static PyType_Slot stream_slots[] = {
     { Py_tp_doc, "A queue of work on a device." },
-    { Py_tp_dealloc, plain_dealloc },
+    { Py_tp_dealloc, stream_dealloc },
     { Py_tp_repr, stream_repr },
     { Py_tp_richcompare, stream_compare },
     { Py_tp_hash, stream_hash },
@@ -214,15 +204,23 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     if (mica_py_stream(o, &s) < 0) return NULL;
     context_object *c = PyObject_New(context_object, type);
     if (!c) return NULL;
-    c->stream = s;
+    c->stream = mica_stream_retain(s);
     c->previous = NULL;
     return (PyObject *)c;
+}
+static void context_dealloc(PyObject *self)
+{
+    mica_stream_release(((context_object *)self)->stream);
+    mica_stream_release(((context_object *)self)->previous);
+    plain_dealloc(self);
 }
 static PyObject *context_enter(PyObject *self, PyObject *unused)
 {
     (void)unused;
     context_object *c = (context_object *)self;
-    c->previous = mica__current_stream;
+    mica_stream *before = c->previous;
+    c->previous = mica_stream_retain(mica__current_stream);
+    mica_stream_release(before);
     if (c->stream) mica_set_default_stream(c->stream);
     Py_RETURN_NONE;
 }
@@ -238,7 +236,7 @@ static PyMethodDef context_methods[] = { { "__enter__", context_enter, METH_NOAR
 static PyType_Slot context_slots[] = { { Py_tp_doc,
                                          "StreamContext(s): makes s the default inside `with`." },
                                        { Py_tp_new, context_new },
-                                       { Py_tp_dealloc, plain_dealloc },
+                                       { Py_tp_dealloc, context_dealloc },
                                        { Py_tp_methods, context_methods },
                                        { 0, NULL } };
 static PyType_Spec context_spec = { "mica.core.StreamContext", sizeof(context_object), 0,
@@ -282,7 +280,10 @@ static PyObject *new_stream(PyObject *m, PyObject *o)
     mica_stream *s;
     if (type < 0 || mica_py_need_cpu("new_stream", type, index) < 0) return NULL;
     int status = mica_stream_new(&s);
-    return status ? mica_py_raise(status) : make_stream(s);
+    if (status) return mica_py_raise(status);
+    PyObject *made = make_stream(s);
+    mica_stream_release(s);
+    return made;
 }
 static PyObject *new_thread_local_stream(PyObject *m, PyObject *o)
 {

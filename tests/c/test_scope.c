@@ -24,7 +24,7 @@ static void test_errors_stick(void)
     CHECK(mica_item(s, a) == 0);
     CHECK_TEXT(mica_describe(s, a), "");
     CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
-    CHECK_MENTIONS(mica_last_error(), "[broadcast");
+    CHECK_MENTIONS(mica_last_error(), "[add]");
     CHECK(live_same(before, live_now()));
 }
 

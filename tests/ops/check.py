@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests.ops import differences, target, values
+from tests.ops import differences, refusals, target, values
 from tests.ops.cases import Case
 
 ERRORS = (IndexError, ValueError, TypeError, OverflowError, MemoryError, RuntimeError)
@@ -147,7 +147,7 @@ def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) ->
         failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:200]}, expected a result")
     elif got.error is None:
         failures.add(label, f"a result, expected {type(want.error).__name__}: {str(want.error)[:120]}")
-    elif got.error_class is not want.error_class and not differences.error_class_differs(
+    elif got.error_class is not want.error_class and not refusals.error_class_differs(
         label, described(got), described(want)
     ):
         failures.add(

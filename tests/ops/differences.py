@@ -11,6 +11,26 @@ import re
 from dataclasses import dataclass
 
 from tests.ops import target
+from tests.ops.roughness import (
+    rough,
+    rough_gradient,
+    special,
+    wheel_errs,
+    wheel_fails,
+    wheel_lacks,
+)
+
+__all__ = [
+    "DIFFERENCES",
+    "Difference",
+    "is_meant",
+    "rough",
+    "rough_gradient",
+    "special",
+    "wheel_errs",
+    "wheel_fails",
+    "wheel_lacks",
+]
 
 
 @dataclass(frozen=True)
@@ -20,6 +40,8 @@ class Difference:
     name: str
     reason: str
     instead: str
+    example: str = ""  # a call of which the two give different outcomes, run by test_differences.py
+    proven: str = ""  # why there is no example, and where the difference is tested
 
 
 DIFFERENCES = (
@@ -27,130 +49,329 @@ DIFFERENCES = (
         "index out of range",
         "the wheel reads and writes outside memory",
         "IndexError at the call, or at the evaluation for index arrays",
+        example="mx.ones((3,))[5]",
     ),
-    Difference("x[mask]", "the wheel refuses boolean masks in reads", "NumPy's result"),
+    Difference(
+        "x[mask]",
+        "the wheel refuses boolean masks in reads",
+        "NumPy's result",
+        example="mx.arange(3)[mx.array([True, False, True])]",
+    ),
     Difference(
         "float64 exp sin cos erf erfinv sigmoid",
         "the wheel uses float32 polynomials",
         "within 2 ulp of float64",
+        example="mx.exp(mx.array([0.3, 1.7], dtype=mx.float64))",
     ),
     Difference(
         "float32 transcendental functions",
         "the wheel is off by up to 4e-7",
         "within the tolerance of the case",
+        example="mx.erf(mx.array([1e-3]))",
     ),
     Difference(
         "float16 NaN and infinities as uint32",
         "the wheel gives 0, other than from bfloat16 and float32",
         "what float32 gives",
+        example="mx.array([float('nan'), float('inf')], dtype=mx.float16).astype(mx.uint32)",
     ),
-    Difference("mean", "the wheel sums in the result dtype, which overflows", "sums wide, rounds once"),
-    Difference("sum, var, std, cumsum of halves", "the wheel sums in halves", "sums in float32, rounds once"),
+    Difference(
+        "mean",
+        "the wheel sums in the result dtype, which overflows",
+        "sums wide, rounds once",
+        example="mx.mean(mx.array([2**30] * 4))",
+    ),
+    Difference(
+        "sum, var, std, cumsum of halves",
+        "the wheel sums in halves",
+        "sums in float32, rounds once",
+        example="mx.cumsum(mx.full((5000,), 1.0, dtype=mx.float16))[-1]",
+    ),
     Difference(
         "reflected & | ^ << >> @, +x, round(x), divmod(x, 2), x // of arrays on the right",
         "the wheel has no such operators",
         "they work",
+        example="5 & mx.array([3])",
     ),
-    Difference("array(2**63, uint64)", "the wheel raises", "the value"),
     Difference(
-        "compile with a pending captured array", "the wheel refuses it", "an input whose history runs once"
+        "array(2**63, uint64)", "the wheel raises", "the value", example="mx.array(2**63, dtype=mx.uint64)"
     ),
-    Difference("compile with a new Python float", "the wheel traces again", "one trace"),
+    Difference(
+        "compile with a pending captured array",
+        "the wheel refuses it",
+        "an input whose history runs once",
+        proven="the wheel refuses only some: test_core_compile.py",
+    ),
+    Difference(
+        "compile with a new Python float",
+        "the wheel traces again",
+        "one trace",
+        proven="needs a count of traces: test_core_compile.py",
+    ),
     Difference(
         "an Ellipsis for no axis between index arrays",
         "the wheel takes the arrays for adjacent",
         "as NumPy: the common axes come first",
+        example="mx.arange(24).reshape(2, 3, 4)[mx.array([0, 1]), ..., mx.array([0, 1]), mx.array([0, 1])].shape, mx.arange(24).reshape(2, 3, 4)[:, mx.array([0, 1]), ..., mx.array([0, 1])]",
     ),
-    Difference("conv1d of input with more spatial axes", "the wheel convolves over them", "ValueError"),
     Difference(
-        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the "
-        "window)",
+        "conv1d of input with more spatial axes",
+        "the wheel convolves over them",
+        "ValueError",
+        example="mx.conv1d(mx.ones((1, 5, 5, 1)), mx.ones((1, 2, 2, 1)))",
+    ),
+    Difference(
+        "convolutions with negative padding and input dilation (transposed ones whose padding exceeds the window)",
         "the wheel cuts the input before it puts zeros between its elements: wrong sizes",
         "cuts afterwards: what the documented size of the result says",
+        example="mx.conv_transpose1d(mx.ones((1, 4, 1)), mx.ones((1, 2, 1)), 3, 3)",
     ),
-    Difference("conv with groups=0", "the wheel dies", "ValueError"),
     Difference(
-        "vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax, conv; "
-        "jvp of addmm; vjp of minmax, conv_general",
+        "conv with groups=0",
+        "the wheel dies",
+        "ValueError",
+        example="mx.conv1d(mx.ones((1, 5, 1)), mx.ones((1, 2, 1)), groups=0)",
+    ),
+    Difference(
+        "vmap of bitwise, shift, divmod, not_equal, logical_xor, slice updates, .at, addmm, argmax, conv; jvp of addmm; vjp of minmax, conv_general",
         "the wheel gives wrong shapes or values",
         "what a loop, or the difference quotient, gives",
+        example="mx.vmap(mx.bitwise_and, in_axes=(0, None))(mx.array([[1, 2], [3, 4]]), mx.array([1, 3]))",
     ),
     Difference(
         "reductions over nothing",
         "the wheel reads garbage or never returns for some layouts",
         "the neutral element",
+        proven="what the wheel reads differs from run to run",
     ),
-    Difference("logsumexp of integers", "the wheel gives inf or garbage", "float32 values"),
-    Difference("round(x, decimals) of float64", "the wheel multiplies in float32", "float64 throughout"),
+    Difference(
+        "logsumexp of integers",
+        "the wheel gives inf or garbage",
+        "float32 values",
+        example="mx.logsumexp(mx.array([[1, 2], [3, 4]], dtype=mx.uint64), 0)",
+    ),
+    Difference(
+        "round(x, decimals) of float64",
+        "the wheel multiplies in float32",
+        "float64 throughout",
+        example="mx.round(mx.array([1.23456789012], dtype=mx.float64), 9)",
+    ),
     Difference(
         "nan_to_num of float64 and complex64, median(axis=()), random.uniform(float64)",
         "the wheel refuses",
         "works",
+        example="mx.nan_to_num(mx.ones((2,), dtype=mx.float64))",
     ),
     Difference(
         "floor_divide and divmod of halves",
         "the wheel floors the rounded quotient",
         "the floor of the exact quotient",
+        example="mx.floor_divide(mx.array([36.3], dtype=mx.float16), mx.array([0.2488], dtype=mx.float16))",
     ),
-    Difference("isclose, allclose of unsigned integers", "the wheel's difference wraps", "compares values"),
-    Difference("as_strided of views", "the wheel fails at eval", "strides over the row-major elements"),
+    Difference(
+        "isclose, allclose of unsigned integers",
+        "the wheel's difference wraps",
+        "compares values",
+        example="mx.isclose(mx.array([1], dtype=mx.uint32), mx.array([2], dtype=mx.uint32), atol=2)",
+    ),
+    Difference(
+        "as_strided of views",
+        "the wheel fails at eval",
+        "strides over the row-major elements",
+        example="mx.as_strided(mx.arange(6)[::2], (2,), (1,), 0)",
+    ),
     Difference(
         "linalg of matrices without rows; of NaN in eig, eigvals",
         "the wheel dies",
         "empty results; RuntimeError at evaluation",
+        example="mx.linalg.inv(mx.zeros((0, 0)))",
     ),
     Difference(
         "linalg.cholesky of a matrix that is not positive definite",
         "the wheel gives an unfinished factor",
         "RuntimeError at evaluation",
+        example="mx.linalg.cholesky(mx.array([[1.0, 2.0], [2.0, 1.0]]))",
     ),
-    Difference("linalg.eigh of NaN", "the wheel gives values that are none", "NaN"),
+    Difference(
+        "linalg.eigh of NaN",
+        "the wheel gives values that are none",
+        "NaN",
+        example="mx.linalg.eigh(mx.array([[float('nan'), 0.0], [0.0, 1.0]]))[0]",
+    ),
     Difference(
         "linalg.eigh, eigvalsh with UPLO other than 'L' and 'U'",
         "the wheel reads the upper triangle",
         "ValueError",
+        example="mx.linalg.eigvalsh(mx.eye(2), UPLO='x')",
     ),
-    Difference("linalg.solve", "the wheel does not broadcast leading axes", "as in solve_triangular"),
     Difference(
-        "linalg.det, slogdet of halves beyond 3 x 3", "the wheel refuses", "computed in float32, rounded once"
+        "linalg.solve",
+        "the wheel does not broadcast leading axes",
+        "as in solve_triangular",
+        example="mx.linalg.solve(mx.stack([mx.eye(2)] * 3), mx.ones((2, 1)))",
     ),
-    Difference("derivatives of linalg", "the wheel has none", "standard formulas"),
-    Difference("evaluation in another thread", "the wheel refuses it", "works unless a stream was asked for"),
-    Difference("allocation that cannot be satisfied", "the wheel dies", "MemoryError"),
-    Difference("hadamard_transform(float64)", "the wheel refuses it", "a float64 result"),
+    Difference(
+        "linalg.det, slogdet of halves beyond 3 x 3",
+        "the wheel refuses",
+        "computed in float32, rounded once",
+        example="mx.linalg.det(mx.eye(4, dtype=mx.float16))",
+    ),
+    Difference(
+        "derivatives of linalg",
+        "the wheel has none",
+        "standard formulas",
+        example="mx.grad(lambda x: mx.linalg.inv(x).sum())(mx.eye(2))",
+    ),
+    Difference(
+        "evaluation in another thread",
+        "the wheel refuses it",
+        "works unless a stream was asked for",
+        proven="needs threads: test_core_eval.py",
+    ),
+    Difference(
+        "allocation that cannot be satisfied",
+        "the wheel dies",
+        "MemoryError",
+        proven="the machine would have to be full: test_core_eval.py",
+    ),
+    Difference(
+        "hadamard_transform(float64)",
+        "the wheel refuses it",
+        "a float64 result",
+        example="mx.hadamard_transform(mx.ones((4,), dtype=mx.float64))",
+    ),
     Difference(
         "hadamard_transform of 36 elements",
         "the wheel gives garbage",
         "ValueError, as for all sizes but m * 2^k",
+        example="mx.hadamard_transform(mx.ones((36,)))",
     ),
     Difference(
-        "istft with a complex window", "the wheel's result is some 1e8 too large", "the window's real part"
+        "istft with a complex window",
+        "the wheel's result is some 1e8 too large",
+        "the window's real part",
+        example="mx.fft.istft(mx.fft.stft(mx.arange(16).astype(mx.float32), 8, 4), 8, 4, window=mx.ones((8,)).astype(mx.complex64) * (1 + 1j))",
     ),
     Difference(
         "to_fp8, from_fp8, quantize and dequantize of E4M3 codes in float64",
         "the wheel gives garbage",
         "as in float32",
+        example="mx.to_fp8(mx.array([1.0, 2.0], dtype=mx.float64))",
     ),
     Difference(
         "quantize of groups below 2^-126 in mxfp4 and mxfp8",
         "the wheel's exponent of the scale wraps: numbers near 1e37 come back",
         "the smallest scale",
+        example="mx.dequantize(*mx.quantize(mx.full((1, 32), 1e-39), mode='mxfp4'), mode='mxfp4')",
     ),
     Difference(
         "quantize of an infinity in nvfp4",
         "the wheel stores 0 for it",
         "the largest code: 6 of the largest scale",
+        example="mx.quantize(mx.array([[1.0] * 15 + [float('inf')]]), mode='nvfp4')",
     ),
     Difference(
-        "derivatives of quantize's scales and biases for a group of zeros", "the wheel gives NaN", "0"
+        "derivatives of quantize's scales and biases for a group of zeros",
+        "the wheel gives NaN",
+        "0",
+        example="mx.grad(lambda w: mx.quantize(w, group_size=32)[1].sum())(mx.zeros((1, 32)))",
     ),
     Difference(
         "derivative of a quantized product by its codes (nn.QQLinear trained in eval mode)",
         "RuntimeError of the wheel, which names no way out",
         "ValueError that says to call train()",
+        proven="test_nn_quantized.py",
     ),
-    Difference("qqmm and gather_qqmm", "the wheel's CPU has some cases alone", "all shapes, modes and types"),
-    Difference("dimensions over 2^31 - 1", "the wheel has 32-bit shapes", "64-bit shapes"),
+    Difference(
+        "qqmm and gather_qqmm",
+        "the wheel's CPU has some cases alone",
+        "all shapes, modes and types",
+        example="mx.qqmm(mx.ones((4, 64)), *mx.quantize(mx.ones((8, 64)), mode='nvfp4'), mode='nvfp4')",
+    ),
+    Difference(
+        "dimensions over 2^31 - 1",
+        "the wheel has 32-bit shapes",
+        "64-bit shapes",
+        example="mx.zeros((2**31, 0)).shape",
+    ),
+    Difference(
+        "linalg.norm of float16",
+        "the wheel sums squares in float16, which overflows",
+        "sums in float32, rounds once",
+        example="mx.linalg.norm(mx.array([300.0, 400.0], dtype=mx.float16))",
+    ),
+    Difference(
+        "linalg.solve, solve_triangular of integers beside floating matrices",
+        "the wheel refuses integers on one side of the two",
+        "both are converted to the type they promote to",
+        example="mx.linalg.solve(mx.array([[2, 0], [0, 2]]), mx.ones((2,)))",
+    ),
+    Difference(
+        "quantized_matmul of one matrix with a batch of codes",
+        "the wheel reads the first matrix of the batch alone",
+        "the leading axes broadcast",
+        example="mx.quantized_matmul(mx.ones((1, 64)), *mx.quantize(mx.ones((2, 8, 64))))",
+    ),
+    Difference(
+        "dequantize with a global scale and dtype",
+        "the wheel gives float32 whatever dtype says",
+        "the dtype that is asked for",
+        example="mx.dequantize(*mx.quantize(mx.ones((2, 32)), mode='nvfp4'), mode='nvfp4', global_scale=mx.array(1.0), dtype=mx.float16)",
+    ),
+    Difference(
+        "qqmm with global scales",
+        "the wheel's CPU leaves them out",
+        "the product of both divided by 2688 squared, as quantize and dequantize have it",
+        example="mx.qqmm(mx.ones((1, 64)), *mx.quantize(mx.ones((8, 64)), mode='nvfp4'), mode='nvfp4', global_scale_x=mx.array(1.0), global_scale_w=mx.array(1.0))",
+    ),
+    Difference(
+        "qqmm with mode='affine'",
+        "the wheel gives zeros",
+        "ValueError: affine codes store weights alone",
+        example="mx.qqmm(mx.ones((1, 64)), *mx.quantize(mx.ones((8, 64)))[:2], mode='affine')",
+    ),
+    Difference(
+        "x.at[...].minimum and maximum with NaN",
+        "the wheel drops a NaN of the array, but only for index arrays",
+        "NaN is passed on, as by minimum and maximum",
+        example="mx.array([float('nan'), 2.0]).at[mx.array([0])].minimum(1.0)",
+    ),
+    Difference(
+        "x.at[...].subtract of a bool array",
+        "the wheel negates the bool",
+        "the value is converted to the array's type first",
+        example="mx.array([1, 2, 3]).at[0].subtract(mx.array(True))",
+    ),
+    Difference(
+        "a custom rule whose gradient has another dtype",
+        "the wheel passes it on, so that x and its gradient differ in type",
+        "converted to the argument's dtype",
+        proven="test_core_transforms.py",
+    ),
+    Difference(
+        "roll along one axis by several shifts",
+        "the wheel drops all but the first when the axis stands in a tuple",
+        "their sum, as in NumPy and as for a bare axis",
+        example="mx.roll(mx.arange(6), (1, 2), (0,))",
+    ),
+    Difference(
+        "convolve of a real array with a complex one",
+        "the wheel drops the imaginary parts",
+        "ValueError, as for two complex ones",
+        example="mx.convolve(mx.array([1.0, 2.0]), mx.array([1j, 1.0]))",
+    ),
+    Difference(
+        "x.at[mask], x[..., mask] = v",
+        "SystemError of the wheel",
+        "as in reads",
+        example="mx.array([1, 2, 3]).at[mx.array([True, False, True])].add(1)",
+    ),
+    Difference(
+        "operators with objects of other types",
+        "the wheel refuses them before their own operator is asked",
+        "NotImplemented, so TypeError when nobody knows the pair",
+        example="mx.ones((2,)) + object()",
+    ),
 )
 
 # Single outcomes that differ on purpose: what the line of a failure matches, and why.
@@ -207,271 +428,3 @@ _MEANT = tuple(
 def is_meant(line: str) -> bool:
     """Whether a failure, written as "call dtype layout: what happened", is a difference that is meant."""
     return target.IS_MICA and any(pattern.search(line) for pattern, _ in _MEANT)
-
-
-# Units in the last place to which the wheel is trusted where it is rough: (float16 and bfloat16,
-# float32, float64, complex64).
-# Only used when the tests run on the wheel itself.
-INF = float("inf")
-_ROUGH: dict[str, tuple[float, float, float, float]] = {
-    "exp": (0, 32, 1e14, 0),
-    "sin": (0, 0, 1e17, 0),
-    "cos": (0, 0, 1e17, 0),
-    "erf": (4, 2e7, 1e16, 0),
-    "erfinv": (0, 0, 1e10, 0),
-    "sigmoid": (300, 32, 1e12, 0),
-    "logaddexp": (0, 0, 1e12, 0),
-    "round": (0, 0, 1e12, 0),
-    "floor_divide": (INF, 0, 0, 0),
-    "cumprod": (32, 0, 0, 0),
-    "cumsum": (16, 0, 0, 0),
-    "logcumsumexp": (16, 0, 1e12, 0),
-    "mean": (INF, 3e4, 3e4, 0),
-    "sum": (0, 3e4, 3e4, 3e4),
-    "var": (8, 64, 0, 0),
-    "std": (8, 0, 0, 0),
-    "softmax": (INF, 4096, 1e12, 0),
-    "logsumexp": (0, INF, 1e12, 0),
-    "fast.rms_norm": (0, 0, 1e12, 0),
-    "fast.layer_norm": (0, 0, 1e12, 0),
-    "fast.rope": (0, 0, 1e12, 0),
-    "fast.scaled_dot_product_attention": (8, 0, 1e12, 0),
-}
-# Left out on the wheel: its float64 sine of large numbers is NaN, its erf(0) is not 0, its float64 is
-# float32.
-_SPECIALS = {
-    ("sin", "float64"),
-    ("cos", "float64"),
-    ("exp", "float64"),
-    ("sigmoid", "float64"),
-    ("erf", "float64"),
-    ("erf", "float32"),
-    ("erf", "bfloat16"),
-    ("erfinv", "float64"),
-}
-
-
-def rough(name: str, dtype: str) -> float:
-    """How far the wheel may be off from NumPy in ``name`` for results of ``dtype``."""
-    half, single, double, pair = _ROUGH.get(name, (0.0, 0.0, 0.0, 0.0))
-    return {"float16": half, "bfloat16": half, "float32": single, "float64": double, "complex64": pair}.get(
-        dtype, 0.0
-    )
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Calls that one side refuses and the other does not, or with another class: what matches all three."""
-
-    call: str
-    mica: str
-    wheel: str
-    reason: str
-
-
-# Outcomes are texts: "result", "died", "hangs", or "Class: message".
-REFUSALS = (
-    Refusal("", "", r"^(died|hangs)$", "a wrong call never ends the process, nor waits for ever"),
-    Refusal(
-        "",
-        "",
-        r"SmallVector out of range|cannot create std::vector|^SystemError|could not be translated",
-        "an accident inside the wheel, not an answer about the arguments",
-    ),
-    Refusal(
-        "",
-        r"^IndexError: .*(out of range|reaches outside)",
-        "",
-        "an index or an axis out of range is an IndexError, whatever else is wrong, and never read",
-    ),
-    Refusal(
-        "", r"^TypeError: ", r"^RuntimeError: std::bad_cast", "a wrong type is a TypeError that says which"
-    ),
-    Refusal(
-        r"\bmx\.(cpu|gpu)\)",
-        "",
-        r"^TypeError: .*incompatible function arguments",
-        "a stream or device may follow the last positional argument of every function",
-    ),
-    Refusal(
-        r"\bnp\.",
-        "",
-        r"^TypeError: .*incompatible function arguments",
-        "NumPy arrays are taken for numbers, operands and indices wherever arrays are",
-    ),
-    Refusal(
-        r"^mx\.(trunc|arange|conv\w+|equal|array_equal|ones|zeros|full)\(",
-        "^result|^ValueError: .*complex64 is not accepted",
-        r"^TypeError: .*incompatible function arguments|std::bad_cast",
-        "numbers as operands of every element-wise function; None for what has a default; one window "
-        "parameter for all axes",
-    ),
-    Refusal(
-        r"\([^=]*\b(a|b|x|arrays|subscripts|input|logits)=",
-        "",
-        r"^TypeError: .*incompatible function arguments",
-        "arguments may be named that the wheel takes by position alone",
-    ),
-    Refusal(
-        r"^mx\.conv",
-        "^result",
-        "got unsupported data type|Can only handle groups",
-        "float64 is convolved with every geometry, and three axes have groups too",
-    ),
-    Refusal(r"^mx\.(floor_divide|divmod)\(", "^ValueError: .*complex64", "", "complex numbers have no floor"),
-    Refusal(
-        r"^mx\.(divide|arctan2|logaddexp)\(",
-        "^result",
-        "^ValueError: Converting",
-        "operations in floating point take any integer",
-    ),
-    Refusal(
-        r"^mx\.(slice|slice_update|full_like)\(",
-        "^ValueError: .*(slice size|cannot be broadcast)",
-        "^result",
-        "sizes that the result cannot have are refused, not left out",
-    ),
-    Refusal(
-        r"^mx\.linalg\.cross\(",
-        "^result",
-        "^ValueError: .*cannot be broadcast",
-        "vectors of two and of three elements have a product, as in NumPy",
-    ),
-    Refusal(
-        r"^mx\.vecdot\(", "^result", "axis is out of bounds", "leading axes broadcast, as in the standard"
-    ),
-    Refusal(
-        r"^mx\.take_along_axis\(",
-        "^ValueError: .*indices must be integers",
-        "^RuntimeError",
-        "what the call shows to be wrong is refused by the call, not by the evaluation",
-    ),
-    Refusal(
-        r"^mx\.(dequantize|fast\.gated_delta_update)\(",
-        "^ValueError: .*shape",
-        "^result",
-        "operands whose shapes do not fit are not read beyond their ends",
-    ),
-    Refusal(r"^mx\.convolve\(", "^ValueError: .*complex64", "^result", "the wheel drops the imaginary parts"),
-    Refusal(r"^mx\.flip\(", "^ValueError: .*given twice", "^result", "an axis given twice is a mistake"),
-    Refusal("", "^result", "Maximum size exceeded|32-bit|supported range", "sizes have 64 bits"),
-    Refusal(
-        r"^mx\.conv_transpose",
-        "^result",
-        "Spatial dimensions of input",
-        "the result has the documented size, whatever the padding cuts",
-    ),
-    Refusal(r"^mx\.hadamard_transform\(", "^result", "Unsupported type", "float64 is transformed in float64"),
-    Refusal(
-        r"^mx\.roll\(",
-        "^ValueError: .*shifts for|^result",
-        "^result|At least one shift",
-        "shifts and axes broadcast, as in NumPy; the wheel drops the surplus ones",
-    ),
-    Refusal(
-        r"^mx\.as_strided\(",
-        "^ValueError: .*their numbers differ",
-        "",
-        "one stride an axis; the wheel reads what lies behind the strides",
-    ),
-    Refusal(
-        r"^mx\.linalg\.norm\(", "^ValueError: .*given twice", "^result", "an axis given twice is a mistake"
-    ),
-    Refusal(
-        "",
-        "^TypeError: .*(stream or device is needed|unsupported operand|arguments are too many)",
-        "^(ValueError|IndexError|result)",
-        "a bool or a number is no device; operators ask the other operand before they refuse it",
-    ),
-)
-
-
-def error_class_differs(call: str, mica: str, wheel: str) -> bool:
-    """Whether these outcomes of a call, of which one at least is an error, are meant to differ."""
-    return target.IS_MICA and any(
-        re.search(r.call, call) and re.search(r.mica, mica) and re.search(r.wheel, wheel, re.S)
-        for r in REFUSALS
-    )
-
-
-def wheel_fails(error: Exception | None) -> bool:
-    """Whether the wheel's exception is an accident inside it, not an answer about the arguments."""
-    return error is not None and (
-        "cannot create std::vector" in str(error) or isinstance(error, (SystemError, MemoryError))
-    )
-
-
-def special(name: str, dtype: str) -> bool:
-    """Whether ``name`` is left out for NaN, infinities and ends of the range."""
-    return not target.IS_MICA and (name, dtype) in _SPECIALS
-
-
-def wheel_lacks(transformation: str, error: Exception) -> bool:
-    """Whether the wheel has no such rule, where mica must have one."""
-    text = str(error)
-    return any(
-        phrase in text
-        for phrase in (
-            "Not implemented",
-            "not implemented",
-            "NYI",
-            "not yet",
-            "::jvp]",
-            "::vmap]",
-            "::vjp]",
-            "Cannot calculate",
-            "unsupported data type",
-            "does not support",
-        )
-    )
-
-
-def rough_gradient(name: str) -> bool:
-    """Whether the wheel's derivative is off, because the function itself is."""
-    return name in ("erf", "erfinv")
-
-
-# What the wheel gets wrong (measured), so that the tests cannot run on it: batching gives a wrong shape
-# or value, or the
-# derivative is another function's.
-_WHEEL_ERRS = {
-    "vmap": {
-        "divmod",
-        "not_equal",
-        "logical_xor",
-        "bitwise_and",
-        "bitwise_or",
-        "bitwise_xor",
-        "left_shift",
-        "right_shift",
-        "bitwise_left_shift",
-        "bitwise_right_shift",
-        "slice_update",
-        "array.__setitem__",
-        "array.at.add",
-        "array.at.subtract",
-        "array.at.multiply",
-        "array.at.maximum",
-        "array.at.minimum",
-        "array.at.divide",
-        "addmm",
-        "argmax",
-        "argmin",
-        "searchsorted",
-        "minmax",
-        "conv1d",
-        "conv2d",
-        "conv3d",
-        "conv_transpose1d",
-        "conv_transpose2d",
-        "conv_transpose3d",
-        "conv_general",
-    },
-    "jvp": {"addmm"},
-    "vjp": {"minmax", "conv_general", "conv_transpose1d"},
-}
-
-
-def wheel_errs(transformation: str, name: str) -> bool:
-    """Whether the test runs on the wheel, which is known to be wrong there."""
-    return not target.IS_MICA and name in _WHEEL_ERRS.get(transformation, ())

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.ops import differences, mistakes, target, vocabulary
+from tests.ops import mistakes, refusals, target, vocabulary
 from tests.ops.cases import all_cases
 from tests.ops.target import mx
 from tests.ops.wheel_process import Wheel
@@ -18,7 +18,7 @@ PARTS = 8
 
 
 def described(outcome: tuple) -> str:
-    """An outcome as ``differences.REFUSALS`` describes it."""
+    """An outcome as ``refusals.REFUSALS`` describes it."""
     return f"{outcome[1]}: {outcome[2]}" if outcome[0] == "error" else outcome[0]
 
 
@@ -40,7 +40,7 @@ def test_mistakes(part: int) -> None:
                 compared += 1
                 refused += got != "result"
                 same = got.split(":")[0] == want.split(":")[0]
-                if not same and not differences.error_class_differs(str(call), got, want):
+                if not same and not refusals.error_class_differs(str(call), got, want):
                     failures.append(f"{call}: {got[:150]}, expected {want[:150]}")
     assert not failures, f"{len(failures)} of {compared}:\n  " + "\n  ".join(failures[:15])
     assert compared > 20 and refused > compared / 4, "hardly a call was wrong"
@@ -48,5 +48,5 @@ def test_mistakes(part: int) -> None:
 
 def test_refusals_are_argued() -> None:
     """Each entry gives a reason and matches something narrower than everything."""
-    for row in differences.REFUSALS:
+    for row in refusals.REFUSALS:
         assert len(row.reason) > 20 and (row.call or row.mica or row.wheel), row

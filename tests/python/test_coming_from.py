@@ -73,8 +73,10 @@ def test_row(page: Path, there: str, here: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     code, theirs = CODE.match(here), CODE.match(there)
     assert code, f"no code: {here}"
-    if code[1].startswith("$ "):
-        command = shlex.split(code[1].removeprefix("$ ").replace("python", sys.executable, 1))
+    if code[1].startswith("$ ") or "as_mlx" in code[1]:
+        command = [sys.executable, "-c", code[1]]
+        if code[1].startswith("$ "):
+            command = shlex.split(code[1].removeprefix("$ ").replace("python", sys.executable, 1))
         result = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert result.returncode == 0, result.stderr
         return

@@ -108,6 +108,20 @@ def test_shapeless_layers(tmp_path: Path, shape: tuple) -> None:
     np.testing.assert_allclose(np.array(got), np.array(layers(x, w)), rtol=1e-5, atol=1e-6)
 
 
+def test_shapeless_counts(tmp_path: Path) -> None:
+    """Means, variances and losses divide by the sizes that are given, not by those of the trace."""
+
+    def function(x):
+        return [mx.mean(x), mx.var(x, axis=0, ddof=1), mx.std(x, axis=1), mx.mean(x.astype(mx.int32), axis=0)]
+
+    mx.export_function(tmp_path / "f", function, mx.ones((2, 3)), shapeless=True)
+    f = mx.import_function(tmp_path / "f")
+    for shape in ((2, 3), (5, 4), (1, 2)):
+        x = mx.random.normal(shape) * 9
+        for got, want in zip(f(x), function(x), strict=True):
+            np.testing.assert_allclose(np.array(got), np.array(want), rtol=1e-5)
+
+
 def test_shapeless_refusals(tmp_path: Path) -> None:
     """What a size means is not guessed."""
     x = mx.ones((4, 6))

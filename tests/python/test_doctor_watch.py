@@ -37,6 +37,15 @@ def eval_in_loop(wrong):
         total += v.item() if wrong else v
 
 
+def eval_of_pending_in_loop(wrong):
+    y = mx.random.normal((200,))
+    for _ in range(12):
+        y = mx.tanh(y)  # the first read evaluates all this
+    total = 0.0
+    for v in y if wrong else y.tolist():
+        total += v.item() if wrong else v
+
+
 def eval_in_inner_loop(wrong):
     x = mx.zeros((4,))
     for _ in range(100):
@@ -227,6 +236,7 @@ def first_nan(wrong):
 
 PAIRS = [
     ("MX101", eval_in_loop),
+    ("MX101", eval_of_pending_in_loop),
     ("MX101", eval_in_inner_loop),
     ("MX102", eval_too_often),
     ("MX103", blocked_pipeline),

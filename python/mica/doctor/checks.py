@@ -193,15 +193,15 @@ class Checks(Base):
             return
         self.report("MX303", node, self.frame, f"{ast.unparse(node)!r}")
 
-    def declares(self, state: Value, value: Value | None) -> bool:
+    def declares(self, state: Value, value: Value | None, depth: int = 4) -> bool:
         """Whether inputs= or outputs= name a value; True where they are not known."""
-        if state.kind == "unknown":
+        if state.kind == "unknown" or not depth:
             return True
         if state.kind == "sequence":
             items = state.data.items
-            return items is None or any(self.declares(v, value) for v in items)
+            return items is None or any(self.declares(v, value, depth - 1) for v in items)
         if state.kind == "dict":
-            return any(self.declares(v, value) for v in state.data.values())
+            return any(self.declares(v, value, depth - 1) for v in state.data.values())
         if value is None:
             return state.kind == "tree" and state.data[0] == "random"
         if value.kind == "array":

@@ -131,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(changed.get(options.stdin_filename, sources[options.stdin_filename].decode("utf-8", "replace")))
             return 0
         if changed:
+            fixes.write(changed)
             results = [check_file(r.path)[0] if r.path in changed else r for r in results]
     return present(options, config, results, missing, chosen, sources, fixed)
 

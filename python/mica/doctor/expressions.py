@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mica.doctor import api, scan
 from mica.doctor.arrays import broadcast, index_shape, promote
 from mica.doctor.project import Function, Instance
-from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, merge_loops, number,
-                                sequence)  # fmt: skip
+from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, join_all, merge_loops,
+                                number, sequence)  # fmt: skip
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -20,6 +20,8 @@ BUILTINS = frozenset(
     """abs all any bool dict enumerate filter float format int isinstance len list map max min open print range repr
     reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
 )
+# Longer lists are known by one element for all.
+MANY = 256
 LIST_CHANGES = frozenset("append extend insert pop remove clear update setdefault add discard popitem".split())
 
 
@@ -56,6 +58,9 @@ class Expressions(Base):
         value, owner = self.frame.lookup(node.id)
         if value is None:
             return Value("builtin", data=node.id) if node.id in BUILTINS else UNKNOWN
+        if value.kind == "lazy":
+            value = self.resolve(value)
+            owner.env[node.id] = value
         if load and owner is not self.frame and value.kind == "array" and value.tags.get("pending"):
             self.check_capture(node, value, owner)
         return value
@@ -106,6 +111,8 @@ class Expressions(Base):
                 self.evaluate(e)
             return sequence(None, UNKNOWN)
         values = [self.evaluate(e) for e in node.elts]
+        if len(values) > MANY:
+            return sequence(None, join_all(values))
         out = sequence(values)
         if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
             first = values[0].identity
@@ -227,7 +234,7 @@ class Expressions(Base):
                     return out
         if op is ast.Add and left.kind == right.kind == "sequence":
             a, b = left.data, right.data
-            if a.items is not None and b.items is not None:
+            if a.items is not None and b.items is not None and len(a.items) + len(b.items) <= MANY:
                 return sequence(a.items + b.items)
             return sequence(None, join(a.element(), b.element()))
         if left.kind == "numpy" or right.kind == "numpy":
@@ -440,7 +447,11 @@ class Expressions(Base):
             return Value("unknown")
         frame = data.frame
         if frame is not None and name in frame.env:
-            return frame.env[name]
+            value = frame.env[name]
+            if value.kind == "lazy":
+                frame.env[name] = UNKNOWN
+                frame.env[name] = value = self.resolve(value)
+            return value
         return Value("unknown")
 
     def attribute_of_instance(self, node: ast.AST, owner: Value, name: str) -> Value:

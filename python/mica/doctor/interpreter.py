@@ -116,9 +116,11 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         key = (frame.module.path, line, column, rule)
         if key in self.findings:
             return
+        column = frame.module.column(line, column)
+        end_at = getattr(node, "end_lineno", None) or line
         message = RULES[rule].title + (f": {detail}" if detail else "")
         end_line = getattr(node, "end_lineno", None) or line
-        end = getattr(node, "end_col_offset", None) or column + 1
+        end = frame.module.column(end_at, getattr(node, "end_col_offset", None) or column + 1)
         self.findings[key] = Finding(frame.module.path, line, column + 1, end_line, end + 1, rule, message)
 
     def locate(self, node: ast.AST, owner: Frame | None) -> ast.AST | None:
@@ -147,7 +149,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
 
     def run_module(self, module: Module, quiet: bool) -> None:
         """Walk through a module's body, and, where findings are asked for, through all its functions."""
-        saved = (self.frame, self.loops, self.path, self.events, self.active, self.budget)
+        saved = (self.frame, self.loops, self.path, self.events, self.active, self.budget, self.queued)
         module.loading = True
         frame = Frame(module)
         frame.quiet = quiet
@@ -159,7 +161,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         module.loading = False
         if not quiet:
             self.run_deferred(frame)
-        self.frame, self.loops, self.path, self.events, self.active, self.budget = saved
+        self.frame, self.loops, self.path, self.events, self.active, self.budget, self.queued = saved
 
     def run_deferred(self, frame: Frame) -> None:
         """Walk through the functions that a frame defined, each by itself."""

@@ -123,10 +123,10 @@ class Layers(Base):
                 result = self.mark_decode(result, active)
         return result
 
-    def mark_decode(self, value: Value, loops: frozenset) -> Value:
+    def mark_decode(self, value: Value, loops: frozenset, depth: int = 3) -> Value:
         """Say that a value comes from a model fed with what the turn before gave."""
-        if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.mark_decode(v, loops) for v in value.data.items])
+        if value.kind == "sequence" and value.data.items is not None and depth:
+            return sequence([self.mark_decode(v, loops, depth - 1) for v in value.data.items])
         if value.kind in ("array", "unknown"):
             return value.tagged(decode=value.loops("decode") | loops)
         return value
@@ -290,7 +290,7 @@ class Layers(Base):
     def as_loss(self, value: Value, step: GradientStep) -> Value:
         """The value part of value_and_grad."""
         if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items])
+            return sequence([self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items[:64]])
         return Value("array", None, None, None, {"loss": step, "pending": True, "heavy": True})
 
     # ---- attributes and items are stored ----

@@ -104,6 +104,16 @@ class Module:
         self.tree = tree
         self.frame: Any = None
         self.loading = False
+        self._lines: list[str] | None = None
+
+    def column(self, line: int, offset: int) -> int:
+        """The characters before an offset, which the tree counts in bytes."""
+        if self.source.isascii():
+            return offset
+        if self._lines is None:
+            self._lines = self.source.splitlines()
+        text = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        return len(text.encode()[:offset].decode(errors="ignore"))
 
 
 def parse(source: str) -> ast.Module:

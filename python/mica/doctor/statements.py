@@ -304,12 +304,12 @@ class Statements(Base):
             return Value("numpy")
         return Value("unknown", tags={"carried": value.loops("carried")} if value.loops("carried") else None)
 
-    def vary(self, value: Value, mark: frozenset) -> Value:
+    def vary(self, value: Value, mark: frozenset, depth: int = 4) -> Value:
         """A value that may be another on each turn."""
         if value.kind == "number":
             return number(varying=value.loops("varying") | mark)
-        if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.vary(v, mark) for v in value.data.items])
+        if value.kind == "sequence" and value.data.items is not None and depth:
+            return sequence([self.vary(v, mark, depth - 1) for v in value.data.items])
         return value
 
     # ---- definitions ----
@@ -366,18 +366,46 @@ class Statements(Base):
     def s_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             name = api.canonical(alias.name)
-            if alias.asname:
-                self.frame.env[alias.asname] = self.module_value(name, 0)
-            else:
-                top = name.partition(".")[0]
-                value = self.module_value(top, 0)
-                self.frame.env[alias.name.partition(".")[0]] = value
+            bound = alias.asname or alias.name.partition(".")[0]
+            self.frame.env[bound] = self.lazy(name if alias.asname else name.partition(".")[0], 0, None)
+
+    def lazy(self, name: str, level: int, attribute: str | None) -> Value:
+        """What an import binds: modules of the project are read when they are first used."""
+        if not level and (self.is_known(name) or self.is_foreign(name)):
+            module = self.module_value(name, level)
+            return module if attribute is None else self.attribute_of_module(module, attribute)
+        return Value("lazy", data=(name, level, attribute, self.frame.module.path))
+
+    def resolve(self, value: Value) -> Value:
+        """What an import of the project means, now that it is asked for."""
+        name, level, attribute, importer = value.data
+        found = self.project.find(name, level, importer) if name or level else None
+        if attribute is None:
+            if found is not None:
+                self.load(found)
+            return Value("module", data=found if found is not None else name)
+        result = Value("unknown")
+        if found is None:
+            result = self.attribute_of_module(Value("module", data=name), attribute)
+        else:
+            self.load(found)
+            result = self.attribute_of_module(Value("module", data=found), attribute)
+        if result.kind == "unknown" and (level or found is not None):
+            inner = self.project.find(f"{name}.{attribute}".strip("."), level, importer)
+            if inner is not None:
+                self.load(inner)
+                result = Value("module", data=inner)
+        return result
+
+    def is_known(self, name: str) -> bool:
+        """Modules that the checker knows by itself."""
+        return api.is_api(name) or name == "numpy" or name.startswith("numpy.")
 
     def module_value(self, name: str, level: int) -> Value:
         """A Python module, by name."""
-        if not level and (api.is_api(name) or name == "numpy" or name.startswith("numpy.")):
+        if not level and self.is_known(name):
             return Value("module", data=name)
-        found = None if self.is_foreign(name) else self.project.find(name, level, self.frame.module.path)
+        found = None if not level and self.is_foreign(name) else self.project.find(name, level, self.frame.module.path)
         if found is not None:
             self.load(found)
             return Value("module", data=found)
@@ -395,20 +423,11 @@ class Statements(Base):
 
     def s_ImportFrom(self, node: ast.ImportFrom) -> None:
         name = api.canonical(node.module or "")
-        module = self.module_value(name, node.level)
         for alias in node.names:
             if alias.name == "*":
-                self.import_all(module)
-                continue
-            value = self.attribute_of_module(module, api.canonical(alias.name))
-            if value.kind == "unknown" and node.level and node.module is None or (
-                value.kind == "unknown" and module.kind == "module" and not isinstance(module.data, str)
-            ):  # fmt: skip
-                inner = self.project.find(f"{name}.{alias.name}".strip("."), node.level, self.frame.module.path)
-                if inner is not None:
-                    self.load(inner)
-                    value = Value("module", data=inner)
-            self.frame.env[alias.asname or alias.name] = value
+                self.import_all(self.module_value(name, node.level))
+            else:
+                self.frame.env[alias.asname or alias.name] = self.lazy(name, node.level, alias.name)
 
     def import_all(self, module: Value) -> None:
         """Bind everything that ``import *`` gives."""

@@ -221,13 +221,13 @@ class Steps(Base):
         end = getattr(scope, "end_lineno", None)
         return end is None or line <= end
 
-    def held_step(self, value: Value) -> GradientStep | None:
+    def held_step(self, value: Value, depth: int = 3) -> GradientStep | None:
         """The step whose gradients a value holds."""
         if value.kind in ("tree", "array"):
             return value.tags.get("gradients")
-        if value.kind == "sequence" and value.data.items is not None:
+        if value.kind == "sequence" and value.data.items is not None and depth:
             for item in value.data.items:
-                found = self.held_step(item)
+                found = self.held_step(item, depth - 1)
                 if found is not None:
                     return found
         return None

@@ -158,8 +158,10 @@ def merge_loops(values: list[Value], tags: tuple[str, ...] = LOOP_TAGS) -> dict[
     return out
 
 
-def join(a: Value, b: Value) -> Value:
+def join(a: Value, b: Value, depth: int = 6) -> Value:
     """What is known of a name that is one or the other."""
+    if not depth:
+        return UNKNOWN
     if a is b or a.identity is b.identity:
         return a
     if a.kind == "none" or a.kind == "unknown" and a.data == "unset":
@@ -181,8 +183,8 @@ def join(a: Value, b: Value) -> Value:
     if kind == "sequence":
         x, y = a.data, b.data
         if x.items is not None and y.items is not None and len(x.items) == len(y.items):
-            return sequence([join(p, q) for p, q in zip(x.items, y.items, strict=True)])
-        return sequence(None, join(x.element(), y.element()))
+            return sequence([join(p, q, depth - 1) for p, q in zip(x.items, y.items, strict=True)])
+        return sequence(None, join(x.element(), y.element(), depth - 1))
     if kind in ("numpy", "none", "file", "stream"):
         return a
     if kind == "dtype":

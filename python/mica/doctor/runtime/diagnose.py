@@ -103,9 +103,9 @@ def eval_in_loop(case: Case) -> Iterator[Finding]:
     for site in {*reads, *case.by_site}:
         evaluations = case.by_site.get(site, [])
         small = [e for e in evaluations if e.nodes <= SMALL and e.waited]
-        if evaluations and len(small) < 0.9 * len(evaluations):
-            continue  # it evaluates real work: a step of training or sampling
         count = max(len(small), reads[site].count if site in reads else 0)
+        if len(evaluations) - len(small) > 0.1 * count:
+            continue  # it evaluates real work: a step of training or sampling
         if count < OFTEN or count <= 2 * case.large:
             continue  # once or twice beside each real evaluation: a loss that is printed
         spent = sum(e.milliseconds for e in small)
@@ -162,8 +162,6 @@ def blocked_pipeline(case: Case) -> Iterator[Finding]:
         if max(graphs.values()) < 0.5 * len(real):
             continue
         idle = sum(max(b.begin - a.end, 0) for a, b in zip(real, real[1:], strict=False)) / 1e6
-        if idle < 0.05 * sum(e.milliseconds for e in real):
-            continue  # nothing to gain
         yield case.finding(
             103,
             site,

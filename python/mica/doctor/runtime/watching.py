@@ -80,6 +80,28 @@ def difference(before: Any, after: Any, path: str = "argument") -> str:
     return f"{path} changed from {before!r} to {after!r}"
 
 
+def described(tree: Any, pinned: Any, numbers: list) -> Any:
+    """What a compiled function's arguments look like to its signature, for ``difference``.
+
+    Args:
+        tree: the arguments.
+        pinned: places of the numbers whose values count; None: all.
+        numbers: takes the numbers, in order.
+    """
+    if isinstance(tree, core.array):
+        return (tree.shape, str(tree.dtype))
+    if isinstance(tree, (list, tuple)):
+        return ("sequence", *(described(t, pinned, numbers) for t in tree))
+    if isinstance(tree, dict):
+        return ("dict", *((k, described(t, pinned, numbers)) for k, t in tree.items()))
+    if isinstance(tree, (int, float)) and not isinstance(tree, bool):
+        numbers.append(tree)
+        if pinned is None or len(numbers) - 1 in pinned:
+            return (type(tree), tree)
+        return type(tree)
+    return tree
+
+
 class Watch:
     """A watch over a part of a program, as a context manager; afterwards the report.
 
@@ -167,9 +189,9 @@ class Watch:
     # ---- wrapping ----
 
     def _replace(self, owner: Any, name: str, value: Any) -> None:
-        old = owner.__dict__[name]
+        old = owner.__dict__.get(name)
         setattr(owner, name, value)
-        self._undo.append(lambda: setattr(owner, name, old))
+        self._undo.append(lambda: delattr(owner, name) if old is None else setattr(owner, name, old))
 
     def _wrap_optimizers(self) -> None:
         from mica.optimizers.base import Optimizer
@@ -266,31 +288,31 @@ class Watch:
             self._trace_of(compiled).calls += 1
             return call(compiled, *args, **kwargs)
 
-        def traced(compiled: Any, needs: Any, signature: Any, given: Any, *rest: Any) -> Any:
+        def traced(compiled: Any, needs: Any, traced_call: Any) -> Any:
             trace = self._trace_of(compiled)
             made: list = []
             outer = core._doctor_tracers(made)
             site, start = core._doctor_here(), time.monotonic_ns()
             try:
-                program = trace_with(compiled, needs, signature, given, *rest)
+                entry = trace_with(compiled, needs, traced_call)
             finally:
                 core._doctor_tracers(outer)
-            if program is None:
+            if entry is None:
                 return None
             trace.nanoseconds += time.monotonic_ns() - start
             trace.traces += 1
             trace.sites.append(site)
-            needs = compiled.needs.get(signature, needs)
-            shown = (signature[0], needs.key(rest[1]) if len(rest) > 1 else ())
+            pinned = compiled.needs.get(traced_call.signature, needs)[0]
+            shown = described(traced_call.given, pinned, [])
             if trace.last is not None:
                 trace.changes.append(difference(trace.last, shown))
             trace.last = shown
-            returned = {id(a) for a in core._flatten(program.output, False)}
+            returned = {id(a) for a in core._flatten(entry[2], False)}
             for reference, line in made:
                 array = reference()
                 if array is not None and id(array) not in returned:
                     trace.leaks.append(line)
-            return program
+            return entry
 
         self._replace(cls, "__init__", init)
         self._replace(cls, "__call__", called)

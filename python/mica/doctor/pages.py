@@ -1,0 +1,72 @@
+"""The pages of the rules (docs/doctor): made from the table and its prose."""
+
+from __future__ import annotations
+
+from mica.doctor import prose_evaluation, prose_habits
+from mica.doctor.rules import NO_FIX, RULES, SAFE_FIX, Rule
+
+PROSE = {**prose_evaluation.PROSE, **prose_habits.PROSE}
+IMPORTS = (
+    ("mx.", "import mlx.core as mx"),
+    ("nn.", "import mlx.nn as nn"),
+    ("optim.", "import mlx.optimizers as optim"),
+    ("np.", "import numpy as np"),
+)
+GROUPS = {"1": "Evaluation", "2": "Types", "3": "Compilation", "4": "Memory", "5": "Habits", "6": "Indexing",
+          "7": "Matrix products", "8": "Quantized layers", "9": "Values (seen at run time only)"}  # fmt: skip
+
+
+def program(body: str) -> str:
+    """An example with the imports it needs."""
+    head = "\n".join(line for word, line in IMPORTS if word in body)
+    return f"{head}\n\n{body}"
+
+
+def page(rule: Rule) -> str:
+    """One page."""
+    what, why, bad, good = PROSE[rule.id]
+    fix = {NO_FIX: "None.", SAFE_FIX: "`mica lint --fix` mends the direct form."}.get(
+        rule.fix, "`mica lint --fix --unsafe-fixes` mends the direct form; look at what it did.")  # fmt: skip
+    return f"""# {rule.id} {rule.slug}
+
+{rule.severity.capitalize()}: {rule.title}.
+
+## What it does
+{what}
+
+## Why is this bad
+{why}
+
+## Example
+```python
+{program(bad)}```
+
+## Use instead
+{rule.cure[0].upper()}{rule.cure[1:]}.
+```python
+{program(good)}```
+
+## Fix
+{fix}
+"""
+
+
+def index() -> str:
+    """The list of all rules."""
+    out = ["# The doctor's rules", "",
+           "Made by `python3 tools/doctor_pages.py` from the table of rules; the examples are checked by the tests.", "",
+           "Silence a line with `# noqa: MX101`, a rule with `--ignore` or in `pyproject.toml`:", "",
+           "```toml", "[tool.mica.lint]", 'ignore = ["MX7"]', 'exclude = ["third_party"]', "",
+           '[tool.mica.lint.per-file-ignores]', '"tests/*" = ["MX101"]', "```"]  # fmt: skip
+    group = ""
+    for rule in RULES.values():
+        if rule.id[2] != group:
+            group = rule.id[2]
+            out += ["", f"## {GROUPS[group]}", "| rule | name | severity | fix | |", "|---|---|---|---|---|"]
+        out.append(f"| [{rule.id}]({rule.page}) | {rule.slug} | {rule.severity} | {rule.fix} | {rule.title} |")
+    return "\n".join(out) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """All files of docs/doctor by name."""
+    return {"README.md": index(), **{rule.page: page(rule) for rule in RULES.values()}}

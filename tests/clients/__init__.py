@@ -1,0 +1,1 @@
+"""Programs that were written for MLX, unchanged, on mica and on the wheel."""

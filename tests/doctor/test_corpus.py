@@ -1,0 +1,39 @@
+"""The corpus: every mistake is found, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from tests.doctor.corpus import programs
+from tests.doctor.score import ratio, score
+
+from mica.doctor.rules import RULES
+
+STATIC = [r for r in RULES if r != "MX901"]
+
+
+@pytest.fixture(scope="module")
+def counts() -> tuple[Counter, Counter, Counter]:
+    """Right, false and missed findings by rule."""
+    return score(programs())
+
+
+def test_every_rule_has_twelve_wrong_and_twelve_right_programs() -> None:
+    wrong = Counter(p.rule for p in programs() if p.wrong)
+    right = Counter(p.rule for p in programs() if not p.wrong)
+    assert min(wrong[r] for r in STATIC) >= 12
+    assert min(right[r] for r in STATIC) >= 12
+
+
+def test_precision_and_recall(counts: tuple[Counter, Counter, Counter]) -> None:
+    right, false, missed = counts
+    assert ratio(right.total(), right.total() + false.total()) >= 0.95
+    assert ratio(right.total(), right.total() + missed.total()) >= 0.90
+
+
+@pytest.mark.parametrize("rule", STATIC)
+def test_each_rule(rule: str, counts: tuple[Counter, Counter, Counter]) -> None:
+    right, false, missed = counts
+    assert ratio(right[rule], right[rule] + false[rule]) >= 0.85
+    assert ratio(right[rule], right[rule] + missed[rule]) >= 0.85

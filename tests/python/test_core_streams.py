@@ -1,0 +1,307 @@
+"""Streams, threads and processes: order, contexts, the GIL, Ctrl-C, fork, exit, interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.ops import target
+from tests.ops.target import mx
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(program: str, *arguments: str, seconds: int = 120) -> str:
+    """The output of a Python program that has to end well."""
+    result = subprocess.run(
+        [sys.executable, "-c", program.replace("{target}", target.TARGET), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not result.stderr, result.stderr
+    return result.stdout
+
+
+# ---- streams ----
+
+
+def test_order_across_streams() -> None:
+    """Work on one stream waits for what it needs from others, however it goes to and fro."""
+    s, t = mx.new_stream(mx.cpu), mx.new_stream(mx.cpu)
+    for i in range(30):
+        x = mx.full((64, 64), float(i), stream=s)
+        y = mx.add(x, 1, stream=t)
+        z = mx.matmul(mx.eye(64, stream=s), y, stream=s)
+        w = mx.subtract(z, x, stream=t)
+        mx.async_eval(w)
+        assert mx.sum(w, stream=s).item() == 64 * 64
+    mx.synchronize(s)
+    mx.synchronize(t)
+
+
+def test_contexts() -> None:
+    """`with mx.stream(s)` sets the default and brings it back, also nested and after an exception."""
+    before = mx.default_stream(mx.cpu)
+    s, t = mx.new_stream(mx.cpu), mx.new_stream(mx.cpu)
+    with mx.stream(s):
+        assert mx.default_stream(mx.cpu) == s
+        with mx.stream(t):
+            assert mx.default_stream(mx.cpu) == t
+        assert mx.default_stream(mx.cpu) == s
+        with pytest.raises(KeyError), mx.stream(t):
+            raise KeyError
+        assert mx.default_stream(mx.cpu) == s
+    assert mx.default_stream(mx.cpu) == before
+    with pytest.raises(TypeError):
+        mx.stream(None)
+
+
+def test_thread_local_streams() -> None:
+    """One handle, a stream for each thread, the same one each time."""
+    local = mx.new_thread_local_stream(mx.cpu)
+    seen: list[str] = []
+
+    def look() -> None:
+        for _ in range(3):
+            with mx.stream(local):
+                seen.append(repr(mx.default_stream(mx.cpu)))
+                assert (mx.ones((3,)) + 1).tolist() == [2, 2, 2]
+
+    look()
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert len(seen) == 12
+    assert all(len(set(seen[i : i + 3])) == 1 for i in range(0, 12, 3))
+    assert len(set(seen)) == 4
+
+
+@pytest.mark.mica_only
+def test_many_streams() -> None:
+    """10,000 streams made, used and dropped; arrays that were built on them stay usable."""
+    kept = []
+    for i in range(10_000):
+        x = mx.add(mx.array(float(i)), 1, stream=mx.new_stream(mx.cpu))
+        if i % 500 == 0:
+            mx.async_eval(x)
+        if i % 1000 == 0:
+            kept.append((i, x))
+    assert all(x.item() == i + 1 for i, x in kept)
+    for i in range(100):  # more thread-local ones than any fixed table has
+        with mx.stream(mx.new_thread_local_stream(mx.cpu)):
+            assert mx.array(i).item() == i
+
+
+def test_depends() -> None:
+    """What depends on others has the same values and is computed after them."""
+    x = mx.ones((3,)) * 2
+    y = mx.exp(x)
+    z = mx.depends(x, [y])
+    assert z.tolist() == [2, 2, 2]
+    a, b = mx.depends([x, y], mx.zeros((1,)))
+    assert a.tolist() == x.tolist() and b.tolist() == y.tolist()
+
+
+# ---- threads ----
+
+
+@pytest.mark.mica_only
+def test_built_here_evaluated_there() -> None:
+    """A graph goes to another thread before it is evaluated, and its results come back."""
+    x = mx.arange(1000) * 2
+    with mx.stream(mx.new_stream(mx.cpu)):
+        y = mx.sort(x * -1)
+    results: list[int] = []
+
+    def finish() -> None:
+        mx.eval(y)
+        results.append(y[0].item())
+        results.append(mx.sum(x).item())
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    thread.join()
+    assert results == [-1998, 999_000]
+    assert y.tolist() == sorted(-2 * i for i in range(1000))
+
+
+def test_threads_count_on() -> None:
+    """The engine works without the GIL: a Python thread counts on during a long evaluation."""
+    n = 800
+    x = mx.random.normal((n, n))
+    mx.eval(x)
+    counted = 0
+    done = False
+
+    def count() -> None:
+        nonlocal counted
+        while not done:
+            counted += 1
+
+    thread = threading.Thread(target=count)
+    y = x
+    for _ in range(12):
+        y = y @ x * 1e-2
+    thread.start()
+    before, start = counted, time.perf_counter()
+    mx.eval(y)
+    seconds, during = time.perf_counter() - start, counted - before
+    done = True
+    thread.join()
+    assert seconds > 0.01
+    assert during > 1e4 * seconds, f"{during} counts in {seconds} s"
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("turns", [60, pytest.param(3000, marks=pytest.mark.long)])
+def test_storm(turns: int) -> None:
+    """8 threads build, evaluate, interrupt and drop the same graphs at once."""
+    result = subprocess.run(
+        [sys.executable, HERE / "threads_storm.py", str(turns)], capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+# ---- processes ----
+
+FORKS = """
+import os, sys
+import {target} as mx
+s = mx.new_stream(mx.cpu)
+for i in range(int(sys.argv[1])):
+    x = mx.ones((200, 200))
+    for _ in range(20):
+        x = mx.matmul(x, mx.eye(200), stream=s)
+    mx.async_eval(x)
+    child = os.fork()
+    if child == 0:
+        y = mx.sum(mx.add(x, 1, stream=s))
+        ok = y.item() == 80000 and mx.ones((500, 500)).sum().item() == 250000
+        mx.synchronize(s)
+        os._exit(0 if ok else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 0, (i, status)
+    assert x.sum().item() == 40000
+"""
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("count", [5, pytest.param(200, marks=pytest.mark.long)])
+def test_fork_with_work_in_flight(count: int) -> None:
+    """The child has its own streams and threads, and computes again what the parent's were at."""
+    run(FORKS, str(count), seconds=600)
+
+
+EXITS = """
+import sys, threading, atexit
+import {target} as mx
+kept = []
+def work():
+    s = mx.new_stream(mx.cpu)
+    for _ in range(200):
+        x = mx.random.normal((300, 300))
+        for _ in range(30):
+            x = mx.matmul(x, x, stream=s) * 1e-3
+        mx.async_eval(x)
+        kept.append(x)
+        if sys.argv[1] == "busy":
+            mx.eval(mx.linalg.svd(mx.random.normal((60, 60)), compute_uv=False))
+if sys.argv[1] == "busy":
+    threading.Thread(target=work, daemon=True).start()
+    while len(kept) < 5:
+        pass
+else:
+    work()
+if sys.argv[1] == "error":
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize("how", ["plain", "error", "busy"])
+def test_exit_with_work_in_flight(how: str) -> None:
+    """The interpreter ends at once and without a word, whatever streams and other threads still do."""
+    start = time.perf_counter()
+    run(EXITS, how)
+    assert time.perf_counter() - start < 60
+
+
+INTERPRETERS = """
+import {target} as mx
+assert (mx.ones((2,)) + 1).tolist() == [2, 2]
+try:
+    import _xxsubinterpreters as interpreters
+except ImportError:
+    import _interpreters as interpreters
+text = '''
+try:
+    import {target}
+    print("imported")
+except ImportError as error:
+    print(error)
+'''
+other = interpreters.create()
+interpreters.run_string(other, text)
+interpreters.destroy(other)
+print((mx.ones((2,)) + 2).tolist())
+"""
+
+
+@pytest.mark.mica_only
+def test_other_interpreters() -> None:
+    """A second interpreter of the process is refused with the reason; the first goes on."""
+    said = run(INTERPRETERS).splitlines()
+    assert "interpreter" in said[0] and "imported" not in said[0]
+    assert said[-1] == "[3.0, 3.0]"
+
+
+# ---- deep and wide ----
+
+DEEP = """
+import resource, sys, threading
+resource.setrlimit(resource.RLIMIT_STACK, (256 << 10, 256 << 10))
+threading.stack_size(256 << 10)
+import {target} as mx
+def chain(n):
+    x, one = mx.zeros((2,)), mx.ones((2,))
+    for _ in range(n):
+        x = x + one
+    assert x[0].item() == n
+    y = mx.ones((2,))
+    for _ in range(n // 10):
+        y = mx.cumsum(y) * 0 + 1
+    del y
+def tree(n):
+    leaves = [mx.array(1.0) for _ in range(n)]
+    while len(leaves) > 1:
+        leaves = [a + b for a, b in zip(leaves[::2], leaves[1::2])] + leaves[len(leaves) & ~1:]
+    assert leaves[0].item() == n
+def slope(n):
+    def f(x):
+        for _ in range(n):
+            x = mx.sin(x)
+        return x
+    assert mx.grad(f)(mx.array(0.0)).item() == 1
+def all_of():
+    chain(int(sys.argv[1]))
+    tree(int(sys.argv[1]) // 5)
+    slope(int(sys.argv[1]) // 20)
+    print("done")
+thread = threading.Thread(target=all_of)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("nodes", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_deep_and_wide_on_a_small_stack(nodes: int) -> None:
+    """Chains of up to 1,000,000 nodes and trees of 200,000 leaves on a C stack of 256 KiB."""
+    assert run(DEEP, str(nodes), seconds=600) == "done\n"

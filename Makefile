@@ -101,12 +101,14 @@ bench: build $(STAMPS)/test ## the measured table; peers that are installed run 
 
 docs: build $(STAMPS)/test ## the reference of all functions (docs/reference) from tables, oracle, docs/examples
 	$(PY) tools/docs.py
+	$(PY) tools/doctor_pages.py
 
 lint: $(STAMPS)/lint ## stale tables, layer order, comments of the C API, file sizes, ruff
 	$(PY) tools/gen.py --check
 	$(PY) tools/check_layers.py
 	$(PY) tools/check_comments.py
 	$(PY) tools/sizes.py
+	$(PY) tools/doctor_pages.py --check
 	$(BIN)/ruff check .
 
 format: $(STAMPS)/lint ## clang-format and ruff format, in place

@@ -385,4 +385,35 @@ DIFFERENCES = (
         "NotImplemented, so TypeError when nobody knows the pair",
         example="mx.ones((2,)) + object()",
     ),
+    # ---- files ----
+    Difference(
+        "Q4_K blocks of gguf files",
+        "the wheel gets every second group of 32 wrong, as the gguf package shows",
+        "what the gguf package gives",
+        proven="test_core_files.py, test_gguf_numbers",
+    ),
+    Difference(
+        "float64 values in gguf files",
+        "the wheel ends the process",
+        "float64 arrays; lists of lists raise ValueError",
+        proven="test_core_files.py",
+    ),
+    Difference(
+        "gguf files from file objects and streams",
+        "the wheel takes paths alone",
+        "loaded and saved",
+        proven="test_core_files.py, test_streams_without_names",
+    ),
+    Difference(
+        "the format of exported functions",
+        "the wheel's cannot hold all primitives, nor be mapped",
+        "a format of its own; mx.exporter(..., format='mlx') writes the wheel's, import_function reads both",
+        proven="test_core_export_mlx.py",
+    ),
+    Difference(
+        "sizes that a shapeless export cannot follow",
+        "the wheel replays some with the sizes of the trace",
+        "ValueError that names the primitive",
+        proven="test_core_export.py, test_shapeless_refusals",
+    ),
 )

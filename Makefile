@@ -39,7 +39,7 @@ install: $(BUILD)/build.ninja ## the C library with headers, pkg-config and CMak
 	@$(CMAKE) --build $(BUILD) --target mica
 	@$(CMAKE) --install $(BUILD) --component library --prefix $(PREFIX)
 
-test: build $(STAMPS)/test $(STAMPS)/clients ## C tests and Python tests; with ARGS only pytest with these
+test: build $(STAMPS)/test $(if $(ARGS),,$(STAMPS)/clients) ## C tests and Python tests; with ARGS only pytest with these
 	@[ -n "$(ARGS)" ] || $(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
 	[ -n "$(ARGS)" ] || $(CTEST) -j 2 || c=$$?; \

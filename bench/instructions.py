@@ -24,7 +24,8 @@ def build(hooks: bool) -> Path:
          f"-DMICA_WITH_DOCTOR={'ON' if hooks else 'OFF'}", "-DMICA_BUILD_SHARED=OFF"],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    subprocess.run([BIN / "cmake", "--build", folder, "--target", "bench_nodes"], check=True, stdout=subprocess.DEVNULL)
+    make = [BIN / "cmake", "--build", folder, "--target", "bench_nodes"]
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
     return folder / "bench_nodes"
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from works.language_model import mlx_train  # noqa: E402
-
 from mica import doctor  # noqa: E402
+from works.language_model import mlx_train  # noqa: E402
 
 
 def times(work, count: int) -> list[float]:

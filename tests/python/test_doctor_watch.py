@@ -14,8 +14,8 @@ import mica.optimizers as optim
 import numpy as np
 import pytest
 from mica import doctor
-from mica.doctor.runtime import report
 from mica.doctor.rules import RULES
+from mica.doctor.runtime import report
 
 HALF = mx.float16
 

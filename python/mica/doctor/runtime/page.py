@@ -7,10 +7,10 @@ import linecache
 import os
 from typing import Any
 
+from mica.doctor.rules import RULES
 from mica.doctor.runtime.finding import Place, amount
 from mica.doctor.runtime.plan import Plan, Step
 from mica.doctor.runtime.report import PAGES, by_line, by_module, shown, summary
-from mica.doctor.rules import RULES
 from mica.doctor.runtime.watching import Watch
 
 _BARS = 4000  # drawn of each kind; the longest are kept

@@ -7,8 +7,8 @@ import linecache
 import os
 from typing import Any
 
-from mica.doctor.runtime.finding import Finding, Place, amount
 from mica.doctor.rules import RULES
+from mica.doctor.runtime.finding import Finding, Place, amount
 from mica.doctor.runtime.watching import Watch
 
 PAGES = "docs/doctor/"

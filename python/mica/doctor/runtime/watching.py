@@ -328,7 +328,7 @@ def watch(*, nan: bool = False, timeline: bool = True) -> Watch:
 
     Returns:
         A context manager: inside it everything is watched, afterwards it is the report: ``findings`` (a
-        list), ``text()``, and what ``mica.doctor.runtime.report`` and ``mica.doctor.runtime.page`` write as files.
+        list), ``text()``, and what ``mica.doctor.runtime.report`` writes in other forms.
 
     Raises:
         RuntimeError: when it is entered while another watch is on.

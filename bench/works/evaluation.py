@@ -17,7 +17,7 @@ import json, time
 import mlx.core as mx
 N = 100_000
 build = run = 1.0
-for _ in range(7):
+for _ in range(15):
     x = mx.array(0.0)
     mx.eval(x)
     start = time.thread_time()

@@ -48,7 +48,7 @@ def test_counters_are_exact() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    """MemoryError with the numbers that matter; what was done is kept, and evaluating goes on with more room."""
+    """MemoryError with the numbers that matter; what was done is kept for a later try with more room."""
     x = mx.cumsum(mx.arange(MIB))
     y = mx.concatenate([x, x[::-1] + 1])
     mx.set_memory_limit(mx.get_active_memory() + 9 * MIB)

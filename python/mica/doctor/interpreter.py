@@ -4,17 +4,23 @@ text says."""
 from __future__ import annotations
 
 import ast
-from typing import Any, NamedTuple
+from typing import Any
 
 from mica.doctor import scan
 from mica.doctor.calls import Calls
 from mica.doctor.checks import Checks
+from mica.doctor.definitions import Definitions
 from mica.doctor.expressions import Expressions
+from mica.doctor.frames import Finding, Frame
+from mica.doctor.functions import Functions
+from mica.doctor.indexing import Indexing
 from mica.doctor.layers import Layers
 from mica.doctor.project import Class, Function, Instance, Module, Project
 from mica.doctor.rules import RULES
+from mica.doctor.special import Special
 from mica.doctor.statements import Statements
 from mica.doctor.steps import Steps
+from mica.doctor.tracing import Tracing
 from mica.doctor.values import NONE, STRING, UNKNOWN, Loop, Value, join_all, number, sequence
 
 INLINE_DEPTH = 5
@@ -22,68 +28,6 @@ INLINE_DEPTH = 5
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
 PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter", "called"})
-
-
-class Finding(NamedTuple):
-    """One mistake at one place. Lines and columns count from 1, the end is exclusive."""
-
-    path: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    rule: str
-    message: str
-
-
-class Frame:
-    """One call of a function, or a module's body: its names and what surrounds it."""
-
-    __slots__ = (
-        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled",
-        "forward", "cpu", "outer", "printing", "star", "deferred", "quiet",
-    )  # fmt: skip
-
-    def __init__(self, module: Module, function: Function | None = None, closure: Frame | None = None,
-                 caller: Frame | None = None, call_node: ast.AST | None = None) -> None:  # fmt: skip
-        self.module = module
-        self.function = function
-        self.env: dict[str, Value] = {}
-        self.closure = closure
-        self.caller = caller
-        self.call_node = call_node
-        self.returns: list[Value] = []
-        self.yields: list[Value] = []
-        self.compiled: Any = None
-        self.forward = False
-        self.cpu = caller.cpu if caller is not None else False
-        self.outer: frozenset[str] = frozenset()
-        self.printing = False
-        self.star = False
-        self.deferred: list[tuple[Function, Any]] = []
-        self.quiet = caller.quiet if caller is not None else False
-
-    @property
-    def scope(self) -> ast.AST:
-        """The node whose names these are."""
-        return self.function.node if self.function else self.module.tree
-
-    def lookup(self, name: str) -> tuple[Value | None, Frame | None]:
-        """A name's value and the frame that has it."""
-        frame: Frame | None = self
-        if name in self.outer:
-            frame = self.closure
-        while frame is not None:
-            value = frame.env.get(name)
-            if value is not None:
-                return value, frame
-            frame = frame.closure
-        module_frame = self.module.frame
-        if module_frame is not None:
-            value = module_frame.env.get(name)
-            if value is not None:
-                return value, module_frame
-        return None, None
 
 
 def fresh(value: Value, depth: int = 3) -> Value:
@@ -95,7 +39,9 @@ def fresh(value: Value, depth: int = 3) -> Value:
     return Value(value.kind, value.dtype, value.shape, value.data, dict(value.tags))
 
 
-class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
+class Interpreter(
+    Statements, Definitions, Expressions, Indexing, Calls, Functions, Special, Layers, Checks, Tracing, Steps
+):
     """Walks through one file and collects findings; helpers in other files are followed through the
     project."""
 

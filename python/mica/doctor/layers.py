@@ -6,7 +6,6 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from mica.doctor import api
-from mica.doctor.calls import has_tags
 from mica.doctor.project import Instance
 from mica.doctor.values import (
     NONE,
@@ -14,6 +13,7 @@ from mica.doctor.values import (
     GradientStep,
     Value,
     arrays_in,
+    has_tags,
     join,
     merge_loops,
     number,

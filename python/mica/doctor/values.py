@@ -214,3 +214,14 @@ def arrays_in(value: Value, depth: int = 3) -> list[Value]:
     if depth and value.kind == "dict":
         return [a for item in value.data.values() for a in arrays_in(item, depth - 1)]
     return []
+
+
+def has_tags(values: list[Value], tag: str, depth: int = 3) -> frozenset:
+    """The loops of a tag on values and on what they hold."""
+    out: frozenset = frozenset()
+    for value in values:
+        out |= value.loops(tag)
+        if value.kind == "sequence" and depth:
+            items = value.data.items if value.data.items is not None else [value.data.each]
+            out |= has_tags(items, tag, depth - 1)
+    return out

@@ -25,7 +25,7 @@ SIDES = {
     "mlx": [str(CLIENTS / "mlx" / "bin" / "python")],
 }
 # What the checkpoints are made of, and what the wheel is asked.
-_SOURCES = ("checkpoints.py", "probe.py", "tuning.py", "other.py", "setup.sh")
+_SOURCES = ("checkpoints.py", "probe.py", "tuning.py", "other.py")
 
 
 def needs(stage: str) -> pytest.MarkDecorator:
@@ -53,8 +53,9 @@ def run(side: str, *arguments: str | Path, timeout: int = 400, **more: str) -> s
 
 def _digest() -> str:
     total = hashlib.sha256()
-    for name in _SOURCES:
-        total.update((HERE / name).read_bytes())
+    versions = [CLIENTS / "mica" / f"{stage}.txt" for stage in ("clients", "clients-more")]
+    for file in [*(HERE / name for name in _SOURCES), *versions]:
+        total.update(file.read_bytes() if file.exists() else b"")
     return total.hexdigest()[:12]
 
 

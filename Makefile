@@ -71,7 +71,7 @@ fuzz: $(STAMPS)/build ## fuzz all parsers (clang and its runtime: apt install cl
 	    echo "== $$t"; mkdir -p build/fuzz/corpus/$$t build/fuzz/found; \
 	    ASAN_OPTIONS=quarantine_size_mb=4:allocator_may_return_null=1 MICA_THREADS=1 \
 	    build/fuzz/fuzz_$$t -max_total_time=$(SECONDS) -timeout=10 -max_len=32768 -malloc_limit_mb=64 \
-	        -rss_limit_mb=320 -print_final_stats=1 -verbosity=0 -artifact_prefix=build/fuzz/found/$$t- \
+	        -rss_limit_mb=192 -print_final_stats=1 -verbosity=0 -artifact_prefix=build/fuzz/found/$$t- \
 	        build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done
 
@@ -101,12 +101,14 @@ bench: build $(STAMPS)/test ## the measured table; peers that are installed run 
 
 docs: build $(STAMPS)/test ## the reference of all functions (docs/reference) from tables, oracle, docs/examples
 	$(PY) tools/docs.py
+	$(PY) tools/doctor_pages.py
 
 lint: $(STAMPS)/lint ## stale tables, layer order, comments of the C API, file sizes, ruff
 	$(PY) tools/gen.py --check
 	$(PY) tools/check_layers.py
 	$(PY) tools/check_comments.py
 	$(PY) tools/sizes.py
+	$(PY) tools/doctor_pages.py --check
 	$(BIN)/ruff check .
 
 format: $(STAMPS)/lint ## clang-format and ruff format, in place

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/reference, one page a family, from the tables, the oracle's cases and docs/examples.
+"""Write docs/reference, one page a function, from the tables, the oracle's cases and docs/examples.
 
 Usage: tools/docs.py [--check]. Needs a build, numpy and the tests' other parts (`make docs` brings them):
     what a
@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT), str(ROOT / "python")]
 import gen  # noqa: E402
+import outside  # noqa: E402
 import page  # noqa: E402
 
 EXAMPLES = ROOT / "docs/examples"
@@ -136,6 +137,18 @@ def run_example(example: Example) -> str | None:
     return "".join(lines) if runner.failures else None
 
 
+def run_page(path: Path) -> str:
+    """What differs in a page's fenced examples, which run from its top to its end; nothing: "" ."""
+    import mica.core as mx
+
+    blocks = re.findall(r"^```python\n(>>> .*?)^```", path.read_text(), flags=re.M | re.S)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {"mx": mx}, path.stem, str(path), 0)
+    lines: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    runner.run(test, out=lines.append)
+    return "".join(lines) if runner.failures else ""
+
+
 def missing(functions: list[gen.Function], files: list[ExampleFile]) -> list[str]:
     """What a table's function lacks, and how to mend it."""
     have = {e.name for f in files for e in f.examples}
@@ -147,6 +160,12 @@ def missing(functions: list[gen.Function], files: list[ExampleFile]) -> list[str
                 f"{page.public_name(f)} has no example: put `## {page.public_name(f)}` and 1 to 4 lines "
                 f"starting with `>>> mx.{page.public_name(f)}(` into docs/examples/{family}.txt, then run "
                 "`make docs` and read the answers that it fills in"
+            )
+    for name in outside.names():
+        if name not in have:
+            lines.append(
+                f"{name} has no example: put `## {name}` and 1 to 4 lines starting with `>>> ` into "
+                f"docs/examples/{outside.family_of(name)}.txt, then run `make docs` and read the answers"
             )
     known = {page.public_name(f) for f in functions} | page.outside_names()
     for file in files:
@@ -174,7 +193,8 @@ def main() -> int:
         print(f"docs.py: {error}", file=sys.stderr)
         return 1
     stale = [name for name, text in pages.items() if not _is(REFERENCE / name, text)]
-    extra = [p.name for p in REFERENCE.glob("*.md") if p.name not in pages]
+    there = {p.relative_to(REFERENCE).as_posix(): p for p in REFERENCE.rglob("*.md")}
+    extra = [name for name in there if name not in pages]
     for line in lacks:
         print(f"docs.py: {line}", file=sys.stderr)
     if check:
@@ -183,6 +203,7 @@ def main() -> int:
         return 1 if stale or extra or lacks else 0
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name in stale:
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(pages[name])
         print(f"wrote docs/reference/{name}")
     for name in extra:

@@ -1,8 +1,8 @@
 """Habits that cost time or memory with lazy arrays, each beside the form that is meant.
 
-A pair's ``bad`` and ``good`` prepare a piece of work and return the function that does it, as in bench/works;
-with a unit of memory the function returns the bytes it needed. ``limit`` is what bad/good may be for mica where
-the engine takes the habit away; None: it costs what it costs, and the checkers name the line.
+A pair's ``bad`` and ``good`` prepare a piece of work and return the function that does it, as in
+bench/works; with a unit of memory the function returns the bytes it needed. ``limit`` is what bad/good may be
+for mica where the engine takes the habit away; None: it costs what it costs, and the checkers name the line.
 """
 
 from __future__ import annotations

@@ -14,4 +14,9 @@ mica__vjp_rule mica__vjp_composed;
 mica__jvp_rule mica__jvp_composed;
 mica__vmap_rule mica__vmap_composed;
 
+/* The outputs of a normalisation, a rotary embedding, an attention, or a derivative of these, from
+   inputs of the node's shapes, made of other primitives. How many there are; 0 on failure. */
+size_t mica__compose_fused(mica_scope *s, const mica_node *n, mica_array *const in[],
+                           mica_array *out[]);
+
 #endif

@@ -226,9 +226,9 @@ static bool trace(mica_scope *s, mica_array *const in[], size_t n, mica_array *t
     return true;
 }
 
-/* The node's outputs from other inputs of the same shapes. Rows of attention have no cotangents and
- * no tangents: they are left out. */
-static size_t compose(mica_scope *s, const mica_node *n, mica_array *const in[], mica_array *out[])
+/* Rows of attention have no cotangents and no tangents: they are left out. */
+size_t mica__compose_fused(mica_scope *s, const mica_node *n, mica_array *const in[],
+                           mica_array *out[])
 {
     if (!is_derivative(n)) {
         out[0] = compose_forward(s, n, in);
@@ -253,7 +253,7 @@ void mica__vjp_composed(mica_scope *s, const mica_node *n, mica_array *const cot
 {
     mica_array *tracers[MICA_FAST_INPUTS], *out[MICA_FAST_INPUTS], *found[MICA_FAST_INPUTS];
     if (!trace(s, n->inputs, n->ninputs, tracers)) return;
-    size_t count = compose(s, n, tracers, out);
+    size_t count = mica__compose_fused(s, n, tracers, out);
     if (!count || !mica__pull_back(s, out, cotangents, count, tracers, n->ninputs, found)) return;
     for (uint32_t i = 0; i < n->ninputs; i++)
         if (needed[i]) gradients[i] = found[i];
@@ -266,7 +266,7 @@ void mica__jvp_composed(mica_scope *s, const mica_node *n, mica_array *const tan
         *given[MICA_FAST_INPUTS];
     size_t m = 0;
     if (!trace(s, n->inputs, n->ninputs, tracers)) return;
-    size_t count = compose(s, n, tracers, out);
+    size_t count = mica__compose_fused(s, n, tracers, out);
     for (uint32_t i = 0; i < n->ninputs; i++)
         if (tangents[i]) {
             with_tangent[m] = tracers[i];
@@ -285,7 +285,7 @@ bool mica__vmap_composed(mica_scope *s, const mica_node *n, mica_array *const in
             mica__placeholder(s, (mica_dtype)n->inputs[i]->dtype, mica__dims_of(n->inputs[i]));
         if (!holders[i]) return false;
     }
-    size_t count = compose(s, n, holders, out);
+    size_t count = mica__compose_fused(s, n, holders, out);
     if (!count ||
         !mica__batch(s, out, count, holders, in, batched, n->ninputs, batch, results, carries))
         return false;

@@ -10,6 +10,7 @@ typedef struct entry {
     mica__program *program;
     size_t nresults;
     size_t nsignature;
+    uint64_t hash;
     int64_t *signature; /* dtype, ndim, sizes of each argument */
 } entry;
 
@@ -25,8 +26,7 @@ struct mica_compiled {
 int mica_compile(mica_functions *function, void *user, void (*free_user)(void *), bool shapeless,
                  mica_compiled **out)
 {
-    (void)shapeless; /* another shape is another signature: results are the same, only the trace is
-                        repeated */
+    (void)shapeless; /* a C function is traced for each shape: it may look at sizes unseen */
     if (!function) return mica__fail(MICA_EVALUE, "[compile] the function is NULL");
     mica_compiled *c = mica__alloc_zero(1, sizeof *c);
     if (!c) return MICA_EMEMORY;
@@ -74,10 +74,16 @@ static int64_t *signature_of(mica_scope *s, mica_arrays arguments, size_t *n)
     return signature;
 }
 
+static uint64_t hash_of(const int64_t *signature, size_t n)
+{
+    return mica__hash(0, signature, n * sizeof *signature);
+}
+
 static entry *look_up(mica_compiled *c, const int64_t *signature, size_t n)
 {
-    for (size_t i = 0; i < c->n; i++)
-        if (c->entries[i].nsignature == n &&
+    uint64_t hash = hash_of(signature, n);
+    for (size_t i = 0; i < c->n; i++) /* at most PROGRAMS_KEPT comparisons of a number */
+        if (c->entries[i].hash == hash && c->entries[i].nsignature == n &&
             !memcmp(c->entries[i].signature, signature, n * sizeof *signature))
             return &c->entries[i];
     return NULL;
@@ -108,7 +114,7 @@ static entry *trace(mica_scope *s, mica_compiled *c, mica_arrays arguments,
     memcpy(kept, signature, n * sizeof *kept);
     entry *e = c->n < PROGRAMS_KEPT ? &c->entries[c->n++] : &c->entries[c->next++ % PROGRAMS_KEPT];
     if (e->program) entry_free(e);
-    *e = (entry){ program, results.n, n, kept };
+    *e = (entry){ program, results.n, n, hash_of(kept, n), kept };
     return e;
 }
 

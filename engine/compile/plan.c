@@ -10,6 +10,9 @@
 
 enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
 
+#define NONE UINT32_MAX
+enum { CLOSE = 3 };
+
 /* What the planner knows of one pending node. */
 typedef struct info {
     mica_node *node;
@@ -18,7 +21,9 @@ typedef struct info {
     uint32_t outside;             /* of those, by nodes of other groups */
     uint32_t next;                /* next node of the same group, in order */
     uint32_t local;               /* place in its tape */
-    bool root;
+    uint32_t ninputs;
+    uint32_t in[CLOSE]; /* places of the first inputs, or NONE: spares later walks the nodes */
+    bool root, elementwise;
 } info;
 
 typedef struct planner {
@@ -136,18 +141,25 @@ static uint32_t find(info *infos, uint32_t i)
     return i;
 }
 
-static info *planned(planner *p, const mica_array *a)
+static info *planned(const planner *p, const mica_array *a)
 {
     const mica_node *n = mica__node_of(a);
     return n->mark ? &p->infos[n->mark - 1] : NULL;
 }
 
-/* Whether consumer c may run in the same tape as the producer of its input. */
-static bool fusable(const info *producer, const mica_node *c, const mica_array *input)
+/* The place of the k-th input of node i, NONE when it is not planned. */
+static inline uint32_t input_at(const planner *p, uint32_t i, uint32_t k)
 {
-    const mica_node *n = producer->node;
-    return is_elementwise(c) && is_elementwise(n) && n->stream == c->stream &&
-           mica__shape_equal(mica__dims_of(input), mica__dims_of(&c->out[0]));
+    if (k < CLOSE) return p->infos[i].in[k];
+    const info *in = planned(p, p->infos[i].node->inputs[k]);
+    return in ? (uint32_t)(in - p->infos) : NONE;
+}
+
+/* Whether consumer c may run in the same tape as the producer of its input. */
+static bool fusable(const info *producer, const info *c, const mica_array *input)
+{
+    return c->elementwise && producer->elementwise && producer->node->stream == c->node->stream &&
+           mica__shape_equal(mica__dims_of(input), mica__dims_of(&c->node->out[0]));
 }
 
 static void assign_groups(planner *p)
@@ -160,19 +172,23 @@ static void assign_groups(planner *p)
         self->parent = i;
         self->size = 1;
         self->next = UINT32_MAX;
+        self->ninputs = n->ninputs;
+        self->elementwise = is_elementwise(n);
+        bool fuses[CLOSE] = { false }; /* element-wise nodes have no more inputs */
         for (uint32_t k = 0; k < n->ninputs; k++) {
             info *in = planned(p, n->inputs[k]);
+            if (k < CLOSE) self->in[k] = in ? (uint32_t)(in - infos) : NONE;
             if (!in) continue;
             in->edges++;
-            bool fuse = fusable(in, n, n->inputs[k]) &&
-                        infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
+            bool fuse = fusable(in, self, n->inputs[k]);
+            if (fuse) fuses[k] = true;
+            fuse = fuse && infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
             uint32_t level = in->level + !fuse;
             if (level > self->level) self->level = level;
         }
-        for (uint32_t k = 0; k < n->ninputs; k++) {
-            info *in = planned(p, n->inputs[k]);
-            if (!in || in->level != self->level || !fusable(in, n, n->inputs[k])) continue;
-            uint32_t a = find(infos, (uint32_t)(in - infos)), b = find(infos, i);
+        for (uint32_t k = 0; k < CLOSE; k++) {
+            if (!fuses[k] || infos[self->in[k]].level != self->level) continue;
+            uint32_t a = find(infos, self->in[k]), b = find(infos, i);
             if (a == b) continue;
             uint32_t large = infos[a].size >= infos[b].size ? a : b, small = large == a ? b : a;
             infos[small].parent = large;
@@ -193,10 +209,9 @@ static int list_groups(planner *p)
         if (p->first[g] == UINT32_MAX) p->first[g] = i;
         else p->infos[p->last[g]].next = i;
         p->last[g] = i;
-        const mica_node *node = p->infos[i].node;
-        for (uint32_t k = 0; k < node->ninputs; k++) {
-            info *in = planned(p, node->inputs[k]);
-            if (in && find(p->infos, (uint32_t)(in - p->infos)) != g) in->outside++;
+        for (uint32_t k = 0; k < p->infos[i].ninputs; k++) {
+            uint32_t in = input_at(p, i, k);
+            if (in != NONE && find(p->infos, in) != g) p->infos[in].outside++;
         }
     }
     return MICA_OK;
@@ -206,10 +221,12 @@ static int list_groups(planner *p)
 
 static int32_t external(mica__step *step, mica_array *a)
 {
+    bool once =
+        atomic_load_explicit(&a->uses, memory_order_relaxed) == 1; /* nobody else reads it */
     uint32_t from = step->nexternals > 64
                         ? step->nexternals - 64
                         : 0; /* bounded search: a repeated entry costs only a load */
-    for (uint32_t i = step->nexternals; i-- > from;)
+    for (uint32_t i = once ? from : step->nexternals; i-- > from;)
         if (step->externals[i] == a) {
             step->edges[i]++;
             return ~(int32_t)i;
@@ -234,10 +251,10 @@ static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__m
         *op = (mica__tape_op){ .node = node, .nin = (uint8_t)node->ninputs, .last = step->nops };
         infos[i].local = step->nops;
         for (uint32_t k = 0; k < node->ninputs; k++) {
-            info *in = planned(p, node->inputs[k]);
-            if (in && find(infos, (uint32_t)(in - infos)) == group) {
-                op->in[k] = (int32_t)in->local;
-                step->ops[in->local].last = step->nops;
+            uint32_t in = input_at(p, i, k);
+            if (in != NONE && find(infos, in) == group) {
+                op->in[k] = (int32_t)infos[in].local;
+                step->ops[infos[in].local].last = step->nops;
             } else {
                 op->in[k] = external(step, node->inputs[k]);
             }
@@ -290,15 +307,14 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
                 depth--;
                 continue;
             }
-            mica_node *node = p->infos[f->node].node;
-            if (f->input == node->ninputs) {
+            if (f->input == p->infos[f->node].ninputs) {
                 f->node = p->infos[f->node].next;
                 f->input = 0;
                 continue;
             }
-            info *in = planned(p, node->inputs[f->input++]);
-            if (!in) continue;
-            g = find(p->infos, (uint32_t)(in - p->infos));
+            uint32_t in = input_at(p, f->node, f->input++);
+            if (in == NONE) continue;
+            g = find(p->infos, in);
             if (seen[g]) continue;
             seen[g] = true;
             open[depth++] = (visit_frame){ g, p->first[g], 0 };

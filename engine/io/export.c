@@ -12,6 +12,7 @@
 #include "base/checksum.h"
 #include "io/export.h"
 #include "io/export_file.h"
+#include "io/mlx_write.h"
 #include "io/signature.h"
 
 typedef struct trace {
@@ -22,6 +23,7 @@ typedef struct trace {
 struct mica_exporter {
     mica_scope *scope; /* memory of texts and signatures */
     const char *path, *metadata;
+    mica_export_format format;
     bool shapeless;
     trace *traces;
     size_t n, capacity;
@@ -35,11 +37,17 @@ static const char *keep(mica_scope *s, const char *text)
     return kept ? memcpy(kept, text, bytes) : NULL;
 }
 
-int mica_exporter_open(const char *path, bool shapeless, const char *metadata, mica_exporter **out)
+int mica_exporter_open(const char *path, mica_export_format format, bool shapeless,
+                       const char *metadata, mica_exporter **out)
 {
     if (!path) return mica__fail(MICA_EVALUE, "[export_function] the path is NULL");
+    if (format != MICA_EXPORT_MICA && format != MICA_EXPORT_MLX)
+        return mica__fail(MICA_EVALUE, "[export_function] %d is no format", (int)format);
+    if (format == MICA_EXPORT_MLX && shapeless)
+        return mica__fail(MICA_EVALUE, "[export_function] shapeless files are not written for MLX");
     mica_exporter *e = mica__alloc_zero(1, sizeof *e);
     if (!e) return MICA_EMEMORY;
+    e->format = format;
     e->scope = mica_scope_open(NULL);
     e->shapeless = shapeless;
     e->path = e->scope ? keep(e->scope, path) : NULL;
@@ -107,10 +115,12 @@ int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const result
     if (!mica__signature_of(e->scope, &t.signature, placeholders, keywords, nkeywords, order))
         return own_failure(s, e);
     for (size_t i = 0; i < placeholders.n; i++) in[i] = placeholders.at[order[i]];
-    if (is_new(s, e, &t.signature) &&
-        mica__graph_write(s, &t.graph, &e->constants, results, nresults, in, placeholders.n) &&
-        !add_trace(e, &t))
-        mica__scope_failed(s, MICA_EMEMORY);
+    bool ok = is_new(s, e, &t.signature);
+    if (ok && e->format == MICA_EXPORT_MLX)
+        ok = mica__mlx_write(s, &t.graph, &t.signature, results, nresults, in, placeholders.n);
+    else if (ok)
+        ok = mica__graph_write(s, &t.graph, &e->constants, results, nresults, in, placeholders.n);
+    if (ok && !add_trace(e, &t)) mica__scope_failed(s, MICA_EMEMORY);
     if (s->status != MICA_OK) mica__text_free(&t.graph);
     return s->status;
 }
@@ -136,6 +146,11 @@ int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *function,
     if (s->status != MICA_OK) return s->status;
     return mica__exporter_add(s, e, results.at, results.n, (mica_arrays){ arguments.n, holders },
                               keywords, nkeywords);
+}
+
+const mica__text *mica__exporter_last(const mica_exporter *e)
+{
+    return e->n ? &e->traces[e->n - 1].graph : NULL;
 }
 
 /* ---- the file ---- */
@@ -226,13 +241,25 @@ static int write_file(const mica_exporter *e, mica__writer *w, const mica__text 
     return each_part(e, described, write_part, w);
 }
 
+static int write_for_mlx(const mica_exporter *e, mica__writer *w)
+{
+    mica__text head = { 0 };
+    mica__mlx_write_head(&head, e->n, e->metadata);
+    int status = head.status ? head.status : mica__writer_write(w, head.at, head.n);
+    mica__text_free(&head);
+    for (size_t i = 0; i < e->n && !status; i++)
+        status = mica__writer_write(w, e->traces[i].graph.at, e->traces[i].graph.n);
+    return status;
+}
+
 int mica_exporter_commit(mica_exporter *e)
 {
     mica__text t = { 0 };
     mica__writer *w = NULL;
-    describe(e, &t);
+    bool mlx = e->format == MICA_EXPORT_MLX;
+    if (!mlx) describe(e, &t);
     int status = t.status ? t.status : mica__writer_open(&w, e->path);
-    if (!status) status = write_file(e, w, &t);
+    if (!status) status = mlx ? write_for_mlx(e, w) : write_file(e, w, &t);
     mica__text_free(&t);
     if (status) mica__writer_abort(w);
     return status ? status : mica__writer_commit(w);
@@ -243,7 +270,7 @@ int mica_export_function(mica_scope *s, const char *path, mica_functions *functi
 {
     if (!mica__scope_ok(s)) return mica_scope_status(s);
     mica_exporter *e = NULL;
-    int status = mica_exporter_open(path, false, NULL, &e);
+    int status = mica_exporter_open(path, MICA_EXPORT_MICA, false, NULL, &e);
     if (!status && mica_exporter_add(s, e, function, user, arguments, NULL, 0) == MICA_OK)
         status = mica_exporter_commit(e);
     mica_exporter_release(e);

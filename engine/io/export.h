@@ -49,6 +49,8 @@ int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const result
                        size_t nresults, mica_arrays placeholders, const char *const keywords[],
                        size_t nkeywords);
 
+/* The bytes of the last trace added, as they will be in the file; lent. */
+const mica__text *mica__exporter_last(const mica_exporter *e);
 /* The functions of a file and what they take. */
 struct mica__signature;
 size_t mica__imported_count(const mica_imported *m);

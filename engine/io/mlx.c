@@ -169,6 +169,7 @@ static bool get_parameters(reader *r, mlx_call *c)
         case 'i': ok = get_int(&r->w, &c->numbers[numbers++]); break;
         case 'b': ok = get_truth(&r->w, &c->numbers[numbers++]); break;
         case 't': ok = get_dtype(&r->w, &c->numbers[numbers++]); break;
+        case 'z':
         case 'v': ok = get_list(&r->w, 4, &c->lists[lists++]); break;
         case 'l': ok = get_list(&r->w, 8, &c->lists[lists++]); break;
         case 's': ok = mica__words_text(&r->w, &c->text); break;

@@ -127,7 +127,7 @@ mica_array *mica_arange(mica_scope *s, double start, double stop, double step, m
                                      .count = count > 0 ? (int64_t)count : 0,
                                      .dtype = dtype };
     char element[16];
-    double next = isinf(step) ? start : start + step;
+    double next = count <= 1 ? start : start + step; /* a step that is not taken may overflow */
     if (mica__is_integer(dtype)) {
         int64_t ends[2] = { 0, 0 };
         for (int i = 0; i < 2; i++) {

@@ -1,5 +1,7 @@
 /* Element-wise builders: one function a number of operands; types by the row's rule, shapes by
  * broadcasting. */
+#include <stdio.h>
+
 #include "ops/builder.h"
 #include "ops/rule.h"
 
@@ -25,6 +27,24 @@ unsigned mica__kind_of(mica_dtype d)
     return mica__is_float(d) ? MICA_KIND_F : MICA_KIND_I;
 }
 
+/* "bool, integers": for messages. */
+static const char *kind_names(unsigned kinds, char out[64])
+{
+    static const struct {
+        unsigned kind;
+        const char *name;
+    } all[] = { { MICA_KIND_B, "bool" },
+                { MICA_KIND_I, "integers" },
+                { MICA_KIND_F, "real floats" },
+                { MICA_KIND_C, "complex64" } };
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (kinds & all[i].kind)
+            n += (size_t)snprintf(out + n, 64 - n, "%s%s", n ? ", " : "", all[i].name);
+    return out;
+}
+
 /* The common type of the operands under a rule; false when the primitive does not take it. */
 static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], size_t n,
                        mica_dtype *dtype)
@@ -37,12 +57,10 @@ static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], si
         /* The reference's classes: RuntimeError for bitwise functions of two operands, ValueError
          * for the rest. */
         bool bitwise = mica__prims[prim].rule == MICA_RULE_INTEGRAL && n == 2;
+        char names[64];
         mica__error(s, bitwise ? MICA_ERUNTIME : MICA_EVALUE,
-                    "[%s] %s is not accepted; the operands may be%s%s%s%s", mica__prims[prim].name,
-                    mica_dtype_name(d), r->accepts & MICA_KIND_B ? " bool" : "",
-                    r->accepts & MICA_KIND_I ? " integers" : "",
-                    r->accepts & MICA_KIND_F ? " floats" : "",
-                    r->accepts & MICA_KIND_C ? " complex64" : "");
+                    "[%s] %s is not accepted; accepted: %s", mica__prims[prim].name,
+                    mica_dtype_name(d), kind_names(r->accepts, names));
         return false;
     }
     *dtype = d;

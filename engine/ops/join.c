@@ -257,6 +257,10 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
 {
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
+    int64_t checked[MICA_MAX_NDIM];
+    for (int64_t i = 0; i < axis.n; i++)
+        if (mica__check_axes(s, "roll", MICA_EINDEX, a, (mica_dims){ 1, axis.at + i }, checked) < 0)
+            return NULL;
     if (shift.n < 1 || axis.n == 0) return a;
     bool single = axis.n < 0 || axis.n == 1;
     if (!single && shift.n != 1 && shift.n != axis.n)
@@ -271,11 +275,7 @@ mica_array *mica_roll(mica_scope *s, mica_array *a, mica_dims shift, mica_dims a
         return mica__reshape(s, flat, a->ndim, a->shape);
     }
     for (int64_t i = 0; i < axis.n; i++) {
-        int at;
-        if (axis.at[i] != (int)axis.at[i] ||
-            !mica__check_axis(s, "roll", MICA_EINDEX, a, (int)axis.at[i], &at))
-            return mica__error(s, MICA_EINDEX, "[roll] axis %lld is out of range",
-                               (long long)axis.at[i]);
+        int at = (int)(axis.at[i] < 0 ? axis.at[i] + a->ndim : axis.at[i]);
         a = roll_axis(s, a, at, single ? (int64_t)total : shift.at[shift.n == 1 ? 0 : i]);
         if (!a) return NULL;
     }

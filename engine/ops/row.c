@@ -49,9 +49,7 @@ mica_array *mica__row(mica_scope *s, mica_array *a, int64_t index)
         step[i] = 1;
         sizes[i] = i ? a->shape[i] : 1;
     }
-    struct mica__slice_params p = {
-        { a->ndim, start }, { a->ndim, step }, { a->ndim, sizes }, 0
-    };
+    struct mica__slice_params p = { { a->ndim, start }, { a->ndim, step }, { a->ndim, sizes }, 0 };
     mica_array *row = mica__build(s, mica_prim_slice, &p, 1, &a, (mica_dtype)a->dtype, p.shape);
     int64_t axis = 0;
     return row ? mica__squeeze_axes(s, row, 1, &axis) : NULL;

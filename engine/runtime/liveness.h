@@ -10,10 +10,11 @@ typedef struct mica__peak {
     size_t step; /* where: index of a step */
 } mica__peak;
 
-/* The peak that liveness requires of the plan's order: results live from the step that makes them to
- * the last step that reads them, an operand that dies gives its memory to a result of its size. What
- * kernels take for the time of their run is not counted. Nothing is known (all 0) when the
- * bookkeeping does not get memory. The plan's nodes are marked SCHEDULED; under the planner's lock. */
+/* The peak that liveness requires of the plan's order: results live from the step that makes them
+ * to the last step that reads them, an operand that dies gives its memory to a result of its size.
+ * What kernels take for the time of their run is not counted. Nothing is known (all 0) when the
+ * bookkeeping does not get memory. The plan's nodes are marked SCHEDULED; under the planner's lock.
+ */
 mica__peak mica__plan_need(const mica__plan *plan);
 
 /* Bytes of all results together: more than any order needs, and quickly known. */

@@ -4,20 +4,28 @@
 
 #include "mica/transforms.h"
 
+/** What a file is for. */
+typedef enum mica_export_format {
+    MICA_EXPORT_MICA, /**< every primitive, other sizes */
+    MICA_EXPORT_MLX   /**< MLX 0.32, for the primitives whose parameters it records */
+} mica_export_format;
+
 /** Collects traces of a function, one for each signature, for one file. */
 typedef struct mica_exporter mica_exporter;
 /**
  * Makes one.
  *
  * path       where the file will appear, or replace an old one
- * shapeless  whether the imported function takes other sizes than those of the trace
+ * format     who is to read it
+ * shapeless  whether the imported function takes other sizes than those of the trace;
+ *            not in files for MLX
  * metadata   a text to keep in the file; NULL for none
  * out        receives the exporter, to be released
  *
  * Returns MICA_OK or a negative status.
  */
-MICA_API int mica_exporter_open(const char *path, bool shapeless, const char *metadata,
-                                mica_exporter **out);
+MICA_API int mica_exporter_open(const char *path, mica_export_format format, bool shapeless,
+                                const char *metadata, mica_exporter **out);
 /**
  * Traces the function for arguments of these shapes and types and adds the trace. Captured arrays
  * are evaluated and become part of the file.
@@ -26,7 +34,7 @@ MICA_API int mica_exporter_open(const char *path, bool shapeless, const char *me
  * keywords   names of the last `nkeywords` arguments; NULL for none
  *
  * Returns the scope's status. Fails with MICA_ERUNTIME when the signature is there already, with
- * MICA_EVALUE when something in the graph cannot be in a file.
+ * MICA_EVALUE when something in the graph cannot be in such a file.
  */
 MICA_API int mica_exporter_add(mica_scope *scope, mica_exporter *exporter, mica_functions *function,
                                void *user, mica_arrays arguments, const char *const keywords[],

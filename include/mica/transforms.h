@@ -46,8 +46,8 @@ MICA_API int mica_vmap(mica_scope *scope, mica_functions *function, void *user,
 /** A function that is traced once for each signature (shapes and types of its arguments) and then
  * replayed. */
 typedef struct mica_compiled mica_compiled;
-/** Makes one; free_user(user) is called with the last release. shapeless: shapes are not part of
- * the signature. */
+/** Makes one; free_user(user) is called with the last release. shapeless is accepted and
+ * changes nothing: a function in C is traced for each shape. */
 MICA_API int mica_compile(mica_functions *function, void *user, void (*free_user)(void *),
                           bool shapeless, mica_compiled **out);
 /** Calls it. Returns the scope's status. */

@@ -72,6 +72,13 @@ def _put(place: tuple, value: Any) -> None:
     container[key] = value
 
 
+def _equal(x: Any, y: Any) -> bool:
+    """Equal types, shapes and bits; any NaN equals any."""
+    if x.dtype != y.dtype or x.shape != y.shape:
+        return False
+    return bytes(x) == bytes(y) or core.array_equal(x, y, equal_nan=True).item()
+
+
 class _Call:
     """One call that is traced."""
 
@@ -202,6 +209,26 @@ class _Compiled(core._Compiled):
         if steps is not None:
             self._remember(steps, call, needs, holders, everything, entry)
         return self._keep(call, needs, entry)
+
+    def _verify(self, given: tuple, before: list, result: Any) -> None:
+        """Make the plain call too, from the same state, and compare: what MICA_CHECK=2 asks for."""
+        after = core._places(self.outputs)
+        copies = core._rebuild(given, [a.__copy__() for a in core._flatten(given, False)])
+        for place in before:
+            _put(place, place[2])
+        try:
+            plain_result = self.fun(*copies[0], **(copies[1] if len(copies) > 1 else {}))
+            wanted = core._flatten(plain_result, False) + [p[2] for p in core._places(self.outputs)]
+        finally:
+            for place in after:
+                _put(place, place[2])
+        found = core._flatten(result, False) + [p[2] for p in after]
+        same = len(found) == len(wanted) and all(map(_equal, found, wanted))
+        if not same:
+            name = getattr(self.fun, "__name__", type(self.fun).__name__)
+            raise RuntimeError(
+                f"[compile] MICA_CHECK: a compiled call of '{name}' and the plain one give different results"
+            )
 
     # ---- without sizes ----
 

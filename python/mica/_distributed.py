@@ -105,7 +105,11 @@ def _whole(function: str, x: Any, group: Group | None, stream: Any) -> core.arra
     _require_group(function, group)
     if isinstance(x, (str, bytes, list, tuple, dict)) or x is None:
         raise ValueError(f"[{function}] Invalid type {type(x).__name__} for 'x'; accepted: array, number")
-    return core.positive(x if isinstance(x, core.array) else core.array(x), stream=stream)
+    try:
+        whole = x if isinstance(x, core.array) else core.array(x)
+    except (ValueError, RuntimeError) as error:
+        raise type(error)(f"[{function}] {str(error).removeprefix('[array] ')}") from None
+    return core.positive(whole, stream=stream)
 
 
 def all_sum(x: core.array, *, group: Group | None = None, stream: Any = None) -> core.array:

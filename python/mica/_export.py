@@ -57,6 +57,21 @@ def _trace(fun: Callable, positional: list, keywords: dict, shapeless: bool) -> 
     return list(results), holders
 
 
+def _path(name: str, file: Any) -> bytes:
+    """The bytes of a path."""
+    if not isinstance(file, (str, bytes, os.PathLike)):
+        raise TypeError(f"[{name}] a path is needed: str, bytes or os.PathLike, not {type(file).__name__}")
+    path = os.fsencode(os.fspath(file))
+    if b"\0" in path:
+        raise ValueError(f"[{name}] a path cannot hold a zero byte")
+    return path
+
+
+def _require_callable(name: str, fun: Any) -> None:
+    if not callable(fun):
+        raise TypeError(f"[{name}] fun must be callable, not {type(fun).__name__}")
+
+
 class FunctionExporter:
     """Writes traces of a function, one a call, into one file; made by ``mx.exporter``.
 
@@ -64,13 +79,19 @@ class FunctionExporter:
     A block that is left by an exception writes nothing.
     """
 
-    def __init__(self, file: Any, fun: Callable, shapeless: bool, metadata: str | None) -> None:
+    def __init__(
+        self, file: Any, fun: Callable, shapeless: bool, metadata: str | None, format: str = "mica"
+    ) -> None:
         text = "" if metadata is None else metadata
         if not isinstance(text, str):
             raise TypeError(f"[export_function] metadata must be a str, not {type(metadata).__name__}")
+        if format not in ("mica", "mlx"):
+            raise ValueError(f"[export_function] format may be 'mica' or 'mlx', not {format!r}")
+        path = _path("exporter", file)
+        _require_callable("exporter", fun)
         self._fun = fun
         self._shapeless = bool(shapeless)
-        self._file = core._Exporter(os.fsencode(os.fspath(file)), bool(shapeless), text)
+        self._file = core._Exporter(path, format == "mlx", bool(shapeless), text)
         self._open = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,7 +124,12 @@ class FunctionExporter:
 
 
 def exporter(
-    file: Any, fun: Callable, *, shapeless: bool = False, metadata: str | None = None
+    file: Any,
+    fun: Callable,
+    *,
+    shapeless: bool = False,
+    metadata: str | None = None,
+    format: str = "mica",
 ) -> FunctionExporter:
     """Return a callable that exports a trace of ``fun`` to a file for each call.
 
@@ -113,11 +139,13 @@ def exporter(
         shapeless: whether the imported function takes other sizes of the same number of axes. Sizes that
             cannot be followed raise then.
         metadata: a text to keep in the file.
+        format: ``"mica"``, or ``"mlx"`` for a file that MLX 0.32 imports: not shapeless, and of primitives
+            whose parameters it records.
 
     Returns:
         The exporter, to be used in a ``with`` statement or closed.
     """
-    return FunctionExporter(file, fun, shapeless, metadata)
+    return FunctionExporter(file, fun, shapeless, metadata, format)
 
 
 def export_function(
@@ -131,7 +159,9 @@ def export_function(
     """Export the graph of ``fun`` for arrays of the given shapes and types to a file.
 
     Args:
-        file_or_callback: path. Callbacks are refused.
+        file_or_callback: path; or a callable, which is told the graph step by step as MLX tells it: dicts
+            of type ``"inputs"``, ``"keyword_inputs"``, ``"outputs"``, ``"constants"``, then ``"primitive"``
+            for each operation, with MLX's names and parameters.
         fun: takes arrays, returns an array or a tuple or list of arrays.
         *args: arrays, or one tuple and/or one dict of arrays.
         shapeless: see ``exporter``.
@@ -139,11 +169,20 @@ def export_function(
         **kwargs: arrays given by keyword.
 
     Raises:
-        ValueError: an argument or a result is no array, or a callback is given.
+        ValueError: an argument or a result is no array, or MLX has no such primitive for a callback.
         OSError or RuntimeError: the file cannot be written.
     """
     if callable(file_or_callback):
-        raise ValueError("[export_function] callbacks are not taken: give the path of a file")
+        from mica._export_steps import tell
+
+        _require_callable("export_function", fun)
+        positional, keywords = _arguments("export_function", args, kwargs)
+        steps = core._Exporter(b"", True, False, "")
+        steps.add(*_trace(fun, positional, keywords, False), list(keywords))
+        tell(steps.last(), file_or_callback, _letters)
+        return
+    _path("export_function", file_or_callback)
+    _require_callable("export_function", fun)
     with exporter(file_or_callback, fun, shapeless=shapeless, metadata=metadata) as export:
         export(*args, **kwargs)
 
@@ -169,7 +208,7 @@ def import_function(file: Any, return_metadata: bool = False) -> Any:
         RuntimeError: the file is not there, not whole, or no exported function of mica.
         ValueError: from the callable, when no exported signature fits the arrays.
     """
-    imported = core._Imported(os.fsencode(os.fspath(file)))
+    imported = core._Imported(_path("import_function", file))
 
     def call(*args: Any, **kwargs: Any) -> tuple:
         positional, keywords = _arguments("import_function::call", args, kwargs)
@@ -214,6 +253,8 @@ def export_to_dot(file: Any, *args: Any, **kwargs: Any) -> None:
     Raises:
         ValueError: an argument holds something else than arrays.
     """
+    if not hasattr(file, "write"):
+        _path("export_to_dot", file)
     outputs = [x for tree in (*args, *kwargs.values()) for x in _flat(tree)]
     names = {core._key(x): k for k, x in kwargs.items() if isinstance(x, core.array)}
     sinks = {core._key(x) for x in outputs}

@@ -32,6 +32,11 @@ def _at(x: Any, key: Any, name: str, value: Any) -> Any:
     return getattr(x.at[key], name)(value)
 
 
+def _next_key(state: Any) -> tuple:
+    following, draw = core.random.split(state, 2)
+    return draw, following
+
+
 _CALLS: dict[str, Callable] = {
     "addition": operator.add,
     "subtraction": operator.sub,
@@ -58,12 +63,13 @@ _CALLS: dict[str, Callable] = {
     "getitem": operator.getitem,
     "setitem": _set_item,
     "at": _at,
+    "next_key": _next_key,
     "T": operator.attrgetter("T"),
     "mT": operator.attrgetter("mT"),
     "real": operator.attrgetter("real"),
     "imag": operator.attrgetter("imag"),
 }
-_TRANSFORMS = (
+_FUNCTIONS = (
     "_trace_begin",
     "_trace_end",
     "_pull_back",
@@ -72,8 +78,12 @@ _TRANSFORMS = (
     "_batch_end",
     "_batch_close",
     "_depends",
+    "pad",
+    "split",
+    "tensordot",
+    "conv_general",
 )
-_CALLS |= {name: getattr(core, name) for name in _TRANSFORMS}
+_CALLS |= {name: getattr(core, name) for name in _FUNCTIONS}
 _OPENS = {core._trace_begin: lambda: core._trace_end([]), core._batch_begin: core._batch_close}
 _CLOSES = (core._trace_end, core._batch_close)
 

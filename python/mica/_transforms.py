@@ -40,9 +40,13 @@ def _check_callable(name: str, fun: Any) -> None:
 
 
 def _argument_numbers(name: str, argnums, argnames) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    if not isinstance(argnames, (str, list, tuple, type(None))):
+        raise TypeError(f"[{name}] argnames must be a str or strs, not {type(argnames).__name__}")
     names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
     if argnums is None:
         return (() if names else (0,)), names
+    if not isinstance(argnums, (int, list, tuple)):
+        raise TypeError(f"[{name}] argnums must be an int or ints, not {type(argnums).__name__}")
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for n in numbers:
         if not isinstance(n, int):
@@ -189,6 +193,11 @@ def _results(name: str, value: Any) -> list:
 
 
 def _primals(name: str, primals: Sequence, others: Sequence, what: str) -> tuple[list, list]:
+    for given in (primals, others):
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(
+                f"[{name}] primals and {what} must be lists of arrays, not of type {type(given).__name__}."
+            )
     primals, others = list(primals), list(others)
     for x in primals + others:
         if not isinstance(x, _array):

@@ -2,6 +2,7 @@
  * in value.c, indexing in index.c. */
 #include "array.h"
 
+#include "convert.h"
 #include "core/origin.h"
 
 #include <structmember.h>
@@ -401,10 +402,16 @@ static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     }
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
-    if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) return NULL;
+    if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) {
+        mica_py_name_error("array", "dtype");
+        return NULL;
+    }
+    static uint16_t origin;
     mica_scope s;
-    mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica_py_from_object(&s, val, d));
+    mica_py_begin(&s, NULL, "array", &origin);
+    mica_array *a = mica_py_from_object(&s, val, d);
+    if (!a && PyErr_Occurred()) mica_py_name_error("array", NULL);
+    return mica_py_finish(&s, a);
 }
 
 static int array_init(PyObject *self, PyObject *args, PyObject *keywords)

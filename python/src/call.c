@@ -119,13 +119,20 @@ static bool place(const mica_row *row, PyObject *first, PyObject *const *args, P
     return !kwnames || place_keywords(row, names, kwnames, given);
 }
 
+/* A number of a function that is being traced (mica/_number.py): its class is float or int. */
+static bool is_stand_in(PyObject *o)
+{
+    return PyObject_IsInstance(o, (PyObject *)&PyFloat_Type) == 1 ||
+           PyObject_IsInstance(o, (PyObject *)&PyLong_Type) == 1;
+}
+
 /* Whether a NumPy array meets numbers and no array: then a number is an array of its own type. */
 static bool has_foreign(const mica_row *row, PyObject *const given[], unsigned waiting)
 {
     for (int i = 0; i < row->n; i++) {
         PyObject *o = waiting >> i & 1 ? given[i] : NULL;
         if (o && o != Py_None && !row->at[i].apart && !PyFloat_Check(o) && !PyLong_Check(o) &&
-            !PyComplex_Check(o))
+            !PyComplex_Check(o) && !is_stand_in(o))
             return true;
     }
     return false;
@@ -218,6 +225,15 @@ static PyObject *wrap_many(const mica_row *row, mica_arrays many)
     return all;
 }
 
+/* The key that a call took from the random state, or NULL. */
+static PyObject *drawn_key(const mica_row *row, PyObject *const given[], const mica__value values[])
+{
+    for (int i = 0; i < row->n; i++)
+        if (row->at[i].kind == MICA_KIND_KEY && (!given[i] || given[i] == Py_None))
+            return values[i].array ? mica_py_wrap(values[i].array) : NULL;
+    return NULL;
+}
+
 PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *args,
                        Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -249,6 +265,7 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
         ready = taken == MICA_TAKEN;
     }
     Py_XDECREF(c.element);
+    PyObject *drawn = ready && mica_py_recording ? drawn_key(row, given, values) : NULL;
     if (ready) {
         mica_arrays many = { 0, NULL };
         mica_array *one = row->function->call(&scope, values, &many);
@@ -258,7 +275,8 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
     int status = mica__scope_end(&scope);
     if (!result && !PyErr_Occurred()) mica_py_raise(status);
     if (mica_py_recording)
-        result = mica_py_record_vector(row->object, first, args, nargs, kwnames, result);
+        result = mica_py_record_vector(row->object, first, args, nargs, kwnames, drawn, result);
+    Py_XDECREF(drawn);
     return result;
 }
 

@@ -110,6 +110,18 @@ static PyObject *look_up(compiled *f, mica_py_key *k, PyObject **bare)
     return entry;
 }
 
+/* A list of places; NULL and an exception. */
+static PyObject *place_list(const mica_py_key *k)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < k->nplaces; i++) {
+        PyObject *place = mica_py_place_object(&k->places[i]);
+        if (!place || PyList_Append(list, place) < 0) Py_CLEAR(list);
+        Py_XDECREF(place);
+    }
+    return list;
+}
+
 /* Asks Python for an entry: _trace(signature, signature without shapes, (args, kwargs) or (args,),
    arrays, numbers, places). */
 static PyObject *trace(compiled *f, const mica_py_key *k, PyObject *bare, PyObject *given)
@@ -121,15 +133,10 @@ static PyObject *trace(compiled *f, const mica_py_key *k, PyObject *bare, PyObje
         other = PyBytes_FromStringAndSize(loose.at, (Py_ssize_t)loose.n);
     mica_py_key_end(&loose);
     PyObject *arrays = other ? PyList_New(0) : NULL, *numbers = arrays ? PyList_New(0) : NULL;
-    PyObject *places = numbers ? PyList_New(0) : NULL;
+    PyObject *places = numbers ? place_list(k) : NULL;
     bool ok = places != NULL;
     for (size_t i = 0; ok && i < k->narrays; i++) ok = PyList_Append(arrays, k->arrays[i]) == 0;
     for (size_t i = 0; ok && i < k->nnumbers; i++) ok = PyList_Append(numbers, k->numbers[i]) == 0;
-    for (size_t i = 0; ok && i < k->nplaces; i++) {
-        PyObject *place = mica_py_place_object(&k->places[i]);
-        ok = place && PyList_Append(places, place) == 0;
-        Py_XDECREF(place);
-    }
     if (ok)
         entry = PyObject_CallMethod((PyObject *)f, "_trace", "OOOOOO", bare, other, given, arrays,
                                     numbers, places);
@@ -138,6 +145,19 @@ static PyObject *trace(compiled *f, const mica_py_key *k, PyObject *bare, PyObje
     Py_XDECREF(numbers);
     Py_XDECREF(places);
     return entry;
+}
+
+/* MICA_CHECK=2: the plain call from the same state, compared bit by bit by mica/_compile.py. Takes
+ * over and returns `result`, or NULL and an exception. */
+static PyObject *verified(compiled *f, const mica_py_key *k, PyObject *given, PyObject *result)
+{
+    PyObject *before = place_list(k);
+    PyObject *done =
+        before ? PyObject_CallMethod((PyObject *)f, "_verify", "OOO", given, before, result) : NULL;
+    Py_XDECREF(before);
+    if (!done) Py_CLEAR(result);
+    Py_XDECREF(done);
+    return result;
 }
 
 static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
@@ -157,6 +177,8 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
             entry = look_up(f, &k, &bare);
             if (!entry && !PyErr_Occurred()) entry = trace(f, &k, bare, given);
             if (entry) result = run(f, &k, entry);
+            if (result && mica__setting_number(MICA_SETTING_check) >= 2)
+                result = verified(f, &k, given, result);
         }
     }
     Py_XDECREF(entry);
@@ -189,12 +211,7 @@ static PyObject *places(PyObject *m, PyObject *tree)
     (void)m;
     mica_py_key k;
     mica_py_key_begin(&k, NULL, true);
-    PyObject *list = mica_py_key_places(&k, tree) == 0 ? PyList_New(0) : NULL;
-    for (size_t i = 0; list && i < k.nplaces; i++) {
-        PyObject *place = mica_py_place_object(&k.places[i]);
-        if (!place || PyList_Append(list, place) < 0) Py_CLEAR(list);
-        Py_XDECREF(place);
-    }
+    PyObject *list = mica_py_key_places(&k, tree) == 0 ? place_list(&k) : NULL;
     mica_py_key_end(&k);
     return list;
 }

@@ -48,13 +48,13 @@ static PyObject *warned_of_gpu(PyObject *m, PyObject *unused)
 static PyObject *is_available(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("is_available", o, &index);
     return type < 0 ? NULL : PyBool_FromLong(type == 0 && index == 0);
 }
 static PyObject *device_count(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("device_count", o, &index);
     return type < 0 ? NULL : PyLong_FromLong(type == 0);
 }
 
@@ -71,7 +71,7 @@ static PyObject *device_info(PyObject *m, PyObject *args)
     PyObject *o = Py_None;
     int index = 0, type = 0;
     if (!PyArg_ParseTuple(args, "|O:device_info", &o)) return NULL;
-    if (o != Py_None && (type = mica_py_device_of(o, &index)) < 0) return NULL;
+    if (o != Py_None && (type = mica_py_device_for("device_info", o, &index)) < 0) return NULL;
     if (stand_in && index == 0 && (type || o == Py_None)) {
         PyObject *metal = PyImport_ImportModule("mica._metal"),
                  *info = metal ? PyObject_CallMethod(metal, "stand_in_info", NULL) : NULL;

@@ -7,6 +7,8 @@
 
 /* Type (0 cpu, 1 gpu) and index of a Device or DeviceType; -1 with TypeError. */
 int mica_py_device_of(PyObject *o, int *index);
+/* The same for the function `name`, with which the message of its TypeError begins. */
+int mica_py_device_for(const char *name, PyObject *o, int *index);
 /* 0 when work for a device runs on the CPU: it is that, or the CPU stands in for it (with one
    warning); else -1 with ValueError or IndexError. */
 int mica_py_need_cpu(const char *what, int type, int index);

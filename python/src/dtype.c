@@ -287,9 +287,11 @@ static PyObject *isdtype(PyObject *module, PyObject *args, PyObject *keywords)
     static char *names[] = { "dtype", "kind", NULL };
     PyObject *o, *kind;
     mica_dtype d;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:isdtype", names, &o, &kind) ||
-        mica_py_dtype(o, &d) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:isdtype", names, &o, &kind)) return NULL;
+    if (mica_py_dtype(o, &d) < 0) {
+        mica_py_name_error("isdtype", "dtype");
         return NULL;
+    }
     int yes = is_kind(d, kind);
     return yes < 0 ? NULL : PyBool_FromLong(yes);
 }

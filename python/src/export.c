@@ -1,7 +1,7 @@
 /* What mica/_export.py is made of: files of traces, and a look at a graph's nodes. */
 #include "array.h"
 
-#include "io/export.h"
+#include "io/mlx.h"
 #include "ops/builder.h"
 
 /* The arrays of a list, memory of the scope; NULL and an exception on failure. */
@@ -54,13 +54,14 @@ typedef struct exporter_object {
 static PyObject *exporter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     const char *path, *metadata;
-    int shapeless;
+    int shapeless, mlx;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "yps:_Exporter", &path, &shapeless, &metadata)) return NULL;
+    if (!PyArg_ParseTuple(args, "ypps:_Exporter", &path, &mlx, &shapeless, &metadata)) return NULL;
     exporter_object *o = PyObject_New(exporter_object, type);
     if (!o) return NULL;
     o->exporter = NULL;
-    int status = mica_exporter_open(path, shapeless, metadata, &o->exporter);
+    int status = mica_exporter_open(path, mlx ? MICA_EXPORT_MLX : MICA_EXPORT_MICA, shapeless,
+                                    metadata, &o->exporter);
     if (!status) return (PyObject *)o;
     Py_DECREF(o);
     return mica_py_raise(status);
@@ -100,13 +101,20 @@ static PyObject *exporter_commit(PyObject *self, PyObject *unused)
     Py_END_ALLOW_THREADS if (status) return mica_py_raise(status);
     Py_RETURN_NONE;
 }
+static PyObject *exporter_last(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const mica__text *t = mica__exporter_last(((exporter_object *)self)->exporter);
+    return PyBytes_FromStringAndSize(t ? t->at : NULL, t ? (Py_ssize_t)t->n : 0);
+}
 static PyMethodDef exporter_methods[] = {
+    { "last", exporter_last, METH_NOARGS, "last() -> the bytes of the last trace" },
     { "add", exporter_add, METH_VARARGS, "add(results, holders, names of the last holders)" },
     { "commit", exporter_commit, METH_NOARGS, "commit(): the file appears under its path." },
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot exporter_slots[] = {
-    { Py_tp_doc, "_Exporter(path, shapeless, metadata): traces for one file." },
+    { Py_tp_doc, "_Exporter(path, for MLX, shapeless, metadata): traces for one file." },
     { Py_tp_new, exporter_new },
     { Py_tp_dealloc, exporter_dealloc },
     { Py_tp_methods, exporter_methods },
@@ -228,7 +236,18 @@ static PyObject *sizes_vary(PyObject *m, PyObject *o)
     return PyBool_FromLong(before);
 }
 
+/* _mlx_parameters(name of a primitive of MLX) -> letters for its parameters (io/mlx.def) */
+static PyObject *mlx_parameters(PyObject *m, PyObject *o)
+{
+    (void)m;
+    const char *name = PyBytes_AsString(o);
+    const mica__mlx_primitive *p = name ? mica__mlx_find(name, strlen(name)) : NULL;
+    if (p) return PyUnicode_FromString(p->parameters);
+    return name ? PyErr_Format(PyExc_KeyError, "%s", name) : NULL;
+}
+
 static PyMethodDef functions[] = {
+    { "_mlx_parameters", mlx_parameters, METH_O, NULL },
     { "_sizes_vary", sizes_vary, METH_O, NULL },
     { "_node", node, METH_O, NULL },
     { "_key", key, METH_O, NULL },

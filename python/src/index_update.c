@@ -99,7 +99,22 @@ static mica_array *assign_mask(mica_scope *s, mica_array *a, mica_array *mask, m
     bool repeats = v->size == 1 ||
                    (v->ndim <= rest.n && mica__broadcast(mica__dims_of(v), rest, shape) == rest.n &&
                     mica__shape_equal((mica_dims){ rest.n, shape }, rest));
-    if (!repeats) return mica_masked_scatter(s, a, mask, v);
+    if (!repeats) {
+        /* One element, or one part that broadcasts to the axes behind the mask's, for each true. */
+        int64_t extra = v->ndim - rest.n - 1, lead = extra >= 0;
+        for (int64_t i = 0; i < extra; i++)
+            if (v->shape[i] != 1)
+                return mica__error(s, MICA_EVALUE,
+                                   "[index] a value of shape %s for the masked part, which has %d "
+                                   "axes",
+                                   mica__shape_text(mica__dims_of(v)), (int)rest.n + 1);
+        if (extra > 0) v = mica__reshape(s, v, v->ndim - extra, v->shape + extra);
+        if (!v) return NULL;
+        if (lead) shape[0] = v->shape[0];
+        for (int64_t i = 0; i < rest.n; i++) shape[lead + i] = rest.at[i];
+        if (rest.n) v = mica_broadcast_to(s, v, (mica_dims){ lead + rest.n, shape });
+        return v ? mica_masked_scatter(s, a, mask, v) : NULL;
+    }
     for (int i = 0; i < a->ndim; i++) shape[i] = i < mask->ndim ? mask->shape[i] : 1;
     mask = mica__reshape(s, mask, a->ndim, shape);
     if (v->size == 1) v = mica__reshape(s, v, 0, NULL);

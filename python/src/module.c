@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "call.h"
+#include "convert.h"
 #include "core/print.h"
 #include "watch.h"
 
@@ -91,14 +92,20 @@ static PyObject *asarray(PyObject *m, PyObject *args, PyObject *keywords)
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:asarray", names, &o, &dtype, &copy))
         return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
-    if (dtype != Py_None && mica_py_dtype(dtype, &d) < 0) return NULL;
+    if (dtype != Py_None && mica_py_dtype(dtype, &d) < 0) {
+        mica_py_name_error("asarray", "dtype");
+        return NULL;
+    }
     if (copy == Py_False)
         return PyErr_Format(
             PyExc_ValueError,
             "[asarray] the values must be copied on the CPU; pass copy=None or True");
+    static uint16_t origin;
     mica_scope s;
-    mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica_py_from_object(&s, o, d));
+    mica_py_begin(&s, NULL, "asarray", &origin);
+    mica_array *a = mica_py_from_object(&s, o, d);
+    if (!a && PyErr_Occurred()) mica_py_name_error("asarray", NULL);
+    return mica_py_finish(&s, a);
 }
 
 static PyObject *from_dlpack(PyObject *m, PyObject *args, PyObject *keywords)
@@ -127,8 +134,10 @@ static PyObject *set_printoptions(PyObject *m, PyObject *args, PyObject *keyword
 {
     (void)m;
     static char *names[] = { "precision", NULL };
+    PyObject *o = NULL;
     int precision = -1;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|i:set_printoptions", names, &precision))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:set_printoptions", names, &o) ||
+        (o && mica_py_axis("[set_printoptions] argument 'precision'", o, &precision) < 0))
         return NULL;
     mica__print_precision = precision;
     Py_RETURN_NONE;

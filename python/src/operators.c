@@ -23,8 +23,7 @@ static acceptance accepts(PyObject *o)
 {
     if (mica_py_array(o) || PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o))
         return ACCEPTED;
-    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o) ||
-        PyDict_Check(o))
+    if (PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o) || PyDict_Check(o))
         return MISTAKE;
     if (PyObject_HasAttrString(o, "__mlx_array__") || PyObject_CheckBuffer(o)) return ACCEPTED;
     return UNKNOWN;
@@ -95,7 +94,7 @@ static mica_array *bits(mica_scope *s, builder2 *f, const char *symbol, mica_arr
                         mica_array *b)
 {
     mica_dtype d = mica__result_dtype((mica_array *[]){ a, b }, 2);
-    if (mica__is_inexact(d))
+    if (mica__is_inexact((mica_dtype)a->dtype) || mica__is_inexact((mica_dtype)b->dtype))
         return mica__error(
             s, MICA_EVALUE,
             "[bitwise] floating point types are not allowed with %s: the operands promote to %s",

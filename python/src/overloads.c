@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "convert.h"
+#include "record.h"
 
 /* ---- arange ---- */
 
@@ -171,7 +172,7 @@ static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
 /* ---- split ---- */
 
 /* split(a, sections) and split(a, [index, ...]). `self`: an array when called as its method. */
-PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords)
+static PyObject *cut(PyObject *self, PyObject *args, PyObject *keywords)
 {
     static char *names[] = { "", "indices_or_sections", "axis", "stream", NULL };
     static uint16_t origin;
@@ -218,6 +219,19 @@ PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords)
     return status && !PyErr_Occurred() ? mica_py_raise(status) : result;
 }
 
+PyObject *mica_py_split(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    PyObject *result = cut(self, args, keywords);
+    if (!mica_py_recording) return result;
+    PyObject *method = mica_py_array(self) ? PyTuple_Pack(1, self) : PyTuple_New(0);
+    PyObject *all = method ? PySequence_Concat(method, args) : NULL;
+    if (all) result = mica_py_record_call("split", NULL, all, keywords, result);
+    else Py_CLEAR(result);
+    Py_XDECREF(method);
+    Py_XDECREF(all);
+    return result;
+}
+
 /* ---- shapes ---- */
 
 static PyObject *broadcast_shapes(PyObject *m, PyObject *args)
@@ -257,25 +271,37 @@ static PyObject *broadcast_shapes(PyObject *m, PyObject *args)
     return t;
 }
 
+/* The same, recorded where a function is traced for all sizes. */
+#define RECORDED(name, function)                                                                   \
+    static PyObject *recorded_##name(PyObject *m, PyObject *args, PyObject *keywords)              \
+    {                                                                                              \
+        PyObject *result = function(m, args, keywords);                                            \
+        if (!mica_py_recording) return result;                                                     \
+        return mica_py_record_call(#name, NULL, args, keywords, result);                           \
+    }
+RECORDED(pad, pad)
+RECORDED(tensordot, mica_py_tensordot)
+RECORDED(conv_general, mica_py_conv_general)
+
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef mica_py_overloads[] = {
     { "arange", KEYWORDS(arange), METH_VARARGS | METH_KEYWORDS,
       "arange(start, stop, step, dtype=None, *, stream=None)\n\nstart, start + step, ... below "
       "stop. Also arange(stop, step=None)." },
-    { "pad", KEYWORDS(pad), METH_VARARGS | METH_KEYWORDS,
+    { "pad", KEYWORDS(recorded_pad), METH_VARARGS | METH_KEYWORDS,
       "pad(a, pad_width, mode='constant', constant_values=0, *, stream=None)\n\nPads axes. mode: "
       "constant, edge, reflect, symmetric." },
     { "split", KEYWORDS(mica_py_split), METH_VARARGS | METH_KEYWORDS,
       "split(a, /, indices_or_sections, axis=0, *, stream=None) -> list of arrays\n\nEqual "
       "sections, or cuts before the given indices." },
-    { "tensordot", KEYWORDS(mica_py_tensordot), METH_VARARGS | METH_KEYWORDS,
+    { "tensordot", KEYWORDS(recorded_tensordot), METH_VARARGS | METH_KEYWORDS,
       "tensordot(a, b, /, axes=2, *, stream=None)\n\nSum of products over the last axes of a and "
       "the first of b (axes: their number), or over the axes in a pair of lists." },
     { "einsum_path", mica_py_einsum_path, METH_VARARGS,
       "einsum_path(subscripts, *operands) -> (list of tuples, str)\n\nThe order in which einsum "
       "contracts, and what it costs." },
-    { "conv_general", KEYWORDS(mica_py_conv_general), METH_VARARGS | METH_KEYWORDS,
+    { "conv_general", KEYWORDS(recorded_conv_general), METH_VARARGS | METH_KEYWORDS,
       "conv_general(input, weight, /, stride=1, padding=0, kernel_dilation=1, input_dilation=1, "
       "groups=1, flip=False, *, stream=None)\n\nCross-correlation over one to three axes. padding: "
       "int, one an axis, or (before, after), each with one an axis." },

@@ -2,6 +2,8 @@
  * are rows of the table. */
 #include "array.h"
 
+#include "record.h"
+
 #include <time.h>
 
 #include "backend/cpu/random.h"
@@ -58,6 +60,18 @@ static mica_array *split_now(mica_scope *s, const mica_array *key, mica_array **
     return mica_from_data(s, a, (mica_dims){ 1, &two }, MICA_UINT32);
 }
 
+/* next_key(state) -> (draw, new state), for functions that are traced for all sizes. */
+static int record_draw(mica_array *state, mica_array *draw, mica_array *next)
+{
+    PyObject *args = Py_BuildValue("(N)", mica_py_wrap(state)), *result = NULL;
+    if (args) result = Py_BuildValue("(NN)", mica_py_wrap(draw), mica_py_wrap(next));
+    if (result) result = mica_py_record_call("next_key", NULL, args, NULL, result);
+    int status = result ? 0 : -1;
+    Py_XDECREF(args);
+    Py_XDECREF(result);
+    return status;
+}
+
 mica_array *mica_py_next_key(mica_scope *s)
 {
     mica_array *key = get_key(s);
@@ -68,7 +82,8 @@ mica_array *mica_py_next_key(mica_scope *s)
     mica_array *pair = key ? mica_random_split(s, key, 2) : NULL;
     mica_array *first = pair ? mica__row(s, pair, 0) : NULL,
                *second = first ? mica__row(s, pair, 1) : NULL;
-    return second && set_key(first) == 0 ? second : NULL;
+    if (!second || set_key(first) < 0) return NULL;
+    return !mica_py_recording || record_draw(key, second, first) == 0 ? second : NULL;
 }
 
 /* ---- mx.random.state: a list of one key, for compile's inputs and outputs ---- */

@@ -8,6 +8,15 @@ static PyObject *frozen(PyObject *o)
 {
     if (mica_py_array(o)) return mica_py_wrap(mica_py_array(o));
     bool list = PyList_Check(o), tuple = PyTuple_Check(o);
+    if (PyDict_CheckExact(o)) {
+        PyObject *copy = PyDict_New(), *key, *value;
+        for (Py_ssize_t at = 0; copy && PyDict_Next(o, &at, &key, &value);) {
+            PyObject *item = frozen(value);
+            if (!item || PyDict_SetItem(copy, key, item) < 0) Py_CLEAR(copy);
+            Py_XDECREF(item);
+        }
+        return copy;
+    }
     if (!list && !tuple) {
         Py_INCREF(o);
         return o;
@@ -80,11 +89,11 @@ PyObject *mica_py_record_operands(const char *name, PyObject *result, PyObject *
 }
 
 PyObject *mica_py_record_vector(PyObject *callable, PyObject *first, PyObject *const *args,
-                                Py_ssize_t n, PyObject *names, PyObject *result)
+                                Py_ssize_t n, PyObject *names, PyObject *key, PyObject *result)
 {
     Py_ssize_t lead = first != NULL, nnames = names ? PyTuple_Size(names) : 0;
-    PyObject *all = PyTuple_New(lead + n), *keywords = nnames ? PyDict_New() : NULL;
-    bool ok = all && (!nnames || keywords);
+    PyObject *all = PyTuple_New(lead + n), *keywords = PyDict_New();
+    bool ok = all && keywords;
     for (Py_ssize_t i = 0; ok && i < lead + n; i++) {
         PyObject *o = i < lead ? first : args[i - lead];
         Py_INCREF(o);
@@ -95,6 +104,7 @@ PyObject *mica_py_record_vector(PyObject *callable, PyObject *first, PyObject *c
         ok = o && PyDict_SetItem(keywords, PyTuple_GetItem(names, i), o) == 0;
         Py_XDECREF(o);
     }
+    if (ok && key) ok = PyDict_SetItemString(keywords, "key", key) == 0;
     if (ok) result = mica_py_record_call(NULL, callable, all, keywords, result);
     else Py_CLEAR(result);
     Py_XDECREF(all);

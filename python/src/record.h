@@ -14,9 +14,10 @@ PyObject *mica_py_record_call(const char *name, PyObject *callable, PyObject *ar
 /* The same for one to three operands. */
 PyObject *mica_py_record_operands(const char *name, PyObject *result, PyObject *a, PyObject *b,
                                   PyObject *c);
-/* For METH_FASTCALL: `first` may be NULL. */
+/* For METH_FASTCALL: `first` may be NULL, and so may `key`, which was drawn where none was given.
+ */
 PyObject *mica_py_record_vector(PyObject *callable, PyObject *first, PyObject *const *args,
-                                Py_ssize_t n, PyObject *names, PyObject *result);
+                                Py_ssize_t n, PyObject *names, PyObject *key, PyObject *result);
 void mica_py_record_size(PyObject *array);
 
 /* Python code asked for the array's sizes. */

@@ -1,6 +1,7 @@
 /* Devices, streams and the contexts that select them. */
 #include "array.h"
 
+#include "convert.h"
 #include "core/current.h"
 #include "device.h"
 #include "runtime/runtime.h"
@@ -69,6 +70,13 @@ static int local_stream(int key, mica_stream **out)
     return status == MICA_OK ? 0 : (mica_py_raise(status), -1);
 }
 
+int mica_py_device_for(const char *name, PyObject *o, int *index)
+{
+    int type = mica_py_device_of(o, index);
+    if (type < 0) mica_py_name_error(name, NULL);
+    return type;
+}
+
 int mica_py_stream(PyObject *o, mica_stream **out)
 {
     *out = NULL;
@@ -95,9 +103,10 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 {
     (void)type;
     static char *names[] = { "type", "index", NULL };
-    PyObject *kind;
+    PyObject *kind, *place = NULL;
     int index = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|i:Device", names, &kind, &index))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:Device", names, &kind, &place) ||
+        (place && mica_py_axis("[Device] argument 'index'", place, &index) < 0))
         return NULL;
     if (kind_of(kind) < 0)
         return PyErr_Format(PyExc_TypeError, "[Device] type must be mx.cpu or mx.gpu");
@@ -201,7 +210,10 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:StreamContext", names, &o)) return NULL;
     if (o == Py_None)
         return PyErr_Format(PyExc_TypeError, "[stream] a stream or device is needed, not None");
-    if (mica_py_stream(o, &s) < 0) return NULL;
+    if (mica_py_stream(o, &s) < 0) {
+        mica_py_name_error("StreamContext", NULL);
+        return NULL;
+    }
     context_object *c = PyObject_New(context_object, type);
     if (!c) return NULL;
     c->stream = mica_stream_retain(s);
@@ -252,14 +264,14 @@ static PyObject *default_device(PyObject *m, PyObject *unused)
 static PyObject *set_default_device(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("set_default_device", o, &index);
     if (type < 0 || mica_py_need_cpu("set_default_device", type, index) < 0) return NULL;
     Py_RETURN_NONE;
 }
 static PyObject *default_stream(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("default_stream", o, &index);
     if (type < 0 || mica_py_need_cpu("default_stream", type, index) < 0) return NULL;
     return make_stream(mica_default_stream());
 }
@@ -276,7 +288,7 @@ static PyObject *set_default_stream(PyObject *m, PyObject *o)
 static PyObject *new_stream(PyObject *m, PyObject *o)
 {
     (void)m;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("new_stream", o, &index);
     mica_stream *s;
     if (type < 0 || mica_py_need_cpu("new_stream", type, index) < 0) return NULL;
     int status = mica_stream_new(&s);
@@ -289,7 +301,7 @@ static PyObject *new_thread_local_stream(PyObject *m, PyObject *o)
 {
     (void)m;
     static int count;
-    int index, type = mica_py_device_of(o, &index);
+    int index, type = mica_py_device_for("new_thread_local_stream", o, &index);
     if (type < 0 || mica_py_need_cpu("new_thread_local_stream", type, index) < 0) return NULL;
     stream_object *s = PyObject_New(stream_object, local_type);
     if (!s) return NULL;
@@ -303,9 +315,11 @@ static PyObject *synchronize(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "stream", NULL };
     PyObject *o = Py_None;
     mica_stream *s;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o) ||
-        mica_py_stream(o, &s) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o)) return NULL;
+    if (mica_py_stream(o, &s) < 0) {
+        mica_py_name_error("synchronize", NULL);
         return NULL;
+    }
     int status;
     Py_BEGIN_ALLOW_THREADS status = mica_synchronize(s);
     Py_END_ALLOW_THREADS if (status) return mica_py_raise(status);

@@ -183,7 +183,8 @@ static PyObject *method_getstate(PyObject *self, PyObject *unused)
     return bytes && shape ? Py_BuildValue("(NNi)", bytes, shape, (int)a->dtype) : NULL;
 }
 
-/* What the reference pickles: a NumPy array and the number of the element type; bfloat16 as uint16. */
+/* What the reference pickles: a NumPy array and the number of the element type; bfloat16 as uint16.
+ */
 static PyObject *set_reference_state(PyObject *self, PyObject *state)
 {
     PyObject *values;
@@ -194,8 +195,7 @@ static PyObject *set_reference_state(PyObject *self, PyObject *state)
     bool is_bfloat16 = dtype == MICA_BFLOAT16;
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    mica_array *a =
-        mica_py_from_object(&s, values, is_bfloat16 ? MICA_UINT16 : (mica_dtype)dtype);
+    mica_array *a = mica_py_from_object(&s, values, is_bfloat16 ? MICA_UINT16 : (mica_dtype)dtype);
     if (a && is_bfloat16) a = mica_view(&s, a, MICA_BFLOAT16);
     if (a) mica_py_replace(self, a);
     int status = mica__scope_end(&s);

@@ -213,7 +213,7 @@ static mica__value draw_value(mica_scope *s, int place, const char *kind)
 #define IS(name) (!strncmp(kind, name, sizeof name - 1))
     if (IS("arrays")) v.arrays = draw_arrays(s, place);
     else if (IS("array")) v.array = left_out ? NULL : draw_array(s);
-    else if (IS("operand")) v.array = left_out ? NULL : draw_operand(s);
+    else if (IS("operand") || IS("index")) v.array = left_out ? NULL : draw_operand(s);
     else if (IS("key")) v.array = draw_key(s);
     else if (IS("mask"))
         v.mask = (mica_mask){ .causal = once_in(3), .array = once_in(2) ? draw_array(s) : NULL };
@@ -253,7 +253,8 @@ static bool is_array(int i)
 }
 static bool holds_array(int i)
 {
-    return is_array(i) || !strncmp(sig.kinds[i], "operand", 7) || !strncmp(sig.kinds[i], "key", 3);
+    return is_array(i) || !strncmp(sig.kinds[i], "operand", 7) ||
+           !strncmp(sig.kinds[i], "index", 5) || !strncmp(sig.kinds[i], "key", 3);
 }
 
 static bool null_given(void)

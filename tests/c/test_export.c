@@ -65,7 +65,7 @@ static void test_signatures(void)
     static const char *const names[] = { "y", "x" }, *const other[] = { "x", "y" };
     mica_array *first[2] = { a, a }, *second[2] = { b, a };
     mica_exporter *e = NULL;
-    CHECK_EQUAL(mica_exporter_open(path, false, "text", &e), MICA_OK);
+    CHECK_EQUAL(mica_exporter_open(path, MICA_EXPORT_MICA, false, "text", &e), MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, difference, NULL, (mica_arrays){ 2, first }, names, 2),
                 MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, difference, NULL, (mica_arrays){ 2, second }, NULL, 0),
@@ -102,7 +102,7 @@ static void test_shapeless(void)
     mica_exporter *e = NULL;
     mica_imported *f = NULL;
     mica_arrays got;
-    CHECK_EQUAL(mica_exporter_open(path, true, NULL, &e), MICA_OK);
+    CHECK_EQUAL(mica_exporter_open(path, MICA_EXPORT_MICA, true, NULL, &e), MICA_OK);
     CHECK_EQUAL(mica_exporter_add(s, e, layer, w, (mica_arrays){ 1, &x }, NULL, 0), MICA_OK);
     CHECK_EQUAL(mica_exporter_commit(e), MICA_OK);
     mica_exporter_release(e);
@@ -179,6 +179,26 @@ static mica_array *export_and_call(mica_scope *s)
     return got.n ? mica_sum(s, got.at[1], MICA_ALL_AXES, false) : NULL;
 }
 
+/* The same through a file for MLX. */
+static mica_array *export_for_mlx(mica_scope *s)
+{
+    mica_array *x = mica_ones(s, MICA_SHAPE(2, 4), MICA_FLOAT32),
+               *w = mica_ones(s, MICA_SHAPE(4, 3), MICA_FLOAT32);
+    mica_exporter *e = NULL;
+    mica_imported *f = NULL;
+    mica_arrays in = { 1, &x }, got = { 0, NULL };
+    if (!x || !w) return NULL;
+    int status = mica_exporter_open(path, MICA_EXPORT_MLX, false, "text", &e);
+    if (!status && mica_exporter_add(s, e, layer, w, in, NULL, 0) == MICA_OK)
+        status = mica_exporter_commit(e);
+    mica_exporter_release(e);
+    if (!status && s->status == MICA_OK) status = mica_import_function(path, &f);
+    if (status) return mica__scope_failed(s, status);
+    if (s->status != MICA_OK || mica_imported_call(s, f, in, NULL, 0, &got) != MICA_OK) got.n = 0;
+    mica_imported_release(f);
+    return got.n ? mica_sum(s, got.at[1], MICA_ALL_AXES, false) : NULL;
+}
+
 int main(void)
 {
     char folder[] = "/tmp/mica_export_XXXXXX";
@@ -190,6 +210,7 @@ int main(void)
     test_every_primitive();
     test_refusals();
     check_each_failure(export_and_call);
+    check_each_failure(export_for_mlx);
     unlink(path);
     rmdir(folder);
     return check_report("export");

@@ -24,8 +24,8 @@ static int draw(int below)
     return (int)(seed >> 8) % below;
 }
 
-/* Sources, cumulative sums and concatenations; of those that nobody uses the largest element is asked
- * for. */
+/* Sources, cumulative sums and concatenations; of those that nobody uses the largest element is
+ * asked for. */
 static void draw_graph(void)
 {
     graph.n = 5 + draw(NODES - 4);
@@ -56,7 +56,8 @@ static size_t make_graph(mica_scope *s, mica_array *roots[NODES])
     for (int i = 0; i < graph.n; i++) {
         mica_array *a = graph.ninputs[i] ? made[graph.inputs[i][0]] : NULL;
         if (!a) made[i] = mica_arange(s, 0, graph.size[i] * UNIT, 1, MICA_FLOAT32);
-        else if (graph.ninputs[i] == 1) made[i] = mica_cumsum(s, a, 0, false, true, MICA_DEFAULT_DTYPE);
+        else if (graph.ninputs[i] == 1)
+            made[i] = mica_cumsum(s, a, 0, false, true, MICA_DEFAULT_DTYPE);
         else made[i] = mica_concatenate(s, MICA_ARRAYS(a, made[graph.inputs[i][1]]), 0);
     }
     for (int i = 0; i < graph.n; i++)
@@ -183,8 +184,7 @@ static void test_waiting(void)
     for (int round = 0; round < 6; round++) {
         mica_scope *s = mica_scope_open(NULL), *t = mica_scope_open_on(NULL, other);
         mica_array *slow = mica_arange(t, 0, 1 << 20, 1, MICA_FLOAT32);
-        for (int i = 0; i < 5; i++)
-            slow = mica_cumsum(t, slow, 0, i % 2, true, MICA_DEFAULT_DTYPE);
+        for (int i = 0; i < 5; i++) slow = mica_cumsum(t, slow, 0, i % 2, true, MICA_DEFAULT_DTYPE);
         slow = mica_retain(mica_max(t, slow, MICA_ALL_AXES, false));
         mica_array *big = mica_arange(s, 0, 1 << 20, 1, MICA_FLOAT32);
         big = mica_max(s, mica_concatenate(s, MICA_ARRAYS(big, big), 0), MICA_ALL_AXES, false);

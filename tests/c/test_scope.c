@@ -1,6 +1,8 @@
 /* Scopes: ownership, sticky errors, moving arrays to the parent, and what a NULL scope does. */
 #include <stdlib.h>
 
+#include "core/origin.h"
+#include "core/scope.h"
 #include "live.h"
 #include "mica/mica.h"
 
@@ -24,7 +26,7 @@ static void test_errors_stick(void)
     CHECK(mica_item(s, a) == 0);
     CHECK_TEXT(mica_describe(s, a), "");
     CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
-    CHECK_MENTIONS(mica_last_error(), "[add]");
+    CHECK_MENTIONS(mica_last_error(), "[add] shapes (3,) and (4,) cannot be broadcast");
     CHECK(live_same(before, live_now()));
 }
 
@@ -170,8 +172,35 @@ static void test_numbers(void)
     CHECK_MENTIONS(mica_last_error(), "[to_data]");
 }
 
+/* A front end's scope lets errors begin with the function that was called, at once and at
+ * evaluation. */
+static void test_origins(void)
+{
+    uint16_t origin = mica__origin_of("my_function");
+    CHECK(origin && origin == mica__origin_of("my_function"));
+    CHECK(origin != mica__origin_of("other_function"));
+    mica_scope *s = mica_scope_open(NULL);
+    s->origin = origin;
+    mica_scope *inner = mica_scope_open(s);
+    CHECK(!mica_add(inner, ones(inner, 3), ones(inner, 4)));
+    CHECK_EQUAL(mica_scope_close(inner), MICA_EVALUE);
+    CHECK_TEXT(mica_last_error(),
+               "[my_function] shapes (3,) and (4,) cannot be broadcast together");
+    mica_array *late =
+        mica_take(s, ones(s, 3), mica_full(s, MICA_SHAPE(2), mica_integer(s, 7), MICA_INT32), 0);
+    CHECK_EQUAL(mica_eval(s, &late, 1), MICA_EINDEX);
+    CHECK_MENTIONS(mica_last_error(), "[my_function] index 7 is out of range");
+    mica_scope_close(s);
+    mica__fail(MICA_EVALUE, "a text without a name");
+    mica__origin_name_error(origin);
+    CHECK_TEXT(mica_last_error(), "[my_function] a text without a name");
+    mica__origin_name_error(0);
+    CHECK_TEXT(mica_last_error(), "[my_function] a text without a name");
+}
+
 int main(void)
 {
+    test_origins();
     test_errors_stick();
     test_null_scope();
     test_keeping();

@@ -85,8 +85,7 @@ static mica_array *rebuild(mica_scope *s, sailor *t, int i, mica_array *a)
         int k = (int)draw(t, PLACES);
         return mica_add(s, mica_multiply(s, borrow(s, k), mica_number(s, 0)), a);
     }
-    default: return mica_mean(s, mica_stack(s, MICA_ARRAYS(a, a, a), 0),
-                              MICA_AXES(0), false);
+    default: return mica_mean(s, mica_stack(s, MICA_ARRAYS(a, a, a), 0), MICA_AXES(0), false);
     }
 }
 
@@ -285,10 +284,12 @@ static void deep_and_wide(void *unused)
     mica_array **leaves = malloc(LEAVES * sizeof *leaves);
     for (int i = 0; i < LEAVES; i++) leaves[i] = mica_scalar(s, 1, MICA_FLOAT32);
     CHECK_EQUAL(mica_eval(s, leaves, LEAVES), MICA_OK);
-    mica_array *all = mica_sum(s, mica_stack(s, (mica_arrays){ LEAVES, leaves }, 0), MICA_ALL_AXES, false);
+    mica_array *all =
+        mica_sum(s, mica_stack(s, (mica_arrays){ LEAVES, leaves }, 0), MICA_ALL_AXES, false);
     for (int n = LEAVES; n > 1; n = (n + 1) / 2) /* a tree of sums */
         for (int i = 0; i < (n + 1) / 2; i++)
-            leaves[i] = 2 * i + 1 < n ? mica_add(s, leaves[2 * i], leaves[2 * i + 1]) : leaves[2 * i];
+            leaves[i] =
+                2 * i + 1 < n ? mica_add(s, leaves[2 * i], leaves[2 * i + 1]) : leaves[2 * i];
     CHECK(mica_item(s, leaves[0]) == LEAVES);
     CHECK(mica_item(s, all) == LEAVES);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);

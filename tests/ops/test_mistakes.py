@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.ops import mistakes, refusals, target, vocabulary
+from tests.ops import mistakes, refusals, target, vocabulary, wrong
 from tests.ops.cases import all_cases
 from tests.ops.target import mx
 from tests.ops.wheel_process import Wheel
@@ -44,6 +44,30 @@ def test_mistakes(part: int) -> None:
                     failures.append(f"{call}: {got[:150]}, expected {want[:150]}")
     assert not failures, f"{len(failures)} of {compared}:\n  " + "\n  ".join(failures[:15])
     assert compared > 20 and refused > compared / 4, "hardly a call was wrong"
+
+
+OPERATORS = ("+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">=")
+
+
+@pytest.mark.mica_only
+def test_operators() -> None:
+    """Operators with anything on either side; in place, too."""
+    rng, failures, refused = np.random.default_rng(3), [], 0
+    with Wheel() as wheel:
+        for _ in range(40 * len(OPERATORS) if target.LONG else 8 * len(OPERATORS)):
+            sign = mistakes.pick(rng, OPERATORS)
+            one, other = wrong.array_text(rng, huge=False), wrong.text(rng, "operand", huge=False, odd=0.6)
+            if rng.random() < 0.3:
+                one, other = other, one
+            call = f"({one}) {sign} ({other})"
+            got = described(vocabulary.run(mx, "lambda f: f()", f"lambda: {call}"))
+            want = described(wheel.run("lambda f: f()", f"lambda: {call}"))
+            refused += got != "result"
+            same = got.split(":")[0] == want.split(":")[0]
+            if got != "skipped" and not same and not refusals.error_class_differs(call, got, want):
+                failures.append(f"{call}: {got[:150]}, expected {want[:150]}")
+    assert not failures, f"{len(failures)}:\n  " + "\n  ".join(failures[:25])
+    assert refused > 20, "hardly a call was wrong"
 
 
 def test_refusals_are_argued() -> None:

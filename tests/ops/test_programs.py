@@ -184,6 +184,37 @@ def test_gradients_of_any_way_are_the_same(program: Program) -> None:
     same_bits("compiled, again", compiled(*arrays), want)
 
 
+def several(found) -> list:
+    """A list, of one result too."""
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+@drawing(100, 2000)
+@given(programs(most=6, dtypes=("float32", "float64", "bfloat16")))
+def test_transforms_compiled_on_either_side(program: Program) -> None:
+    """vmap, jvp and gradients of a compiled function, and these compiled, also for any shape: the same
+    bits.
+    """
+    arrays = program.arrays()
+    stacked = [mx.stack([x, x[::-1] if x.ndim else x]) for x in arrays]
+    ones = [mx.ones_like(x) for x in arrays]
+    run = lambda *args: several(program.run(args))  # noqa: E731
+    loss = loss_of(program)
+    forms = {
+        "vmap": (lambda f: mx.vmap(f), run, stacked),
+        "jvp": (lambda f: lambda *args: mx.jvp(f, args, ones)[1], run, arrays),
+        "gradient": (lambda f: lambda *args: gradients(f, args), loss, arrays),
+    }
+    for name, (transform, function, given_arrays) in forms.items():
+        want = several(transform(function)(*given_arrays))
+        mx.eval(want)
+        inside, outside = transform(mx.compile(function)), mx.compile(transform(function))
+        both, shapeless = mx.compile(inside), mx.compile(transform(function), shapeless=True)
+        for form, way in (("inside", inside), ("outside", outside), ("both", both), ("any", shapeless)):
+            same_bits(f"{name}, compiled {form}", several(way(*given_arrays)), want)
+        same_bits(f"{name}, again", several(both(*given_arrays)), want)
+
+
 @drawing(300, 3000)
 @given(programs(most=8, dtypes=("float64",), differentiated=True))
 def test_jvp_is_the_transpose_of_vjp(program: Program) -> None:

@@ -61,6 +61,13 @@ ONCE = {
     "repeat": lambda x: mx.repeat(x, 2, axis=0),
     "fft": lambda x: mx.abs(mx.fft.fft(x, axis=0)),
     "roll": lambda x: mx.roll(x, 1, axis=0),
+    "split": lambda x: mx.split(mx.concatenate([x, x]), 2)[1],
+    "split method": lambda x: x.split([1])[1] * 2,
+    "pad": lambda x: mx.pad(x, ((1, 0), (0, 2)), constant_values=3.0),
+    "tensordot": lambda x: mx.tensordot(x, x, axes=[[1], [1]]),
+    "conv": lambda x: mx.conv_general(x[None], mx.ones((2, 3, 4)), padding=1),
+    "einsum": lambda x: mx.einsum("ij,kj->ik", x, x),
+    "nested lists": lambda x: mx.array([[1.0, 2.0, 3.0, 4.0]]) + mx.addmm(x, x, mx.ones((4, 4))),
     "at": lambda x: x.at[0].add(1.0),
     "write": wrote,
     "rms_norm": lambda x: mx.fast.rms_norm(x, None, 1e-5),
@@ -148,6 +155,22 @@ def test_state() -> None:
         total += n
         assert compiled(mx.ones((n,))).tolist() == [total] * n
         assert state["total"].item() == total
+
+
+def test_random_state() -> None:
+    """Draws from a state that is named advance, for every size, as in plain calls."""
+    traces = []
+
+    def noisy(x):
+        traces.append(1)
+        return x + mx.random.uniform(shape=(1,)) * mx.random.normal((1,))
+
+    f = mx.compile(noisy, inputs=mx.random.state, outputs=mx.random.state, shapeless=True)
+    mx.random.seed(5)
+    got = [f(mx.ones((n,))).tolist() for n in (2, 3, 4, 2)]
+    assert len(traces) == 1
+    mx.random.seed(5)
+    assert got == [noisy(mx.ones((n,))).tolist() for n in (2, 3, 4, 2)]
 
 
 def test_wrong_sizes_are_told() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,132 @@ def test_checkpoint_anywhere(wrap) -> None:
     check(mx.jvp(f, [x], [v])[1], slope * Y)
     curve = mx.grad(lambda z: mx.grad(lambda w: f(w).sum())(z).sum())(x)
     check(curve, 2 * np.cos(X) - np.sin(X) * X)
+
+
+def close(x, y, tolerance: float = 1e-5) -> bool:
+    """Whether two arrays are close."""
+    return np.allclose(np.array(x), np.array(y), rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+# ---- custom_function, checkpoint ----
+def test_custom_vjp() -> None:
+    """The rule replaces the derivative; one argument arrives bare, several as a tuple."""
+
+    @mx.custom_function
+    def f(x):
+        return mx.sin(x)
+
+    @f.vjp
+    def f_vjp(primal, cotangent, output):
+        return cotangent * 10 + output * 0 + primal * 0
+
+    assert mx.grad(f)(mx.array(1.0)).item() == 10.0
+    assert abs(f(mx.array(1.0)).item() - math.sin(1)) < 1e-6
+
+    @mx.custom_function
+    def g(x, y):
+        return x * y
+
+    @g.vjp
+    def g_vjp(primals, cotangent, output):
+        x, y = primals
+        return cotangent * y, cotangent * x * 100
+
+    assert [d.item() for d in mx.grad(g, (0, 1))(mx.array(2.0), mx.array(3.0))] == [3.0, 200.0]
+
+
+def test_custom_jvp_and_vmap() -> None:
+    """Rules for jvp and vmap; without rules a plain call."""
+
+    @mx.custom_function
+    def f(x):
+        return mx.sin(x)
+
+    assert abs(mx.grad(f)(mx.array(1.0)).item() - math.cos(1)) < 1e-6
+
+    @f.jvp
+    def f_jvp(primal, tangent):
+        return tangent * 7
+
+    @f.vmap
+    def f_vmap(x, axis):
+        return mx.sin(x) + 100, axis
+
+    assert mx.jvp(f, [mx.array(1.0)], [mx.array(2.0)])[1][0].item() == 14.0
+    assert close(mx.vmap(f)(mx.array([0.0, 1.0])), [100.0, 100 + math.sin(1)], 1e-4)
+
+
+def test_checkpoint() -> None:
+    """Same values, same gradients; the function runs once more in the backward pass."""
+    calls = []
+
+    def f(x, w):
+        calls.append(1)
+        return mx.tanh(x @ w)
+
+    x, w = mx.ones((2, 3)), mx.full((3, 4), 0.1)
+    plain = mx.grad(lambda a, b: f(a, b).sum(), (0, 1))(x, w)
+    saved = mx.grad(lambda a, b: mx.checkpoint(f)(a, b).sum(), (0, 1))(x, w)
+    for p, s in zip(plain, saved, strict=False):
+        assert close(p, s)
+    assert close(mx.checkpoint(f)(x, w), f(x, w))
+
+
+def test_training_step_by_hand() -> None:
+    """Gradient descent on a small problem reaches the solution."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(4, 1)).astype(np.float32)
+    x = mx.array(rng.normal(size=(64, 4)).astype(np.float32))
+    y = x @ mx.array(truth)
+    w = mx.zeros((4, 1))
+    step = mx.value_and_grad(lambda w: ((x @ w - y) ** 2).mean())
+    for _ in range(200):
+        _, g = step(w)
+        w = w - 0.1 * g
+        mx.eval(w)
+    assert close(w, truth, 1e-3)
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (lambda c: 3.0, "2 parts"),
+        (lambda c: [c, c, c], "2 parts here, one for each, not 3"),
+        (lambda c: (mx.ones((3,)), c), r"shape \(\).*not shape \(3,\)"),
+        (lambda c: (c, 1.0), "not float"),
+    ],
+)
+def test_wrong_rules_are_refused(found, message: str) -> None:
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    f.vjp(lambda primals, cotangent, output: found(cotangent))
+    with pytest.raises(ValueError, match=message):
+        mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))
+
+
+def test_one_array_for_all_arguments() -> None:
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    f.vjp(lambda primals, cotangent, output: cotangent * 5)
+    assert [g.item() for g in mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))] == [5, 5]
+
+
+@pytest.mark.mica_only
+def test_rules_without_a_derivative() -> None:
+    @mx.custom_function
+    def f(x, y):
+        return x * y
+
+    f.vjp(lambda primals, cotangent, output: (cotangent.astype(mx.float16), None))
+    gradients = mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))
+    assert [g.item() for g in gradients] == [1, 0] and gradients[0].dtype == mx.float32
+
+
+def test_compile_takes_functions() -> None:
+    with pytest.raises(TypeError):
+        mx.compile(3)

@@ -241,3 +241,92 @@ def test_damaged(tmp_path: Path) -> None:
             except (RuntimeError, OSError, ValueError, IndexError, MemoryError):
                 continue
             assert data != whole[:i]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_export(name: str, tmp_path: Path) -> None:
+    """What is exported for MLX gives there what it gives here."""
+    function, path = CASES[name], str(tmp_path / "f.mlxfn")
+    given = arguments(mx, function)
+    export = mx.exporter(path, lambda *args: function(mx, *args), format="mlx")
+    export(*given)
+    export.close()
+    want = mx.import_function(path)(*given)
+    close(wheel.import_function(path)(*arguments(wheel, function)), want)
+    eager = function(mx, *given)
+    close(want, tuple(eager) if isinstance(eager, (list, tuple)) else (eager,))
+
+
+def test_export_of_signatures(tmp_path: Path) -> None:
+    """Keywords, several signatures and a text, for MLX."""
+    path, a, b = str(tmp_path / "f.mlxfn"), mx.array(ARRAYS["x"]), mx.array(ARRAYS["r"])
+    with mx.exporter(path, lambda x, *, w, v: x * w - v, metadata="text", format="mlx") as export:
+        export(a, w=b, v=a)
+        export(b, w=b, v=b)
+    f = wheel.import_function(path)
+    x, w = wheel.array(ARRAYS["x"]), wheel.array(ARRAYS["r"])
+    close(f(x, v=x, w=w), [a * b - a])
+    close(f(w, w=w, v=w), [b * b - b])
+    with pytest.raises(ValueError, match="shapeless"):
+        mx.exporter(path, mx.exp, shapeless=True, format="mlx")
+    with pytest.raises(ValueError, match="format may be"):
+        mx.exporter(path, mx.exp, format="onnx")
+
+
+@pytest.mark.parametrize("name", ["reduce", "mixed", "nothing"])
+def test_callback(name: str) -> None:
+    """The graph told step by step, as MLX tells it."""
+
+    def reduce(mx, x, *, y, w):
+        return [mx.sum(x, axis=(0, 1)), mx.maximum(w, y)]
+
+    def mixed(mx, x, *, y, w):
+        a = mx.sort((x * w)[1:3, ::-1].reshape(2, -1), axis=1)
+        return [mx.transpose(a).astype(mx.float16), mx.as_strided(y, (2, 2), (1, 2), 1)]
+
+    def nothing(mx, x, *, y, w):
+        return [x, y]
+
+    function = {"reduce": reduce, "mixed": mixed, "nothing": nothing}[name]
+
+    def told(module) -> list:
+        steps: list = []
+        x = module.array(ARRAYS["x"])
+        module.export_function(steps.append, lambda x, *, y, w: function(module, x, y=y, w=w), x, w=x, y=x)
+        return steps
+
+    ours, theirs = told(mx), told(wheel)
+    assert [s["type"] for s in ours[:4]] == [s["type"] for s in theirs[:4]]
+    for a, b in zip(ours[:3], theirs[:3], strict=True):
+        assert str(a) == str(b).replace("mlx.core", "mica.core") or sorted(map(str, a.items())) == sorted(
+            map(str, b.items())
+        )
+    arguments_of = [{(s["name"], str(s["arguments"])) for s in steps[4:]} for steps in (ours, theirs)]
+    simple = {
+        ("Flatten", "[0, 1]"),
+        ("Reshape", "[(24,)]"),
+        ("Reshape", "[(2, -1)]"),
+        ("Reshape", "[(2, 6)]"),
+    }
+    assert arguments_of[0] - simple == arguments_of[1] - simple
+
+
+def test_callback_with_constants() -> None:
+    """Captured arrays are told with their values."""
+    steps: list = []
+    mx.export_function(steps.append, lambda x: x + mx.array([1.5, 2.5]), mx.ones(2))
+    ((name, value),) = steps[3]["constants"]
+    assert name == "C" and value.tolist() == [1.5, 2.5]
+    assert steps[4]["inputs"][1][0] == name and steps[4]["name"] == "Add"
+
+
+def test_what_cannot_be_exported(tmp_path: Path) -> None:
+    """Primitives that MLX does not record are named."""
+    for function, name in (
+        (lambda x: mx.random.normal((2,), key=x), "random_normal"),
+        (lambda x: ~x, "bitwise_invert"),
+        (lambda x: mx.logcumsumexp(x.astype(mx.float32), axis=0), "logcumsumexp"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX"):
+            mx.exporter(tmp_path / "f", function, format="mlx")(mx.array(ARRAYS["k"]))
+    assert not list(tmp_path.iterdir())

@@ -390,6 +390,32 @@ def test_derivatives_of_scales_and_biases(bits: int, dtype: str) -> None:
         assert not np.array(flat).any()
 
 
+FORMATS = [("affine", g, b) for g in (32, 128) for b in BITS[1:]] + [
+    ("mxfp4", 32, 4),
+    ("mxfp8", 32, 8),
+    ("nvfp4", 16, 4),
+]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("mode", "group", "bits"), FORMATS)
+def test_groups_that_are_not_finite(mode: str, group: int, bits: int, dtype: str) -> None:
+    """NaN and infinities among the numbers: codes and scales are the reference's, bit for bit."""
+    rng = np.random.default_rng(bits)
+    for _ in range(4):
+        x = rng.normal(size=(4, 128)).astype(np.float32) * 10.0 ** rng.integers(-4, 4)
+        specials = (np.nan,) if mode == "nvfp4" else (np.nan, np.inf, -np.inf)
+        for row in x[1:]:
+            row[rng.integers(0, 128, int(rng.integers(1, 4)))] = rng.choice(specials)
+        given = (m.array(x).astype(getattr(m, dtype)) for m in (mx, wheel))
+        ours, theirs = (
+            m.quantize(a, group_size=group, bits=bits, mode=mode)
+            for m, a in zip((mx, wheel), given, strict=True)
+        )
+        for got, want in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(numbers(got), numbers(want))
+
+
 @pytest.mark.parametrize("dtype", [*FLOATS, "float64"])
 @pytest.mark.parametrize("block", [32, 64])
 def test_blocks_left_out_are_as_if_zero(block: int, dtype: str) -> None:

@@ -46,9 +46,21 @@ def test_examples_are_short() -> None:
 def test_pages_are_current() -> None:
     """`make docs` would change nothing."""
     pages = page.pages(gen.load(), {e.name: e.text() for e in EXAMPLES})
-    found = {path.name: path.read_text() for path in docs.REFERENCE.glob("*.md")}
+    found = {
+        path.relative_to(docs.REFERENCE).as_posix(): path.read_text() for path in docs.REFERENCE.rglob("*.md")
+    }
     stale = sorted(name for name in pages.keys() | found.keys() if pages.get(name) != found.get(name))
     assert not stale, f"docs/reference: {', '.join(stale)} stale: run `make docs` and commit what it writes"
+
+
+CONCEPTS = [ROOT / "docs" / name for name in ("compile.md", "laziness.md")]
+
+
+@pytest.mark.parametrize("path", CONCEPTS, ids=[p.stem for p in CONCEPTS])
+def test_pages_of_concepts(path: Path) -> None:
+    """What stands below each statement of a page, from its top on, is what it prints."""
+    found = docs.run_page(path)
+    assert not found, found
 
 
 def test_a_wrong_answer_is_seen() -> None:

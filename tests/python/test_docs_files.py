@@ -1,4 +1,4 @@
-"""The examples of the pages in docs that are about files are run, and print what the pages say."""
+"""The examples of pages in docs are run, and print what the pages say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import mica.core as mx
 import numpy as np
 import pytest
 
-PAGES = [Path(__file__).resolve().parents[2] / "docs/files.md"]
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = [DOCS / "files.md", DOCS / "memory.md", DOCS / "streams.md"]
 pytestmark = pytest.mark.mica_only
 
 

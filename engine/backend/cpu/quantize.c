@@ -108,6 +108,7 @@ static uint8_t scale_of(const job *j, float largest, float encode, float *scale)
     }
     uint32_t code = k_e8m0_above(ratio);
     bool finite = ratio - ratio == 0;
+    if (!finite && mica__is_half(j->dtype)) code = 0; /* the reference's code for halves */
     *scale = finite ? k_f32_from_e8m0(code) : k_nan_f32();
     return (uint8_t)code;
 }

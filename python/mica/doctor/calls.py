@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 from mica.doctor import api
 from mica.doctor.arrays import index_shape, shape_of
 from mica.doctor.project import Instance
-from mica.doctor.values import (NONE, STRING, UNKNOWN, Compiled, Gradient, Loaded, Value, join_all, merge_loops,
-                                number, sequence)  # fmt: skip
+from mica.doctor.values import (
+    NONE,
+    STRING,
+    UNKNOWN,
+    Compiled,
+    Gradient,
+    Loaded,
+    Value,
+    join_all,
+    merge_loops,
+    number,  # fmt: skip
+    sequence,
+)
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -17,8 +28,17 @@ else:
     Base = object
 
 # Positional arguments before dtype.
-DTYPE_POSITION = {"zeros": 1, "ones": 1, "empty": 1, "identity": 1, "full": 2, "eye": 3, "tri": 3, "arange": 3,
-                  "linspace": 3}  # fmt: skip
+DTYPE_POSITION = {
+    "zeros": 1,
+    "ones": 1,
+    "empty": 1,
+    "identity": 1,
+    "full": 2,
+    "eye": 3,
+    "tri": 3,
+    "arange": 3,
+    "linspace": 3,
+}
 DEFAULT_FLOAT = frozenset("zeros ones empty identity eye linspace tri".split())
 
 
@@ -75,7 +95,9 @@ class Calls(Base):
             return name in api.LOG_METHODS and owner.kind in ("unknown", "module", "python", "logger")
         return False
 
-    def call_value(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_value(
+        self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """The result of calling a value."""
         kind = function.kind
         if kind == "api":
@@ -107,7 +129,7 @@ class Calls(Base):
         carried = has_tags(args, "carried")
         if carried:
             tags["carried"] = carried
-        return Value("unknown", tags=tags)
+        return Value("unknown", tags={**tags, "called": True})
 
     # ---- Python ----
 
@@ -136,13 +158,19 @@ class Calls(Base):
         if name in ("list", "tuple"):
             if first.kind == "array":
                 return sequence(None, self.part_of(first))
-            return first if first.kind == "sequence" else sequence([]) if not args else sequence(None, UNKNOWN)
+            return (
+                first if first.kind == "sequence" else sequence([]) if not args else sequence(None, UNKNOWN)
+            )
         if name in ("max", "min", "sum", "abs"):
             if any(v.kind == "array" for v in args):
                 return self.combine(node, args)
             if first.kind == "sequence" and first.data.element().kind == "array":
                 return Value("array", tags={"pending": True})
-            return number(**merge_loops(args, ("varying",))) if all(v.kind == "number" for v in args) else UNKNOWN
+            return (
+                number(**merge_loops(args, ("varying",)))
+                if all(v.kind == "number" for v in args)
+                else UNKNOWN
+            )
         if name == "open":
             mode = kwargs.get("mode", args[1] if len(args) > 1 else None)
             text = mode.data if mode is not None and isinstance(mode.data, str) else ""
@@ -185,6 +213,8 @@ class Calls(Base):
     def call_numpy(self, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         """Functions of NumPy."""
         short = name.rpartition(".")[2]
+        if args and all(v.kind == "number" for v in args) and short in api.UNARY and name == f"numpy.{short}":
+            return number()
         flat = [v for a in args for v in (a.data.items or [a.data.each] if a.kind == "sequence" else [a])]
         arrays = [v for v in flat if v.kind == "array"]
         if arrays and short in api.NUMPY_CONVERSIONS:
@@ -258,7 +288,9 @@ class Calls(Base):
             return self.creation(name, args, kwargs, node)
         if name in api.LIKE:
             given, dtype = self.dtype_argument(name, args, kwargs, node)
-            return Value("array", dtype if given else first.dtype, first.shape, None, merge_loops(args, ("varies",)))
+            return Value(
+                "array", dtype if given else first.dtype, first.shape, None, merge_loops(args, ("varies",))
+            )
         if name in api.UNARY:
             return self.combine(node, args[:1])
         if name in api.BINARY or name == "where":
@@ -269,8 +301,8 @@ class Calls(Base):
         if name in api.COMPARISONS:
             result = self.combine(node, [v for v in args if v.kind == "array"][:1])
             result.tags.pop("default", None)
-            return Value("array", "bool_", result.shape if name not in ("all", "any", "allclose") else None, None,
-                         result.tags)  # fmt: skip
+            shape = result.shape if name not in ("all", "any", "allclose") else None
+            return Value("array", "bool_", shape, None, result.tags)
         if name in api.REDUCTIONS | api.INDEXES:
             return self.reduced(name, first, node)
         if name in api.SHAPES:
@@ -300,13 +332,19 @@ class Calls(Base):
         given, dtype = self.dtype_argument(name, args, kwargs, node)
         tags: dict[str, Any] = {}
         first = args[0] if args else kwargs.get("shape", UNKNOWN)
-        sizes = args[:3] if name in ("arange", "linspace") else args[:2] if name in ("eye", "tri") else [first]
+        sizes = (
+            args[:3] if name in ("arange", "linspace") else args[:2] if name in ("eye", "tri") else [first]
+        )
         varies = has_tags(sizes, "varying")
         if varies:
             tags["varies"] = varies
         shape: tuple | None = shape_of(first)
         if name in ("arange", "linspace"):
-            shape = (first.data,) if name == "arange" and len(args) == 1 and isinstance(first.data, int) else (None,)
+            shape = (
+                (first.data,)
+                if name == "arange" and len(args) == 1 and isinstance(first.data, int)
+                else (None,)
+            )
         elif name in ("eye", "identity", "tri"):
             size = first.data if isinstance(first.data, int) else None
             shape = (size, size)
@@ -377,11 +415,26 @@ class Calls(Base):
         self.queued = []
         if name in ("transpose", "matrix_transpose", "swapaxes", "permute_dims"):
             return self.transposed(first)
-        tags = {k: first.tags[k] for k in ("default", "loss", "loaded_from", "iota", "gradients") if k in first.tags}
+        tags = {
+            k: first.tags[k]
+            for k in ("default", "loss", "loaded_from", "iota", "gradients")
+            if k in first.tags
+        }
         tags.update(merge_loops([first]))
         tags["pending"] = True
         shape = None
-        if name in ("softmax", "clip", "tril", "triu", "sort", "cumsum", "cumprod", "flip", "roll", "contiguous"):
+        if name in (
+            "softmax",
+            "clip",
+            "tril",
+            "triu",
+            "sort",
+            "cumsum",
+            "cumprod",
+            "flip",
+            "roll",
+            "contiguous",
+        ):
             shape = first.shape
         if name != "expand_dims":
             tags.pop("iota", None)
@@ -418,7 +471,7 @@ class Calls(Base):
                 result.shape = (b[1],)
             elif len(a) >= 2 and len(b) == 1:
                 result.shape = a[:-1]
-        result.tags["matmul"] = (left, right)
+        result.tags["matmul"] = (left, right, node)
         return result
 
     # ---- functions with a treatment of their own, c_NAME ----
@@ -482,10 +535,9 @@ class Calls(Base):
             return Value("array", tags={**merge_loops(args), "pending": True})
         items = first.data.items if first.data.items is not None else [first.data.each]
         result = self.combine(node, items)
-        growing = frozenset(
-            loop for v in items if "self" in v.tags for loop in v.loops("carried") if loop in self.loops)  # fmt: skip
+        growing = [v for v in items if "self" in v.tags and v.loops("carried")]
         if growing:
-            result.tags["varies"] = result.tags.get("varies", frozenset()) | growing
+            result.tags["grows"] = growing
         result.shape = None
         return result
 
@@ -530,7 +582,8 @@ class Calls(Base):
         unknown = UNKNOWN if "**" in kwargs else None
         inputs = kwargs.get("inputs", args[1] if len(args) > 1 else unknown)
         outputs = kwargs.get("outputs", args[2] if len(args) > 2 else unknown)
-        compiled = Compiled(function, inputs, outputs, node, self.frame, tuple(self.loops))
+        loops = () if self.once() or self.stored else tuple(self.loops)
+        compiled = Compiled(function, inputs, outputs, node, self.frame, loops)
         value = Value("compiled", data=compiled)
         self.check_compile_in_forward(compiled)
         if function.kind == "function":
@@ -626,7 +679,9 @@ class Calls(Base):
                 self.on_read(node, value, "log")
             return NONE
         if kind == "path":
-            return self.call_builtin("open", [UNKNOWN, *args], kwargs, node) if name == "open" else Value("path")
+            return (
+                self.call_builtin("open", [UNKNOWN, *args], kwargs, node) if name == "open" else Value("path")
+            )
         if kind == "api" and name == "from_linear":
             return self.call_api(f"{owner.data}.from_linear", args, kwargs, node)
         if kind == "numpy":
@@ -644,7 +699,7 @@ class Calls(Base):
             for loop in self.loops[-1:]
         )  # fmt: skip
         if self.loops:
-            data.copies = repeated and not data.items and data.each is UNKNOWN
+            data.copies = repeated and data.items is not None and not data.items
             data.each = value if not data.items else join_all([*data.items, value])
             data.items = None
         elif data.items is not None:

@@ -1,4 +1,5 @@
-"""The rules, where the interpreter meets what they speak of. Steps of training and loops of decoding: steps.py."""
+"""The rules, where the interpreter meets what they speak of. Steps of training and loops of decoding:
+steps.py."""
 
 from __future__ import annotations
 
@@ -79,6 +80,8 @@ class Checks(Base):
         """MX404: sizes change with each turn, and nothing bounds the cache."""
         for loop in reversed(self.loops):
             if loop in value.loops("varies") and loop.many and not loop.differentiates:
+                if getattr(loop.frame.function, "name", "") == "__init__":
+                    return
                 if not scan.mentions(loop.frame.module.tree, CACHE_WORDS):
                     place = self.locate(node, loop.frame)
                     if place is not None:
@@ -97,6 +100,11 @@ class Checks(Base):
             self.report("MX203", node, self.frame)
             return
         half = next(iter(halves))
+        if all("parameter" in v.tags for v in arrays if v.dtype == "float32") and not all(
+            "parameter" in v.tags for v in arrays
+        ):
+            # A module's parameters have the type of the weights that are loaded.
+            return
         for value in arrays:
             if value.dtype == "float32":
                 if "literal" in value.tags:
@@ -146,6 +154,8 @@ class Checks(Base):
 
     def check_compile_in_forward(self, compiled: Compiled) -> None:
         """mx.compile in a forward pass."""
+        if self.stored or self.once():
+            return
         for frame in self.chain():
             if self.in_module(frame) and frame.function.name == "__call__":
                 place = self.locate(compiled.node, frame)
@@ -153,7 +163,13 @@ class Checks(Base):
                     self.report("MX302", place, frame, "compiled in each forward pass")
                 return
 
-    def check_retrace(self, compiled: Compiled, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> None:
+    def once(self) -> bool:
+        """Whether a function whose results are cached is running."""
+        return any(f.function is not None and f.function.cached for f in self.chain())
+
+    def check_retrace(
+        self, compiled: Compiled, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> None:
         """A compiled function called in the loop that made it, or with a number that shapes its graph."""
         for loop in reversed(self.loops):
             if loop in compiled.loops:
@@ -176,7 +192,9 @@ class Checks(Base):
             if value.kind == "number" and varying and name in structural:
                 place = self.locate(node, varying[-1].frame)
                 if place is not None:
-                    self.report("MX302", place, varying[-1].frame, f"the number {name!r} changes and shapes the graph")
+                    self.report(
+                        "MX302", place, varying[-1].frame, f"the number {name!r} changes and shapes the graph"
+                    )
                 return
 
     def check_capture(self, node: ast.AST, value: Value, owner: Any) -> None:
@@ -216,7 +234,9 @@ class Checks(Base):
         frame, compiled = found
         if compiled.inputs is not None and self.declares(compiled.inputs, None):
             return
-        self.report("MX304", self.locate(node, frame) or node, frame, "random numbers without mx.random.state")
+        self.report(
+            "MX304", self.locate(node, frame) or node, frame, "random numbers without mx.random.state"
+        )
 
     def check_state_change(self, node: ast.AST, owner: Value) -> None:
         """MX304: a model or optimizer is updated without outputs=."""
@@ -250,7 +270,9 @@ class Checks(Base):
         value, owner = self.frame.lookup(base.id)
         if owner is None or owner in self.chain() and owner is not self.frame:
             return
-        if owner is self.frame and not (self.frame.function is not None and value is self.frame.function.self_value):
+        if owner is self.frame and not (
+            self.frame.function is not None and value is self.frame.function.self_value
+        ):
             return
         if compiled.outputs is not None and self.declares(compiled.outputs, value):
             return
@@ -269,7 +291,9 @@ class Checks(Base):
         found = self.compiled_frame()
         if found is not None and target.id in self.frame.outer:
             frame, _ = found
-            self.report("MX304", self.locate(target, frame) or target, frame, f"{target.id!r} is bound while tracing")
+            self.report(
+                "MX304", self.locate(target, frame) or target, frame, f"{target.id!r} is bound while tracing"
+            )
 
     def check_self_store(self, target: ast.Attribute, owner: Value) -> None:
         """self.name = value inside a compiled function."""
@@ -278,7 +302,9 @@ class Checks(Base):
             return
         frame = found[0]
         if frame.function is not None and owner is frame.function.self_value:
-            self.report("MX304", self.locate(target, frame) or target, frame, f"attribute {target.attr!r} is bound")
+            self.report(
+                "MX304", self.locate(target, frame) or target, frame, f"attribute {target.attr!r} is bound"
+            )
 
     # ---- memory: MX402 ----
 
@@ -298,7 +324,7 @@ class Checks(Base):
 
     # ---- habits: MX503, MX505, MX506 ----
 
-    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value) -> None:
+    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value, value: Value) -> None:
         """x[i] = v, element by element, or into a copy of a part."""
         base = target.value
         if isinstance(base, ast.Subscript):
@@ -313,9 +339,16 @@ class Checks(Base):
             if isinstance(parent, ast.Name) and parent.id != base.id:
                 after = [n for n in scan.loads(scope, base.id) if n > target.lineno]
                 if not after and any(n > target.lineno for n in scan.loads(scope, parent.id)):
-                    self.report("MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}")
+                    self.report(
+                        "MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}"
+                    )
                     return
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
+        bounded = any(p.kind == "slice" and any(b.kind != "none" for b in p.data[1]) for p in parts)
+        computed = "heavy" in value.tags or value.loops("decode") or value.tags.get("called")
+        if bounded or computed:
+            # Padding, blocks, and buffers that take the results of other work.
+            return
         for part_value in parts:
             if part_value.kind != "number":
                 continue
@@ -331,7 +364,7 @@ class Checks(Base):
         if loop.frame is not self.frame:
             return True
         names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
-        return names.isdisjoint(loop.assigned)
+        return names.isdisjoint(loop.changed)
 
     def on_numpy(self, node: ast.AST, values: list[Value], name: str) -> None:
         """A NumPy function or operator takes arrays: in a loop, a forward pass, a differentiated function."""
@@ -386,7 +419,11 @@ class Checks(Base):
         loop = self.loops[-1]
         mark = frozenset((loop,))
         if len(parts) == 2 and parts[0].kind == "number" and parts[1].kind == "array":
-            if mark & parts[0].loops("varying") and mark & parts[1].loops("elem") and self.is_invariant(node.value, loop):
+            if (
+                mark & parts[0].loops("varying")
+                and mark & parts[1].loops("elem")
+                and self.is_invariant(node.value, loop)
+            ):
                 self.report("MX601", node, self.frame)
         elif len(parts) == 1 and arrays and mark & arrays[0].loops("elem") and mark & owner.loops("elem"):
             if "element_of" in arrays[0].tags and "element_of" in owner.tags:
@@ -411,13 +448,19 @@ class Checks(Base):
         elif left.tags.get("transposed") and b is not None and len(b) == 1:
             self.report("MX701", node, self.frame, "say `W @ x`, with W stored transposed")
 
-    def check_bias(self, node: ast.AST, left: Value, right: Value, left_node: ast.AST, right_node: ast.AST) -> None:
+    def check_bias(
+        self, node: ast.AST, left: Value, right: Value, left_node: ast.AST, right_node: ast.AST
+    ) -> None:
         """x @ W + b"""
         for product, other, place in ((left, right, left_node), (right, left, right_node)):
             if "matmul" not in product.tags or other.kind != "array" or "matmul" in other.tags:
                 continue
+            if isinstance(place, ast.Call) and product.tags["matmul"][2] is not place:
+                continue
             if isinstance(place, ast.Name):
-                if len(scan.loads(self.frame.scope, place.id)) > (0 if isinstance(node, ast.AugAssign) else 1):
+                if len(scan.loads(self.frame.scope, place.id)) > (
+                    0 if isinstance(node, ast.AugAssign) else 1
+                ):
                     continue
             elif not isinstance(place, (ast.BinOp, ast.Call)):
                 continue

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 from mica.doctor import api, scan
 from mica.doctor.arrays import broadcast, index_shape, promote
 from mica.doctor.project import Function, Instance
-from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, join_all, merge_loops,
-                                number, sequence)  # fmt: skip
+from mica.doctor.values import (
+    NONE,
+    STRING,
+    UNKNOWN,
+    Loop,
+    Sequence,
+    Value,
+    join,
+    join_all,
+    merge_loops,
+    number,  # fmt: skip
+    sequence,
+)
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -17,12 +28,19 @@ else:
     Base = object
 
 BUILTINS = frozenset(
-    """abs all any bool dict enumerate filter float format int isinstance len list map max min open print range repr
-    reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+    """abs all any bool dict enumerate filter float format int isinstance len list map max min open print
+    range repr reversed
+    round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+)
+MODULES = frozenset(
+    """mlx.core mlx.nn mlx.optimizers mlx.utils mlx.core.fast mlx.core.linalg mlx.core.random mlx.core.fft
+    mlx.nn.losses mlx.nn.utils mlx.nn.init mlx.nn.layers mlx.core.distributed""".split()
 )
 # Longer lists are known by one element for all.
 MANY = 256
-LIST_CHANGES = frozenset("append extend insert pop remove clear update setdefault add discard popitem".split())
+LIST_CHANGES = frozenset(
+    "append extend insert pop remove clear update setdefault add discard popitem".split()
+)
 
 
 class Expressions(Base):
@@ -110,9 +128,10 @@ class Expressions(Base):
             for e in node.elts:
                 self.evaluate(e)
             return sequence(None, UNKNOWN)
+        if len(node.elts) > MANY:
+            kept = [e for i, e in enumerate(node.elts) if i < MANY or not isinstance(e, ast.Constant)]
+            return sequence(None, join_all([self.evaluate(e) for e in kept]))
         values = [self.evaluate(e) for e in node.elts]
-        if len(values) > MANY:
-            return sequence(None, join_all(values))
         out = sequence(values)
         if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
             first = values[0].identity
@@ -148,7 +167,9 @@ class Expressions(Base):
         loops: list[Loop] = []
         for generator in node.generators:
             iterable = self.evaluate(generator.iter)
-            loop = Loop(generator, frame, frozenset(), self.is_long(generator.iter, iterable))
+            loop = Loop(
+                generator, frame, scan.names_of(generator.target), self.is_long(generator.iter, iterable)
+            )
             loops.append(loop)
             self.loops.append(loop)
             self.path = (*self.path, ("loop", id(generator)))
@@ -218,19 +239,29 @@ class Expressions(Base):
                     self.on_read(node, value, "format")
             return STRING
         if left.kind == "number" and right.kind == "number":
-            return number(self.fold(op, left.data, right.data), **merge_loops([left, right]))
+            tags = merge_loops([left, right])
+            if op is ast.Sub and left.loops("varying") & right.loops("varying"):
+                # The difference of two numbers that change together is rarely another on each turn.
+                tags.pop("varying")
+            return number(self.fold(op, left.data, right.data), **tags)
         if op is ast.Mult:
             for side, count in ((left, right), (right, left)):
                 if side.kind == "sequence" and count.kind in ("number", "unknown"):
                     items = side.data.items
-                    if items is not None and isinstance(count.data, int) and 0 <= count.data * len(items) <= 64:
+                    if (
+                        items is not None
+                        and isinstance(count.data, int)
+                        and 0 <= count.data * len(items) <= 64
+                    ):
                         out = sequence(items * count.data)
                     else:
                         out = sequence(None, side.data.element())
                     if items is not None and len(items) == 1 and items[0].kind == "array":
                         single = left_node if side is left else right_node
                         element = getattr(single, "elts", [None])[0]
-                        out.data.copies = isinstance(element, (ast.Name, ast.Attribute)) and count.data not in (0, 1)
+                        out.data.copies = isinstance(
+                            element, (ast.Name, ast.Attribute)
+                        ) and count.data not in (0, 1)
                     return out
         if op is ast.Add and left.kind == right.kind == "sequence":
             a, b = left.data, right.data
@@ -315,8 +346,16 @@ class Expressions(Base):
             if right.kind == "none" and len(node.ops) == 1:
                 if left.kind == "none":
                     return number(isinstance(op, ast.Is))
-                if left.kind not in ("unknown",):
-                    return number(None)
+                if left.kind in (
+                    "array",
+                    "instance",
+                    "sequence",
+                    "dict",
+                    "function",
+                    "optimizer",
+                    "compiled",
+                ):
+                    return number(isinstance(op, ast.IsNot))
             return number()
         if isinstance(op, (ast.In, ast.NotIn)):
             return number()
@@ -330,7 +369,8 @@ class Expressions(Base):
         if all(v.kind == "string" and isinstance(v.data, str) for v in operands) and len(operands) == 2:
             if isinstance(op, (ast.Eq, ast.NotEq)):
                 return number((left.data == right.data) is isinstance(op, ast.Eq))
-        return number(**merge_loops(operands, ("varying",)))
+        # Two values at most: what depends on it is traced twice, not on each turn.
+        return number()
 
     def e_IfExp(self, node: ast.IfExp) -> Value:
         chosen = self.truth(node.test, self.evaluate(node.test))
@@ -425,9 +465,7 @@ class Expressions(Base):
                 if data == "mlx.core" and name in ("cpu", "gpu"):
                     return Value("stream", data=name)
                 full = f"{data}.{name}"
-                if full in ("mlx.core", "mlx.nn", "mlx.optimizers", "mlx.utils", "mlx.core.fast", "mlx.core.linalg",
-                            "mlx.core.random", "mlx.core.fft", "mlx.nn.losses", "mlx.nn.utils", "mlx.nn.init",
-                            "mlx.nn.layers", "mlx.core.distributed"):  # fmt: skip
+                if full in MODULES:
                     return Value("module", data=full)
                 if data.startswith("mlx.nn.layers") and name[:1].isupper() or data == "mlx.nn.layers.base":
                     full = f"mlx.nn.{name}"
@@ -524,7 +562,9 @@ class Expressions(Base):
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
         self.check_gather(node, owner, parts)
         tags: dict[str, Any] = {
-            k: owner.tags[k] for k in ("loaded_from", "default", "gradients", "loss", "iota") if k in owner.tags
+            k: owner.tags[k]
+            for k in ("loaded_from", "default", "gradients", "loss", "iota")
+            if k in owner.tags
         }
         tags.update(merge_loops([owner, *parts], ("carried", "decode", "varies")))
         tags["pending"] = True
@@ -535,12 +575,15 @@ class Expressions(Base):
         )  # fmt: skip
         if invariant:
             elem = elem | invariant
-            tags["element_of"] = owner
+            if parts[0].kind == "number":
+                tags["element_of"] = owner
         if elem:
             tags["elem"] = elem
         shape = index_shape(owner.shape, parts)
         if "iota" in tags and not all(p.kind in ("none", "slice") for p in parts):
             del tags["iota"]
+        if any(p.kind == "number" for p in parts):
+            tags.pop("varies", None)
         growing = self.slice_varies(parts)
         if growing:
             tags["varies"] = tags.get("varies", frozenset()) | growing
@@ -555,8 +598,6 @@ class Expressions(Base):
                 lower, upper, _ = part.data[1]
                 if lower.kind == "none" and upper.kind == "number":
                     out |= upper.loops("varying")
-                elif upper.kind == "none" and lower.kind == "number":
-                    out |= lower.loops("varying")
         return out
 
     def is_invariant(self, base: ast.AST, loop: Loop) -> bool:
@@ -564,7 +605,7 @@ class Expressions(Base):
         names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
         if loop.frame is not self.frame:
             return True
-        return names.isdisjoint(loop.assigned)
+        return names.isdisjoint(loop.changed)
 
     def part_of(self, value: Value) -> Value:
         """A row of an array."""

@@ -275,14 +275,17 @@ def _fixer(findings: list[Finding], names: Names) -> Any:
 
 
 def differentiate(body: list[Any], index: int, names: Names) -> None:
-    """Turn ``loss = f(model, x)``, ``loss.backward()``, ``optimizer.step()`` into value_and_grad and update."""
+    """Turn ``loss = f(model, x)``, ``loss.backward()``, ``optimizer.step()`` into value_and_grad and
+    update."""
     call = body[index].body[0].value
     if not isinstance(call.func, cst.Attribute) or not isinstance(call.func.value, cst.Name) or not names.nn:
         return
     loss = call.func.value.value
     for back in range(index - 1, -1, -1):
         statement = body[back]
-        if not isinstance(statement, cst.SimpleStatementLine) or not isinstance(statement.body[0], cst.Assign):
+        if not isinstance(statement, cst.SimpleStatementLine) or not isinstance(
+            statement.body[0], cst.Assign
+        ):
             continue
         assign = statement.body[0]
         target = assign.targets[0].target
@@ -310,7 +313,8 @@ def differentiate(body: list[Any], index: int, names: Names) -> None:
 
 
 def uncast(rule: str, outer: Any, names: Names) -> Any:
-    """norm(x.astype(float32), ...).astype(x.dtype) without the first cast, and without the second if it is certain."""
+    """norm(x.astype(float32), ...).astype(x.dtype) without the first cast, and without the second if it
+    is certain."""
     found = is_cast(outer)
     if found is None:
         return outer
@@ -384,7 +388,12 @@ def fix_tile(original: Any, call: Any, names: Names) -> Any:
         return None
     axis = 0
     for position, argument in enumerate(call.args[1:]):
-        if argument.keyword is None and position == 0 or argument.keyword and argument.keyword.value == "axis":
+        if (
+            argument.keyword is None
+            and position == 0
+            or argument.keyword
+            and argument.keyword.value == "axis"
+        ):
             try:
                 axis = int(code(argument.value))
             except ValueError:
@@ -441,7 +450,18 @@ def fix_default(node: Any, names: Names) -> Any:
         if not isinstance(made, cst.Call) or not isinstance(other, (cst.Name, cst.Attribute)):
             continue
         name = code(made.func).rpartition(".")[2]
-        if name not in ("zeros", "ones", "full", "eye", "arange", "linspace", "normal", "uniform", "array", "identity"):
+        if name not in (
+            "zeros",
+            "ones",
+            "full",
+            "eye",
+            "arange",
+            "linspace",
+            "normal",
+            "uniform",
+            "array",
+            "identity",
+        ):
             continue
         if any(a.keyword is not None and a.keyword.value == "dtype" for a in made.args):
             continue
@@ -456,7 +476,11 @@ def fix_bias(node: Any, names: Names) -> Any:
     for product, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(product, cst.BinaryOperation) and isinstance(product.operator, cst.MatrixMultiply):
             a, b = code(product.left), code(product.right)
-        elif isinstance(product, cst.Call) and code(product.func).endswith(".matmul") and len(product.args) == 2:
+        elif (
+            isinstance(product, cst.Call)
+            and code(product.func).endswith(".matmul")
+            and len(product.args) == 2
+        ):
             a, b = code(product.args[0].value), code(product.args[1].value)
         else:
             continue

@@ -1,4 +1,5 @@
-"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the text says."""
+"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the
+text says."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter"})
+PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter", "called"})
 
 
 class Finding(NamedTuple):
@@ -39,8 +40,8 @@ class Frame:
     """One call of a function, or a module's body: its names and what surrounds it."""
 
     __slots__ = (
-        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled", "forward",
-        "cpu", "outer", "printing", "star", "deferred", "quiet",
+        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled",
+        "forward", "cpu", "outer", "printing", "star", "deferred", "quiet",
     )  # fmt: skip
 
     def __init__(self, module: Module, function: Function | None = None, closure: Frame | None = None,
@@ -85,8 +86,18 @@ class Frame:
         return None, None
 
 
+def fresh(value: Value, depth: int = 3) -> Value:
+    """A value like another, of an identity of its own."""
+    if value.kind == "sequence" and depth:
+        data = value.data
+        items = [fresh(v, depth - 1) for v in data.items] if data.items is not None else None
+        return sequence(items, data.each, data.copies)
+    return Value(value.kind, value.dtype, value.shape, value.data, dict(value.tags))
+
+
 class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
-    """Walks through one file and collects findings; helpers in other files are followed through the project."""
+    """Walks through one file and collects findings; helpers in other files are followed through the
+    project."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -103,6 +114,8 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         self.analyzed: set[tuple] = set()
         self.needless: dict[int, Value] = {}
         self.trains = False
+        # Whether the value that is being computed will be kept in an attribute or container.
+        self.stored = False
         self.changes = 0
         self.known_calls: dict[tuple, Value] = {}
 
@@ -287,8 +300,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
             return self.result_by_annotation(function)
         key = self.call_key(function, args, kwargs)
         if key is not None and key in self.known_calls:
-            known = self.known_calls[key]
-            return Value(known.kind, known.dtype, known.shape, known.data, dict(known.tags))
+            return fresh(self.known_calls[key])
         before = (self.order, len(self.findings), self.changes)
         result = self.follow(function, args, kwargs, node)
         if key is not None and before == (self.order, len(self.findings), self.changes):
@@ -330,7 +342,9 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         env = frame.env
         defaults = dict(zip([a.arg for a in positional[len(positional) - len(arguments.defaults) :]],
                             arguments.defaults, strict=True))  # fmt: skip
-        defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d})
+        defaults.update(
+            {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d}
+        )
         for index, a in enumerate([*positional, *arguments.kwonlyargs]):
             if index < len(given) and index < len(positional):
                 value = given[index]
@@ -340,7 +354,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
                 value = self.evaluate(defaults[a.arg])
             else:
                 value = Value("unknown")
-            if value.kind == "unknown" and a.annotation is not None and not value.tags:
+            if value.kind == "unknown" and a.annotation is not None and value.tags.keys() <= {"called"}:
                 value = self.annotated(a.annotation)
             env[a.arg] = value
         if arguments.vararg:
@@ -353,7 +367,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         del self.loops[loops:]
         self.active.pop()
         self.frame = saved
-        if result.kind in ("unknown", "none") and not result.tags:
+        if result.kind in ("unknown", "none") and result.tags.keys() <= {"called"}:
             said = self.result_by_annotation(function)
             return said if said.kind != "unknown" else result
         return result

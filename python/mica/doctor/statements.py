@@ -34,10 +34,22 @@ class Statements(Base):
         self.evaluate(node.value)
 
     def s_Assign(self, node: ast.Assign) -> None:
+        stored, self.stored = self.stored, not isinstance(node.targets[0], (ast.Name, ast.Tuple))
         value = self.evaluate(node.value)
+        self.stored = stored
         self.note_manual_update(node.value, value)
+        if "grows" in value.tags:
+            self.note_growth(node.targets[0], value)
         for target in node.targets:
             self.assign(target, value, node.value)
+
+    def note_growth(self, target: ast.AST, value: Value) -> None:
+        """x = concatenate([x, ...]) in a loop: another size on each turn."""
+        if isinstance(target, ast.Name):
+            old = self.frame.env.get(target.id)
+            if old is not None and any(old is operand for operand in value.tags["grows"]):
+                mark = frozenset(loop for loop in old.loops("carried") if loop in self.loops)
+                value.tags["varies"] = value.loops("varies") | mark
 
     def s_AnnAssign(self, node: ast.AnnAssign) -> None:
         value = self.evaluate(node.value) if node.value is not None else UNKNOWN
@@ -205,7 +217,8 @@ class Statements(Base):
 
     def enter_loop(self, node: ast.AST, assigned: frozenset[str], many: bool) -> Loop:
         """Start a loop: names that its body changes are known to change."""
-        loop = Loop(node, self.frame, assigned, many)
+        targets = scan.names_of(node.target) if isinstance(node, (ast.For, ast.AsyncFor)) else frozenset()
+        loop = Loop(node, self.frame, assigned | targets, many)
         carried = scan.carried_names(node) if isinstance(node, (ast.For, ast.While)) else frozenset()
         env = self.frame.env
         mark = frozenset((loop,))
@@ -261,7 +274,8 @@ class Statements(Base):
         return False
 
     def join_before(self, before: dict[str, Value]) -> None:
-        """Names may have kept what they were, if the loop never ran; where kinds agree that changes nothing."""
+        """Names may have kept what they were, if the loop never ran; where kinds agree that changes
+        nothing."""
         env = self.frame.env
         for name, value in before.items():
             now = env.get(name)
@@ -331,6 +345,13 @@ class Statements(Base):
         name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
         if name in ("staticmethod", "property", "classmethod", "cached_property"):
             function.kind = {"staticmethod": "static", "classmethod": "class"}.get(name, "property")
+            return value
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in (
+            "lru_cache",
+            "cache",
+        ):
+            function.cached = True
             return value
         made = self.evaluate(decorator)
         if made.kind in ("api", "partial"):
@@ -405,7 +426,11 @@ class Statements(Base):
         """A Python module, by name."""
         if not level and self.is_known(name):
             return Value("module", data=name)
-        found = None if not level and self.is_foreign(name) else self.project.find(name, level, self.frame.module.path)
+        found = (
+            None
+            if not level and self.is_foreign(name)
+            else self.project.find(name, level, self.frame.module.path)
+        )
         if found is not None:
             self.load(found)
             return Value("module", data=found)
@@ -413,7 +438,16 @@ class Statements(Base):
 
     def is_foreign(self, name: str) -> bool:
         """Names that are never looked for beside the file."""
-        return name.partition(".")[0] in ("torch", "jax", "tensorflow", "os", "sys", "math", "functools", "typing")
+        return name.partition(".")[0] in (
+            "torch",
+            "jax",
+            "tensorflow",
+            "os",
+            "sys",
+            "math",
+            "functools",
+            "typing",
+        )
 
     def load(self, module: Any) -> None:
         """Walk through an imported file once, without findings."""

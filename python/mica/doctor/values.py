@@ -1,4 +1,5 @@
-"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its history."""
+"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its
+history."""
 
 from __future__ import annotations
 
@@ -57,12 +58,13 @@ STRING = Value("string")
 class Loop:
     """A loop or comprehension that is being walked through."""
 
-    __slots__ = ("node", "frame", "assigned", "many", "differentiates")
+    __slots__ = ("node", "frame", "changed", "many", "differentiates")
 
-    def __init__(self, node: ast.AST, frame: Any, assigned: frozenset[str], many: bool) -> None:
+    def __init__(self, node: ast.AST, frame: Any, changed: frozenset[str], many: bool) -> None:
         self.node = node
         self.frame = frame
-        self.assigned = assigned
+        # Names that the body binds, and the targets.
+        self.changed = changed
         self.many = many
         self.differentiates = False
 

@@ -1,0 +1,180 @@
+/* What primitives become in files for MLX: reductions, order, products, transforms, linear algebra.
+ */
+#include "io/mlx_write_rule.h"
+
+/* ---- reductions, scans, order ---- */
+
+static bool reduction(const mlx_writing *c, int operation)
+{
+    mica__text p = { 0 };
+    mlx_value in;
+    if (!mica__mlx_cast(c, c->in[0], c->dtype, &in)) return false;
+    mica__mlx_int(&p, operation);
+    mica__mlx_list(&p, MICA_PARAMS(c->n, sum)->axes, 4);
+    return mica__mlx_one(c, "Reduce", &p, 1, &in, c->dtype, c->shape, c->out);
+}
+
+static bool scan(const mlx_writing *c, int operation)
+{
+    const struct mica__cumsum_params *q = MICA_PARAMS(c->n, cumsum);
+    mica__text p = { 0 };
+    mica__mlx_int(&p, operation);
+    mica__mlx_int(&p, q->axis);
+    mica__mlx_truth(&p, q->reverse);
+    mica__mlx_truth(&p, q->inclusive);
+    return mica__mlx_whole(c, "Scan", &p);
+}
+
+bool mica__mlx_reductions(const mlx_writing *c)
+{
+    const mica_node *n = c->n;
+    switch (n->prim) {
+    case mica_prim_all: return reduction(c, 0);
+    case mica_prim_any: return reduction(c, 1);
+    case mica_prim_sum: return reduction(c, 2);
+    case mica_prim_prod: return reduction(c, 3);
+    case mica_prim_min: return reduction(c, 4);
+    case mica_prim_max: return reduction(c, 5);
+    case mica_prim_argmin:
+        return mica__mlx_with_ints(c, "ArgReduce", 0, MICA_PARAMS(n, argmin)->axis);
+    case mica_prim_argmax:
+        return mica__mlx_with_ints(c, "ArgReduce", 1, MICA_PARAMS(n, argmax)->axis);
+    case mica_prim_softmax:
+        return mica__mlx_with_truths(c, "Softmax", 1, MICA_PARAMS(n, softmax)->precise, false);
+    case mica_prim_logsumexp: return mica__mlx_whole(c, "LogSumExp", NULL);
+    case mica_prim_cummax: return scan(c, 0);
+    case mica_prim_cummin: return scan(c, 1);
+    case mica_prim_cumsum: return scan(c, 2);
+    case mica_prim_cumprod: return scan(c, 3);
+    case mica_prim_sort: return mica__mlx_with_int(c, "Sort", MICA_PARAMS(n, sort)->axis);
+    case mica_prim_argsort: return mica__mlx_with_int(c, "ArgSort", MICA_PARAMS(n, argsort)->axis);
+    case mica_prim_partition:
+        return mica__mlx_with_ints(c, "Partition", MICA_PARAMS(n, partition)->kth,
+                                   MICA_PARAMS(n, partition)->axis);
+    case mica_prim_argpartition:
+        return mica__mlx_with_ints(c, "ArgPartition", MICA_PARAMS(n, argpartition)->kth,
+                                   MICA_PARAMS(n, argpartition)->axis);
+    default:
+        return mica__mlx_with_truths(c, "SearchSorted", 1, MICA_PARAMS(n, searchsorted)->right,
+                                     false);
+    }
+}
+
+/* ---- products, transforms, linear algebra ---- */
+
+bool mica__mlx_convolution(const mlx_writing *c)
+{
+    const struct mica__conv_params *q = MICA_PARAMS(c->n, conv);
+    int64_t high[3];
+    mica__text p = { 0 };
+    for (int64_t k = 0; k < q->stride.n; k++) {
+        int64_t size = c->in[0].shape.at[k + 1], window = c->in[1].shape.at[k + 1];
+        int64_t reach = (c->shape.at[k + 1] - 1) * q->stride.at[k] +
+                        (window - 1) * q->kernel_dilation.at[k] + 1;
+        high[k] = reach - q->low.at[k] - ((size - 1) * q->input_dilation.at[k] + 1);
+    }
+    mica__mlx_list(&p, q->stride, 4);
+    mica__mlx_list(&p, q->low, 4);
+    mica__mlx_list(&p, (mica_dims){ q->stride.n, high }, 4);
+    mica__mlx_list(&p, q->kernel_dilation, 4);
+    mica__mlx_list(&p, q->input_dilation, 4);
+    mica__mlx_int(&p, q->groups);
+    mica__mlx_truth(&p, q->flip);
+    return mica__mlx_whole(c, "Convolution", &p);
+}
+
+static void put_format(mica__text *p, int64_t group, int64_t bits, int64_t mode)
+{
+    mica__mlx_int(p, group);
+    mica__mlx_int(p, bits);
+    mica__mlx_int(p, mode);
+}
+
+bool mica__mlx_quantized(const mlx_writing *c)
+{
+    const struct mica__quantized_matmul_params *q = MICA_PARAMS(c->n, quantized_matmul);
+    mica__text p = { 0 };
+    mlx_value in[6];
+    if (c->in[0].shape.n != 3) return mica__mlx_cannot(c, "of batches of matrices");
+    put_format(&p, q->group, q->bits, q->mode);
+    mica__mlx_truth(&p, q->transposed);
+    if (q->gathered) {
+        mica__mlx_truth(&p, false);
+        mica__mlx_truth(&p, false);
+        return mica__mlx_whole(c, "GatherQMM", &p);
+    }
+    in[0] = c->in[0];
+    for (uint32_t i = 1; i < c->n->ninputs; i++) /* one matrix */
+        if (!mica__mlx_reshape(c, c->in[i], (mica_dims){ 2, c->in[i].shape.at + 1 }, &in[i])) {
+            mica__text_free(&p);
+            return false;
+        }
+    return mica__mlx_one(c, "QuantizedMatmul", &p, c->n->ninputs, in, c->dtype, c->shape, c->out);
+}
+
+bool mica__mlx_quantization(const mlx_writing *c)
+{
+    const struct mica__quantize_params *q = MICA_PARAMS(c->n, quantize);
+    mica__text p = { 0 };
+    if (q->scaled) return mica__mlx_cannot(c, "with a global scale");
+    put_format(&p, q->group, q->bits, q->mode);
+    mica__mlx_truth(&p, false);
+    return mica__mlx_whole(c, "Quantize", &p);
+}
+
+/* MLX scales inverse transforms by 1 / n, others by 1. */
+static bool fourier(const mlx_writing *c, int64_t axis, int64_t n, bool inverse, bool real,
+                    double scale)
+{
+    mica__text p = { 0 };
+    mlx_value out;
+    mica__mlx_list(&p, (mica_dims){ 1, &axis }, 8);
+    mica__mlx_truth(&p, inverse);
+    mica__mlx_truth(&p, real);
+    mica__mlx_truth(&p, inverse && real && n % 2);
+    if (!mica__mlx_one(c, "FFT", &p, 1, c->in, c->dtype, c->shape, &out)) return false;
+    double factor = inverse ? scale * (double)n : scale;
+    c->out[0] = out;
+    return factor == 1 || mica__mlx_with_number(c, "Multiply", NULL, out, factor, c->dtype, c->out);
+}
+
+bool mica__mlx_transforms(const mlx_writing *c)
+{
+    const mica_node *n = c->n;
+    mica__text p = { 0 };
+    switch (n->prim) {
+    case mica_prim_fft: {
+        const struct mica__fft_params *q = n->params;
+        return fourier(c, q->axis, c->shape.at[q->axis], q->inverse, false, q->scale);
+    }
+    case mica_prim_rfft: {
+        const struct mica__rfft_params *q = n->params;
+        return fourier(c, q->axis, c->in[0].shape.at[q->axis], false, true, q->scale);
+    }
+    case mica_prim_irfft: {
+        const struct mica__irfft_params *q = n->params;
+        return fourier(c, q->axis, q->n, true, true, q->scale);
+    }
+    case mica_prim_hadamard: {
+        const struct mica__hadamard_params *q = n->params;
+        float scale = (float)q->scale;
+        if (q->transposed) return mica__mlx_cannot(c, "transposed");
+        mica__text_add(&p, &scale, sizeof scale);
+        return mica__mlx_whole(c, "Hadamard", &p);
+    }
+    case mica_prim_cholesky:
+        return mica__mlx_with_truths(c, "Cholesky", 1, MICA_PARAMS(n, cholesky)->upper, false);
+    case mica_prim_inv: return mica__mlx_with_truths(c, "Inverse", 2, false, true);
+    case mica_prim_tri_inv:
+        return mica__mlx_with_truths(c, "Inverse", 2, true, MICA_PARAMS(n, tri_inv)->upper);
+    case mica_prim_qr: return mica__mlx_whole(c, "QRF", NULL);
+    case mica_prim_svd:
+        if (MICA_PARAMS(n, svd)->mode == 2) return mica__mlx_cannot(c, "without all columns");
+        return mica__mlx_with_truths(c, "SVD", 1, MICA_PARAMS(n, svd)->mode, false);
+    case mica_prim_eigh:
+        mica__mlx_text(&p, MICA_PARAMS(n, eigh)->upper ? "U" : "L");
+        mica__mlx_truth(&p, MICA_PARAMS(n, eigh)->vectors);
+        return mica__mlx_whole(c, "Eigh", &p);
+    default: return mica__mlx_with_truths(c, "Eig", 1, MICA_PARAMS(n, eig)->vectors, false);
+    }
+}

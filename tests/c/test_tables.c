@@ -1,0 +1,124 @@
+/* gguf and npz files from C: round trips, values, and failing allocations. */
+#define _GNU_SOURCE 1
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "failing.h"
+#include "io/array_io.h"
+#include "mica/mica.h"
+
+static char path[64];
+
+/* An npz file with one deflated member, c.npy: two ones of float32. */
+static const unsigned char archive[] = {
+    0x50, 0x4b, 0x03, 0x04, 0x14, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x21, 0x00, 0x7c, 0x3e,
+    0x92, 0x1c, 0x4a, 0x00, 0x00, 0x00, 0x88, 0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x63, 0x2e,
+    0x6e, 0x70, 0x79, 0x9b, 0xec, 0x17, 0xea, 0x1b, 0x10, 0xc9, 0xc8, 0x50, 0xc6, 0x50, 0xad, 0x9e,
+    0x92, 0x5a, 0x9c, 0x5c, 0xa4, 0x6e, 0xa5, 0xa0, 0x6e, 0x93, 0x66, 0xa2, 0xae, 0xa3, 0xa0, 0x9e,
+    0x96, 0x5f, 0x54, 0x52, 0x94, 0x98, 0x17, 0x9f, 0x5f, 0x94, 0x92, 0x0a, 0x12, 0x77, 0x4b, 0xcc,
+    0x29, 0x4e, 0x05, 0x8a, 0x17, 0x67, 0x24, 0x16, 0xa4, 0x02, 0xf9, 0x1a, 0x46, 0x3a, 0x9a, 0x3a,
+    0x0a, 0xb5, 0x0a, 0x14, 0x00, 0x2e, 0x06, 0x86, 0x06, 0x7b, 0x10, 0x06, 0x00, 0x50, 0x4b, 0x01,
+    0x02, 0x14, 0x03, 0x14, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x21, 0x00, 0x7c, 0x3e, 0x92,
+    0x1c, 0x4a, 0x00, 0x00, 0x00, 0x88, 0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x80, 0x01, 0x00, 0x00, 0x00, 0x00, 0x63, 0x2e, 0x6e, 0x70, 0x79,
+    0x50, 0x4b, 0x05, 0x06, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00, 0x33, 0x00, 0x00, 0x00,
+    0x6d, 0x00, 0x00, 0x00, 0x00, 0x00
+};
+
+static mica_table *from_bytes(mica_scope *s)
+{
+    mica__buffer *b = mica__buffer_new(sizeof archive);
+    if (!b) return mica__scope_failed(s, MICA_EMEMORY);
+    memcpy(b->data, archive, sizeof archive);
+    mica__source from = {
+        .memory = b, .base = b->data, .bytes = sizeof archive, .name = "archive"
+    };
+    mica_table *t = mica__any_table(s, &from);
+    mica__buffer_release(b);
+    return t;
+}
+
+static void test_npz(void)
+{
+    mica_scope *s = mica_scope_open(NULL);
+    mica_table *t = from_bytes(s);
+    CHECK_EQUAL(mica_table_count(t), 1);
+    mica_array *c = mica_table_get(s, t, "c");
+    CHECK(c && mica_dtype_of(c) == MICA_FLOAT32);
+    CHECK(mica_item(s, mica_sum(s, c, MICA_ALL_AXES, false)) == 2);
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+}
+
+static const char *const names[] = { "x", "y" };
+static const char *const words[] = { "one", "", "three" };
+
+static int save(mica_scope *s, mica_array *numbers)
+{
+    mica_array *arrays[2] = { mica_ones(s, MICA_SHAPE(2, 3), MICA_FLOAT16),
+                              mica_arange_integer(s, 0, 5, 1, MICA_INT32) };
+    const mica_value values[] = {
+        { .key = "numbers", .array = numbers },
+        { .key = "words", .list = true, .count = 3, .texts = words },
+        { .key = "word", .count = 1, .texts = words },
+    };
+    if (!numbers || !arrays[0] || !arrays[1]) return MICA_EMEMORY;
+    return mica_save_gguf(s, path, names, (mica_arrays){ 2, arrays }, values, 3);
+}
+
+static void test_gguf(void)
+{
+    mica_scope *s = mica_scope_open(NULL);
+    mica_array *numbers = mica_arange_integer(s, 3, 7, 1, MICA_INT64);
+    CHECK_EQUAL(save(s, numbers), MICA_OK);
+    mica_table *t = mica_load(s, path);
+    CHECK_EQUAL(mica_table_count(t), 2);
+    CHECK_EQUAL(mica_table_value_count(t), 3);
+    mica_array *x = mica_table_find(t, "x"), *y = mica_table_find(t, "y");
+    CHECK(x && mica_dtype_of(x) == MICA_FLOAT16 && mica_shape(x).at[1] == 3);
+    CHECK(y && mica_item(s, mica_sum(s, y, MICA_ALL_AXES, false)) == 10);
+    const mica_value *v = mica_table_values(t);
+    CHECK(strcmp(v[0].key, "numbers") == 0 && v[0].array &&
+          mica_item(s, mica_sum(s, v[0].array, MICA_ALL_AXES, false)) == 18);
+    CHECK(v[1].list && v[1].count == 3 && strcmp(v[1].texts[2], "three") == 0);
+    CHECK(!v[2].list && v[2].count == 1 && v[2].lengths[0] == 3);
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+}
+
+static void test_refusals(void)
+{
+    mica_scope *s = mica_scope_open(NULL);
+    mica_array *wide = mica_ones(s, MICA_SHAPE(2), MICA_INT64);
+    CHECK_EQUAL(mica_save_gguf(s, path, names, (mica_arrays){ 1, &wide }, NULL, 0), MICA_ERUNTIME);
+    mica_scope_close(s);
+    s = mica_scope_open(NULL);
+    CHECK_EQUAL(save(s, mica_ones(s, MICA_SHAPE(2, 2), MICA_FLOAT32)), MICA_ERUNTIME);
+    mica_scope_close(s);
+    s = mica_scope_open(NULL);
+    CHECK_EQUAL(save(s, mica_ones(s, MICA_SHAPE(2), MICA_FLOAT16)), MICA_EVALUE);
+    mica_scope_close(s);
+}
+
+static mica_array *all_of_it(mica_scope *s)
+{
+    if (save(s, mica_arange_integer(s, 3, 7, 1, MICA_INT64)) != MICA_OK)
+        return mica__scope_failed(s, MICA_EMEMORY);
+    const mica_table *t = mica_load(s, path), *z = from_bytes(s);
+    if (!t || !z) return NULL;
+    mica_array *y = mica_sum(s, mica_table_get(s, t, "y"), MICA_ALL_AXES, false);
+    return mica_add(s, y, mica_sum(s, mica_table_get(s, z, "c"), MICA_ALL_AXES, false));
+}
+
+int main(void)
+{
+    char folder[] = "/tmp/mica_tables_XXXXXX";
+    if (!mkdtemp(folder)) return 1;
+    snprintf(path, sizeof path, "%s/f", folder);
+    test_npz();
+    test_gguf();
+    test_refusals();
+    check_each_failure(all_of_it);
+    unlink(path);
+    rmdir(folder);
+    return check_report("tables");
+}

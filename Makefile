@@ -39,7 +39,7 @@ install: $(BUILD)/build.ninja ## the C library with headers, pkg-config and CMak
 	@$(CMAKE) --build $(BUILD) --target mica
 	@$(CMAKE) --install $(BUILD) --component library --prefix $(PREFIX)
 
-test: build $(STAMPS)/test $(STAMPS)/clients ## C tests and Python tests; with ARGS only pytest with these
+test: build $(STAMPS)/test $(if $(ARGS),,$(STAMPS)/clients) ## C tests and Python tests; with ARGS only pytest with these
 	@[ -n "$(ARGS)" ] || $(CMAKE) --build $(BUILD) --target mica_tests
 	@c=0; p=0; \
 	[ -n "$(ARGS)" ] || $(CTEST) -j 2 || c=$$?; \
@@ -101,12 +101,14 @@ bench: build $(STAMPS)/test ## the measured table; peers that are installed run 
 
 docs: build $(STAMPS)/test ## the reference of all functions (docs/reference) from tables, oracle, docs/examples
 	$(PY) tools/docs.py
+	$(PY) tools/doctor_pages.py
 
 lint: $(STAMPS)/lint ## stale tables, layer order, comments of the C API, file sizes, ruff
 	$(PY) tools/gen.py --check
 	$(PY) tools/check_layers.py
 	$(PY) tools/check_comments.py
 	$(PY) tools/sizes.py
+	$(PY) tools/doctor_pages.py --check
 	$(BIN)/ruff check .
 
 format: $(STAMPS)/lint ## clang-format and ruff format, in place

@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 TURN = 0.05  # seconds that one turn should last at least
 PAUSE = 0.02  # between turns, so that worker threads of the last system have stopped spinning
 LONG = 5.0  # what takes longer than this is measured once
+ENDLESS = 30.0  # what takes longer than this is not warmed up either
 HANGING = 600.0  # what takes longer than this is ended
 
 
@@ -62,10 +63,13 @@ class Worker:
         """Wait until the work is ready, warm up, and choose the number of runs in a turn.
 
         Returns:
-            Seconds of the second run; the first one compiles and fills caches.
+            Seconds of the second run; the first one compiles and fills caches. Where the first is endless
+            there is no second.
         """
         self._answer()
-        self.turn()
+        first = self.turn()
+        if first >= ENDLESS:
+            return first
         again = self.turn()
         self.runs = max(1, math.ceil(TURN / max(again, 1e-9)))
         return again

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Write docs/doctor, a page a rule, from the doctor's table; with --check only say whether it is up to date."""
+"""Write docs/doctor, a page a rule, from the doctor's table; with --check only say whether it is up to
+date."""
 
 import sys
 from pathlib import Path
@@ -12,7 +13,11 @@ from mica.doctor.pages import pages  # noqa: E402
 folder = ROOT / "docs" / "doctor"
 wanted = pages()
 if "--check" in sys.argv:
-    stale = [name for name, text in wanted.items() if not (folder / name).is_file() or (folder / name).read_text() != text]
+    stale = [
+        name
+        for name, text in wanted.items()
+        if not (folder / name).is_file() or (folder / name).read_text() != text
+    ]
     if stale:
         sys.exit(f"stale pages, run tools/doctor_pages.py: {', '.join(stale)}")
 else:

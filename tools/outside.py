@@ -31,7 +31,7 @@ FAMILIES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "streams": (
         "Devices and streams",
-        "Where work runs. Work of different streams may run at the same time.",
+        "Where work runs; [streams.md](../../streams.md) tells more.",
         [
             "default_device",
             "set_default_device",
@@ -49,7 +49,7 @@ FAMILIES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "memory": (
         "Memory",
-        "What arrays hold, and how much they may.",
+        "What arrays hold, and how much they may; [memory.md](../../memory.md) tells more.",
         [
             "get_active_memory",
             "get_peak_memory",

@@ -58,9 +58,22 @@ product(
     shape=(2048, 2048, "float32", False),
 )
 product("matmul bfloat16 1024", AtMost(2, "torch"), group=FIGURES, shape=(1024, 1024, "bfloat16", False))
+
+
+def mlx_masked(size: int) -> Run:
+    """A tenth of the blocks of the left matrix are there."""
+    import mlx.core as mx
+
+    a, b = mx.random.normal((size, size)), mx.random.normal((size, size))
+    mask = mx.random.uniform(shape=(size // 64, size // 64)) < 0.1
+    mx.eval(a, b, mask)
+    return lambda: mx.eval(mx.block_masked_mm(a, b, 64, None, mask, None))
+
+
 for size in (256, 1024):
     product(f"matmul float32 {size}", group="others", shape=(size, size, "float32", False))
 product("matmul float16 1024", group="others", shape=(1024, 1024, "float16", False))
 for dtype in ("float32", "bfloat16", "float16"):
     product(f"matvec {dtype} 4096, x @ W.T", group="others", shape=(1, 4096, dtype, True))
     product(f"matvec {dtype} 4096, x @ W", group="others", shape=(1, 4096, dtype, False))
+work("block_masked_mm float32 1024, a tenth of the blocks", mlx=partial(mlx_masked, 1024))

@@ -90,9 +90,12 @@ VJP_RULE(segmented_mm)
     }
 }
 
-JVP_RULE(segmented_mm)
+/* Of products that are linear in both operands, whose other inputs have no derivative. */
+static void linear_in_both(mica_scope *s, const mica_node *n, mica_array *const tangents[],
+                           mica_array *results[])
 {
-    mica_array *out = NULL, *in[3] = { NULL, NULL, n->inputs[2] };
+    mica_array *out = NULL, *in[5];
+    for (uint32_t i = 0; i < n->ninputs; i++) in[i] = n->inputs[i];
     for (int i = 0; i < 2; i++) {
         if (!tangents[i]) continue;
         in[i] = tangents[i];
@@ -102,4 +105,30 @@ JVP_RULE(segmented_mm)
         out = out ? mica_add(s, out, part[0]) : part[0];
     }
     results[0] = out;
+}
+
+JVP_RULE(segmented_mm)
+{
+    linear_in_both(s, n, tangents, results);
+}
+
+/* ---- masked_mm ---- */
+
+/* Products again: what the mask of the result left out sends nothing back. */
+VJP_RULE(masked_mm)
+{
+    int64_t block = MICA_PARAMS(n, masked_mm)->block;
+    mica_array *out = n->inputs[2], *left = n->inputs[3], *right = n->inputs[4];
+    if (!C) return;
+    if (needed[0])
+        gradients[0] = mica__masked_mm(s, C, mica_swapaxes(s, Y, -1, -2), left, out,
+                                       mica_swapaxes(s, right, -1, -2), block);
+    if (needed[1])
+        gradients[1] = mica__masked_mm(s, mica_swapaxes(s, X, -1, -2), C, right,
+                                       mica_swapaxes(s, left, -1, -2), out, block);
+}
+
+JVP_RULE(masked_mm)
+{
+    linear_in_both(s, n, tangents, results);
 }

@@ -1,6 +1,6 @@
-/* Casts that an operation makes needless: half -> float32 -> norm or softmax -> half. These compute
-   in float32 anyway, so the operation reads and writes halves itself: the same bits without two
-   passes over memory. */
+/* Casts of numbers, and those that an operation makes needless: half -> float32 -> norm or softmax
+   -> half. These compute in float32 anyway, so the operation reads and writes halves itself: the
+   same bits without two passes over memory. */
 #include "ops/fold.h"
 
 #include "core/current.h"
@@ -14,9 +14,17 @@ static mica_array *widened(const mica_array *a, mica_dtype from)
     return n->inputs[0]->dtype == from ? n->inputs[0] : NULL;
 }
 
+/* A number that lies in its node: numbers of compiled functions come as float64. */
+static bool is_number(const mica_array *a)
+{
+    return a->dtype == MICA_FLOAT64 && !a->ndim && mica__is_done(a) && a->data == a->value.bytes;
+}
+
 mica_array *mica__fold_cast(mica_scope *s, const mica_array *a, mica_dtype dtype)
 {
     const mica_node *n = mica__node_of(a);
+    if (dtype == MICA_FLOAT32 && is_number(a) && !(n->flags & MICA_NODE_TRACED))
+        return mica_scalar(s, a->value.real, dtype);
     bool softmax = n->prim == mica_prim_softmax;
     if (!softmax && n->prim != mica_prim_rms_norm && n->prim != mica_prim_layer_norm) return NULL;
     /* What is being differentiated stays as it was written: so do its derivatives. */

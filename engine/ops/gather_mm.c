@@ -211,17 +211,20 @@ static mica_array *spread_mask(mica_scope *s, mica_array *mask, int64_t block, i
     return mica__build(s, mica_prim_slice, &p, 1, &mask, (mica_dtype)mask->dtype, p.shape);
 }
 
-/* x with its blocks masked: left out where a truth value is false, multiplied by a number. */
-static mica_array *apply_mask(mica_scope *s, mica_array *x, mica_array *mask, int64_t block)
+/* The sizes of x in blocks. */
+static mica_dims blocks_of(const mica_array *x, int64_t block, int64_t shape[MICA_MAX_NDIM])
 {
-    int64_t shape[MICA_MAX_NDIM];
-    if (!x || !mask) return mica__scope_ok(s) ? x : NULL;
-    int64_t m = x->shape[x->ndim - 2], n = x->shape[x->ndim - 1];
     for (int i = 0; i < x->ndim; i++) shape[i] = x->shape[i];
-    shape[x->ndim - 2] = (m + block - 1) / block;
-    shape[x->ndim - 1] = (n + block - 1) / block;
-    mica_dims blocks = { x->ndim, shape };
-    int64_t both[MICA_MAX_NDIM];
+    for (int i = x->ndim - 2; i < x->ndim; i++)
+        shape[i] = x->shape[i] / block + (x->shape[i] % block > 0);
+    return (mica_dims){ x->ndim, shape };
+}
+
+/* The mask with one element for each block of x. */
+static mica_array *mask_of(mica_scope *s, mica_array *mask, const mica_array *x, int64_t block)
+{
+    int64_t shape[MICA_MAX_NDIM], both[MICA_MAX_NDIM];
+    mica_dims blocks = blocks_of(x, block, shape);
     int k = mica__broadcast(mica__dims_of(mask), blocks, both);
     if (k < 0 || !mica__shape_equal((mica_dims){ k, both }, blocks))
         return mica__error(s, MICA_EVALUE,
@@ -229,7 +232,16 @@ static mica_array *apply_mask(mica_scope *s, mica_array *x, mica_array *mask, in
                            "%s of an operand of shape %s.",
                            mica__shape_text(mica__dims_of(mask)), mica__shape_text(blocks),
                            mica__shape_text(mica__dims_of(x)));
-    mica_array *full = spread_mask(s, mica__broadcast_to(s, mask, blocks), block, m, n);
+    return mica__broadcast_to(s, mask, blocks);
+}
+
+/* x with its blocks masked: left out where a truth value is false, multiplied by a number. */
+static mica_array *apply_mask(mica_scope *s, mica_array *x, mica_array *mask, int64_t block)
+{
+    if (!x || !mask) return mica__scope_ok(s) ? x : NULL;
+    mask = mask_of(s, mask, x, block);
+    mica_array *full =
+        mask ? spread_mask(s, mask, block, x->shape[x->ndim - 2], x->shape[x->ndim - 1]) : NULL;
     if (!full) return NULL;
     if (full->dtype == MICA_BOOL) return mica_where(s, full, x, mica__full_like(s, x, 0));
     return mica_multiply(s, x, mica__cast(s, full, (mica_dtype)x->dtype));
@@ -248,6 +260,47 @@ static mica_array *widen(mica_scope *s, mica_array *x, const mica_array *mask)
     return mica__broadcast_to(s, x, (mica_dims){ n + 2, both });
 }
 
+mica_array *mica__masked_mm(mica_scope *s, mica_array *a, mica_array *b, mica_array *out,
+                            mica_array *left, mica_array *right, int64_t block)
+{
+    int64_t shape[MICA_MAX_NDIM];
+    if (!mica__scope_ok(s) || !a || !b || !out || !left || !right) return NULL;
+    for (int i = 0; i < a->ndim - 1; i++) shape[i] = a->shape[i];
+    shape[a->ndim - 1] = b->shape[b->ndim - 1];
+    struct mica__masked_mm_params p = { .block = block };
+    return mica__build(s, mica_prim_masked_mm, &p, 5, (mica_array *[]){ a, b, out, left, right },
+                       (mica_dtype)a->dtype, (mica_dims){ a->ndim, shape });
+}
+
+/* Masks are truth values: what they leave out is not multiplied. */
+static mica_array *skip_blocks(mica_scope *s, mica_array *a, mica_array *b,
+                               mica_array *const masks[3], int64_t block)
+{
+    int64_t shape[3][MICA_MAX_NDIM], blocks[MICA_MAX_NDIM];
+    int n = mica__broadcast((mica_dims){ a->ndim - 2, a->shape },
+                            (mica_dims){ b->ndim - 2, b->shape }, shape[0]);
+    if (n < 0 || n + 2 > MICA_MAX_NDIM) return mica_matmul(s, a, b); /* is refused there */
+    for (int i = 0; i < n; i++) shape[1][i] = shape[2][i] = shape[0][i];
+    const int64_t m = a->shape[a->ndim - 2], k = a->shape[a->ndim - 1],
+                  columns = b->shape[b->ndim - 1];
+    const int64_t sizes[3][2] = { { m, columns }, { m, k }, { k, columns } };
+    mica_array *in[3], *of[3] = { NULL, a, b };
+    for (int i = 0; i < 3; i++) {
+        memcpy(shape[i] + n, sizes[i], sizeof sizes[i]);
+        if (i) of[i] = mica__broadcast_to(s, of[i], (mica_dims){ n + 2, shape[i] });
+        mica_array whole = { .ndim = n + 2, .shape = shape[i] };
+        if (masks[i]) in[i] = mask_of(s, masks[i], &whole, block);
+        else in[i] = mica__full(s, blocks_of(&whole, block, blocks), 1, MICA_BOOL);
+        if (!in[i]) return NULL;
+    }
+    return mica__masked_mm(s, of[1], of[2], in[0], in[1], in[2], block);
+}
+
+static bool skips(const mica_array *mask)
+{
+    return !mask || mask->dtype == MICA_BOOL;
+}
+
 mica_array *mica_block_masked_mm(mica_scope *s, mica_array *a, mica_array *b, int64_t block_size,
                                  mica_array *mask_out, mica_array *mask_lhs, mica_array *mask_rhs)
 {
@@ -262,8 +315,15 @@ mica_array *mica_block_masked_mm(mica_scope *s, mica_array *a, mica_array *b, in
     mask_out = mica__operand(s, mask_out);
     mask_lhs = mica__operand(s, mask_lhs);
     mask_rhs = mica__operand(s, mask_rhs);
-    a = apply_mask(s, widen(s, a, mask_lhs), mask_lhs, block_size);
-    b = apply_mask(s, widen(s, b, mask_rhs), mask_rhs, block_size);
+    a = widen(s, a, mask_lhs);
+    b = widen(s, b, mask_rhs);
+    if (!mica__scope_ok(s) || !a || !b) return NULL;
+    if (skips(mask_out) && skips(mask_lhs) && skips(mask_rhs)) {
+        mica_array *const masks[3] = { mask_out, mask_lhs, mask_rhs };
+        return drop_axes(s, skip_blocks(s, a, b, masks, block_size), row, column);
+    }
+    a = apply_mask(s, a, mask_lhs, block_size);
+    b = apply_mask(s, b, mask_rhs, block_size);
     mica_array *c = a && b ? mica_matmul(s, a, b) : NULL;
     return drop_axes(s, apply_mask(s, c, mask_out, block_size), row, column);
 }

@@ -74,6 +74,34 @@ bool mica__infer_segmented_mm(mica__inference *i)
            give_indexed(i, 2, lead + 1, (mica_dtype)a->dtype, a->shape[lead], b->shape[lead + 1]);
 }
 
+/* Mask k has one element for each block of rows x columns. */
+static bool check_blocks(mica__inference *i, size_t k, int64_t rows, int64_t columns, int64_t block)
+{
+    const mica_array *m = i->in[k];
+    int lead = i->in[0]->ndim - 2;
+    return (m->dtype == MICA_BOOL && m->ndim == lead + 2 &&
+            m->shape[lead] == rows / block + (rows % block > 0) &&
+            m->shape[lead + 1] == columns / block + (columns % block > 0) &&
+            mica__infer_leading(i, 0, k, lead)) ||
+           mica__infer_refuse(i, "a mask");
+}
+
+bool mica__infer_masked_mm(mica__inference *i)
+{
+    const struct mica__masked_mm_params *p = i->params;
+    if (!mica__infer_count(i, 5, 1) || !mica__infer_one_type(i, 0, 2) || !check_inexact(i, false))
+        return false;
+    const mica_array *a = i->in[0], *b = i->in[1];
+    int lead = a->ndim - 2;
+    if (lead < 0 || a->ndim != b->ndim || a->shape[lead + 1] != b->shape[lead] ||
+        (p->block != 32 && p->block != 64))
+        return mica__infer_refuse(i, "an input's shape");
+    int64_t m = a->shape[lead], k = b->shape[lead], n = b->shape[lead + 1];
+    return mica__infer_leading(i, 0, 1, lead) && check_blocks(i, 2, m, n, p->block) &&
+           check_blocks(i, 3, m, k, p->block) && check_blocks(i, 4, k, n, p->block) &&
+           give_indexed(i, 0, lead, (mica_dtype)a->dtype, m, n);
+}
+
 /* ---- convolutions ---- */
 
 /* Products of two of these, and sums of such products, are far from overflow. */

@@ -47,7 +47,7 @@ def batches(size: int, steps: int, *arrays: mx.array) -> Iterator[tuple[mx.array
 
 def digits() -> tuple[mx.array, mx.array, mx.array, mx.array]:
     """Scanned digits, 8 x 8, of scikit-learn: 1500 images and labels to learn from, 297 to test."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     pixels, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))

@@ -70,7 +70,8 @@ def main(chosen: Options) -> None:
         optimizer.update(model, grads)
         return loss
 
-    for _ in range(steps):
+    loss = step()
+    for _ in range(steps - 1):
         loss = step()
         mx.eval(state)
     stages = sample(model, 1500)

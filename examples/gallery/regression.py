@@ -9,7 +9,7 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
 from common import Options, options, panels, save
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes  # type: ignore[import-untyped]
 
 
 def standard(x: np.ndarray) -> mx.array:
@@ -32,7 +32,7 @@ def fit(model: nn.Module, loss_fn, x: mx.array, y: mx.array, steps: int) -> list
 
 def main(chosen: Options) -> None:
     """Fit both, compare, draw."""
-    x, y = (standard(a) for a in load_diabetes(return_X_y=True))
+    x, y = (standard(np.asarray(a)) for a in load_diabetes(return_X_y=True))
     linear = nn.Linear(10, 1)
     fit(linear, lambda m, x, y: nn.losses.mse_loss(m(x)[:, 0], y), x, y, chosen.steps(400))
     exact, *_ = np.linalg.lstsq(np.array(x), np.array(y), rcond=None)

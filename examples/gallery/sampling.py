@@ -27,6 +27,7 @@ def main(chosen: Options) -> None:
     steps = chosen.steps(600)
     optimizer = optim.AdamW(learning_rate=optim.cosine_decay(4e-3, steps), betas=[0.9, 0.98])
     step = nn.value_and_grad(model, lambda x, y: nn.losses.cross_entropy(model(x), y, reduction="mean"))
+    loss = mx.array(0.0)
     for _ in range(steps):
         start = mx.random.randint(0, text.size - CONTEXT - 1, (16, 1))
         rows = text[start + mx.arange(CONTEXT + 1)]

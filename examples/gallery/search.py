@@ -54,8 +54,8 @@ def main(chosen: Options) -> None:
         table = whole.to_quantized(group_size=group, bits=bits)
         size = table.weight.nbytes + table.scales.nbytes + table.biases.nbytes
         found = np.array(mx.argsort(-table.as_linear(queries), axis=1)[:, :10])
-        kept = np.mean([len(set(f) & set(b)) / 10 for f, b in zip(found, best, strict=True)])
-        rows.append((name, size, float(kept)))
+        kept = float(np.mean([len(set(f) & set(b)) / 10 for f, b in zip(found, best, strict=True)]))
+        rows.append((name, size, kept))
     for name, size, kept in rows:
         print(f"{name:8} {size / 1024:7.0f} KiB, {100 * kept:5.1f} % of the ten best")
 

@@ -136,8 +136,8 @@ def load(
 
     Raises:
         ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an
-            element type that there is not here, or an npz that is no zip file.
-        RuntimeError: a file that is not there or not of its format.
+            element type that there is not here, an npz that is no zip file, an npz or gguf that is not there.
+        RuntimeError: another file that is not there, or one that is not of its format.
         OSError: later, where arrays are evaluated, when the file was cut short meanwhile.
     """
     path = _path(file, "load")
@@ -149,7 +149,13 @@ def load(
     if path is not None:
         # Where the file lies does not change with the working directory.
         place = os.path.abspath(path)
-        result = core._load(os.fsencode(place), place, 0, stream, kind)
+        try:
+            result = core._load(os.fsencode(place), place, 0, stream, kind)
+        except RuntimeError as error:
+            # What is no file is a ValueError for these two formats in the reference.
+            if kind in ("npz", "gguf") and not os.path.isfile(place):
+                raise ValueError(str(error)) from None
+            raise
     else:
         result = _load_stream(file, kind, stream)
     return result if return_metadata else result[0]

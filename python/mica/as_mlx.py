@@ -15,6 +15,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from types import ModuleType
@@ -23,6 +24,8 @@ from typing import Any
 REFERENCE_VERSION = "0.32.4"
 _ALIAS = "mlx"
 _TARGET = __package__
+# A package of another distribution (mlx-data), which lies in the folder mlx and needs no array of MLX.
+_GUEST = "data"
 _ANY = importlib.metadata.DistributionFinder.Context()
 _STAND_IN = (
     "there is no GPU here: work for mx.gpu runs on the CPU. "
@@ -81,6 +84,11 @@ class _Finder(importlib.metadata.DistributionFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != _ALIAS and not fullname.startswith(_ALIAS + "."):
             return None
+        if fullname.split(".")[1:2] == [_GUEST]:
+            folders = [os.path.join(entry or os.getcwd(), _ALIAS) for entry in sys.path]
+            return importlib.machinery.PathFinder.find_spec(
+                fullname, path if fullname.count(".") > 1 else folders
+            )
         # The alias of the package itself needs no search, nor does a module that is already loaded.
         real = sys.modules.get(_target_name(fullname))
         found = real.__spec__ if real else importlib.util.find_spec(_target_name(fullname))

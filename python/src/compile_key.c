@@ -59,9 +59,11 @@ int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n)
 static int put_kind(mica_py_key *k, char kind, size_t n)
 {
     char bytes[1 + sizeof n];
-    bytes[0] = kind;
-    memcpy(bytes + 1, &n, sizeof n);
-    return mica_py_key_put(k, bytes, sizeof bytes);
+    uint32_t few = (uint32_t)n;
+    bool fits = few == n; /* hashing the signature takes time: counts are mostly small */
+    bytes[0] = (char)(fits ? kind : kind | 0x80);
+    memcpy(bytes + 1, fits ? (const void *)&few : (const void *)&n, fits ? sizeof few : sizeof n);
+    return mica_py_key_put(k, bytes, 1 + (fits ? sizeof few : sizeof n));
 }
 
 static int append_object(PyObject ***list, PyObject **first, size_t *n, size_t *room, PyObject *o)
@@ -82,10 +84,20 @@ static int put_array(mica_py_key *k, PyObject *o)
 {
     const mica_array *a = mica_py_array(o);
     k->traced |= mica__is_traced(a);
-    char bytes[3 + 8 * MICA_MAX_NDIM] = { 'A', (char)a->dtype, (char)a->ndim };
-    size_t sizes = k->shapes ? sizeof *a->shape * a->ndim : 0;
-    memcpy(bytes + 3, a->shape, sizes);
-    return mica_py_key_put(k, bytes, 3 + sizes);
+    int ndim = k->shapes ? a->ndim : 0;
+    bool wide = false; /* whether sizes take 8 bytes */
+    for (int i = 0; i < ndim; i++) wide |= (a->shape[i] >> 32) != 0;
+    char bytes[3 + 8 * MICA_MAX_NDIM];
+    bytes[0] = wide ? 'B' : 'A';
+    bytes[1] = (char)a->dtype;
+    bytes[2] = (char)a->ndim;
+    size_t item = wide ? sizeof(int64_t) : sizeof(uint32_t);
+    for (int i = 0; i < ndim; i++) {
+        uint32_t few = (uint32_t)a->shape[i];
+        memcpy(bytes + 3 + (size_t)i * item, wide ? (const void *)&a->shape[i] : (const void *)&few,
+               item);
+    }
+    return mica_py_key_put(k, bytes, 3 + (size_t)ndim * item);
 }
 
 /* ---- constants and trees ---- */

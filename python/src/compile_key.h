@@ -12,7 +12,7 @@ typedef struct mica_py_place {
     PyObject *value;     /* owned: mx.random.state makes it */
 } mica_py_place;
 
-enum { MICA_KEY_BYTES = 768, MICA_KEY_ARRAYS = 24, MICA_KEY_NUMBERS = 8 };
+enum { MICA_KEY_BYTES = 3072, MICA_KEY_ARRAYS = 64, MICA_KEY_NUMBERS = 8 };
 
 typedef struct mica_py_key {
     PyObject *function; /* for messages, or NULL */

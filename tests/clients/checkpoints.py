@@ -1,6 +1,6 @@
 """Make small checkpoints in the Hugging Face format: random weights, and a tokenizer trained on the spot.
 
-python checkpoints.py FOLDER [NAME ...]        all of ARCHITECTURES if no name is given
+python checkpoints.py FOLDER [NAME ...]        the small ones of ARCHITECTURES if no name is given
 
 Each architecture becomes FOLDER/NAME with config.json, model.safetensors and the tokenizer's files; FOLDER
 /data gets train.jsonl, valid.jsonl and test.jsonl. The text is sentences of a small grammar, which a small
@@ -71,7 +71,20 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "norm_topk_prob": True,
         "mlp_only_layers": [],
     },
+    # 100 million weights, for measuring.
+    "large": {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "tie_word_embeddings": True,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "intermediate_size": 2048,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 4,
+        "vocab_size": 32000,
+    },
 }
+SMALL = ("llama", "draft", "qwen", "experts")
 
 
 def sentences(count: int, seed: int) -> list[str]:
@@ -147,7 +160,7 @@ def make(folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(folder)
     # Rounded up: quantized matrices come in groups.
-    config = _COMMON | ARCHITECTURES[name] | {"vocab_size": -(-len(tokenizer) // 64) * 64}
+    config = _COMMON | {"vocab_size": -(-len(tokenizer) // 64) * 64} | ARCHITECTURES[name]
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     random = np.random.default_rng(7)
     weights = {}
@@ -171,6 +184,6 @@ def make_data(folder: Path) -> None:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    for architecture in sys.argv[2:] or ARCHITECTURES:
+    for architecture in sys.argv[2:] or SMALL:
         make(target / architecture, architecture)
     make_data(target / "data")

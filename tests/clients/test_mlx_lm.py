@@ -278,3 +278,30 @@ def test_benchmark() -> None:
     trained = checkpoints() / "trained"
     printed = run("mica", "-m", "mlx_lm", "benchmark", "--model", trained, "-p", "64", "-g", "8")
     assert "generation_tps" in printed
+
+
+@long
+def test_lora_resumed(tmp_path: Path) -> None:
+    """Training a quantized checkpoint goes on from saved adapters, with accumulated gradients."""
+    source, data = convert("mlx", "trained", "affine", tmp_path), checkpoints() / "data"
+    where = ["--model", source, "--data", data, "--adapter-path", tmp_path / "adapters"]
+    words = "--train --iters 4 --num-layers 1 --batch-size 4 --val-batches 1 --grad-checkpoint"
+    run("mica", "-m", "mlx_lm", "lora", *where, *words.split())
+    words += " --grad-accumulation-steps 2 --optimizer muon --test --test-batches 2"
+    saved = tmp_path / "adapters" / "adapters.safetensors"
+    printed = run("mica", "-m", "mlx_lm", "lora", *where, *words.split(), "--resume-adapter-file", saved)
+    assert float(re.findall(r"Test loss (\S+),", printed)[0]) < 0.6
+    generate = ["generate", "--model", source, "--adapter-path", tmp_path / "adapters", "--prompt", "The"]
+    assert text_of(run("mica", "-m", "mlx_lm", *generate))
+
+
+@long
+@needs("clients-more")
+def test_distilled_quantization(tmp_path: Path) -> None:
+    """mlx_lm.dwq tunes the scales of a quantized checkpoint towards the original."""
+    source, data = checkpoints() / "trained", checkpoints() / "data"
+    where = ["--model", source, "--quantized-model", convert("mlx", "trained", "affine", tmp_path)]
+    where += ["--mlx-path", tmp_path / "tuned", "--data-path", data]
+    words = "--num-samples 32 --max-seq-length 64 --batch-size 4"
+    run("mica", "-m", "mlx_lm", "dwq", *where, *words.split(), HOME=str(tmp_path))
+    assert text_of(run("mica", "-m", "mlx_lm", "generate", "--model", tmp_path / "tuned", "--prompt", "The"))

@@ -164,8 +164,11 @@ def test_served_one_by_one(words: str, tmp_path: Path) -> None:
 
     try:
         running.wait()
+        # The first answer fills the cache of prompts; those after it begin there, and scores move a little.
+        ask(0)
+        expected = ask(0)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            texts = list(pool.map(ask, range(CLIENTS)))
-        assert len(set(texts)) == 1 and texts[0]
+            assert set(pool.map(ask, range(CLIENTS))) == {expected}
+        assert expected and "Traceback" not in running.log.read_text()
     finally:
         running.close()

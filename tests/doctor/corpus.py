@@ -1,4 +1,5 @@
-"""The corpus of the static checker: programs in cells, with the findings that must come marked on their lines."""
+"""The corpus of the static checker: programs in cells, with the findings that must come marked on their
+lines."""
 
 from __future__ import annotations
 

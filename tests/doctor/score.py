@@ -1,14 +1,15 @@
-"""Precision and recall of the static checker on its corpus: ``python -m tests.doctor.score [RULE ...] [-v]``."""
+"""Precision and recall of the static checker on its corpus: ``python -m tests.doctor.score [RULE ...]
+[-v]``."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 
-from tests.doctor.corpus import Program, programs
-
 from mica.doctor.interpreter import Interpreter
 from mica.doctor.project import Project
+
+from tests.doctor.corpus import Program, programs
 
 
 def found_in(program: Program) -> list[tuple[str, int, str]]:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from mica.doctor.command import main
 
 WRONG = """import mlx.core as mx
@@ -93,7 +92,9 @@ def test_configuration(capsys: pytest.CaptureFixture[str]) -> None:
 def test_sarif_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     sarif = pytest.importorskip("sarif_pydantic")
     Path("broken.py").write_text("def f(:\n")
-    Path("bias.py").write_text("import mlx.core as mx\nx, b = mx.ones((2, 2)), mx.ones((2,))\ny = x @ x + b\n")
+    Path("bias.py").write_text(
+        "import mlx.core as mx\nx, b = mx.ones((2, 2)), mx.ones((2,))\ny = x @ x + b\n"
+    )
     _, out = run(capsys, ".", "--output-format", "sarif")
     sarif.Sarif.model_validate_json(out)
     document = json.loads(out)
@@ -114,7 +115,9 @@ def test_github_and_output_file(capsys: pytest.CaptureFixture[str]) -> None:
     _, out = run(capsys, "wrong.py", "--output-format", "github", "--output-file", "out.txt")
     assert out == ""
     lines = Path("out.txt").read_text().splitlines()
-    assert lines[0].startswith("::warning title=mica (MX101),file=wrong.py,line=4,col=11,endLine=4,endColumn=19::MX101 ")
+    assert lines[0].startswith(
+        "::warning title=mica (MX101),file=wrong.py,line=4,col=11,endLine=4,endColumn=19::MX101 "
+    )
     assert lines[1].startswith("::error title=mica (MX504),file=wrong.py,line=5,")
 
 

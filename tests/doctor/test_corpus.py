@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from mica.doctor.rules import RULES
+
 from tests.doctor.corpus import programs
 from tests.doctor.score import ratio, score
-
-from mica.doctor.rules import RULES
 
 STATIC = [r for r in RULES if r != "MX901"]
 
@@ -37,3 +37,12 @@ def test_each_rule(rule: str, counts: tuple[Counter, Counter, Counter]) -> None:
     right, false, missed = counts
     assert ratio(right[rule], right[rule] + false[rule]) >= 0.85
     assert ratio(right[rule], right[rule] + missed[rule]) >= 0.85
+
+
+def test_judged_findings_of_real_programs() -> None:
+    from tests.doctor.judged import FOLDER, precision, read
+
+    verdicts = [v for path in FOLDER.glob("*.tsv") for v in read(path)]
+    assert verdicts and all(v.rule in RULES and (v.before or v.after) for v in verdicts)
+    right, count = precision([v for v in verdicts if v.after])
+    assert right / count >= 0.95

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from mica.doctor.pages import PROSE, pages, program
 from mica.doctor.rules import RULES
 from mica.doctor.run import check_text

@@ -236,7 +236,7 @@ DIFFERENCES = (
         "allocation that cannot be satisfied",
         "the wheel dies",
         "MemoryError",
-        proven="the machine would have to be full: test_core_eval.py",
+        proven="the machine would have to be full: tests/c/test_robust_memory.c",
     ),
     Difference(
         "hadamard_transform(float64)",
@@ -384,5 +384,36 @@ DIFFERENCES = (
         "the wheel refuses them before their own operator is asked",
         "NotImplemented, so TypeError when nobody knows the pair",
         example="mx.ones((2,)) + object()",
+    ),
+    # ---- files ----
+    Difference(
+        "Q4_K blocks of gguf files",
+        "the wheel gets every second group of 32 wrong, as the gguf package shows",
+        "what the gguf package gives",
+        proven="test_core_files.py, test_gguf_numbers",
+    ),
+    Difference(
+        "float64 values in gguf files",
+        "the wheel ends the process",
+        "float64 arrays; lists of lists raise ValueError",
+        proven="test_core_files.py",
+    ),
+    Difference(
+        "gguf files from file objects and streams",
+        "the wheel takes paths alone",
+        "loaded and saved",
+        proven="test_core_files.py, test_streams_without_names",
+    ),
+    Difference(
+        "the format of exported functions",
+        "the wheel's cannot hold all primitives, nor be mapped",
+        "a format of its own; mx.exporter(..., format='mlx') writes the wheel's, import_function reads both",
+        proven="test_core_export_mlx.py",
+    ),
+    Difference(
+        "sizes that a shapeless export cannot follow",
+        "the wheel replays some with the sizes of the trace",
+        "ValueError that names the primitive",
+        proven="test_core_export.py, test_shapeless_refusals",
     ),
 )

@@ -96,6 +96,22 @@ def test_an_installed_mlx_is_left_alone(tmp_path: Path) -> None:
     output(alone, tmp_path)
 
 
+def test_mlx_data(tmp_path: Path) -> None:
+    """A package of another distribution in the folder mlx is found there, and what it imports is mica."""
+    folder = tmp_path / "mlx/data"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("import mlx.core\nfrom mlx.data.part import value\n")
+    (folder / "part.py").write_text("value = 3\n")
+    program = """
+    import mica.core, mlx.core, mlx.data, mlx.data.part
+    assert mlx.data.value == 3 and mlx.data.mlx.core is mica.core
+    """
+    output(program, tmp_path)
+    assert (
+        "No module named 'mlx.data.nowhere'" in python("-c", "import mlx.data.nowhere", cwd=tmp_path).stderr
+    )
+
+
 MAKE_PICKLES = """
 import base64, pickle
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim

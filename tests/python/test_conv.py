@@ -273,3 +273,30 @@ def test_same_bits_for_any_number_of_threads() -> None:
         for n in (1, 2, 5)
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "inputs", "outputs"), [(32, 4, 4), (5, 3, 2), (8, 2, 1), (9, 1, 4), (4, 4, 3)]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_groups_of_few_channels(groups: int, inputs: int, outputs: int, dtype: str) -> None:
+    """Against one convolution a group, in float64; with strides and dilations positions lie apart."""
+    rng = np.random.default_rng(groups)
+    x = mx.array(rng.normal(size=(2, 9, 7, groups * inputs)).astype(np.float32)).astype(getattr(mx, dtype))
+    w = mx.array(rng.normal(size=(groups * outputs, 3, 2, inputs)).astype(np.float32)).astype(x.dtype)
+    for stride, padding, dilation, spread in ((1, 1, 1, 1), (2, 0, 2, 1), (1, 2, 1, 2), (2, 1, 2, 2)):
+        kind = {
+            "stride": stride,
+            "padding": padding,
+            "kernel_dilation": dilation,
+            "input_dilation": spread,
+            "flip": spread == 2,
+        }
+        y = mx.conv_general(x, w, groups=groups, **kind)
+        wide = [
+            mx.conv_general(a.astype(mx.float64), b.astype(mx.float64), **kind, stream=mx.cpu)
+            for a, b in zip(mx.split(x, groups, axis=-1), mx.split(w, groups, axis=0), strict=True)
+        ]
+        error = mx.abs(y.astype(mx.float64, stream=mx.cpu) - mx.concatenate(wide, axis=-1), stream=mx.cpu)
+        bound = {"float32": 2e-5, "float16": 2e-2, "bfloat16": 0.15}[dtype]
+        assert mx.max(error, stream=mx.cpu).item() < bound, kind

@@ -238,6 +238,29 @@ def test_gguf_values(tmp_path: Path) -> None:
                     assert metadata[key] == value
 
 
+def test_gguf_values_of_others(tmp_path: Path) -> None:
+    """float64 values, one and several; a list of lists is refused by name."""
+    kinds = gguf.GGUFValueType
+
+    def write(name: str, value: object, *types: gguf.GGUFValueType) -> Path:
+        writer = gguf.GGUFWriter(str(tmp_path / name), "test")
+        writer.add_key_value("wanted", value, *types)
+        writer.add_tensor("x", np.ones((2, 3), np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return tmp_path / name
+
+    one = write("one.gguf", 2.5, kinds.FLOAT64)
+    several = write("several.gguf", [1.5, 0.1], kinds.ARRAY, kinds.FLOAT64)
+    for path, want in ((one, 2.5), (several, [1.5, 0.1])):
+        value = mx.load(path, return_metadata=True)[1]["wanted"]
+        assert value.dtype == mx.float64 and value.tolist() == want
+    with pytest.raises(ValueError, match="wanted is a list of lists"):
+        mx.load(write("nested.gguf", [[1, 2], [3]], kinds.ARRAY))
+
+
 def test_gguf_refusals(tmp_path: Path) -> None:
     """What the format or MLX does not hold."""
     for array, error in (

@@ -414,3 +414,31 @@ def test_groups_that_are_not_finite(mode: str, group: int, bits: int, dtype: str
         )
         for got, want in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(numbers(got), numbers(want))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, "float64"])
+@pytest.mark.parametrize("block", [32, 64])
+def test_blocks_left_out_are_as_if_zero(block: int, dtype: str) -> None:
+    """Truth values skip blocks, factors multiply them: values and derivatives agree, also under vmap."""
+    rng = np.random.default_rng(block)
+    m, k, n = 2 * block + 3, 3 * block, 2 * block - 5
+    with mx.stream(mx.cpu):
+        a, b, c = (
+            mx.array(rng.normal(size=shape).astype(np.float32)).astype(getattr(mx, dtype))
+            for shape in ((2, m, k), (k, n), (2, m, n))
+        )
+        out, left, right = (mx.array(rng.random(shape) < 0.6) for shape in ((3, 2), (2, 3, 3), (3, 2)))
+
+        def product(masks: tuple, a: mx.array, b: mx.array) -> mx.array:
+            return mx.block_masked_mm(a, b, block, *masks)
+
+        bound = {"float32": 1e-4, "float64": 1e-11, "float16": 0.1, "bfloat16": 1.0}[dtype]
+        for masks in ((out, left, right), (None, left, None), (out, None, None)):
+            factors = tuple(None if mask is None else mask.astype(a.dtype) for mask in masks)
+            skipped = mx.vjp(lambda a, b, masks=masks: product(masks, a, b), [a, b], [c])
+            wide = mx.vjp(lambda a, b, masks=factors: product(masks, a, b), [a, b], [c])
+            for one, other in zip([*skipped[0], *skipped[1]], [*wide[0], *wide[1]], strict=True):
+                assert one.dtype == other.dtype
+                assert mx.max(mx.abs(one - other)).item() < bound
+        each = mx.vmap(lambda a, left: product((out, left, right), a, b))(a, left)
+        assert mx.array_equal(each, product((out, left, right), a, b))

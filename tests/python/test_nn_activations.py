@@ -110,3 +110,16 @@ def test_layers(constructor):
 @pytest.mark.parametrize("program", ["nn.relu(2.0)", "nn.silu(mx.array(1.0)).shape", "nn.glu(mx.ones((3,)))"])
 def test_edges(program):
     same_outcome(program)
+
+
+@pytest.mark.parametrize("name", ["elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "log_sigmoid"])
+def test_derivatives_of_large_numbers(name):
+    """They are finite; those of elu and selu are not in the reference."""
+    mx, nn = MICA.mx, MICA.nn
+    x = mx.array([-1e30, -200.0, -1e-6, 0.0, 1e-6, 200.0, 1e30])
+    gradient = mx.grad(lambda x: getattr(nn, name)(x).sum())(x)
+    assert np.isfinite(np.array(gradient)).all(), gradient
+    assert (
+        abs(gradient[-2].item() - getattr(nn, name)(mx.array(201.0)).item() + getattr(nn, name)(x[-2]).item())
+        < 1e-3
+    )

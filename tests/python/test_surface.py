@@ -28,15 +28,8 @@ if wheel is mx:
 
 ABSENT: set[str] = set()
 
-# Names of the reference that no program can want.
-NEVER = {
-    "core._gc_func",
-    "nn.layers.transformer.checkpoint",
-    # imported there from nn.layers.quantized
-    "nn.layers.embedding.QuantizedEmbedding",
-    "nn.layers.linear.QQLinear",
-    "nn.layers.linear.QuantizedLinear",
-}
+# A name of the reference that no program can want.
+NEVER = {"core._gc_func"}
 MODULE_NAMES = {"__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__name__", "__package__"}
 MODULE_NAMES |= {"__path__", "__spec__", "__dict__", "__weakref__", "__version__", "__annotations__"}
 

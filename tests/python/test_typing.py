@@ -16,7 +16,7 @@ PACKAGE = Path(mica.__file__).parent
 PROGRAM = ROOT / "tests/python/program_for_mlx.py"
 EXAMPLES = sorted(str(path) for path in (ROOT / "examples").rglob("*.py"))
 # Where a checker finds the stubs of mlx that mean mica.
-PATHS = [str(PACKAGE / "stubs"), str(PACKAGE.parent), str(ROOT / "examples")]
+PATHS = [str(PACKAGE / "stubs"), str(PACKAGE.parent), str(ROOT / "examples"), str(ROOT / "examples/gallery")]
 
 
 def test_the_program_runs() -> None:

@@ -256,6 +256,8 @@ int mica__kernel_conv(mica__launch *l)
     int status;
     if (c.inputs == 1 && c.outputs == 1) {
         status = mica__conv_depthwise(&c, w->data, y->data);
+    } else if (mica__conv_is_grouped(&c)) {
+        status = mica__conv_grouped(&c, w->data, y->data);
     } else {
         forward f = { .c = &c, .w = w->data, .y = y->data };
         status = mica__conv_phases(&c, run_phase, &f);

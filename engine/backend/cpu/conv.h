@@ -80,6 +80,10 @@ int64_t mica__conv_row(const mica__conv *c, const mica__conv_source *source, int
 int mica__conv_depthwise(mica__conv *c, const char *w, char *y);
 int mica__conv_depthwise_weight(mica__conv *c, const char *cotangent, char *w);
 
+/* Few inputs and outputs in each group, in float32 or halves: no matrix product either. */
+bool mica__conv_is_grouped(const mica__conv *c);
+int mica__conv_grouped(mica__conv *c, const char *w, char *y);
+
 /* Elements at `data` as lines and steps that the packing reads; `depth` steps. */
 static inline mica__gemm_operand mica__conv_operand(const mica__conv *c, const char *data,
                                                     ptrdiff_t line, ptrdiff_t step, size_t depth)

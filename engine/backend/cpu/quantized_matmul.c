@@ -21,7 +21,8 @@ typedef struct product {
     float *rows, *sums;
     size_t padded;             /* numbers of a row, with zeros up to a whole span */
     size_t row, row_sums;      /* from one to the next */
-    size_t first, last, block; /* pairs of the current run; columns a task */
+    size_t first, last, block; /* pairs of the current runs; columns a task */
+    const size_t *runs;        /* where each begins; the last one's end */
 } product;
 
 /* Row m of pair i. */
@@ -78,18 +79,21 @@ static void few_task(void *context, size_t task)
     float room[ROOM];
     const float *x[MICA_QUANT_MOST_ROWS] = { NULL }, *sums[MICA_QUANT_MOST_ROWS] = { NULL };
     float *y[MICA_QUANT_MOST_ROWS] = { NULL };
-    mica__quant_matrix w = matrix_of(p, p->first);
-    size_t rows = (p->last - p->first) * p->m;
-    size_t first = task * p->block, last = first + p->block < p->n ? first + p->block : p->n;
+    size_t blocks = mica__ceil_div(p->n, p->block);
+    const size_t *run = p->runs + task / blocks;
+    mica__quant_matrix w = matrix_of(p, run[0]);
+    size_t rows = (run[1] - run[0]) * p->m, before = (run[0] - p->first) * p->m;
+    size_t first = task % blocks * p->block,
+           last = first + p->block < p->n ? first + p->block : p->n;
     for (size_t i = 0; i < rows; i++) {
-        x[i] = p->rows + i * p->row;
-        if (p->sums) sums[i] = p->sums + i * p->row_sums;
+        x[i] = p->rows + (before + i) * p->row;
+        if (p->sums) sums[i] = p->sums + (before + i) * p->row_sums;
         y[i] = room + i * (last - first);
     }
     mica__quant_few_rows(&w, rows, x, sums, first, last, y);
     for (size_t i = 0; i < rows; i++) {
         char *to =
-            y_row(p, p->first + i / p->m, i % p->m) + first * (size_t)mica__dtype_sizes[p->dtype];
+            y_row(p, run[0] + i / p->m, i % p->m) + first * (size_t)mica__dtype_sizes[p->dtype];
         if (p->dtype == MICA_FLOAT32) memcpy(to, y[i], (last - first) * sizeof(float));
         else
             mica__cast_find(MICA_FLOAT32, p->dtype)(last - first, (const void *const[]){ y[i] }, 0,
@@ -100,7 +104,8 @@ static void few_task(void *context, size_t task)
 /* Rows that begin at one place of the nearest cache would push each other out: 4 KB go round. */
 enum { PLACES = 1024, APART = 528 };
 
-static int few_rows(product *p)
+/* Some runs at once: from p->runs[i] to p->runs[i + 1] each. */
+static int few_rows(product *p, size_t runs, size_t most)
 {
     size_t rows = (p->last - p->first) * p->m, columns;
     bool sums = p->biases && p->w.transposed;
@@ -118,10 +123,10 @@ static int few_rows(product *p)
         size_t row = p->w.columns / 8 * (size_t)p->w.f.bits + 1;
         columns = TASK_BYTES / row < 4 ? 4 : TASK_BYTES / row;
         p->block = columns > COLUMNS ? COLUMNS : columns;
-    } else if (rows == 1) p->block = p->n >= 4096 ? MICA_QUANT_MOST_COLUMNS : 256;
+    } else if (most == 1) p->block = p->n >= 4096 ? MICA_QUANT_MOST_COLUMNS : 256;
     else p->block = p->n >= 4096 ? ROOM / MICA_QUANT_MOST_ROWS : 256;
-    mica__spread_tasks((int64_t)((p->n + p->block - 1) / p->block), (int64_t)(p->n * p->k),
-                       few_task, p);
+    mica__spread_tasks((int64_t)(runs * mica__ceil_div(p->n, p->block)),
+                       (int64_t)(runs * p->n * p->k), few_task, p);
     mica__memory_give(room, bytes ? bytes : 1);
     return MICA_OK;
 }
@@ -180,16 +185,34 @@ static int many_rows(product *p)
 
 /* ---- the kernel ---- */
 
-/* Runs of pairs with one matrix, `most` rows at a time when they are few. */
+/* Runs of few rows that follow each other, from pair `first` on; where they end. */
+static int several_runs(product *p, size_t first, size_t *end)
+{
+    enum { RUNS = 64 };
+    size_t starts[RUNS + 1] = { first }, runs = 0, most = 0;
+    while (runs < RUNS && starts[runs] < p->pairs.count) {
+        size_t last = mica__pairs_run(&p->pairs, starts[runs]), rows = (last - starts[runs]) * p->m;
+        if (rows > MICA_QUANT_MOST_ROWS) break;
+        most = mica__most(most, rows);
+        starts[++runs] = last;
+    }
+    p->first = first;
+    p->last = *end = starts[runs];
+    p->runs = starts;
+    return runs ? few_rows(p, runs, most) : MICA_OK;
+}
+
+/* Runs of pairs with one matrix: those of few rows share their parallel sections. */
 static int run(product *p)
 {
     mica__pairs_sort(&p->pairs);
     for (size_t i = 0; i < p->pairs.count;) {
+        MICA_TRY(several_runs(p, i, &i));
+        if (i == p->pairs.count) break;
         p->first = i;
         p->last = i = mica__pairs_run(&p->pairs, i);
-        size_t rows = (p->last - p->first) * p->m;
-        if (rows <= MICA_QUANT_MOST_ROWS) MICA_TRY(few_rows(p));
-        else MICA_TRY(many_rows(p));
+        if ((p->last - p->first) * p->m > MICA_QUANT_MOST_ROWS) MICA_TRY(many_rows(p));
+        else i = p->first;
     }
     return MICA_OK;
 }

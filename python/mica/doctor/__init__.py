@@ -1,4 +1,5 @@
-"""The doctor: finds the mistakes people make with lazy arrays, before running (``mica lint``) and while running.
+"""The doctor: finds the mistakes people make with lazy arrays, before running (``mica lint``) and while
+running.
 
 ``python -m mica.doctor program.py`` watches a whole program, ``with mica.doctor.watch() as report:`` a part
 of one, and ``mica.doctor.explain(fn, *args)`` tells what a function would run without running it. These are

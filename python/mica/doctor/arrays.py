@@ -77,7 +77,9 @@ def shape_of(value: Value) -> tuple | None:
     if value.kind == "number":
         return (value.data if isinstance(value.data, int) else None,)
     if value.kind == "sequence" and value.data.items is not None:
-        return tuple(v.data if v.kind == "number" and isinstance(v.data, int) else None for v in value.data.items)
+        return tuple(
+            v.data if v.kind == "number" and isinstance(v.data, int) else None for v in value.data.items
+        )
     return None
 
 

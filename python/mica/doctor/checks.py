@@ -1,4 +1,5 @@
-"""The rules, where the interpreter meets what they speak of. Steps of training and loops of decoding: steps.py."""
+"""The rules, where the interpreter meets what they speak of. Steps of training and loops of decoding:
+steps.py."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mica.doctor import api, scan
 from mica.doctor.project import Instance, Module
-from mica.doctor.values import UNKNOWN, Compiled, Value, arrays_in
+from mica.doctor.values import UNKNOWN, Value, arrays_in
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -79,6 +80,8 @@ class Checks(Base):
         """MX404: sizes change with each turn, and nothing bounds the cache."""
         for loop in reversed(self.loops):
             if loop in value.loops("varies") and loop.many and not loop.differentiates:
+                if getattr(loop.frame.function, "name", "") == "__init__":
+                    return
                 if not scan.mentions(loop.frame.module.tree, CACHE_WORDS):
                     place = self.locate(node, loop.frame)
                     if place is not None:
@@ -97,6 +100,11 @@ class Checks(Base):
             self.report("MX203", node, self.frame)
             return
         half = next(iter(halves))
+        if all("parameter" in v.tags for v in arrays if v.dtype == "float32") and not all(
+            "parameter" in v.tags for v in arrays
+        ):
+            # A module's parameters have the type of the weights that are loaded.
+            return
         for value in arrays:
             if value.dtype == "float32":
                 if "literal" in value.tags:
@@ -135,151 +143,6 @@ class Checks(Base):
         if back:
             self.report(rule, node, frame)
 
-    # ---- compilation: MX302..MX304 ----
-
-    def compiled_frame(self) -> tuple[Any, Compiled] | None:
-        """The innermost compiled function that is being traced."""
-        for frame in self.chain():
-            if frame.compiled is not None:
-                return frame, frame.compiled
-        return None
-
-    def check_compile_in_forward(self, compiled: Compiled) -> None:
-        """mx.compile in a forward pass."""
-        for frame in self.chain():
-            if self.in_module(frame) and frame.function.name == "__call__":
-                place = self.locate(compiled.node, frame)
-                if place is not None:
-                    self.report("MX302", place, frame, "compiled in each forward pass")
-                return
-
-    def check_retrace(self, compiled: Compiled, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> None:
-        """A compiled function called in the loop that made it, or with a number that shapes its graph."""
-        for loop in reversed(self.loops):
-            if loop in compiled.loops:
-                inside = loop.frame is compiled.frame
-                place = compiled.node if inside else self.locate(node, loop.frame)
-                if place is not None and loop.many is not None:
-                    self.report("MX302", place, loop.frame, "compiled on each turn")
-                return
-        function = compiled.function
-        if function.kind != "function":
-            return
-        structural = scan.structural_parameters(function.data.node)
-        arguments = function.data.node.args
-        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-        if function.data.self_value is not None:
-            names = names[1:]
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        for name, value in given.items():
-            varying = [loop for loop in self.loops if loop in value.loops("varying")]
-            if value.kind == "number" and varying and name in structural:
-                place = self.locate(node, varying[-1].frame)
-                if place is not None:
-                    self.report("MX302", place, varying[-1].frame, f"the number {name!r} changes and shapes the graph")
-                return
-
-    def check_capture(self, node: ast.AST, value: Value, owner: Any) -> None:
-        """MX303: a pending array from outside a compiled function."""
-        found = self.compiled_frame()
-        if found is None or value.tags.get("assumed") or value.tags.get("declared"):
-            return
-        frame, compiled = found
-        if owner is not None and owner in self.chain():
-            return
-        if compiled.inputs is not None and self.declares(compiled.inputs, value):
-            return
-        if owner is not None and value.tags.get("loaded_from") is None and not value.tags.get("pending"):
-            return
-        self.report("MX303", node, self.frame, f"{ast.unparse(node)!r}")
-
-    def declares(self, state: Value, value: Value | None, depth: int = 4) -> bool:
-        """Whether inputs= or outputs= name a value; True where they are not known."""
-        if state.kind == "unknown" or not depth:
-            return True
-        if state.kind == "sequence":
-            items = state.data.items
-            return items is None or any(self.declares(v, value, depth - 1) for v in items)
-        if state.kind == "dict":
-            return any(self.declares(v, value, depth - 1) for v in state.data.values())
-        if value is None:
-            return state.kind == "tree" and state.data[0] == "random"
-        if value.kind == "array":
-            return state.kind == "array" and state.identity is value.identity
-        return state.kind in ("tree", "instance", "optimizer")
-
-    def check_random(self, node: ast.AST) -> None:
-        """MX304: random numbers without their state."""
-        found = self.compiled_frame()
-        if found is None:
-            return
-        frame, compiled = found
-        if compiled.inputs is not None and self.declares(compiled.inputs, None):
-            return
-        self.report("MX304", self.locate(node, frame) or node, frame, "random numbers without mx.random.state")
-
-    def check_state_change(self, node: ast.AST, owner: Value) -> None:
-        """MX304: a model or optimizer is updated without outputs=."""
-        found = self.compiled_frame()
-        if found is None:
-            return
-        frame, compiled = found
-        if compiled.outputs is not None and self.declares(compiled.outputs, owner):
-            return
-        if owner in frame.env.values():
-            return
-        self.report("MX304", self.locate(node, frame) or node, frame, "an update without outputs=")
-
-    def check_outer_change(self, node: ast.AST, owner: Value, name: str, args: list[Value]) -> None:
-        """MX304: a list or dictionary outside is changed by a method."""
-        from mica.doctor.expressions import LIST_CHANGES
-
-        found = self.compiled_frame()
-        if found is None or name not in LIST_CHANGES or owner.kind not in ("sequence", "dict", "set"):
-            return
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            self.check_outer_base(node, node.func.value, found)
-
-    def check_outer_base(self, node: ast.AST, base: ast.AST, found: tuple[Any, Compiled]) -> None:
-        """Report a change if what is changed lives outside the compiled function."""
-        while isinstance(base, (ast.Subscript, ast.Attribute)):
-            base = base.value
-        frame, compiled = found
-        if not isinstance(base, ast.Name):
-            return
-        value, owner = self.frame.lookup(base.id)
-        if owner is None or owner in self.chain() and owner is not self.frame:
-            return
-        if owner is self.frame and not (self.frame.function is not None and value is self.frame.function.self_value):
-            return
-        if compiled.outputs is not None and self.declares(compiled.outputs, value):
-            return
-        if compiled.outputs is not None and compiled.outputs.kind == "unknown":
-            return
-        self.report("MX304", self.locate(node, frame) or node, frame, f"{base.id!r} is changed while tracing")
-
-    def check_outer_item(self, target: ast.Subscript, owner: Value) -> None:
-        """owner[...] = value inside a compiled function."""
-        found = self.compiled_frame()
-        if found is not None and owner.kind in ("dict", "sequence", "array"):
-            self.check_outer_base(target, target.value, found)
-
-    def check_outer_store(self, target: ast.Name) -> None:
-        """A global or nonlocal name is bound inside a compiled function."""
-        found = self.compiled_frame()
-        if found is not None and target.id in self.frame.outer:
-            frame, _ = found
-            self.report("MX304", self.locate(target, frame) or target, frame, f"{target.id!r} is bound while tracing")
-
-    def check_self_store(self, target: ast.Attribute, owner: Value) -> None:
-        """self.name = value inside a compiled function."""
-        found = self.compiled_frame()
-        if found is None or found[1].outputs is not None:
-            return
-        frame = found[0]
-        if frame.function is not None and owner is frame.function.self_value:
-            self.report("MX304", self.locate(target, frame) or target, frame, f"attribute {target.attr!r} is bound")
-
     # ---- memory: MX402 ----
 
     def check_loaded_cast(self, value: Value) -> None:
@@ -298,7 +161,7 @@ class Checks(Base):
 
     # ---- habits: MX503, MX505, MX506 ----
 
-    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value) -> None:
+    def check_inplace(self, target: ast.Subscript, owner: Value, index: Value, value: Value) -> None:
         """x[i] = v, element by element, or into a copy of a part."""
         base = target.value
         if isinstance(base, ast.Subscript):
@@ -313,9 +176,16 @@ class Checks(Base):
             if isinstance(parent, ast.Name) and parent.id != base.id:
                 after = [n for n in scan.loads(scope, base.id) if n > target.lineno]
                 if not after and any(n > target.lineno for n in scan.loads(scope, parent.id)):
-                    self.report("MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}")
+                    self.report(
+                        "MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}"
+                    )
                     return
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
+        bounded = any(p.kind == "slice" and any(b.kind != "none" for b in p.data[1]) for p in parts)
+        computed = "heavy" in value.tags or value.loops("decode") or value.tags.get("called")
+        if bounded or computed:
+            # Padding, blocks, and buffers that take the results of other work.
+            return
         for part_value in parts:
             if part_value.kind != "number":
                 continue
@@ -331,7 +201,7 @@ class Checks(Base):
         if loop.frame is not self.frame:
             return True
         names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
-        return names.isdisjoint(loop.assigned)
+        return names.isdisjoint(loop.changed)
 
     def on_numpy(self, node: ast.AST, values: list[Value], name: str) -> None:
         """A NumPy function or operator takes arrays: in a loop, a forward pass, a differentiated function."""
@@ -386,7 +256,11 @@ class Checks(Base):
         loop = self.loops[-1]
         mark = frozenset((loop,))
         if len(parts) == 2 and parts[0].kind == "number" and parts[1].kind == "array":
-            if mark & parts[0].loops("varying") and mark & parts[1].loops("elem") and self.is_invariant(node.value, loop):
+            if (
+                mark & parts[0].loops("varying")
+                and mark & parts[1].loops("elem")
+                and self.is_invariant(node.value, loop)
+            ):
                 self.report("MX601", node, self.frame)
         elif len(parts) == 1 and arrays and mark & arrays[0].loops("elem") and mark & owner.loops("elem"):
             if "element_of" in arrays[0].tags and "element_of" in owner.tags:
@@ -411,13 +285,19 @@ class Checks(Base):
         elif left.tags.get("transposed") and b is not None and len(b) == 1:
             self.report("MX701", node, self.frame, "say `W @ x`, with W stored transposed")
 
-    def check_bias(self, node: ast.AST, left: Value, right: Value, left_node: ast.AST, right_node: ast.AST) -> None:
+    def check_bias(
+        self, node: ast.AST, left: Value, right: Value, left_node: ast.AST, right_node: ast.AST
+    ) -> None:
         """x @ W + b"""
         for product, other, place in ((left, right, left_node), (right, left, right_node)):
             if "matmul" not in product.tags or other.kind != "array" or "matmul" in other.tags:
                 continue
+            if isinstance(place, ast.Call) and product.tags["matmul"][2] is not place:
+                continue
             if isinstance(place, ast.Name):
-                if len(scan.loads(self.frame.scope, place.id)) > (0 if isinstance(node, ast.AugAssign) else 1):
+                if len(scan.loads(self.frame.scope, place.id)) > (
+                    0 if isinstance(node, ast.AugAssign) else 1
+                ):
                     continue
             elif not isinstance(place, (ast.BinOp, ast.Call)):
                 continue

@@ -29,8 +29,19 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 no findings, 1 findings, 2 wrong usage. Silence a line with `# noqa: MX101`.",
     )
     add = p.add_argument
-    add("paths", nargs="*", metavar="path", help="files, notebooks, folders; - reads a program from stdin (default: .)")
-    add("--select", action="append", default=[], metavar="RULES", help="rules to check: MX101, MX2, slugs, ALL")
+    add(
+        "paths",
+        nargs="*",
+        metavar="path",
+        help="files, notebooks, folders; - reads a program from stdin (default: .)",
+    )
+    add(
+        "--select",
+        action="append",
+        default=[],
+        metavar="RULES",
+        help="rules to check: MX101, MX2, slugs, ALL",
+    )
     add("--ignore", action="append", default=[], metavar="RULES", help="rules to leave out")
     add("--exclude", action="append", default=[], metavar="PATTERN", help="files and folders to leave out")
     add("--output-format", choices=reports.FORMATS, default="text", help="default: text")
@@ -98,7 +109,11 @@ def run(options: argparse.Namespace) -> int:
         return 0
     paths = options.paths or ["."]
     start = Path(paths[0]) if paths[0] != "-" else Path(options.stdin_filename)
-    config = Config() if options.isolated else configuration.load(start if start.is_dir() else start.parent, options.config)
+    config = (
+        Config()
+        if options.isolated
+        else configuration.load(start if start.is_dir() else start.parent, options.config)
+    )
     if options.select:
         config.select = words(options.select)
     config.ignore = [*config.ignore, *words(options.ignore)]
@@ -128,7 +143,11 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(difference)
             return 1 if difference and not options.exit_zero else 0
         if paths == ["-"]:
-            sys.stdout.write(changed.get(options.stdin_filename, sources[options.stdin_filename].decode("utf-8", "replace")))
+            sys.stdout.write(
+                changed.get(
+                    options.stdin_filename, sources[options.stdin_filename].decode("utf-8", "replace")
+                )
+            )
             return 0
         if changed:
             fixes.write(changed)
@@ -142,7 +161,9 @@ def present(options: argparse.Namespace, config: Config, results: list[Result], 
     report = gather(results, missing, chosen, config, sources)
     if options.write_baseline:
         target = Path(options.write_baseline)
-        known = Counter(configuration.fingerprint(f, report.lines.get(f.path, []), config.root) for f in report.findings)
+        known = Counter(
+            configuration.fingerprint(f, report.lines.get(f.path, []), config.root) for f in report.findings
+        )
         configuration.write_baseline(target, known)
         print(f"Wrote {known.total()} findings to {target}.", file=sys.stderr)
         return 0

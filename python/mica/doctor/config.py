@@ -14,7 +14,8 @@ from mica.doctor.interpreter import Finding
 from mica.doctor.rules import selected
 
 EXCLUDED = frozenset(
-    ".git .hg .svn .venv venv .tox .nox .mypy_cache .ruff_cache .pytest_cache .mica_cache __pycache__ build dist "
+    ".git .hg .svn .venv venv .tox .nox .mypy_cache .ruff_cache .pytest_cache .mica_cache "
+    "__pycache__ build dist "
     "node_modules site-packages .eggs .ipynb_checkpoints".split()
 )
 NOQA = re.compile(r"#\s*noqa(?P<codes>\s*:\s*(?P<list>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*))?", re.I)
@@ -95,7 +96,9 @@ def load(start: Path, explicit: str | None = None) -> Config:
             continue
         for key, value in table.items():
             if key not in KEYS:
-                raise ConfigError(f"{path}: [tool.mica.lint] has no setting {key!r}; it has {', '.join(KEYS)}")
+                raise ConfigError(
+                    f"{path}: [tool.mica.lint] has no setting {key!r}; it has {', '.join(KEYS)}"
+                )
             setattr(config, key.replace("-", "_"), value)
         config.root = path.absolute().parent
         break

@@ -5,11 +5,21 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from mica.doctor import api, scan
-from mica.doctor.arrays import broadcast, index_shape, promote
-from mica.doctor.project import Function, Instance
-from mica.doctor.values import (NONE, STRING, UNKNOWN, Loop, Sequence, Value, join, join_all, merge_loops,
-                                number, sequence)  # fmt: skip
+from mica.doctor import scan
+from mica.doctor.arrays import broadcast, promote
+from mica.doctor.project import Function
+from mica.doctor.values import (
+    NONE,
+    STRING,
+    UNKNOWN,
+    Loop,
+    Value,
+    join,
+    join_all,
+    merge_loops,
+    number,  # fmt: skip
+    sequence,
+)
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -17,12 +27,19 @@ else:
     Base = object
 
 BUILTINS = frozenset(
-    """abs all any bool dict enumerate filter float format int isinstance len list map max min open print range repr
-    reversed round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+    """abs all any bool dict enumerate filter float format int isinstance len list map max min open print
+    range repr reversed
+    round set sorted str sum super tuple zip getattr setattr hasattr next iter type""".split()
+)
+MODULES = frozenset(
+    """mlx.core mlx.nn mlx.optimizers mlx.utils mlx.core.fast mlx.core.linalg mlx.core.random mlx.core.fft
+    mlx.nn.losses mlx.nn.utils mlx.nn.init mlx.nn.layers mlx.core.distributed""".split()
 )
 # Longer lists are known by one element for all.
 MANY = 256
-LIST_CHANGES = frozenset("append extend insert pop remove clear update setdefault add discard popitem".split())
+LIST_CHANGES = frozenset(
+    "append extend insert pop remove clear update setdefault add discard popitem".split()
+)
 
 
 class Expressions(Base):
@@ -110,9 +127,10 @@ class Expressions(Base):
             for e in node.elts:
                 self.evaluate(e)
             return sequence(None, UNKNOWN)
+        if len(node.elts) > MANY:
+            kept = [e for i, e in enumerate(node.elts) if i < MANY or not isinstance(e, ast.Constant)]
+            return sequence(None, join_all([self.evaluate(e) for e in kept]))
         values = [self.evaluate(e) for e in node.elts]
-        if len(values) > MANY:
-            return sequence(None, join_all(values))
         out = sequence(values)
         if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
             first = values[0].identity
@@ -148,7 +166,9 @@ class Expressions(Base):
         loops: list[Loop] = []
         for generator in node.generators:
             iterable = self.evaluate(generator.iter)
-            loop = Loop(generator, frame, frozenset(), self.is_long(generator.iter, iterable))
+            loop = Loop(
+                generator, frame, scan.names_of(generator.target), self.is_long(generator.iter, iterable)
+            )
             loops.append(loop)
             self.loops.append(loop)
             self.path = (*self.path, ("loop", id(generator)))
@@ -218,19 +238,29 @@ class Expressions(Base):
                     self.on_read(node, value, "format")
             return STRING
         if left.kind == "number" and right.kind == "number":
-            return number(self.fold(op, left.data, right.data), **merge_loops([left, right]))
+            tags = merge_loops([left, right])
+            if op is ast.Sub and left.loops("varying") & right.loops("varying"):
+                # The difference of two numbers that change together is rarely another on each turn.
+                tags.pop("varying")
+            return number(self.fold(op, left.data, right.data), **tags)
         if op is ast.Mult:
             for side, count in ((left, right), (right, left)):
                 if side.kind == "sequence" and count.kind in ("number", "unknown"):
                     items = side.data.items
-                    if items is not None and isinstance(count.data, int) and 0 <= count.data * len(items) <= 64:
+                    if (
+                        items is not None
+                        and isinstance(count.data, int)
+                        and 0 <= count.data * len(items) <= 64
+                    ):
                         out = sequence(items * count.data)
                     else:
                         out = sequence(None, side.data.element())
                     if items is not None and len(items) == 1 and items[0].kind == "array":
                         single = left_node if side is left else right_node
                         element = getattr(single, "elts", [None])[0]
-                        out.data.copies = isinstance(element, (ast.Name, ast.Attribute)) and count.data not in (0, 1)
+                        out.data.copies = isinstance(
+                            element, (ast.Name, ast.Attribute)
+                        ) and count.data not in (0, 1)
                     return out
         if op is ast.Add and left.kind == right.kind == "sequence":
             a, b = left.data, right.data
@@ -315,8 +345,16 @@ class Expressions(Base):
             if right.kind == "none" and len(node.ops) == 1:
                 if left.kind == "none":
                     return number(isinstance(op, ast.Is))
-                if left.kind not in ("unknown",):
-                    return number(None)
+                if left.kind in (
+                    "array",
+                    "instance",
+                    "sequence",
+                    "dict",
+                    "function",
+                    "optimizer",
+                    "compiled",
+                ):
+                    return number(isinstance(op, ast.IsNot))
             return number()
         if isinstance(op, (ast.In, ast.NotIn)):
             return number()
@@ -330,7 +368,8 @@ class Expressions(Base):
         if all(v.kind == "string" and isinstance(v.data, str) for v in operands) and len(operands) == 2:
             if isinstance(op, (ast.Eq, ast.NotEq)):
                 return number((left.data == right.data) is isinstance(op, ast.Eq))
-        return number(**merge_loops(operands, ("varying",)))
+        # Two values at most: what depends on it is traced twice, not on each turn.
+        return number()
 
     def e_IfExp(self, node: ast.IfExp) -> Value:
         chosen = self.truth(node.test, self.evaluate(node.test))
@@ -355,221 +394,3 @@ class Expressions(Base):
             if isinstance(node, ast.Constant) or self.frame.caller is not None:
                 return bool(value.data)
         return None
-
-    # ---- attributes and indexes ----
-
-    def e_Attribute(self, node: ast.Attribute) -> Value:
-        if node.attr in api.METADATA:
-            owner = self.evaluate(node.value, load=False) if isinstance(node.value, ast.Name) else (
-                self.evaluate(node.value))  # fmt: skip
-        else:
-            owner = self.evaluate(node.value)
-        return self.attribute(node, owner, node.attr)
-
-    def attribute(self, node: ast.AST, owner: Value, name: str) -> Value:
-        """An attribute of a value."""
-        kind = owner.kind
-        if kind == "module":
-            return self.attribute_of_module(owner, name)
-        if kind == "api":
-            if owner.data == "mlx.nn.Module" or owner.data.startswith("mlx.nn."):
-                return Value("api", data=f"{owner.data}.{name}")
-            return Value("bound", data=(owner, name))
-        if kind == "numpy_api":
-            return Value("numpy_api", data=f"{owner.data}.{name}")
-        if kind == "array":
-            if name == "dtype":
-                return Value("dtype", data=owner.dtype or owner.identity)
-            if name == "shape":
-                if owner.shape is None:
-                    return Value("shape", data=owner)
-                return sequence([number(n) for n in owner.shape])
-            if name in ("ndim", "size", "nbytes", "itemsize"):
-                return number(len(owner.shape) if name == "ndim" and owner.shape is not None else None)
-            if name == "T":
-                return self.transposed(owner)
-            if name in ("real", "imag"):
-                return Value("array", tags={"pending": True})
-            return Value("bound", data=(owner, name))
-        if kind == "instance":
-            return self.attribute_of_instance(node, owner, name)
-        if kind == "class":
-            found = owner.data.lookup(name)
-            return found if found is not None else Value("bound", data=(owner, name))
-        if kind == "optimizer":
-            if name == "state":
-                return Value("tree", data=("state", owner))
-            return Value("bound", data=(owner, name))
-        if kind == "unknown":
-            if name == "dtype":
-                return Value("dtype", data=owner.identity)
-            if name == "shape":
-                return Value("shape", data=owner)
-            return Value("bound", data=(owner, name), tags=dict(owner.tags))
-        if kind == "bound":
-            inner, first = owner.data
-            if inner.kind == "array" and first == "at":
-                return Value("bound", data=(inner, name))
-            return Value("unknown")
-        return Value("bound", data=(owner, name))
-
-    def attribute_of_module(self, module: Value, name: str) -> Value:
-        """An attribute of a Python module."""
-        if module.kind != "module":
-            return Value("unknown")
-        data = module.data
-        if isinstance(data, str):
-            if api.is_api(data):
-                if data == "mlx.core" and name in api.DTYPES:
-                    return Value("dtype", data=name)
-                if data == "mlx.core" and name in ("cpu", "gpu"):
-                    return Value("stream", data=name)
-                full = f"{data}.{name}"
-                if full in ("mlx.core", "mlx.nn", "mlx.optimizers", "mlx.utils", "mlx.core.fast", "mlx.core.linalg",
-                            "mlx.core.random", "mlx.core.fft", "mlx.nn.losses", "mlx.nn.utils", "mlx.nn.init",
-                            "mlx.nn.layers", "mlx.core.distributed"):  # fmt: skip
-                    return Value("module", data=full)
-                if data.startswith("mlx.nn.layers") and name[:1].isupper() or data == "mlx.nn.layers.base":
-                    full = f"mlx.nn.{name}"
-                if data == "mlx.optimizers.optimizers":
-                    full = f"mlx.optimizers.{name}"
-                if full == "mlx.core.random.state":
-                    return Value("tree", data=("random", None))
-                if full in ("mlx.core.inf", "mlx.core.nan", "mlx.core.pi", "mlx.core.e"):
-                    return number()
-                return Value("api", data=full)
-            if data == "numpy" or data.startswith("numpy."):
-                if name in ("pi", "e", "inf", "nan", "newaxis"):
-                    return number()
-                return Value("numpy_api", data=f"{data}.{name}")
-            if name in ("partial", "open", "Path", "BytesIO", "randint", "randrange", "random", "getLogger"):
-                return Value("python", data=f"{data}.{name}")
-            return Value("unknown")
-        frame = data.frame
-        if frame is not None and name in frame.env:
-            value = frame.env[name]
-            if value.kind == "lazy":
-                frame.env[name] = UNKNOWN
-                frame.env[name] = value = self.resolve(value)
-            return value
-        return Value("unknown")
-
-    def attribute_of_instance(self, node: ast.AST, owner: Value, name: str) -> Value:
-        """An attribute of an object."""
-        data: Instance = owner.data
-        if name in data.attributes:
-            value = data.attributes[name]
-            if value.kind == "array" and value.tags.get("pending") and data.layer is None:
-                self.check_capture(node, value, None)
-            return value
-        if data.cls is not None:
-            found = data.cls.lookup(name)
-            if found is not None:
-                if found.kind == "function":
-                    bound = found.data.bound(owner)
-                    if found.data.kind == "property":
-                        return self.inline(bound, [], {}, node)
-                    return Value("function", data=bound)
-                if found.kind == "compiled" and found.data.function.kind == "function":
-                    return found
-                return found
-        if data.layer is not None and name == "state":
-            return Value("tree", data=("state", owner))
-        if data.layer is not None and name in ("weight", "bias", "scales", "biases") and data.cls is None:
-            return Value("array", None, (None,) if name == "bias" else None, None, {"parameter": True})
-        return Value("bound", data=(owner, name))
-
-    def e_Subscript(self, node: ast.Subscript) -> Value:
-        return self.element_of(node)
-
-    def element_of(self, node: ast.Subscript) -> Value:
-        """The value of an index expression."""
-        owner = self.evaluate(node.value)
-        index = self.evaluate(node.slice)
-        kind = owner.kind
-        if kind == "array":
-            return self.index_array(node, owner, index)
-        if kind == "sequence":
-            data: Sequence = owner.data
-            if isinstance(node.slice, ast.Slice):
-                return sequence(None, data.element()) if not data.copies else UNKNOWN
-            if data.items is not None and isinstance(index.data, int) and index.kind == "number":
-                if -len(data.items) <= index.data < len(data.items):
-                    return data.items[index.data]
-            return data.element()
-        if kind == "dict":
-            if index.kind == "string" and index.data in owner.data:
-                return owner.data[index.data]
-            if None in owner.data:
-                return owner.data[None]
-            return UNKNOWN
-        if kind == "tree" and owner.data[0] == "loaded":
-            return owner.data[1].leaf
-        if kind == "tree" and "gradients" in owner.tags:
-            return Value("array", tags={"pending": True, "gradients": owner.tags["gradients"]})
-        if kind == "numpy":
-            return Value("numpy")
-        if kind == "shape":
-            return number()
-        if kind == "unknown":
-            return Value("unknown", tags=dict(owner.tags)) if owner.tags else UNKNOWN
-        return UNKNOWN
-
-    def e_Slice(self, node: ast.Slice) -> Value:
-        parts = [self.evaluate(p) if p is not None else NONE for p in (node.lower, node.upper, node.step)]
-        return Value("slice", data=(node, parts))
-
-    def index_array(self, node: ast.Subscript, owner: Value, index: Value) -> Value:
-        """A part of an array."""
-        parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
-        self.check_gather(node, owner, parts)
-        tags: dict[str, Any] = {
-            k: owner.tags[k] for k in ("loaded_from", "default", "gradients", "loss", "iota") if k in owner.tags
-        }
-        tags.update(merge_loops([owner, *parts], ("carried", "decode", "varies")))
-        tags["pending"] = True
-        elem = owner.loops("elem")
-        invariant = frozenset(
-            loop for part in parts if part.kind == "number" for loop in part.loops("varying")
-            if loop in self.loops and self.is_invariant(node.value, loop)
-        )  # fmt: skip
-        if invariant:
-            elem = elem | invariant
-            tags["element_of"] = owner
-        if elem:
-            tags["elem"] = elem
-        shape = index_shape(owner.shape, parts)
-        if "iota" in tags and not all(p.kind in ("none", "slice") for p in parts):
-            del tags["iota"]
-        growing = self.slice_varies(parts)
-        if growing:
-            tags["varies"] = tags.get("varies", frozenset()) | growing
-        tags["part_of"] = (owner, node)
-        return Value("array", owner.dtype, shape, None, tags)
-
-    def slice_varies(self, parts: list[Value]) -> frozenset:
-        """The loops on whose turns a slice has another length."""
-        out: frozenset = frozenset()
-        for part in parts:
-            if part.kind == "slice":
-                lower, upper, _ = part.data[1]
-                if lower.kind == "none" and upper.kind == "number":
-                    out |= upper.loops("varying")
-                elif upper.kind == "none" and lower.kind == "number":
-                    out |= lower.loops("varying")
-        return out
-
-    def is_invariant(self, base: ast.AST, loop: Loop) -> bool:
-        """Whether what is indexed stays the same on all turns of a loop."""
-        names = {n.id for n in ast.walk(base) if isinstance(n, ast.Name)}
-        if loop.frame is not self.frame:
-            return True
-        return names.isdisjoint(loop.assigned)
-
-    def part_of(self, value: Value) -> Value:
-        """A row of an array."""
-        shape = value.shape[1:] if value.shape else None
-        tags = {k: value.tags[k] for k in ("default", "loaded_from") if k in value.tags}
-        tags.update(merge_loops([value], ("carried", "decode", "varies")))
-        tags["pending"] = True
-        return Value("array", value.dtype, shape, None, tags)

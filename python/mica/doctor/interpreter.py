@@ -1,92 +1,49 @@
-"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the text says."""
+"""The abstract interpreter: walks through a file as Python would run it, and knows of each name what the
+text says."""
 
 from __future__ import annotations
 
 import ast
-from typing import Any, NamedTuple
+from typing import Any
 
 from mica.doctor import scan
 from mica.doctor.calls import Calls
 from mica.doctor.checks import Checks
+from mica.doctor.definitions import Definitions
 from mica.doctor.expressions import Expressions
+from mica.doctor.frames import Finding, Frame
+from mica.doctor.functions import Functions
+from mica.doctor.indexing import Indexing
 from mica.doctor.layers import Layers
 from mica.doctor.project import Class, Function, Instance, Module, Project
 from mica.doctor.rules import RULES
+from mica.doctor.special import Special
 from mica.doctor.statements import Statements
 from mica.doctor.steps import Steps
+from mica.doctor.tracing import Tracing
 from mica.doctor.values import NONE, STRING, UNKNOWN, Loop, Value, join_all, number, sequence
 
 INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter"})
+PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter", "called"})
 
 
-class Finding(NamedTuple):
-    """One mistake at one place. Lines and columns count from 1, the end is exclusive."""
-
-    path: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    rule: str
-    message: str
+def fresh(value: Value, depth: int = 3) -> Value:
+    """A value like another, of an identity of its own."""
+    if value.kind == "sequence" and depth:
+        data = value.data
+        items = [fresh(v, depth - 1) for v in data.items] if data.items is not None else None
+        return sequence(items, data.each, data.copies)
+    return Value(value.kind, value.dtype, value.shape, value.data, dict(value.tags))
 
 
-class Frame:
-    """One call of a function, or a module's body: its names and what surrounds it."""
-
-    __slots__ = (
-        "module", "function", "env", "closure", "caller", "call_node", "returns", "yields", "compiled", "forward",
-        "cpu", "outer", "printing", "star", "deferred", "quiet",
-    )  # fmt: skip
-
-    def __init__(self, module: Module, function: Function | None = None, closure: Frame | None = None,
-                 caller: Frame | None = None, call_node: ast.AST | None = None) -> None:  # fmt: skip
-        self.module = module
-        self.function = function
-        self.env: dict[str, Value] = {}
-        self.closure = closure
-        self.caller = caller
-        self.call_node = call_node
-        self.returns: list[Value] = []
-        self.yields: list[Value] = []
-        self.compiled: Any = None
-        self.forward = False
-        self.cpu = caller.cpu if caller is not None else False
-        self.outer: frozenset[str] = frozenset()
-        self.printing = False
-        self.star = False
-        self.deferred: list[tuple[Function, Any]] = []
-        self.quiet = caller.quiet if caller is not None else False
-
-    @property
-    def scope(self) -> ast.AST:
-        """The node whose names these are."""
-        return self.function.node if self.function else self.module.tree
-
-    def lookup(self, name: str) -> tuple[Value | None, Frame | None]:
-        """A name's value and the frame that has it."""
-        frame: Frame | None = self
-        if name in self.outer:
-            frame = self.closure
-        while frame is not None:
-            value = frame.env.get(name)
-            if value is not None:
-                return value, frame
-            frame = frame.closure
-        module_frame = self.module.frame
-        if module_frame is not None:
-            value = module_frame.env.get(name)
-            if value is not None:
-                return value, module_frame
-        return None, None
-
-
-class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
-    """Walks through one file and collects findings; helpers in other files are followed through the project."""
+class Interpreter(
+    Statements, Definitions, Expressions, Indexing, Calls, Functions, Special, Layers, Checks, Tracing, Steps
+):
+    """Walks through one file and collects findings; helpers in other files are followed through the
+    project."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -103,6 +60,8 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         self.analyzed: set[tuple] = set()
         self.needless: dict[int, Value] = {}
         self.trains = False
+        # Whether the value that is being computed will be kept in an attribute or container.
+        self.stored = False
         self.changes = 0
         self.known_calls: dict[tuple, Value] = {}
 
@@ -287,8 +246,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
             return self.result_by_annotation(function)
         key = self.call_key(function, args, kwargs)
         if key is not None and key in self.known_calls:
-            known = self.known_calls[key]
-            return Value(known.kind, known.dtype, known.shape, known.data, dict(known.tags))
+            return fresh(self.known_calls[key])
         before = (self.order, len(self.findings), self.changes)
         result = self.follow(function, args, kwargs, node)
         if key is not None and before == (self.order, len(self.findings), self.changes):
@@ -330,7 +288,9 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         env = frame.env
         defaults = dict(zip([a.arg for a in positional[len(positional) - len(arguments.defaults) :]],
                             arguments.defaults, strict=True))  # fmt: skip
-        defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d})
+        defaults.update(
+            {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d}
+        )
         for index, a in enumerate([*positional, *arguments.kwonlyargs]):
             if index < len(given) and index < len(positional):
                 value = given[index]
@@ -340,7 +300,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
                 value = self.evaluate(defaults[a.arg])
             else:
                 value = Value("unknown")
-            if value.kind == "unknown" and a.annotation is not None and not value.tags:
+            if value.kind == "unknown" and a.annotation is not None and value.tags.keys() <= {"called"}:
                 value = self.annotated(a.annotation)
             env[a.arg] = value
         if arguments.vararg:
@@ -353,7 +313,7 @@ class Interpreter(Statements, Expressions, Calls, Layers, Checks, Steps):
         del self.loops[loops:]
         self.active.pop()
         self.frame = saved
-        if result.kind in ("unknown", "none") and not result.tags:
+        if result.kind in ("unknown", "none") and result.tags.keys() <= {"called"}:
             said = self.result_by_annotation(function)
             return said if said.kind != "unknown" else result
         return result

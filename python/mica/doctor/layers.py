@@ -6,9 +6,19 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from mica.doctor import api
-from mica.doctor.calls import has_tags
 from mica.doctor.project import Instance
-from mica.doctor.values import NONE, UNKNOWN, GradientStep, Value, arrays_in, join, merge_loops, number, sequence
+from mica.doctor.values import (
+    NONE,
+    UNKNOWN,
+    GradientStep,
+    Value,
+    arrays_in,
+    has_tags,
+    join,
+    merge_loops,
+    number,
+    sequence,
+)
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -51,7 +61,11 @@ class Layers(Base):
             return UNKNOWN
         if module == "mlx.nn.QQLinear" and short == "from_linear":
             return self.layer("QQLinear", args, kwargs, node)
-        if module.startswith("mlx.nn.") and module.rpartition(".")[2][:1].isupper() and short.startswith("from_"):
+        if (
+            module.startswith("mlx.nn.")
+            and module.rpartition(".")[2][:1].isupper()
+            and short.startswith("from_")
+        ):
             return self.layer(module.rpartition(".")[2], args, kwargs, node)
         if module == "mlx.optimizers":
             if short == "clip_grad_norm":
@@ -92,7 +106,9 @@ class Layers(Base):
                     out += self.contained(child, depth - 1)
         return out
 
-    def call_instance(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_instance(
+        self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling an object: the forward pass of a module."""
         data: Instance = function.data
         method = data.cls.lookup("__call__") if data.cls is not None else None
@@ -104,7 +120,9 @@ class Layers(Base):
         if any(m.data.layer in api.RANDOM_LAYERS and m.data.training for m in self.contained(function)):
             self.check_random(node)
         if method is not None and method.kind in ("function", "compiled"):
-            bound = Value("function", data=method.data.bound(function)) if method.kind == "function" else method
+            bound = (
+                Value("function", data=method.data.bound(function)) if method.kind == "function" else method
+            )
             result = self.call_value(bound, args, kwargs, node)
             if result.kind == "unknown" and not result.tags:
                 result = Value("unknown")
@@ -115,7 +133,8 @@ class Layers(Base):
             result = Value("array", first.dtype, first.shape, None, {**merge_loops([first]), "pending": True})
             return self.normed("MX205", first, result, node)
         else:
-            result = Value("array", tags={"pending": True, "heavy": True, **has_varies(operands)})
+            dtype = data.dtype if data.dtype == first.dtype else None
+            result = Value("array", dtype, tags={"pending": True, "heavy": True, **has_varies(operands)})
         if data.layer is not None:
             decode = has_tags(operands, "carried") | has_tags(operands, "decode")
             active = frozenset(loop for loop in decode if loop in self.loops)
@@ -162,6 +181,8 @@ class Layers(Base):
             for value in [*args[:1], *kwargs.values()]:
                 if value.kind == "dtype":
                     self.check_float64(value, kwargs, node)
+                for module in self.contained(owner):
+                    module.data.dtype = self.dtype_name(value)
             self.check_model_cast(owner)
             return owner
         if name == "apply":
@@ -218,7 +239,9 @@ class Layers(Base):
             tree = args[1]
             for other in args[1:]:
                 if "gradients" in other.tags:
-                    return Value("tree", data=("gradients", None), tags={"gradients": other.tags["gradients"]})
+                    return Value(
+                        "tree", data=("gradients", None), tags={"gradients": other.tags["gradients"]}
+                    )
             if tree.kind == "tree":
                 cast = args[0].kind == "function" and self.casts(args[0])
                 if tree.data[0] == "loaded":
@@ -252,7 +275,9 @@ class Layers(Base):
 
     # ---- compiled and differentiated functions ----
 
-    def call_compiled(self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_compiled(
+        self, function: Value, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling what compile made."""
         compiled = function.data
         self.check_retrace(compiled, args, kwargs, node)
@@ -266,7 +291,9 @@ class Layers(Base):
             return self.call_value(inner, args, kwargs, node)
         return Value("array", tags={"pending": True, "heavy": True}) if inner.kind == "builtin" else UNKNOWN
 
-    def call_gradient(self, gradient: Any, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
+    def call_gradient(
+        self, gradient: Any, args: list[Value], kwargs: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Calling what grad or value_and_grad made."""
         if gradient.model is not None:
             self.check_quantized_training(gradient.model, node)
@@ -290,7 +317,9 @@ class Layers(Base):
     def as_loss(self, value: Value, step: GradientStep) -> Value:
         """The value part of value_and_grad."""
         if value.kind == "sequence" and value.data.items is not None:
-            return sequence([self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items[:64]])
+            return sequence(
+                [self.as_loss(v, step) if v.kind == "array" else v for v in value.data.items[:64]]
+            )
         return Value("array", None, None, None, {"loss": step, "pending": True, "heavy": True})
 
     # ---- attributes and items are stored ----
@@ -305,6 +334,13 @@ class Layers(Base):
             old = data.attributes.get(target.attr)
             if old is not None and not inside and old.kind not in ("none", value.kind):
                 value = join(old, value)
+            if value.kind == "array":
+                tags = value.tags
+                if "self" in tags:
+                    tags = {k: v for k, v in tags.items() if k != "self"}
+                if data.layer is not None and inside:
+                    tags = {**tags, "parameter": True}
+                value = Value("array", value.dtype, value.shape, value.data, tags)
             data.attributes[target.attr] = value
 
     def store_item(self, target: ast.Subscript, value: Value) -> None:
@@ -314,7 +350,7 @@ class Layers(Base):
         self.changes += owner.kind in ("dict", "sequence")
         self.check_outer_item(target, owner)
         if owner.kind == "array":
-            self.check_inplace(target, owner, index)
+            self.check_inplace(target, owner, index, value)
         elif owner.kind == "dict":
             key = index.data if index.kind in ("string", "number") else None
             if self.loops and key is None:
@@ -324,7 +360,11 @@ class Layers(Base):
                 owner.data[key] = value
         elif owner.kind == "sequence":
             data = owner.data
-            data.each, data.items, data.copies = join(data.element(), value) if data.items else value, None, False
+            data.each, data.items, data.copies = (
+                join(data.element(), value) if data.items else value,
+                None,
+                False,
+            )
 
     def escape(self, values: list[Value]) -> None:
         """Values that code we do not see may do anything with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,11 @@ class Function:
     kind: str = "plain"
     compiled: bool = False
     differentiated: bool = False
+    cached: bool = False
 
     def bound(self, self_value: Value) -> Function:
         """The method of an instance."""
-        return Function(self.node, self.module, self.closure, self.owner, self_value, self.arguments, self.kind)
+        return replace(self, self_value=self_value)
 
     @property
     def name(self) -> str:
@@ -93,6 +94,7 @@ class Instance:
     evaluated: list[tuple[Any, Any]] = field(default_factory=list)
     made: tuple[Any, Any] | None = None
     known_constructor: bool = True
+    dtype: str | None = None
 
 
 class Module:

@@ -3,7 +3,8 @@
 PROSE = {
     "MX401": (
         "Finds names that still hold a step's gradients while the updated parameters are evaluated.",
-        "A buffer that a name holds cannot be reused or freed during the evaluation: the step needs the memory of all "
+        "A buffer that a name holds cannot be reused or freed during the evaluation: the step needs "
+        "the memory of all "
         "gradients more than it has to.",
         """model = nn.Linear(4, 1)
 optimizer = optim.SGD(0.1)
@@ -29,7 +30,8 @@ for _ in range(10):
     ),
     "MX402": (
         "Finds loaded weights, of a file or a model, that are evaluated and then cast.",
-        "Both the originals and the cast weights are in memory at once. Cast first, and the file's tensors are read and "
+        "Both the originals and the cast weights are in memory at once. Cast first, and the file's "
+        "tensors are read and "
         "converted in one pass.",
         """weights = mx.load("model.safetensors")
 mx.eval(weights)
@@ -42,7 +44,8 @@ mx.eval(weights)
     ),
     "MX403": (
         "Finds `mx.load` of an open file.",
-        "A path can be mapped, so that only tensors that are used are read; of an open file the reference reads "
+        "A path can be mapped, so that only tensors that are used are read; of an open file the "
+        "reference reads "
         "everything through Python.",
         """weights = mx.load(open("model.npz", "rb"))
 """,
@@ -50,7 +53,8 @@ mx.eval(weights)
 """,
     ),
     "MX404": (
-        "Finds loops that evaluate arrays whose size changes with each turn, in files that never limit or clear the cache.",
+        "Finds loops that evaluate arrays whose size changes with each turn, in files that never "
+        "limit or clear the cache.",
         "Freed buffers are kept for reuse by size. With ever new sizes none fits, and the cache grows.",
         """for n in range(1, 1000):
     mx.eval(mx.exp(mx.zeros((n, 64))))
@@ -61,9 +65,11 @@ for n in range(1, 1000):
 """,
     ),
     "MX501": (
-        "Finds arrays that are printed, formatted or logged in the forward pass of a module, or in methods and helpers "
+        "Finds arrays that are printed, formatted or logged in the forward pass of a module, or in "
+        "methods and helpers "
         "that it calls. Shapes and dtypes are fine.",
-        "To print values they must be computed: the graph is cut in the middle of each forward pass, and the function "
+        "To print values they must be computed: the graph is cut in the middle of each forward pass, "
+        "and the function "
         "cannot be compiled.",
         """class Net(nn.Module):
     def __call__(self, x):
@@ -80,7 +86,8 @@ for n in range(1, 1000):
     ),
     "MX502": (
         "Finds `loss.backward()` on an array.",
-        "Arrays record no gradients. Functions are differentiated: `nn.value_and_grad` for a model's parameters, "
+        "Arrays record no gradients. Functions are differentiated: `nn.value_and_grad` for a model's "
+        "parameters, "
         "`mx.grad` for arguments.",
         """def loss_fn(model, x):
     return model(x).sum()
@@ -98,9 +105,12 @@ def train(model: nn.Module, x):
 """,
     ),
     "MX503": (
-        "Finds arrays filled one element a turn, and writes into an indexed part that should reach the whole.",
-        "Each write is a node that copies or updates the array; a part of an array is a new array, so that writing to it "
-        "changes nothing else. mica updates in place where nobody else holds the array, which makes the loop linear, "
+        "Finds arrays filled one element a turn, and writes into an indexed part that should reach "
+        "the whole.",
+        "Each write is a node that copies or updates the array; a part of an array is a new array, "
+        "so that writing to it "
+        "changes nothing else. mica updates in place where nobody else holds the array, which makes "
+        "the loop linear, "
         "not free.",
         """x = mx.zeros((100,))
 for i in range(100):
@@ -111,7 +121,8 @@ for i in range(100):
     ),
     "MX504": (
         "Finds `.to(...)`, `.cuda()` and `.cpu()` on arrays and modules.",
-        "Arrays live in memory that all devices share or that moves by itself; there is no such method. The device is "
+        "Arrays live in memory that all devices share or that moves by itself; there is no such "
+        "method. The device is "
         "chosen for operations, not for arrays.",
         """x = mx.ones((3,)).to("cuda")
 """,
@@ -120,9 +131,11 @@ y = mx.exp(x, stream=mx.gpu)
 """,
     ),
     "MX505": (
-        "Finds NumPy functions and NumPy operands applied to arrays in loops, forward passes and functions that are "
+        "Finds NumPy functions and NumPy operands applied to arrays in loops, forward passes and "
+        "functions that are "
         "differentiated.",
-        "NumPy evaluates the array, copies its values, may change the type to float64, and returns something that has no "
+        "NumPy evaluates the array, copies its values, may change the type to float64, and returns "
+        "something that has no "
         "gradient.",
         """class Net(nn.Module):
     def __call__(self, x):
@@ -146,7 +159,8 @@ y = mx.exp(x, stream=mx.gpu)
     ),
     "MX601": (
         "Finds `x[mx.arange(n), indices]`, and loops that take one element of each row.",
-        "The general gather computes an address from two index arrays for each element. `take_along_axis` needs one, and "
+        "The general gather computes an address from two index arrays for each element. "
+        "`take_along_axis` needs one, and "
         "says what is meant.",
         """x = mx.random.normal((10, 5))
 best = mx.argmax(x, axis=1)
@@ -169,7 +183,8 @@ y = mx.tile(x, (4, 1))
     ),
     "MX701": (
         "Finds products of a vector with a matrix on the side on which the matrix is read by columns.",
-        "A product with one vector is bound by reading the matrix; by rows it is read in order. mica reads all layouts at "
+        "A product with one vector is bound by reading the matrix; by rows it is read in order. mica "
+        "reads all layouts at "
         "the same speed, other engines do not.",
         """x = mx.random.normal((512,))
 W = mx.random.normal((512, 512))
@@ -182,7 +197,8 @@ y = x @ W.T
     ),
     "MX702": (
         "Finds a bias added to a matrix product.",
-        "`addmm` adds while the product is written. mica does that for the sum as well, other engines do not.",
+        "`addmm` adds while the product is written. mica does that for the sum as well, other "
+        "engines do not.",
         """x, W, b = mx.ones((8, 4)), mx.ones((3, 4)), mx.zeros((3,))
 y = x @ W.T + b
 """,
@@ -214,7 +230,8 @@ y = layer(mx.ones((1, 64)))
 """,
     ),
     "MX901": (
-        "Names the first operation of a run whose result holds a NaN or infinity, the line that built it, and the "
+        "Names the first operation of a run whose result holds a NaN or infinity, the line that "
+        "built it, and the "
         "ranges of its operands. Seen at run time only: `mica doctor --nan program.py`.",
         "Every value computed from it is lost, and the loss that finally shows it is far from its cause.",
         """x = mx.zeros((4,))

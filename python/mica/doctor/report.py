@@ -49,7 +49,9 @@ def text(report: Report) -> str:
             end = item.end_column if item.end_line == item.line else len(source) + 1
             head = f"{number:6d} | "
             out.append(head + source)
-            out.append(" " * (len(head) - 2) + "| " + " " * (item.column - 1) + "^" * max(1, end - item.column))
+            out.append(
+                " " * (len(head) - 2) + "| " + " " * (item.column - 1) + "^" * max(1, end - item.column)
+            )
         out += [f"  cure: {rule.cure}", ""]
     return "\n".join(out)
 
@@ -73,7 +75,10 @@ def summary(report: Report, fixed: int = 0) -> str:
 def statistics(report: Report) -> str:
     """How often each rule was broken."""
     counts = Counter(f.rule for f in report.findings)
-    rows = [f"{count:6d}  {rule}  {RULES[rule].slug}" for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c))]
+    rows = [
+        f"{count:6d}  {rule}  {RULES[rule].slug}"
+        for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c))
+    ]
     return "\n".join(rows)
 
 
@@ -143,7 +148,9 @@ def sarif(report: Report) -> str:
             "ruleIndex": used.index(f.rule),
             "level": level.get(RULES[f.rule].severity, "note"),
             "message": {"text": f"{f.message}. {RULES[f.rule].cure}"},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(f.path)}, "region": region}}],
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": _uri(f.path)}, "region": region}}
+            ],
         })  # fmt: skip
     notes = [{
         "level": "error",

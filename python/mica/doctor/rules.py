@@ -1,6 +1,7 @@
 """The table of the doctor's rules: one row a mistake, shared by the static checker and the run-time doctor.
 
-A row's pages, the reports' texts and ``--explain`` are derived from it (`docs/doctor`, `tools/doctor_pages.py`).
+A row's pages, the reports' texts and ``--explain`` are derived from it (`docs/doctor`,
+`tools/doctor_pages.py`).
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ _ROWS = (
      "read all values at once before the loop: `values = y.tolist()`, or stay with array functions", NO_FIX),
     ("MX102", "eval-too-often", WARNING, "the graph of one training step is evaluated in pieces",
      "evaluate once, after the update: `mx.eval(model.parameters(), optimizer.state, loss)`", NO_FIX),
-    ("MX103", "blocked-pipeline", WARNING, "a generation loop waits for each result before it queues the next",
+    ("MX103", "blocked-pipeline", WARNING,
+     "a generation loop waits for each result before it queues the next",
      "queue the next step with `mx.async_eval`, then read the last one", NO_FIX),
     # -- types
-    ("MX201", "scalar-array-promotes", WARNING, "a 0-d float32 array turns a half precision array into float32",
+    ("MX201", "scalar-array-promotes", WARNING,
+     "a 0-d float32 array turns a half precision array into float32",
      "use the Python number, or give the dtype: `mx.array(2.0, x.dtype)`", UNSAFE_FIX),
     ("MX202", "default-dtype-promotes", WARNING, "an array of the default float32 meets half precision",
      "give the dtype where the array is made: `mx.zeros(shape, dtype=x.dtype)`", UNSAFE_FIX),
@@ -55,27 +58,32 @@ _ROWS = (
      "compile once outside the loop; pass what changes as an array", NO_FIX),
     ("MX303", "captured-graph", WARNING, "a compiled function captures an array that is not evaluated yet",
      "evaluate it first, pass it as an argument, or list it in `inputs=`", NO_FIX),
-    ("MX304", "side-effect-in-compile", WARNING, "a compiled function changes something outside, while tracing only",
+    ("MX304", "side-effect-in-compile", WARNING,
+     "a compiled function changes something outside, while tracing only",
      "return it, or declare it: `mx.compile(f, inputs=state, outputs=state)`", NO_FIX),
     # -- memory
-    ("MX401", "held-temporaries", WARNING, "gradients are still bound to a name while the update is evaluated",
+    ("MX401", "held-temporaries", WARNING,
+     "gradients are still bound to a name while the update is evaluated",
      "move the step into a function that returns the loss, or `del grads` before `mx.eval`", NO_FIX),
     ("MX402", "eval-before-cast", WARNING, "loaded weights are evaluated, then cast",
      "cast first, then evaluate: the originals are never in memory", NO_FIX),
     ("MX403", "load-from-handle", WARNING, "weights are loaded from an open file",
      "give `mx.load` the path, so that only what is used is read", SAFE_FIX),
-    ("MX404", "growing-cache", INFORMATION, "each turn evaluates arrays of a new size, and the cache keeps all sizes",
+    ("MX404", "growing-cache", INFORMATION,
+     "each turn evaluates arrays of a new size, and the cache keeps all sizes",
      "pad to a few sizes, or bound the cache with `mx.set_cache_limit`", NO_FIX),
     # -- habits
     ("MX501", "print-in-forward", WARNING, "an array's values are printed or formatted in a forward pass",
      "return the value and print it outside, or print shape and dtype only", NO_FIX),
     ("MX502", "backward-call", ERROR, "arrays have no backward()",
      "differentiate a function: `loss, grads = nn.value_and_grad(model, loss_fn)(model, x, y)`", UNSAFE_FIX),
-    ("MX503", "expects-inplace", WARNING, "an array is filled element by element, or a copy of its part is written",
+    ("MX503", "expects-inplace", WARNING,
+     "an array is filled element by element, or a copy of its part is written",
      "build it with array functions or a list (`mx.stack`); write `x[i, j] = v` in one index", NO_FIX),
     ("MX504", "device-move", ERROR, "arrays and modules do not move between devices",
      "leave the call out; choose a device with `stream=` or `mx.set_default_device`", SAFE_FIX),
-    ("MX505", "numpy-in-graph", WARNING, "a NumPy function leaves the graph: values are copied, gradients lost",
+    ("MX505", "numpy-in-graph", WARNING,
+     "a NumPy function leaves the graph: values are copied, gradients lost",
      "use the function of the same name in mx", NO_FIX),
     ("MX506", "removed-argument", ERROR, "the argument does not exist any more",
      "leave out `communication_type`; say `fsdp_group` for `group`", SAFE_FIX),
@@ -85,7 +93,8 @@ _ROWS = (
     ("MX602", "concatenated-copies", WARNING, "copies of one array are concatenated",
      "say `mx.tile`", SAFE_FIX),
     # -- matrix products
-    ("MX701", "transposed-side", INFORMATION, "a vector meets a matrix on the side that is read in the slow order",
+    ("MX701", "transposed-side", INFORMATION,
+     "a vector meets a matrix on the side that is read in the slow order",
      "store the matrix transposed: `x @ W.T` and `W @ x` read rows", NO_FIX),
     ("MX702", "unfused-bias", INFORMATION, "a bias is added to a matrix product in a second pass",
      "say `mx.addmm(b, x, W)`", UNSAFE_FIX),

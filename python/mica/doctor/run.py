@@ -47,8 +47,11 @@ def discover(paths: Iterable[str], config: Config) -> tuple[list[str], list[Brok
         if path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(
-                    f for f in folders if f not in EXCLUDED and not any(
-                        matches(os.path.join(folder, f), p, config.root) for p in config.exclude))  # fmt: skip
+                    f
+                    for f in folders
+                    if f not in EXCLUDED
+                    and not any(matches(os.path.join(folder, f), p, config.root) for p in config.exclude)
+                )
                 for name in names:
                     if name.endswith((".py", ".pyi", ".ipynb")) and not name.endswith(".pyi"):
                         file = os.path.normpath(os.path.join(folder, name))
@@ -200,7 +203,11 @@ def check_files(files: list[str], config: Config) -> list[Result]:
             folder = str(place)
         except OSError:
             folder = None
-    jobs = config.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = (
+        config.jobs or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     work = [(f, folder) for f in files]
     if jobs <= 1 or len(files) < 8:
         return [_task(w) for w in work]

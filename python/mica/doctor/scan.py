@@ -70,11 +70,14 @@ def carried_names(loop: ast.For | ast.While) -> frozenset[str]:
 
 def names_of(target: ast.AST) -> frozenset[str]:
     """Names that a target binds."""
-    return frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return frozenset(
+        n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    )
 
 
 def locals_of(function: ast.AST) -> frozenset[str]:
-    """Names that are local to a function: parameters and what its body binds, without global and nonlocal ones."""
+    """Names that are local to a function: parameters and what its body binds, without global and
+    nonlocal ones."""
     known = getattr(function, "_locals", None)
     if known is not None:
         return known
@@ -153,7 +156,8 @@ def array_evidence(function: ast.AST) -> frozenset[str]:
 
 
 def operand_names(function: ast.AST) -> frozenset[str]:
-    """Names that are operands of arithmetic or arguments of array functions: in a compiled function, arrays."""
+    """Names that are operands of arithmetic or arguments of array functions: in a compiled function,
+    arrays."""
     known = getattr(function, "_operands", None)
     if known is not None:
         return known
@@ -170,7 +174,8 @@ def operand_names(function: ast.AST) -> frozenset[str]:
 
 
 def structural_parameters(function: ast.AST) -> frozenset[str]:
-    """Names whose value decides what the graph looks like: indexes, shapes, axes, branches, counts of loops."""
+    """Names whose value decides what the graph looks like: indexes, shapes, axes, branches, counts of
+    loops."""
     known = getattr(function, "_structural", None)
     if known is not None:
         return known

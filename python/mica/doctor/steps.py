@@ -45,7 +45,9 @@ class Steps(Base):
                     steps.add(value.tags[tag])
             if value.kind == "tree" and value.data[0] == "loaded":
                 value.data[1].evaluated.append((node, self.frame))
-            elif value.kind == "tree" and isinstance(value.data[1], Value) and value.data[1].kind == "instance":
+            elif (
+                value.kind == "tree" and isinstance(value.data[1], Value) and value.data[1].kind == "instance"
+            ):
                 value.data[1].data.evaluated.append((node, self.frame))
             elif value.kind == "instance":
                 value.data.evaluated.append((node, self.frame))
@@ -99,20 +101,27 @@ class Steps(Base):
             if place is not None:
                 self.report("MX103", place, loop.frame, "it waits for what was just queued")
                 return
-        if active and how in BLOCKING:
+        if active and how in BLOCKING and not self.inside_forward(active[-1]):
             loop = active[-1]
-            if how == "eval" and not self.generates(loop.frame):
+            if how == "eval" and not self.generates(loop):
                 return
             place = self.locate(node, loop.frame)
             if place is not None:
                 self.order += 1
                 self.events.append(("blocked", loop, None, self.order, self.path, loop.frame, place))
 
-    def generates(self, frame: Any) -> bool:
-        """Whether a frame is that of a generator."""
-        if frame.function is None or isinstance(frame.function.node, ast.Lambda):
-            return False
-        return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in scan.walk_scope(frame.function.node))
+    def inside_forward(self, loop: Loop) -> bool:
+        """Whether a forward pass lies between a loop and what is running."""
+        for frame in self.chain():
+            if frame.forward:
+                return True
+            if frame is loop.frame:
+                return False
+        return False
+
+    def generates(self, loop: Loop) -> bool:
+        """Whether a loop gives values to whoever iterates over a generator."""
+        return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in scan.walk_scope(loop.node))
 
     def on_async(self, node: ast.AST, args: list[Value]) -> None:
         """mx.async_eval(...)"""

@@ -1,4 +1,5 @@
-"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its history."""
+"""What the checker knows of a value: its kind, element type and shape as far as the text says, and its
+history."""
 
 from __future__ import annotations
 
@@ -57,12 +58,13 @@ STRING = Value("string")
 class Loop:
     """A loop or comprehension that is being walked through."""
 
-    __slots__ = ("node", "frame", "assigned", "many", "differentiates")
+    __slots__ = ("node", "frame", "changed", "many", "differentiates")
 
-    def __init__(self, node: ast.AST, frame: Any, assigned: frozenset[str], many: bool) -> None:
+    def __init__(self, node: ast.AST, frame: Any, changed: frozenset[str], many: bool) -> None:
         self.node = node
         self.frame = frame
-        self.assigned = assigned
+        # Names that the body binds, and the targets.
+        self.changed = changed
         self.many = many
         self.differentiates = False
 
@@ -212,3 +214,14 @@ def arrays_in(value: Value, depth: int = 3) -> list[Value]:
     if depth and value.kind == "dict":
         return [a for item in value.data.values() for a in arrays_in(item, depth - 1)]
     return []
+
+
+def has_tags(values: list[Value], tag: str, depth: int = 3) -> frozenset:
+    """The loops of a tag on values and on what they hold."""
+    out: frozenset = frozenset()
+    for value in values:
+        out |= value.loops(tag)
+        if value.kind == "sequence" and depth:
+            items = value.data.items if value.data.items is not None else [value.data.each]
+            out |= has_tags(items, tag, depth - 1)
+    return out

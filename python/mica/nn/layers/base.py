@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import mica.core as mx
+from mica.nn.layers.walk import replace_arrays, replace_modules, select
+from mica.nn.layers.weights import check_weights, read_weights, write_weights
 from mica.utils import tree_flatten, tree_unflatten
 
 __all__ = ["Module"]
-
 
 _ITEMS = (mx.array, dict, list, tuple)
 _PARAMETERS = (mx.array, dict, list)
@@ -101,7 +102,7 @@ class Module(dict):
 
     def load_weights(
         self, file_or_weights: str | os.PathLike | list[tuple[str, mx.array]], strict: bool = True
-    ) -> Module:
+    ) -> Self:
         """Set parameters from a file or from pairs of name and array.
 
         Args:
@@ -114,30 +115,9 @@ class Module(dict):
         Raises:
             ValueError: strict, and a name is missing or unknown, a value is no array, or a shape differs.
         """
-        weights = file_or_weights
-        if isinstance(weights, (str, os.PathLike)):
-            weights = mx.load(os.fspath(weights))
-        weights = list(weights.items() if isinstance(weights, dict) else weights)
-
+        weights = read_weights(file_or_weights)
         if strict:
-            given = dict(weights)
-            wanted = tree_flatten(self.parameters(), destination={})
-            for names, what in (
-                (given.keys() - wanted.keys(), "Received {} parameters not in model: \n{}."),
-                (wanted.keys() - given.keys(), "Missing {} parameters: \n{}."),
-            ):
-                if names:
-                    raise ValueError(what.format(len(names), ",\n".join(sorted(names))))
-            for name, parameter in wanted.items():
-                value = given[name]
-                if not isinstance(value, mx.array):
-                    raise ValueError(f"Expected mx.array but received {type(value)} for parameter {name}")
-                if value.shape != parameter.shape:
-                    raise ValueError(
-                        f"Expected shape {parameter.shape} but received shape {value.shape} "
-                        f"for parameter {name}"
-                    )
-
+            check_weights(dict(weights), tree_flatten(self.parameters(), destination={}))
         if weights:
             self.update(tree_unflatten(weights), strict=False)
         return self
@@ -151,14 +131,7 @@ class Module(dict):
         Raises:
             ValueError: the path ends in anything else.
         """
-        file = os.fspath(file)
-        weights = tree_flatten(self.parameters(), destination={})
-        if file.endswith(".npz"):
-            mx.savez(file, **weights)
-        elif file.endswith(".safetensors"):
-            mx.save_safetensors(file, weights)
-        else:
-            raise ValueError(f"Unsupported file extension for {file}. Use '.npz' or '.safetensors'.")
+        write_weights(os.fspath(file), tree_flatten(self.parameters(), destination={}))
 
     # ---- selecting
 
@@ -206,7 +179,7 @@ class Module(dict):
             RuntimeError: ``is_leaf_fn`` denies a value that is no container.
         """
         return {
-            key: _select(self, key, value, filter_fn, map_fn, is_leaf_fn)
+            key: select(self, key, value, filter_fn, map_fn, is_leaf_fn)
             for key, value in self.items()
             if filter_fn(self, key, value)
         }
@@ -235,7 +208,7 @@ class Module(dict):
 
     # ---- changing
 
-    def update(self, parameters: dict, strict: bool = True) -> Module:
+    def update(self, parameters: dict, strict: bool = True) -> Self:
         """Replace parameters.
 
         Args:
@@ -250,14 +223,14 @@ class Module(dict):
             ValueError: a name is unknown, a list too long, or an array stands where a container should be or
                 the reverse.
         """
-        _replace_arrays(self, parameters, strict)
+        replace_arrays(self, parameters, strict)
         return self
 
     def apply(
         self,
         map_fn: Callable[[mx.array], mx.array],
         filter_fn: Callable[[Module, str, Any], bool] | None = None,
-    ) -> Module:
+    ) -> Self:
         """Replace each parameter by ``map_fn`` of it.
 
         Args:
@@ -270,7 +243,7 @@ class Module(dict):
         self.update(self.filter_and_map(filter_fn or self.valid_parameter_filter, map_fn))
         return self
 
-    def update_modules(self, modules: dict, strict: bool = True) -> Module:
+    def update_modules(self, modules: dict, strict: bool = True) -> Self:
         """Replace child modules.
 
         Args:
@@ -284,10 +257,10 @@ class Module(dict):
         Raises:
             ValueError: a name is unknown, a list too long, or something else stands where a module should.
         """
-        _replace_modules(self, modules, strict)
+        replace_modules(self, modules, strict)
         return self
 
-    def apply_to_modules(self, apply_fn: Callable[[str, Module], Any]) -> Module:
+    def apply_to_modules(self, apply_fn: Callable[[str, Module], Any]) -> Self:
         """Call ``apply_fn`` with the path and each module of ``named_modules``.
 
         Returns:
@@ -316,17 +289,15 @@ class Module(dict):
     def _validate_keys(self, keys: Iterable[str], strict: bool) -> list[str]:
         """The keys as a list; with ``strict`` each must be an item of this module."""
         keys = [keys] if isinstance(keys, str) else list(keys)
-        if strict:
-            for key in keys:
-                if key not in self:
-                    raise KeyError(f"Module doesn't contain member {key}.")
+        for key in keys:
+            if strict and key not in self:
+                raise KeyError(f"Module doesn't contain member {key}.")
         return keys
 
     def _validate_keys_recursive(self, keys: Iterable[str]) -> None:
         """Each key must be an item of this module or of one below it."""
-        modules = self.modules()
         for key in [keys] if isinstance(keys, str) else keys:
-            if not any(key in module for module in modules):
+            if not any(key in module for module in self.modules()):
                 raise KeyError(f"Module doesn't contain member {key}.")
 
     def _freeze_here(self, keys: Iterable[str] | None, strict: bool) -> None:
@@ -346,9 +317,7 @@ class Module(dict):
         else:
             self._no_grad.difference_update(self._validate_keys(keys, strict))
 
-    def _for_modules(
-        self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool
-    ) -> Module:
+    def _for_modules(self, change: Callable, recurse: bool, keys: Iterable[str] | None, strict: bool) -> Self:
         """Call ``change(module, keys, strict)`` for this module or, with ``recurse``, for all of them."""
         if not recurse:
             change(self, keys, strict)
@@ -361,7 +330,7 @@ class Module(dict):
 
     def freeze(
         self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
-    ) -> Module:
+    ) -> Self:
         """Exclude parameters from ``trainable_parameters``, hence from gradients.
 
         Args:
@@ -379,7 +348,7 @@ class Module(dict):
 
     def unfreeze(
         self, *, recurse: bool = True, keys: str | list[str] | None = None, strict: bool = False
-    ) -> Module:
+    ) -> Self:
         """Undo ``freeze``.
 
         Args:
@@ -401,18 +370,17 @@ class Module(dict):
         """What ``train`` calls for each module; layers that look different in the two modes extend it."""
         self._training = mode
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Put the module and all below it in training mode (dropout drops, statistics are taken) or not.
 
         Returns:
             The module.
         """
-        mode = bool(mode)
         for module in self.modules():
-            module._set_training_mode(mode)
+            module._set_training_mode(bool(mode))
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """Put the module and all below it in evaluation mode.
 
         Returns:
@@ -427,75 +395,4 @@ class Module(dict):
             dtype: the new dtype.
             predicate: says which dtypes to cast; None: all. By default the floating ones.
         """
-        if predicate is None:
-            self.apply(lambda parameter: parameter.astype(dtype))
-        else:
-            self.apply(lambda parameter: parameter.astype(dtype) if predicate(parameter.dtype) else parameter)
-
-
-def _select(
-    module: Module, key: str, value: Any, keep: Callable, map_fn: Callable | None, is_leaf: Callable | None
-):
-    """What ``filter_and_map`` makes of one value that was kept; ``key`` is its path below ``module``."""
-    leaf = is_leaf(module, key, value) if is_leaf else not isinstance(value, (dict, list))
-    if leaf:
-        return map_fn(value) if map_fn else value
-    if isinstance(value, Module):
-        return value.filter_and_map(keep, map_fn, is_leaf)
-
-    def place(name: Any, child: Any) -> Any:
-        path = f"{key}.{name}"
-        return _select(module, path, child, keep, map_fn, is_leaf) if keep(module, path, child) else {}
-
-    if isinstance(value, dict):
-        return {name: place(name, child) for name, child in value.items()}
-    if isinstance(value, list):
-        return [place(i, child) for i, child in enumerate(value)]
-    raise RuntimeError(
-        f"Unexpected leaf found while traversing the module: {key} of {type(module).__name__} "
-        f"is a {type(value).__name__}, which is_leaf_fn denies to be a leaf."
-    )
-
-
-def _wrong_type(value: Any) -> ValueError:
-    return ValueError(f"Received invalid type: {type(value).__name__}.")
-
-
-def _places(holder: Any, given: Any, strict: bool, what: str) -> Iterable[tuple[Any, Any, Any]]:
-    """The places that ``given`` names and ``holder`` has: (key or index, present value, given value)."""
-    if isinstance(given, dict):
-        for key, new in given.items():
-            if isinstance(holder, dict) and key in holder:
-                yield key, holder[key], new
-            elif strict:
-                raise ValueError(f'Module does not have {what} named "{key}".')
-    elif isinstance(given, list) and (not given or isinstance(holder, (list, tuple))):
-        for i, new in enumerate(given):
-            if i < len(holder):
-                yield i, holder[i], new
-            elif strict:
-                raise ValueError(f"List index {i} is out of bounds for destination of length {len(holder)}.")
-    elif strict:
-        raise _wrong_type(given)
-
-
-def _replace_arrays(holder: Any, given: Any, strict: bool) -> None:
-    for place, present, new in _places(holder, given, strict, "parameter"):
-        if not isinstance(present, mx.array):
-            _replace_arrays(present, new, strict)
-        elif (strict and not isinstance(new, mx.array)) or isinstance(holder, tuple):
-            raise _wrong_type(holder if isinstance(holder, tuple) else new)
-        else:
-            holder[place] = new
-
-
-def _replace_modules(holder: Any, given: Any, strict: bool) -> None:
-    for place, present, new in _places(holder, given, strict, "sub-module"):
-        if isinstance(present, Module) and isinstance(new, Module):
-            if isinstance(holder, tuple):
-                raise _wrong_type(holder)
-            holder[place] = new
-        elif isinstance(present, (dict, list)):
-            _replace_modules(present, new, strict)
-        elif strict and not (isinstance(new, dict) and not new):
-            raise _wrong_type(new)
+        self.apply(lambda p: p.astype(dtype) if predicate is None or predicate(p.dtype) else p)

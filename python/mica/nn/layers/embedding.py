@@ -6,6 +6,7 @@ import math
 
 import mica.core as mx
 from mica.nn.layers.base import Module
+from mica.nn.layers.quantized import QuantizedEmbedding
 
 __all__ = ["Embedding"]
 
@@ -45,6 +46,6 @@ class Embedding(Module):
         quantize_input: bool = False,
     ) -> Module:
         """The layer with its weight in few bits: ``QuantizedEmbedding``."""
-        from mica.nn.layers.quantized import embedding_to_quantized
-
-        return embedding_to_quantized(self, group_size, bits, mode, quantize_input)
+        if quantize_input:
+            raise ValueError("Quantized input is not supported.")
+        return QuantizedEmbedding.from_embedding(self, group_size, bits, mode)

@@ -7,6 +7,7 @@ from typing import Any
 
 import mica.core as mx
 from mica.nn.layers.base import Module
+from mica.nn.layers.quantized import QQLinear, QuantizedLinear, check_input_mode
 
 __all__ = ["Bilinear", "Identity", "Linear"]
 
@@ -59,9 +60,10 @@ class Linear(Module):
         """The layer with its weight in few bits: ``QuantizedLinear``, or ``QQLinear`` when inputs
         are quantized too.
         """
-        from mica.nn.layers.quantized import linear_to_quantized
-
-        return linear_to_quantized(self, group_size, bits, mode, quantize_input)
+        if not quantize_input:
+            return QuantizedLinear.from_linear(self, group_size, bits, mode)
+        check_input_mode(mode)
+        return QQLinear.from_linear(self, group_size, bits, mode)
 
 
 class Bilinear(Module):

@@ -8,6 +8,7 @@ from typing import Any
 
 import mica.core as mx
 from mica.nn.layers.base import Module
+from mica.utils import tree_map_with_path
 
 __all__ = ["QQLinear", "QuantizedEmbedding", "QuantizedLinear", "quantize"]
 
@@ -24,38 +25,12 @@ def _settings(mode: str, group_size: int | None, bits: int | None) -> tuple[int,
     return group_size or default_group, bits or default_bits
 
 
-def _check_input_mode(mode: str) -> None:
+def check_input_mode(mode: str) -> None:
+    """Raise ValueError unless products of two operands in few bits exist for a mode."""
     if mode not in _INPUT_MODES:
         raise ValueError(
             f"Quantized activations are only supported for 'nvfp4' and 'mxfp8' modes, got {mode}."
         )
-
-
-def linear_to_quantized(
-    layer: Module,
-    group_size: int | None = None,
-    bits: int | None = None,
-    mode: str = "affine",
-    quantize_input: bool = False,
-) -> Module:
-    """What ``Linear.to_quantized`` returns."""
-    if not quantize_input:
-        return QuantizedLinear.from_linear(layer, group_size, bits, mode)
-    _check_input_mode(mode)
-    return QQLinear.from_linear(layer, group_size, bits, mode)
-
-
-def embedding_to_quantized(
-    layer: Module,
-    group_size: int | None = None,
-    bits: int | None = None,
-    mode: str = "affine",
-    quantize_input: bool = False,
-) -> Module:
-    """What ``Embedding.to_quantized`` returns."""
-    if quantize_input:
-        raise ValueError("Quantized input is not supported.")
-    return QuantizedEmbedding.from_embedding(layer, group_size, bits, mode)
 
 
 class _Quantized(Module):
@@ -317,7 +292,7 @@ def quantize(
         ValueError: a module was selected that cannot be quantized, or the predicate returned something else.
     """
     if quantize_input:
-        _check_input_mode(mode)
+        check_input_mode(mode)
     select = class_predicate or (lambda _, module: hasattr(module, "to_quantized"))
 
     def replace(path: str, module: Module) -> Module:
@@ -342,8 +317,6 @@ def quantize(
         if not settings.get("quantize_input"):
             settings.pop("quantize_input", None)
         return module.to_quantized(**settings)
-
-    from mica.utils import tree_map_with_path
 
     leaves = model.leaf_modules()
     model.update_modules(tree_map_with_path(replace, leaves, is_leaf=Module.is_module))

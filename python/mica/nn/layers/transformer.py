@@ -11,7 +11,7 @@ from mica.nn.layers.base import Module
 from mica.nn.layers.dropout import Dropout
 from mica.nn.layers.linear import Linear
 from mica.nn.layers.normalization import LayerNorm
-from mica.nn.utils import checkpoint as checkpointed
+from mica.nn.utils import checkpoint
 
 __all__ = [
     "MultiHeadAttention",
@@ -176,7 +176,7 @@ class TransformerEncoder(Module):
     def __call__(self, x: mx.array, mask: mx.array | str | None) -> mx.array:
         """Map ``x`` of shape ``(batch, length, dims)``; ``mask`` as for ``MultiHeadAttention``."""
         for layer in self.layers:
-            call = checkpointed(layer) if self.checkpoint else layer
+            call = checkpoint(layer) if self.checkpoint else layer
             x = call(x, mask)
         return self.ln(x)
 
@@ -280,7 +280,7 @@ class TransformerDecoder(Module):
     ) -> mx.array:
         """Map ``x`` and ``memory`` as ``TransformerDecoderLayer`` does."""
         for layer in self.layers:
-            call = checkpointed(layer) if self.checkpoint else layer
+            call = checkpoint(layer) if self.checkpoint else layer
             x = call(x, memory, x_mask, memory_mask)
         return self.ln(x)
 

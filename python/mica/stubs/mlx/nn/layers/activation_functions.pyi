@@ -1,0 +1,1 @@
+from mica.nn.layers.activation_functions import *

@@ -1,0 +1,1 @@
+from mica.nn.layers.weights import *

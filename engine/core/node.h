@@ -101,7 +101,7 @@ struct mica_node {
     uint32_t ninputs;
     uint32_t mark;  /* scratch of the planner, under its lock */
     uint32_t claim; /* number of the plan that scheduled it last, under the planner's lock */
-    uint32_t site; /* the line of the program that made it, while somebody watches (watch.h) */
+    uint32_t site;  /* the line of the program that made it, while somebody watches (watch.h) */
     mica_stream *stream;
     mica_array **inputs;
     void *params;

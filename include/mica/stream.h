@@ -17,7 +17,8 @@ MICA_API void mica_stream_release(mica_stream *stream);
 MICA_API int mica_thread_stream(uint64_t key, mica_stream **out);
 /** The stream that the calling thread's scopes use unless told otherwise. Never NULL. */
 MICA_API mica_stream *mica_default_stream(void);
-/** Sets it for the calling thread, which keeps a reference; NULL goes back to the process's default.
+/** Sets it for the calling thread, which keeps a reference; NULL goes back to the process's
+ * default.
  */
 MICA_API void mica_set_default_stream(mica_stream *stream);
 /** The number that tells streams apart; 0 is the process's default stream. */

@@ -199,7 +199,9 @@ static int several_runs(product *p, size_t first, size_t *end)
     p->first = first;
     p->last = *end = starts[runs];
     p->runs = starts;
-    return runs ? few_rows(p, runs, most) : MICA_OK;
+    int status = runs ? few_rows(p, runs, most) : MICA_OK;
+    p->runs = NULL;
+    return status;
 }
 
 /* Runs of pairs with one matrix: those of few rows share their parallel sections. */

@@ -149,6 +149,7 @@ static int evaluate(mica_array *const roots[], size_t n, mica_array *const scope
     int status = schedule(j, scoped, nscoped, &here);
     if (here) {
         mica_stream *s = here->stream;
+        mica__work_begin();
         mica__mutex_unlock(&mica__queue_lock);
         mica__work_run(here, true);
         mica__mutex_lock(&mica__queue_lock);

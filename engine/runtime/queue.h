@@ -80,6 +80,9 @@ bool mica__executors_called(void); /* a stream waits for one, which will come */
 void mica__executors_forget(void); /* in a forked child */
 
 /* work.c */
+/* Under the lock, before the calling thread lets go of it to run a work: from then on somebody who
+ * waits for memory sees that work is on its way. */
+void mica__work_begin(void);
 /* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation.
  */
 void mica__work_run(mica__work *w, bool ask);

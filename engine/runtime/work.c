@@ -237,14 +237,30 @@ void mica__works_forget(void)
     atomic_store(&waiting, 0);
 }
 
+void mica__work_begin(void)
+{
+    atomic_fetch_add(&busy, 1);
+    busy_here++;
+}
+
+/* The work's memory has been given back: who waits for some may try again, or sees that nobody is
+ * left to wait for. */
+static void end_work(void)
+{
+    mica__mutex_lock(&mica__queue_lock);
+    atomic_fetch_sub(&busy, 1);
+    busy_here--;
+    progress++;
+    mica__condition_broadcast(&mica__queue_changed);
+    mica__mutex_unlock(&mica__queue_lock);
+}
+
 void mica__work_run(mica__work *w, bool ask)
 {
     mica__job *j = w->job;
     asking a = { j, ask };
     int status = MICA_OK;
     size_t i = 0;
-    atomic_fetch_add(&busy, 1);
-    busy_here++;
     mica__parallel_ask(is_stopped, &a);
     for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], &a);
     mica__parallel_ask(NULL, NULL);
@@ -258,12 +274,10 @@ void mica__work_run(mica__work *w, bool ask)
     /* Who waits has a reference: the work lets go of its own before it is seen to be finished, so
        that nothing is held any more when an evaluation returns. */
     bool waited = j->waited;
-    atomic_fetch_sub(&busy, 1);
-    busy_here--;
-    progress++;
     if (waited) atomic_fetch_sub(&j->references, 1);
     atomic_fetch_sub(&j->pending, 1);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
     if (!waited) mica__job_release(j);
+    end_work();
 }

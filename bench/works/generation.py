@@ -192,6 +192,7 @@ def mlx_lora() -> Run:
     def step() -> None:
         value, grads = loss_and_grad(model, tokens)
         optimizer.update(model, grads)
+        del grads  # their memory is free for the update
         mx.eval(value, model.parameters(), optimizer.state)
 
     return step

@@ -44,6 +44,7 @@ def main(chosen: Options) -> None:
     for (x,) in batches(256, steps, pixels):
         loss, grads = step(x)
         optimizer.update(model, grads)
+        del grads  # their memory is free for the update
         mx.eval(loss, model.parameters(), optimizer.state)
     error = nn.losses.mse_loss(model(other), other).item()
     spread = mx.var(other, axis=0).mean().item()

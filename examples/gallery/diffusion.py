@@ -12,6 +12,7 @@ from common import Options, options, panels, save
 LEVELS = 100
 # How much of the point is left after each level of noise: the cosine schedule of Nichol and Dhariwal (2021).
 KEPT = mx.cos((mx.arange(1, LEVELS + 1) / LEVELS) * (math.pi / 2) * 0.99) ** 2
+mx.eval(KEPT)  # the compiled step reads it
 
 
 def spiral(count: int) -> mx.array:
@@ -42,13 +43,14 @@ def sample(model: Denoiser, count: int) -> list[mx.array]:
     """From noise to points, all stages (Ho, Jain and Abbeel, 2020, algorithm 2)."""
     x = mx.random.normal((count, 2))
     stages = [x]
+    shares = [1.0, *KEPT.tolist()]
     for t in reversed(range(LEVELS)):
-        kept, before = KEPT[t], KEPT[t - 1] if t else mx.array(1.0)
+        before, kept = shares[t], shares[t + 1]
         step = 1 - kept / before
         noise = model(x, mx.full((count,), t))
-        x = (x - step / mx.sqrt(1 - kept) * noise) / mx.sqrt(1 - step)
+        x = (x - step / math.sqrt(1 - kept) * noise) / math.sqrt(1 - step)
         if t:
-            x = x + mx.sqrt(step * (1 - before) / (1 - kept)) * mx.random.normal(x.shape)
+            x = x + math.sqrt(step * (1 - before) / (1 - kept)) * mx.random.normal(x.shape)
         mx.eval(x)
         stages.append(x)
     return stages

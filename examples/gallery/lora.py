@@ -39,6 +39,7 @@ def train(model: nn.Module, x: mx.array, y: mx.array, steps: int, rate: float) -
     for rows, labels in batches(64, steps, x, y):
         loss, grads = step(rows, labels)
         optimizer.update(model, grads)
+        del grads  # their memory is free for the update
         mx.eval(loss, model.parameters(), optimizer.state)
 
 

@@ -25,6 +25,7 @@ def fit(model: nn.Module, loss_fn, x: mx.array, y: mx.array, steps: int) -> list
     for _ in range(steps):
         loss, grads = step(model, x, y)
         optimizer.update(model, grads)
+        del grads  # their memory is free for the update
         mx.eval(model.parameters(), optimizer.state)
         losses.append(loss.item())
     return losses

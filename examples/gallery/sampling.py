@@ -33,6 +33,7 @@ def main(chosen: Options) -> None:
         rows = text[start + mx.arange(CONTEXT + 1)]
         loss, grads = step(rows[:, :-1], rows[:, 1:])
         optimizer.update(model, grads)
+        del grads  # their memory is free for the update
         mx.eval(loss, model.parameters(), optimizer.state)
     print(f"sampling: {loss.item() / np.log(2):.2f} bits a byte after {steps} steps")
 

@@ -55,6 +55,7 @@ PRIMITIVES = {
     "irfft": "fft.irfft",
     "hadamard": "hadamard_transform",
     "quantize_through": "qqmm",
+    "masked_mm": "block_masked_mm",
     # Second builders of one Python function.
     "split_at": "split",
     "arange_integer": "arange",

@@ -96,6 +96,8 @@ def cross_entropy(
         loss = mx.fast.cross_entropy(logits, targets).astype(logits.dtype)
     else:
         if is_probability:
+            # As the reference: relative to the largest, which matters where probabilities do not add to 1.
+            logits = logits - mx.stop_gradient(mx.max(logits, axis=axis, keepdims=True))
             score = mx.sum(logits * targets, axis=axis)
         else:
             score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis).squeeze(axis)
@@ -277,7 +279,7 @@ def triplet_loss(
 ) -> mx.array:
     r"""How much nearer than the margin the negatives are to the anchors, compared with the positives.
 
-    :math:`\max(|a - b|_p - |a - c|_p + \text{margin}, 0)` with :math:`|x|_p = (\sum x^p + \epsilon)^{1/p}`.
+    :math:`\max(|a - b|_p - |a - c|_p + \text{margin}, 0)` with :math:`|x|_p = (\sum |x|^p + \epsilon)^{1/p}`.
 
     Args:
         anchors: :math:`a`, any shape.
@@ -294,7 +296,7 @@ def triplet_loss(
     """
 
     def distance(other: mx.array) -> mx.array:
-        return mx.power(mx.sum(mx.power(anchors - other, p), axis) + eps, 1.0 / p)
+        return mx.power(mx.sum(mx.power(mx.abs(anchors - other), p), axis) + eps, 1.0 / p)
 
     return _reduce(mx.maximum(distance(positives) - distance(negatives) + margin, 0), reduction)
 

@@ -81,6 +81,10 @@ class InstanceNorm(Module):
         return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
 
     def __call__(self, x: mx.array) -> mx.array:
+        if x.ndim < 3:
+            raise ValueError(
+                f"[InstanceNorm] an input with at least 3 axes (batch, ..., features) is needed, not {x.shape}."
+            )
         axes = tuple(range(1, x.ndim - 1))
         mean = mx.mean(x, axis=axes, keepdims=True)
         var = mx.var(x, axis=axes, keepdims=True)
@@ -142,6 +146,10 @@ class GroupNorm(Module):
         return x.reshape(batch, *rest, dims)
 
     def __call__(self, x: mx.array) -> mx.array:
+        if self.dims % self.num_groups:
+            raise ValueError(
+                f"[GroupNorm] the {self.dims} features must be a multiple of the {self.num_groups} groups."
+            )
         x = self._neighbours(x) if self.pytorch_compatible else self._interleaved(x)
         return self["weight"] * x + self["bias"] if "weight" in self else x
 

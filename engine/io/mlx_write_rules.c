@@ -360,6 +360,8 @@ bool mica__mlx_write_node(mica__mlx_writer *w, const mica_node *n, const mlx_val
     case mica_prim_dynamic_slice_update:
     case mica_prim_concatenate: return indexing(&c);
     case mica_prim_matmul: return mica__mlx_whole(&c, "Matmul", NULL);
+    case mica_prim_masked_mm:
+        return mica__mlx_with_int(&c, "BlockMaskedMM", MICA_PARAMS(n, masked_mm)->block);
     case mica_prim_gather_mm:
         return in[0].shape.n == 3 ? mica__mlx_with_truths(&c, "GatherMM", 2, false, false)
                                   : mica__mlx_cannot(&c, "of batches of matrices");

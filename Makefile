@@ -147,6 +147,7 @@ $(STAMPS)/clients-more: | $(STAMPS)/clients
 $(STAMPS)/path: | $(STAMPS)/venv
 	@$(PY) -c 'import sysconfig, pathlib; \
 	    pathlib.Path(sysconfig.get_path("purelib"), "mica.pth").write_text("$(CURDIR)/python\n")'
+	@printf '#!/bin/sh\nexec "$(CURDIR)/$(PY)" -m mica "$$@"\n' > $(BIN)/mica && chmod +x $(BIN)/mica
 	@touch $@
 
 $(BUILD)/build.ninja: $(STAMPS)/build

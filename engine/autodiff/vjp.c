@@ -113,8 +113,13 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
             needed[k] = is_active(p, n->inputs[k]);
             gradients[k] = NULL;
         }
-        if (mica__watching()) mica__site = n->site; /* a derivative belongs to the line it is of */
+        uint8_t outer = mica__site_flags;
+        if (mica__watching()) {
+            mica__site = n->site; /* a derivative belongs to the line it is of */
+            mica__site_flags |= MICA_NODE_ASKED;
+        }
         pull_node(s, n, cotangents, needed, gradients);
+        mica__site_flags = outer;
         for (uint32_t k = 0; k < n->ninputs; k++)
             if (needed[k]) add_cotangent(s, p, n->inputs[k], gradients[k]);
     }

@@ -15,6 +15,8 @@ int mica__fail(int status, const char *format, ...) MICA_PRINTF(2, 3);
 int mica__fail_v(int status, const char *format, va_list args) MICA_PRINTF(2, 0);
 /* As mica__fail for MICA_EMEMORY, naming what was asked for. */
 int mica__fail_memory(const char *operation, size_t bytes);
+/* What the allocator adds to such a message: "; active ..., cached ..., limit ...". Set by it. */
+extern void (*mica__describe_memory)(char *text, size_t room);
 /* The status that belongs to the last message. */
 int mica__last_status(void);
 void mica__clear_error(void);

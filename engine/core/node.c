@@ -184,7 +184,10 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
     n->inputs = (mica_array **)(void *)((char *)n + head);
     n->params = (char *)n + inputs_bytes;
     for (size_t i = 0; i < noutputs; i++) n->out[i].slot = (uint8_t)i;
-    if (mica__watching()) n->site = mica__site;
+    if (mica__watching()) {
+        n->site = mica__site;
+        n->flags = mica__site_flags;
+    }
     mica__live_add(MICA_LIVE_NODE, 1);
     return n;
 }

@@ -81,6 +81,7 @@ enum {
     MICA_NODE_ABSTRACT = 4,    /* depends on a placeholder: cannot be evaluated */
     MICA_NODE_ASKED = 8,       /* a cast that the program asked for, not one of promotion; the sum
                                   of addmm */
+    MICA_NODE_TRACING = 32,    /* made while a function was traced, and somebody watched */
     MICA_NODE_GRADIENT = 16    /* an optimizer was given it as a gradient, while somebody watches */
 };
 

@@ -3,3 +3,4 @@
 
 const mica__watcher *_Atomic mica__watcher_now;
 _Thread_local uint32_t mica__site;
+_Thread_local uint8_t mica__site_flags;

@@ -37,8 +37,11 @@ typedef struct mica__watcher {
 
 extern const mica__watcher *_Atomic mica__watcher_now;
 
-/* The line that the calling thread's nodes come from; kept only while somebody watches. */
+/* The line that the calling thread's nodes come from, and flags that they get: MICA_NODE_ASKED
+ * while a derivative is built (its casts are no promotions), MICA_NODE_TRACING while a function is
+ * traced. Kept only while somebody watches. */
 extern _Thread_local uint32_t mica__site;
+extern _Thread_local uint8_t mica__site_flags;
 
 static inline const mica__watcher *mica__watching(void)
 {

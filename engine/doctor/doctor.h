@@ -21,6 +21,8 @@ typedef struct mica__evaluation {
     uint32_t nodes, steps;
     uint64_t graph;              /* equal for evaluations of the same operations */
     uint64_t held;               /* bytes of gradients that somebody holds beside it */
+    uint64_t bytes;              /* of all results, views aside */
+    uint32_t claim, after;       /* number of its plan; the latest plan whose results it reads */
     int64_t begin, planned, end; /* nanoseconds of a monotonic clock */
     bool waited;
 } mica__evaluation;

@@ -86,6 +86,9 @@ static void check_float64(const mica_node *n)
 {
     const mica_array *out = &n->out[0];
     if (out->dtype != MICA_FLOAT64 || out->flags & MICA_ARRAY_WEAK) return;
+    /* Casts that nobody asked for, and sums of integers, are inside of functions. */
+    if (n->prim == mica_prim_astype && !(n->flags & MICA_NODE_ASKED)) return;
+    if (mica__prims[n->prim].class == MICA_CLASS_REDUCE) return;
     for (uint32_t i = 0; i < n->ninputs; i++) {
         const mica_array *in = n->inputs[i];
         const mica_node *m = mica__node_of(in);

@@ -167,21 +167,36 @@ static mica__evaluation *evaluation_of(uint64_t number)
     return number && number <= record.nevaluations ? &record.evaluations[number - 1] : NULL;
 }
 
-static void hash_node(mica_node *n, void *user)
+/* What is told of a plan: its operations, the size of its results, the latest plan it reads from.
+ */
+typedef struct summary {
+    uint64_t graph, bytes;
+    uint32_t after;
+} summary;
+
+static void summarize(mica_node *n, void *user)
 {
-    uint64_t *h = user;
+    summary *s = user;
     uint32_t words[2] = { n->prim, n->site };
-    *h = mica__hash(*h, words, sizeof words);
+    s->graph = mica__hash(s->graph, words, sizeof words);
+    if (mica__prims[n->prim].class != MICA_CLASS_VIEW)
+        for (size_t i = 0; i < n->noutputs; i++)
+            s->bytes += (uint64_t)n->out[i].size * mica__dtype_sizes[n->out[i].dtype];
+    for (uint32_t i = 0; i < n->ninputs; i++) {
+        const mica_node *m = mica__node_of(n->inputs[i]);
+        if (mica__state(m) == MICA_NODE_DONE && m->claim > s->after) s->after = m->claim;
+    }
 }
 
 static void planned(uint64_t number, const mica__plan *plan, mica_array *const roots[],
                     size_t nroots)
 {
-    uint64_t held = mica__doctor_examine(plan, roots, nroots), graph = 0;
+    uint64_t held = mica__doctor_examine(plan, roots, nroots);
+    summary sum = { 0 };
     uint32_t nodes = 0;
     for (size_t i = 0; i < plan->nsteps; i++) {
         nodes += nodes_in(&plan->steps[i]);
-        mica__doctor_each(&plan->steps[i], hash_node, &graph);
+        mica__doctor_each(&plan->steps[i], summarize, &sum);
     }
     bool largest = nodes > largest_nodes;
     mica__sketch *sketch = largest ? mica__sketch_make(plan) : NULL;
@@ -196,7 +211,10 @@ static void planned(uint64_t number, const mica__plan *plan, mica_array *const r
     if (e) {
         e->nodes += nodes;
         e->steps += (uint32_t)plan->nsteps;
-        e->graph = graph;
+        e->graph = sum.graph;
+        e->bytes += sum.bytes;
+        e->claim = plan->claim;
+        e->after = sum.after;
         e->held = held;
         e->planned = mica__now();
     }
@@ -346,6 +364,7 @@ static void copied(const mica_node *reader, size_t bytes)
 static void captured(const mica_array *a)
 {
     const mica_node *n = mica__node_of(a);
+    if (n->flags & MICA_NODE_TRACING) return; /* a constant of the function itself */
     mica__doctor_found(303, n->prim, mica__site, n->site,
                        (size_t)a->size * mica__dtype_sizes[a->dtype]);
 }

@@ -1,6 +1,7 @@
 /* What primitives become in files for MLX: reductions, order, products, transforms, linear algebra.
  */
 #include "io/mlx_write_rule.h"
+#include "ops/quantize.h"
 
 /* ---- reductions, scans, order ---- */
 
@@ -117,6 +118,8 @@ bool mica__mlx_quantization(const mlx_writing *c)
     const struct mica__quantize_params *q = MICA_PARAMS(c->n, quantize);
     mica__text p = { 0 };
     if (q->scaled) return mica__mlx_cannot(c, "with a global scale");
+    /* MLX 0.32.4 ends in a fault when it imports what it is told of other modes. */
+    if (q->mode != MICA_QUANT_AFFINE) return mica__mlx_cannot(c, "in modes other than affine");
     put_format(&p, q->group, q->bits, q->mode);
     mica__mlx_truth(&p, false);
     return mica__mlx_whole(c, "Quantize", &p);

@@ -33,7 +33,7 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
         n->inputs[i] = mica_retain(inputs[i]);
         flags |= mica__node_of(inputs[i])->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT);
     }
-    n->flags = (uint8_t)flags;
+    n->flags |= (uint8_t)flags;
     n->origin = s->origin;
     n->stream = s->stream ? s->stream : mica__current_stream;
     if (params) mica__params_copy(prim, n->params, params);

@@ -241,8 +241,19 @@ static const char *size_text(char text[32], size_t bytes)
 
 /* ---- taking and giving ---------------------------------------------------------------------- */
 
+static void describe(char *text, size_t room)
+{
+    char parts[3][32];
+    lock_ready();
+    size_t active = state.active, cached = state.cached, limit = state.limit;
+    mica__spinlock_unlock(&state.lock);
+    snprintf(text, room, "; active %s, cached %s, limit %s", size_text(parts[0], active),
+             size_text(parts[1], cached), size_text(parts[2], limit));
+}
+
 static int fail_limit(size_t bytes, const char *why)
 {
+    mica__describe_memory = describe; /* for who says what the memory was wanted for */
     char text[4][32];
     lock_ready();
     size_t active = state.active, cached = state.cached, limit = state.limit;

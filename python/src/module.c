@@ -26,7 +26,10 @@ PyObject *mica_py_raise(int status)
 #undef STATUS
     default: break;
     }
-    PyErr_SetString(type, mica_last_error());
+    const char *text = mica_last_error(); /* what a file holds need not be UTF-8 */
+    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    if (message) PyErr_SetObject(type, message);
+    Py_XDECREF(message);
     return NULL;
 }
 

@@ -157,6 +157,7 @@ static PyObject *set_tracers(PyObject *m, PyObject *list)
     (void)m;
     PyObject *old = tracers ? tracers : Py_NewRef(Py_None);
     tracers = list == Py_None ? NULL : Py_NewRef(list);
+    mica__site_flags = tracers ? MICA_NODE_TRACING : 0;
     return old;
 }
 
@@ -294,9 +295,10 @@ static PyObject *nonfinite(const mica__first_nonfinite *f)
 LIST(findings, nfindings, "(IsIIKK)", F.rule, prim_name(F.prim), F.site, F.cause,
      (unsigned long long)F.count, (unsigned long long)F.bytes)
 #define E r->evaluations[i]
-LIST(evaluations, nevaluations, "(sIIIIKKLLLO)", E.reason, E.site, E.thread, E.nodes, E.steps,
+LIST(evaluations, nevaluations, "(sIIIIKKLLLOKII)", E.reason, E.site, E.thread, E.nodes, E.steps,
      (unsigned long long)E.graph, (unsigned long long)E.held, (long long)E.begin,
-     (long long)E.planned, (long long)E.end, E.waited ? Py_True : Py_False)
+     (long long)E.planned, (long long)E.end, E.waited ? Py_True : Py_False,
+     (unsigned long long)E.bytes, E.claim, E.after)
 #define S r->steps[i]
 LIST(steps, nsteps, "(KIsIILLK)", (unsigned long long)S.evaluation, S.site, prim_name(S.prim),
      S.nodes, S.thread, (long long)S.begin, (long long)S.end, (unsigned long long)S.active)

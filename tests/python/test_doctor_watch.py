@@ -269,6 +269,99 @@ def test_found_with_the_mistake_and_silent_without(rule, program):
     assert rules_of(program, False, **options) == set()
 
 
+def constants_in_compiled_functions():
+    x = mx.random.normal((512,))
+    mx.eval(mx.compile(lambda x: x * mx.arange(512.0))(x))
+    mx.eval(mx.compile(mx.grad(lambda x: (x * x).mean()))(x))
+    mx.eval(mx.compile(mx.value_and_grad(mx.checkpoint(lambda x: mx.sin(x).sum())))(x))
+
+
+def compiled_step_with_state():
+    model, x, y = _model()
+    optimizer = optim.Adam(1e-3)
+    state = [model.state, optimizer.state]
+
+    def step(x, y):
+        loss, grads = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))(x, y)
+        optimizer.update(model, grads)
+        return loss
+
+    step = mx.compile(step, inputs=state, outputs=state)
+    for _ in range(10):
+        mx.eval(step(x, y), state)
+
+
+def compiled_module():
+    f = mx.compile(nn.Sequential(nn.Linear(4, 4)))
+    mx.eval(f.__wrapped__.parameters() if hasattr(f, "__wrapped__") else mx.zeros(1))
+    mx.eval(f(mx.ones((1, 4))))
+
+
+def accuracy():
+    a, b = mx.random.randint(0, 4, (64,)), mx.random.randint(0, 4, (64,))
+    mx.eval(mx.mean(a == b))
+
+
+def master_weights():
+    w = mx.random.normal((64, 64))
+    x = mx.random.normal((8, 64)).astype(mx.bfloat16)
+
+    def loss(w):
+        return ((x @ w.astype(mx.bfloat16)) ** 2).astype(mx.float32).mean()
+
+    for _ in range(4):
+        w = w - 0.1 * mx.grad(loss)(w)
+        mx.eval(w)
+
+
+def accumulated_gradients():
+    model, x, y = _model()
+    optimizer = optim.SGD(1e-3)
+    step = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))
+    from mica.utils import tree_map
+
+    for _ in range(10):
+        total = None
+        for _ in range(4):
+            loss, grads = step(x, y)
+            total = grads if total is None else tree_map(mx.add, total, grads)
+            del grads
+            mx.eval(loss, total)
+        optimizer.update(model, total)
+        del total
+        mx.eval(model.parameters(), optimizer.state)
+
+
+def validation():
+    model, x, y = _model()
+    total = 0.0
+    for _ in range(40):
+        total += nn.losses.mse_loss(mx.tanh(model(mx.tanh(model(x)))), y).item()
+
+
+def large_results_one_by_one():
+    layers = [mx.random.normal((256, 256)) for _ in range(64)]
+    for weight in layers:
+        mx.eval(weight)
+
+
+RIGHT = [
+    constants_in_compiled_functions,
+    compiled_step_with_state,
+    compiled_module,
+    accuracy,
+    master_weights,
+    accumulated_gradients,
+    validation,
+    large_results_one_by_one,
+]
+
+
+@pytest.mark.parametrize("program", RIGHT, ids=[p.__name__ for p in RIGHT])
+def test_silent_on_right_programs(program):
+    assert rules_of(program) == set()
+
+
 def quantized(train):
     layer = nn.QQLinear(64, 32, mode="mxfp8")
     layer.train() if train else layer.eval()

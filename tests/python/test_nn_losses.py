@@ -110,3 +110,23 @@ def test_signatures():
     for name in names:
         got, want = (inspect.signature(getattr(side.nn.losses, name)).parameters for side in (MICA, MLX))
         assert [(p.name, p.default) for p in got.values()] == [(p.name, p.default) for p in want.values()]
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 1.5])
+def test_triplets_of_any_power(p: float) -> None:
+    rng = np.random.default_rng(3)
+    arrays = [rng.normal(size=(4, 5)).astype(np.float32) for _ in range(3)]
+    ours = MICA.nn.losses.triplet_loss(*map(MICA.mx.array, arrays), p=p)
+    theirs = MLX.nn.losses.triplet_loss(*map(MLX.mx.array, arrays), p=p)
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), rtol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+def test_cross_entropy_of_probabilities_that_do_not_add_to_one(smoothing: float) -> None:
+    rng = np.random.default_rng(4)
+    x, t = (rng.random((3, 4)).astype(np.float32) * 3 for _ in range(2))
+    ours, theirs = (
+        lib.nn.losses.cross_entropy(lib.mx.array(x), lib.mx.array(t), label_smoothing=smoothing)
+        for lib in (MICA, MLX)
+    )
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), rtol=1e-5)

@@ -17,7 +17,8 @@ from mica.doctor.runtime.finding import Cost, Finding, Place, amount
 from mica.doctor.runtime.watching import Watch
 
 OFTEN = 32  # sightings of something that is right once or a few times
-SMALL = 8  # nodes: an evaluation that costs more to start than to run
+SMALL = 8  # nodes of an evaluation that costs more to start than to run, if its results
+TINY = 1 << 16  # have no more bytes than this
 STEADY = 5  # intervals that make a habit
 WORTH = 4096  # bytes below which a conversion costs nothing
 HELD = 1 << 16  # bytes of gradients below which holding them costs nothing
@@ -41,6 +42,14 @@ class Evaluation(NamedTuple):
     planned: int
     end: int
     waited: bool
+    bytes: int
+    claim: int
+    after: int
+
+    @property
+    def is_tiny(self) -> bool:
+        """It costs more to start than to run."""
+        return self.nodes <= SMALL and self.bytes <= TINY
 
     @property
     def milliseconds(self) -> float:
@@ -72,7 +81,7 @@ class Case:
         for e in self.evaluations:
             if e.nodes:
                 self.by_site[e.site].append(e)
-        self.large = sum(e.nodes > SMALL for e in self.evaluations)
+        self.large = sum(not e.is_tiny for e in self.evaluations)
         self.span = max(self.notes.end - self.notes.begin, 1)
 
     def place(self, site: int) -> Place:
@@ -102,7 +111,7 @@ def eval_in_loop(case: Case) -> Iterator[Finding]:
     reads = {s.site: s for s in case.seen[101]}
     for site in {*reads, *case.by_site}:
         evaluations = case.by_site.get(site, [])
-        small = [e for e in evaluations if e.nodes <= SMALL and e.waited]
+        small = [e for e in evaluations if e.is_tiny and e.waited]
         count = max(len(small), reads[site].count if site in reads else 0)
         if len(evaluations) - len(small) > 0.1 * count:
             continue  # it evaluates real work: a step of training or sampling
@@ -128,7 +137,12 @@ def eval_too_often(case: Case) -> Iterator[Finding]:
         at = bisect_left(times, e.begin)
         if 0 < at < len(times) and e.nodes > SMALL and e.waited:
             between[at].append(e)
-    doubled = [evaluations for evaluations in between.values() if len(evaluations) > 1]
+    # Twice from one line is another pattern: gradients that are accumulated, piece by piece.
+    doubled = [
+        evaluations
+        for evaluations in between.values()
+        if len(evaluations) > 1 and len({e.site for e in evaluations}) == len(evaluations)
+    ]
     if len(doubled) < STEADY or len(doubled) < 0.6 * (len(times) - 1):
         return
     last: dict[int, list[Evaluation]] = defaultdict(list)
@@ -149,7 +163,7 @@ def eval_too_often(case: Case) -> Iterator[Finding]:
 
 def blocked_pipeline(case: Case) -> Iterator[Finding]:
     """MX103: alike graphs, one line, each waited for before the next is queued."""
-    if case.notes.updates or any(t.calls and "step" in t.name for t in case.notes.traces.values()):
+    if case.notes.updates:
         return  # a training step waits for itself anyway
     asynchronous = sum(not e.waited for e in case.evaluations)
     for site, evaluations in case.by_site.items():
@@ -161,6 +175,9 @@ def blocked_pipeline(case: Case) -> Iterator[Finding]:
             graphs[e.graph] += 1
         if max(graphs.values()) < 0.5 * len(real):
             continue
+        chained = sum(b.after >= a.claim for a, b in zip(real, real[1:], strict=False))
+        if chained < 0.5 * len(real):
+            continue  # each stands by itself: a validation loop
         idle = sum(max(b.begin - a.end, 0) for a, b in zip(real, real[1:], strict=False)) / 1e6
         yield case.finding(
             103,

@@ -75,7 +75,7 @@ def by_module(watch: Watch) -> list[tuple[str, int, float, int]]:
 def evaluations_by_line(watch: Watch) -> list[tuple[Place, str, int, int, float]]:
     """(place, reason, evaluations, operations, milliseconds), the most time first."""
     lines: dict[tuple[int, str], list] = {}
-    for reason, site, _, nodes, _, _, _, begin, _, end, _ in watch.record["evaluations"]:
+    for reason, site, _, nodes, _, _, _, begin, _, end, *_ in watch.record["evaluations"]:
         row = lines.setdefault((site, reason), [0, 0, 0.0])
         row[0] += 1
         row[1] += nodes
@@ -246,7 +246,7 @@ def trace(watch: Watch) -> str:
     events: list[dict[str, Any]] = [
         {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "mica"}},
     ]
-    for reason, site, thread, nodes, steps, _, _, begin, _, end, waited in watch.record["evaluations"]:
+    for reason, site, thread, nodes, steps, _, _, begin, _, end, waited, *_ in watch.record["evaluations"]:
         events.append(
             {
                 "ph": "X",

@@ -6,10 +6,12 @@ traces of compiled functions. All of them are as before when it ends.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import mica
@@ -100,6 +102,11 @@ def described(tree: Any, pinned: Any, numbers: list) -> Any:
             return (type(tree), tree)
         return type(tree)
     return tree
+
+
+def held_inside(array: Any) -> bool:
+    """Whether nobody but the engine seems to hold an object: what a checkpoint needs later, say."""
+    return not [r for r in gc.get_referrers(array) if not isinstance(r, FrameType)]
 
 
 class Watch:
@@ -268,7 +275,7 @@ class Watch:
             self._undo.append(lambda: setattr(Module, "__init_subclass__", later))
 
     def _trace_of(self, compiled: Any) -> Trace:
-        key = getattr(compiled.fun, "__code__", compiled.fun)
+        key = getattr(compiled.fun, "__code__", None) or id(compiled.fun)  # modules cannot be hashed
         trace = self.notes.traces.get(key)
         if trace is None:
             trace = self.notes.traces[key] = Trace(compiled.fun)
@@ -277,6 +284,18 @@ class Watch:
     def _wrap_compile(self) -> None:
         cls = _compile._Compiled
         begin, call, trace_with = cls.__init__, cls.__call__, cls._trace_with
+        depth: list = []
+        suspects: list = []  # (trace, weak reference, line) of objects that outlived their trace
+
+        def judge() -> None:
+            """Declared state has its values by now: what is a placeholder still has leaked."""
+            gc.collect()
+            for trace, reference, line in suspects:
+                array = reference()
+                if array is not None and core._is_abstract(array) and not held_inside(array):
+                    trace.leaks.append(line)
+                del array
+            suspects.clear()
 
         def init(compiled: Any, fun: Any, *args: Any) -> None:
             begin(compiled, fun, *args)
@@ -286,7 +305,13 @@ class Watch:
 
         def called(compiled: Any, *args: Any, **kwargs: Any) -> Any:
             self._trace_of(compiled).calls += 1
-            return call(compiled, *args, **kwargs)
+            depth.append(compiled)
+            try:
+                return call(compiled, *args, **kwargs)
+            finally:
+                depth.pop()
+                if suspects and not depth:
+                    judge()
 
         def traced(compiled: Any, needs: Any, traced_call: Any) -> Any:
             trace = self._trace_of(compiled)
@@ -311,7 +336,7 @@ class Watch:
             for reference, line in made:
                 array = reference()
                 if array is not None and id(array) not in returned:
-                    trace.leaks.append(line)
+                    suspects.append((trace, reference, line))
             return entry
 
         self._replace(cls, "__init__", init)

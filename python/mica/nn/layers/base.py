@@ -16,6 +16,7 @@ __all__ = ["Module"]
 
 _ITEMS = (mx.array, dict, list, tuple)
 _PARAMETERS = (mx.array, dict, list)
+_MOVES = ("to", "cuda", "cpu")  # methods of PyTorch's modules that move them
 
 
 def _is_floating(dtype: mx.Dtype) -> bool:
@@ -75,7 +76,8 @@ class Module(dict):
             return self[key]
         except KeyError:
             pass
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}")
+        hint = ": there is nothing to move, arrays live where streams run" if key in _MOVES else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {key!r}{hint}")
 
     def __setattr__(self, key: str, val: Any) -> None:
         if not isinstance(val, _ITEMS):

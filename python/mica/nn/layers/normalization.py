@@ -83,7 +83,7 @@ class InstanceNorm(Module):
     def __call__(self, x: mx.array) -> mx.array:
         if x.ndim < 3:
             raise ValueError(
-                f"[InstanceNorm] an input with at least 3 axes (batch, ..., features) is needed, not {x.shape}."
+                f"[InstanceNorm] at least 3 axes (batch, ..., features) are needed, not {x.shape}."
             )
         axes = tuple(range(1, x.ndim - 1))
         mean = mx.mean(x, axis=axes, keepdims=True)

@@ -51,6 +51,18 @@ DIFFERENCES = (
         example="mx.ones((3,))[5]",
     ),
     Difference(
+        "x[...] = v, x[None] = v",
+        "the wheel replaces the array by the value, and its dtype by the value's; any other key keeps it",
+        "the array keeps its dtype, whatever the key, as in NumPy",
+        example="(lambda x: (x.__setitem__(..., 2.5), x)[1])(mx.zeros((2,), dtype=mx.int32))",
+    ),
+    Difference(
+        "gather_mm of other types than float32",
+        "the wheel refuses them on a CPU",
+        "computed, halves with float32 sums",
+        example="mx.gather_mm(*[mx.ones((1, 2, 2), dtype=mx.float16)] * 2, *[mx.array([0])] * 2)",
+    ),
+    Difference(
         "x[mask]",
         "the wheel refuses boolean masks in reads",
         "NumPy's result",
@@ -70,7 +82,7 @@ DIFFERENCES = (
     ),
     Difference(
         "float16 NaN and infinities as uint32",
-        "the wheel gives 0, other than from bfloat16 and float32",
+        "the wheel gives 0, other than from bfloat16 and long float32 arrays",
         "what float32 gives",
         example="mx.array([float('nan'), float('inf')], dtype=mx.float16).astype(mx.uint32)",
     ),
@@ -81,7 +93,7 @@ DIFFERENCES = (
         example="mx.mean(mx.array([2**30] * 4))",
     ),
     Difference(
-        "sum, var, std, cumsum of halves",
+        "var, std, cumsum of halves",
         "the wheel sums in halves",
         "sums in float32, rounds once",
         example="mx.cumsum(mx.full((5000,), 1.0, dtype=mx.float16))[-1]",

@@ -195,6 +195,15 @@ def element_types(cases: list) -> list[str]:
     return lines
 
 
+# Functions whose derivatives other tests prove: the matrix has nothing to compare them with.
+ELSEWHERE = {
+    "qqmm": "differentiable in `x` and `w`, as if nothing were rounded (`vjp`, `jvp`)",
+    "quantize": "differentiable: scales and biases (`vjp`, `jvp`)",
+    "lu_factor": "differentiable (`vjp`, `jvp`)",
+    "divmod": "differentiable: the remainder (`vjp`, `jvp`)",
+}
+
+
 def transformations(f: gen.Function, cases: list) -> str:
     """What the matrix proves of derivatives, batching and compiling."""
     cases = [c for c in cases if c.domains]
@@ -208,7 +217,7 @@ def transformations(f: gen.Function, cases: list) -> str:
         where = " in " + ", ".join(f"`{n}`" for n in named) if named and len(arrays) > 1 else ""
         words = [f"differentiable{where} (`vjp`, `jvp`)"]
     else:
-        words = ["no derivative"]
+        words = [ELSEWHERE.get(f.name, "no derivative")]
     if any(c.vmap for c in cases):
         words.append("`vmap`")
     if any(c.compiled for c in cases):

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Write docs/doctor, a page a rule, from the doctor's table; with --check only say whether it is up to
-date."""
+date.
 
+The costs come from docs/doctor/measured.json, which `bench/antipatterns --json` writes.
+"""
+
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +15,46 @@ sys.path.insert(0, str(ROOT / "python"))
 from mica.doctor.pages import pages  # noqa: E402
 
 folder = ROOT / "docs" / "doctor"
+
+
+def amount(value: float, unit: str) -> str:
+    """Seconds or bytes, as people say them."""
+    if unit == "B":
+        return f"{value / 2**20:.3g} MiB"
+    for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "us")):
+        if value * factor >= 1 or name == "us":
+            return f"{value * factor:.3g} {name}"
+    return ""
+
+
+def costs(rule: str, measured: list[dict]) -> str:
+    """The section about measured costs; empty for rules without any."""
+    rows = []
+    for pair in measured:
+        if pair["rule"] != rule:
+            continue
+        cells = [pair["name"]]
+        for system in ("mica", "mlx"):
+            found = pair["measured"].get(system, {})
+            if "ratio" in found:
+                bad, good = (amount(found[form], pair["unit"]) for form in ("bad", "good"))
+                cells.append(f"{bad} / {good} = {found['ratio']:.3g}")
+            else:
+                cells.append(found.get("error", "").split("\n")[0][:60] or "not measured")
+        rows.append("| " + " | ".join(cells) + " |")
+    if not rows:
+        return ""
+    head = ["## Measured", "Example / use instead, by `python bench/antipatterns`:", ""]
+    return "\n".join([*head, "| what | mica | mlx |", "|---|---|---|", *rows, "", ""])
+
+
 wanted = pages()
+file = folder / "measured.json"
+if file.is_file():
+    measured = json.loads(file.read_text())
+    for name in wanted:
+        section = costs(name.partition("-")[0], measured)
+        wanted[name] = wanted[name].replace("## Fix\n", section + "## Fix\n", 1)
 if "--check" in sys.argv:
     stale = [
         name

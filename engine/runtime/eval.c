@@ -108,8 +108,11 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 static int await_roots(mica__job *j)
 {
     while (atomic_load(&j->pending))
-        if (mica__queue_wait(true) != MICA_OK)
-            atomic_store(&j->stop, true); /* its works end, and report it */
+        if (mica__queue_wait(true) != MICA_OK) { /* works that run end, others never begin */
+            atomic_store(&j->stop, true);
+            mica__report_fault(&j->report, MICA_EINTERRUPT);
+            mica__queue_withdraw(j);
+        }
     if (j->report.status == MICA_AGAIN) return MICA_AGAIN;
     if (j->report.status != MICA_OK) return mica__fail(j->report.status, "%s", j->report.message);
     for (size_t i = 0; i < j->nroots; i++) {

@@ -67,6 +67,9 @@ const void *mica__this_thread(void);
 /* Stops all works that run on other threads at their next step; whether there is one. Under the
  * lock. */
 bool mica__queue_stop_all(const void *but);
+/* Takes works of a job out of the queues of streams that are busy with something else: their nodes
+ * become pending again. Under the lock. */
+void mica__queue_withdraw(mica__job *j);
 /* The calling thread has just been told of this fault: mica_synchronize need not tell it again.
  * Under the lock. */
 void mica__queue_told(int status);

@@ -68,6 +68,28 @@ void mica__queue_begin(void)
     mica__call_once(&once, begin);
 }
 
+void mica__queue_withdraw(mica__job *j)
+{
+    for (mica_stream *s = streams; s; s = s->next) {
+        if (!s->runner) continue; /* an executor is on its way to the first */
+        mica__work **at = &s->head;
+        s->tail = NULL;
+        while (*at) {
+            mica__work *w = *at;
+            if (w->job != j) {
+                s->tail = w;
+                at = &w->next;
+                continue;
+            }
+            *at = w->next;
+            mica__work_put_back(w, 0);
+            atomic_fetch_sub(&j->references, 1);
+            atomic_fetch_sub(&j->pending, 1);
+        }
+    }
+    mica__condition_broadcast(&mica__queue_changed);
+}
+
 bool mica__queue_stop_all(const void *but)
 {
     bool any = false;

@@ -193,6 +193,32 @@ for i in range(int(sys.argv[1])):
 """
 
 
+QUEUED = """
+import os, signal, threading, time
+import mica.core as mx
+x = mx.ones((1500, 1500))
+z = x
+for _ in range(40):
+    z = z @ x
+mx.async_eval(z)
+y = z[0, 0] + 1
+threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    y.item()
+except KeyboardInterrupt:
+    # The queue did not have to be worked off first: what it waited for still runs.
+    start = time.monotonic()
+    mx.eval(z)
+    print("interrupted", "early" if time.monotonic() - start > 0.01 else "late")
+"""
+
+
+@pytest.mark.mica_only
+def test_interrupt_of_work_behind_other_work() -> None:
+    """What stands in a queue is given up at once; what runs before it goes on."""
+    assert run(QUEUED) == "interrupted early\n"
+
+
 @pytest.mark.mica_only
 @pytest.mark.parametrize("count", [5, pytest.param(200, marks=pytest.mark.long)])
 def test_fork_with_work_in_flight(count: int) -> None:

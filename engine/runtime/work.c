@@ -13,8 +13,8 @@ static _Atomic uint32_t waiting;
 /* Works that run and do not wait: those that may give memory back. Works of the calling thread. */
 static _Atomic int busy;
 static _Thread_local int busy_here;
-/* Counts steps that ended while somebody waited; under the lock. */
-static unsigned progress;
+/* Counts steps and works that ended, and waits that were given up. */
+static _Atomic unsigned progress;
 
 void mica__interrupt(void)
 {
@@ -98,16 +98,15 @@ static int await_node(const mica_array *a, uint32_t claim, bool ask)
 
 /* There is no memory for a step: waits until work elsewhere has ended a step, which may have given
  * some back; false when nothing else runs, so that waiting is in vain. */
-static bool await_memory(bool ask)
+static bool await_memory(bool ask, unsigned seen)
 {
     mica__mutex_lock(&mica__queue_lock);
     atomic_fetch_add(&waiting, 1);
     pause_here(true);
-    unsigned seen = progress;
-    while (progress == seen && (atomic_load(&busy) > 0 || mica__executors_called()))
+    while (atomic_load(&progress) == seen && (atomic_load(&busy) > 0 || mica__executors_called()))
         if (mica__queue_wait(ask) != MICA_OK) break;
-    bool again = progress != seen;
-    if (!again) progress++; /* one gives up: another that waits tries again */
+    bool again = atomic_load(&progress) != seen;
+    if (!again) atomic_fetch_add(&progress, 1); /* one gives up: another that waits tries again */
     if (!again) mica__condition_broadcast(&mica__queue_changed);
     pause_here(false);
     atomic_fetch_sub(&waiting, 1);
@@ -119,9 +118,9 @@ static bool await_memory(bool ask)
  * before the count is read. */
 static void announce(void)
 {
+    atomic_fetch_add(&progress, 1);
     if (!atomic_fetch_add(&waiting, 0)) return;
     mica__mutex_lock(&mica__queue_lock);
-    progress++;
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
 }
@@ -202,8 +201,11 @@ static int run_step(mica__step *step, asking *a)
     if (is_stopped(a)) return mica__fail_interrupted();
     const mica__watcher *watcher = mica__watching();
     if (watcher) watcher->step_begins(step);
-    status = mica__cpu_backend->run(step);
-    while (status == MICA_EMEMORY && await_memory(a->ask)) status = mica__cpu_backend->run(step);
+    unsigned seen; /* before the attempt: what ends meanwhile may have given back enough */
+    do {
+        seen = atomic_load(&progress);
+        status = mica__cpu_backend->run(step);
+    } while (status == MICA_EMEMORY && await_memory(a->ask, seen));
     if (watcher) watcher->step_ends(step, status);
     if (status == MICA_OK) finish(step);
     else if (step->node && sticks(status)) {
@@ -250,7 +252,7 @@ static void end_work(void)
     mica__mutex_lock(&mica__queue_lock);
     atomic_fetch_sub(&busy, 1);
     busy_here--;
-    progress++;
+    atomic_fetch_add(&progress, 1);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
 }

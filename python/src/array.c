@@ -506,23 +506,7 @@ static PyType_Spec iterator_spec = { "mica.core.ArrayIterator", sizeof(iterator)
                                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                      iterator_slots };
 
-/* As any object's; who looks for PyTorch's methods that move arrays is told why there are none. */
-static PyObject *get_attribute(PyObject *self, PyObject *name)
-{
-    PyObject *found = PyObject_GenericGetAttr(self, name);
-    if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
-    static const char *const moves[] = { "to", "cuda", "cpu" };
-    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
-        if (PyUnicode_CompareWithASCIIString(name, moves[i]) == 0)
-            PyErr_Format(PyExc_AttributeError,
-                         "an array has no attribute '%U': there is nothing to move, arrays live "
-                         "where streams run; pass stream= or use mx.stream",
-                         name);
-    return NULL;
-}
-
 static PyType_Slot own_slots[] = {
-    { Py_tp_getattro, get_attribute },
     { Py_tp_doc, "array(val, dtype=None)\n--\n\nA lazy n-dimensional array. Operations build a "
                  "graph; values are computed when they are needed." },
     { Py_tp_new, array_new },

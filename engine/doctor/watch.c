@@ -13,7 +13,7 @@ enum {
 
 static mica__mutex lock = MICA_MUTEX_INIT;
 static mica__record record;
-static size_t findings_room, evaluations_room, steps_room;
+static size_t findings_room, evaluations_room, steps_room, accounts_room;
 static uint32_t *finding_table; /* open addressing by rule and lines; index + 1 */
 static size_t finding_table_size;
 static size_t live, noted_peak; /* bytes of buffers taken while watching */
@@ -53,11 +53,10 @@ static bool grow(void *list, size_t *room, size_t n, size_t size, size_t limit)
 
 static mica__account *account_of(uint32_t site)
 {
-    static size_t room;
-    if (!record.accounts) room = 0;
     if (site >= SITES_KEPT) site = 0;
     while (site >= record.naccounts) {
-        if (!grow(&record.accounts, &room, record.naccounts, sizeof *record.accounts, SITES_KEPT))
+        if (!grow(&record.accounts, &accounts_room, record.naccounts, sizeof *record.accounts,
+                  SITES_KEPT))
             return NULL;
         memset(&record.accounts[record.naccounts++], 0, sizeof *record.accounts);
     }
@@ -275,17 +274,13 @@ static void step_begins(const mica__step *step)
     step_began = mica__now();
 }
 
-typedef struct share {
-    uint64_t nanoseconds;
-} share;
-
 static void charge(mica_node *n, void *user)
 {
-    const share *s = user;
+    const uint64_t *nanoseconds = user; /* of each node of the step */
     mica__account *a = account_of(n->site);
     if (!a) return;
     a->nodes++;
-    a->nanoseconds += s->nanoseconds;
+    a->nanoseconds += *nanoseconds;
 }
 
 static void step_ends(const mica__step *step, int status)
@@ -294,7 +289,7 @@ static void step_ends(const mica__step *step, int status)
     if (status == MICA_OK && watch_options & MICA_DOCTOR_NONFINITE && !record.nonfinite.found)
         look_after(step);
     uint32_t nodes = nodes_in(step);
-    share each = { (uint64_t)(now - step_began) / nodes };
+    uint64_t each = (uint64_t)(now - step_began) / nodes;
     uint32_t thread = this_thread();
     mica__mutex_lock(&lock);
     mica__doctor_each(step, charge, &each);
@@ -407,7 +402,7 @@ void mica__doctor_forget(void)
     mica__sketch_free(record.largest);
     memset(&record, 0, sizeof record);
     finding_table = NULL;
-    finding_table_size = findings_room = evaluations_room = steps_room = 0;
+    finding_table_size = findings_room = evaluations_room = steps_room = accounts_room = 0;
     live = noted_peak = 0;
     largest_nodes = 0;
     mica__mutex_unlock(&lock);

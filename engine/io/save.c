@@ -138,6 +138,13 @@ static int reserve(mica__writer *w, mica_arrays arrays)
     return mica__writer_reserve(w, bytes);
 }
 
+static int open_file(mica_scope *s, const char *path, mica__writer **w)
+{
+    int status = mica__writer_open(w, path);
+    if (status) mica__scope_failed(s, status);
+    return status;
+}
+
 static int end_file(mica_scope *s, mica__writer *w, int status)
 {
     if (status) mica__writer_abort(w);
@@ -152,23 +159,28 @@ int mica_save_npy(mica_scope *s, const char *path, mica_array *a)
     if (!path) mica__error(s, MICA_EVALUE, "[save] the path is NULL");
     mica__writer *w;
     MICA_TRY(mica_eval(s, &a, 1));
-    int status = mica__writer_open(&w, path);
-    if (status) {
-        mica__scope_failed(s, status);
-        return status;
-    }
+    int status = open_file(s, path, &w);
+    if (status) return status;
     status = reserve(w, (mica_arrays){ 1, &a });
     if (!status) status = mica__write_npy(&(mica__sink){ write_file, w }, a);
     return end_file(s, w, status);
 }
 
+/* Whether there are a path and all names; else the scope is marked. */
+static bool are_named(mica_scope *s, const char *function, const char *path,
+                      const char *const names[], size_t n)
+{
+    if (!mica__scope_ok(s)) return false;
+    if (!path) return mica__error(s, MICA_EVALUE, "[%s] the path is NULL", function);
+    for (size_t i = 0; i < n; i++)
+        if (!names[i]) return mica__error(s, MICA_EVALUE, "[%s] name %zu is NULL", function, i);
+    return true;
+}
+
 static bool all_given(mica_scope *s, const char *path, const char *const names[], size_t n,
                       const mica_metadata *metadata, size_t count)
 {
-    if (!mica__scope_ok(s)) return false;
-    if (!path) return mica__error(s, MICA_EVALUE, "[save_safetensors] the path is NULL");
-    for (size_t i = 0; i < n; i++)
-        if (!names[i]) return mica__error(s, MICA_EVALUE, "[save_safetensors] name %zu is NULL", i);
+    if (!are_named(s, "save_safetensors", path, names, n)) return false;
     for (size_t i = 0; i < count; i++)
         if (!metadata[i].key || !metadata[i].value)
             return mica__error(s, MICA_EVALUE, "[save_safetensors] metadata %zu are NULL", i);
@@ -181,11 +193,8 @@ int mica_save_safetensors(mica_scope *s, const char *path, const char *const nam
     if (!all_given(s, path, names, arrays.n, metadata, count)) return mica_scope_status(s);
     mica__writer *w;
     MICA_TRY(mica_eval(s, arrays.at, arrays.n));
-    int status = mica__writer_open(&w, path);
-    if (status) {
-        mica__scope_failed(s, status);
-        return status;
-    }
+    int status = open_file(s, path, &w);
+    if (status) return status;
     mica__sink to = { write_file, w };
     status = reserve(w, arrays);
     if (!status) status = mica__write_safetensors(&to, names, arrays, metadata, count);
@@ -195,10 +204,7 @@ int mica_save_safetensors(mica_scope *s, const char *path, const char *const nam
 static bool values_given(mica_scope *s, const char *path, const char *const names[], size_t n,
                          const mica_value *values, size_t count)
 {
-    if (!mica__scope_ok(s)) return false;
-    if (!path) return mica__error(s, MICA_EVALUE, "[save_gguf] the path is NULL");
-    for (size_t i = 0; i < n; i++)
-        if (!names[i]) return mica__error(s, MICA_EVALUE, "[save_gguf] name %zu is NULL", i);
+    if (!are_named(s, "save_gguf", path, names, n)) return false;
     for (size_t i = 0; i < count; i++)
         if (!values[i].key || (!values[i].array && values[i].count && !values[i].texts))
             return mica__error(s, MICA_EVALUE, "[save_gguf] value %zu is NULL", i);
@@ -225,11 +231,8 @@ int mica_save_gguf(mica_scope *s, const char *path, const char *const names[], m
     values = mica__values_in_order(s, values, count);
     if (!values) return s->status;
     MICA_TRY(mica_eval(s, arrays.at, arrays.n));
-    int status = mica__writer_open(&w, path);
-    if (status) {
-        mica__scope_failed(s, status);
-        return status;
-    }
+    int status = open_file(s, path, &w);
+    if (status) return status;
     mica__sink to = { write_file, w };
     status = reserve(w, arrays);
     if (!status) status = mica__write_gguf(&to, names, arrays, values, count);

@@ -51,6 +51,8 @@ mica_array *mica__operand(mica_scope *s, mica_array *a);
 mica_array *mica__cast(mica_scope *s, mica_array *a, mica_dtype dtype);
 /* The type of a result of several operands under weak rules. */
 mica_dtype mica__result_dtype(mica_array *const arrays[], size_t n);
+/* Sums and products of small integers are 32 bits wide. */
+mica_dtype mica__sum_dtype(mica_dtype d);
 mica_dtype mica__float_dtype(mica_dtype d); /* bool and integers: float32 */
 /* zeros/ones like: broadcast constants, no memory. */
 mica_array *mica__full_like(mica_scope *s, const mica_array *a, double value);

@@ -4,25 +4,13 @@
 
 /* ---- reductions ---- */
 
-static mica_dtype widened(mica_dtype d)
-{
-    switch (d) {
-    case MICA_BOOL:
-    case MICA_INT8:
-    case MICA_INT16: return MICA_INT32;
-    case MICA_UINT8:
-    case MICA_UINT16: return MICA_UINT32;
-    default: return d;
-    }
-}
-
 /* Sums keep the type, widen it, or add up in that of a mean. */
 static bool sum_type(mica_prim prim, mica_dtype in, mica_dtype out)
 {
     if (prim == mica_prim_all || prim == mica_prim_any) return out == MICA_BOOL;
     if (prim == mica_prim_max || prim == mica_prim_min) return out == in;
     mica_dtype mean = mica__is_half(in) ? MICA_FLOAT32 : mica__is_inexact(in) ? in : MICA_FLOAT64;
-    return out == in || out == widened(in) || out == mean;
+    return out == in || out == mica__sum_dtype(in) || out == mean;
 }
 
 bool mica__infer_reduce(mica__inference *i)

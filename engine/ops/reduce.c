@@ -38,8 +38,7 @@ static int64_t reduced_count(const mica_array *a, int n, const int64_t *axes)
 
 /* ---- in one node ---- */
 
-/* Sums and products of small integers are 32 bits wide. */
-static mica_dtype sum_dtype(mica_dtype d)
+mica_dtype mica__sum_dtype(mica_dtype d)
 {
     switch (d) {
     case MICA_BOOL:
@@ -57,7 +56,7 @@ static mica_array *widening(mica_scope *s, mica_prim prim, mica_array *a, mica_d
     int64_t axes[MICA_MAX_NDIM];
     int n = begin(s, mica__prims[prim].name, &a, axis, axes);
     if (n <= 0) return n < 0 ? NULL : a; /* over no axes: the input as it is, whatever its type */
-    return reduce(s, prim, a, n, axes, keepdims, sum_dtype((mica_dtype)a->dtype));
+    return reduce(s, prim, a, n, axes, keepdims, mica__sum_dtype((mica_dtype)a->dtype));
 }
 
 mica_array *mica_sum(mica_scope *s, mica_array *a, mica_dims axis, bool keepdims)

@@ -113,8 +113,11 @@ static void after_fork(void)
     mica__spinlock_unlock(&state.lock);
 }
 
+static void describe(char *text, size_t room);
+
 static void read_limits(void)
 {
+    mica__describe_memory = describe; /* for who says what memory was wanted for */
     uint64_t physical = mica__memory_physical();
     int64_t limit = mica__setting_number(MICA_SETTING_memory_limit);
     int64_t cache = mica__setting_number(MICA_SETTING_cache_limit);
@@ -253,7 +256,7 @@ static void describe(char *text, size_t room)
 
 static int fail_limit(size_t bytes, const char *why)
 {
-    mica__describe_memory = describe; /* for who says what the memory was wanted for */
+
     char text[4][32];
     lock_ready();
     size_t active = state.active, cached = state.cached, limit = state.limit;

@@ -240,6 +240,17 @@ def savez_compressed(file: Any, *args: Any, **kwargs: Any) -> None:
     _save_npz("savez_compressed", file, args, kwargs, compressed=True)
 
 
+def _check_arrays(name: str, arrays: Any) -> None:
+    """Raise TypeError unless ``arrays`` is a dict of str to array."""
+    if not isinstance(arrays, dict):
+        raise TypeError(f"[{name}] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
+    for key, array in arrays.items():
+        if not isinstance(key, str) or not isinstance(array, core.array):
+            raise TypeError(
+                f"[{name}] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
+            )
+
+
 def save_safetensors(
     file: Any, arrays: dict[str, core.array], metadata: dict[str, str] | None = None
 ) -> None:
@@ -258,13 +269,8 @@ def save_safetensors(
     """
     name = "save_safetensors"
     target = _target(file, name, ".safetensors")
-    if not isinstance(arrays, dict):
-        raise TypeError(f"[{name}] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
+    _check_arrays(name, arrays)
     for key, array in arrays.items():
-        if not isinstance(key, str) or not isinstance(array, core.array):
-            raise TypeError(
-                f"[{name}] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
-            )
         if array.dtype == core.float64:
             raise RuntimeError(
                 f"[{name}] {key!r} is float64, which safetensors files of MLX do not hold; accepted are "
@@ -298,13 +304,7 @@ def save_gguf(
         OSError: the disk is full or fails.
     """
     target = _target(file, "save_gguf", ".gguf")
-    if not isinstance(arrays, dict):
-        raise TypeError(f"[save_gguf] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
-    for key, array in arrays.items():
-        if not isinstance(key, str) or not isinstance(array, core.array):
-            raise TypeError(
-                f"[save_gguf] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
-            )
+    _check_arrays("save_gguf", arrays)
     if metadata is not None and not isinstance(metadata, dict):
         raise TypeError(f"[save_gguf] metadata must be a dict, not {type(metadata).__name__}")
     for key in metadata or {}:

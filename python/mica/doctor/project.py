@@ -222,10 +222,14 @@ class Project:
         data: bytes | None = None
         try:
             data = Path(path).read_bytes()
-            source = decode(data)
-            module = Module(path, source, parse(source))
-        except (OSError, SourceError, ValueError):
+            module = Module(path, *self._parse(path, data))
+        except (OSError, SourceError, ValueError, RecursionError):
             module = None
         self.touched[path] = data
         self.modules[path] = module
         return module
+
+    def _parse(self, path: str, data: bytes) -> tuple[str, ast.Module]:
+        """The text of a file and its tree."""
+        source = decode(data)
+        return source, parse(source)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from mica.doctor.formats import PAGES, annotation, document, escape, level, uri
 from mica.doctor.interpreter import Finding
-from mica.doctor.rules import ERROR, NO_FIX, RULES, SAFE_FIX, WARNING
+from mica.doctor.rules import ERROR, NO_FIX, RULES, SAFE_FIX
 from mica.doctor.run import Broken
 
 FORMATS = ("text", "json", "sarif", "github")
-PAGES = "docs/doctor/"
 
 
 class Report(NamedTuple):
@@ -111,29 +110,9 @@ def as_json(report: Report) -> str:
     return json.dumps(rows, indent=1)
 
 
-def _uri(path: str) -> str:
-    where = Path(path)
-    if where.is_absolute():
-        try:
-            where = where.relative_to(Path.cwd())
-        except ValueError:
-            return where.as_uri()
-    from urllib.parse import quote
-
-    return quote(where.as_posix())
-
-
 def sarif(report: Report) -> str:
     """SARIF 2.1.0; information is the level note."""
-    level = {ERROR: "error", WARNING: "warning"}
     used = sorted({f.rule for f in report.findings})
-    rules = [{
-        "id": rule.id,
-        "name": "".join(word.capitalize() for word in rule.slug.split("-")),
-        "shortDescription": {"text": rule.title},
-        "help": {"text": rule.cure},
-        "defaultConfiguration": {"level": level.get(rule.severity, "note")},
-    } for rule in (RULES[r] for r in used)]  # fmt: skip
     results = []
     for f in report.findings:
         lines = report.lines.get(f.path, [])
@@ -146,36 +125,30 @@ def sarif(report: Report) -> str:
         results.append({
             "ruleId": f.rule,
             "ruleIndex": used.index(f.rule),
-            "level": level.get(RULES[f.rule].severity, "note"),
+            "level": level(f.rule),
             "message": {"text": f"{f.message}. {RULES[f.rule].cure}"},
             "locations": [
-                {"physicalLocation": {"artifactLocation": {"uri": _uri(f.path)}, "region": region}}
+                {"physicalLocation": {"artifactLocation": {"uri": uri(f.path)}, "region": region}}
             ],
         })  # fmt: skip
     notes = [{
         "level": "error",
         "message": {"text": b.message},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": _uri(b.path)},
+            "artifactLocation": {"uri": uri(b.path)},
             "region": {"startLine": max(1, b.line), "startColumn": max(1, b.column)},
         }}],
     } for b in report.broken]  # fmt: skip
     run = {
-        "tool": {"driver": {"name": "mica lint", "rules": rules}},
         "columnKind": "unicodeCodePoints",
         "results": results,
         "invocations": [{"executionSuccessful": not notes, "toolExecutionNotifications": notes}],
     }
-    document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=1)
+    return document("mica lint", used, run)
 
 
 def github(report: Report) -> str:
     """Annotations of GitHub's workflows."""
-
-    def escape(value: str, value_only: bool = False) -> str:
-        value = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        return value if value_only else value.replace(":", "%3A").replace(",", "%2C")
 
     out = []
     for b in report.broken:
@@ -183,7 +156,7 @@ def github(report: Report) -> str:
                    + escape(b.message, True))  # fmt: skip
     for f in report.findings:
         rule = RULES[f.rule]
-        kind = {ERROR: "error", WARNING: "warning"}.get(rule.severity, "notice")
+        kind = annotation(f.rule)
         _, line = place(report, f.path, f.line)
         out.append(f"::{kind} title=mica ({rule.id}),file={escape(f.path)},line={line},col={f.column},"
                    f"endLine={line + f.end_line - f.line},endColumn={f.end_column}::"

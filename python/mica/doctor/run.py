@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from mica.doctor import notebook
 from mica.doctor.config import EXCLUDED, Config, matches
 from mica.doctor.interpreter import Finding, Interpreter
-from mica.doctor.project import Module, Project, SourceError, decode, parse
+from mica.doctor.project import Project, SourceError, decode
 
 RECURSION = 20_000
 CACHE_FOLDER = ".mica_cache"
@@ -64,30 +65,17 @@ def discover(paths: Iterable[str], config: Config) -> tuple[list[str], list[Brok
     return sorted(found), missing
 
 
-_parsed: dict[tuple[str, bytes], tuple[str, object]] = {}
+_parsed: dict[tuple[str, bytes], tuple[str, ast.Module]] = {}
 
 
 class CachingProject(Project):
     """A project whose files are parsed once a process."""
 
-    def _load(self, path: str) -> Module | None:
-        if path in self.modules:
-            return self.modules[path]
-        module = None
-        data: bytes | None = None
-        try:
-            data = Path(path).read_bytes()
-            key = (path, hashlib.sha1(data).digest())
-            if key not in _parsed:
-                source = decode(data)
-                _parsed[key] = (source, parse(source))
-            source, tree = _parsed[key]
-            module = Module(path, source, tree)  # type: ignore[arg-type]
-        except (OSError, SourceError, ValueError, RecursionError):
-            module = None
-        self.touched[path] = data
-        self.modules[path] = module
-        return module
+    def _parse(self, path: str, data: bytes) -> tuple[str, ast.Module]:
+        key = (path, hashlib.sha1(data).digest())
+        if key not in _parsed:
+            _parsed[key] = super()._parse(path, data)
+        return _parsed[key]
 
 
 def check_text(path: str, source: str, project: Project | None = None) -> list[Finding]:

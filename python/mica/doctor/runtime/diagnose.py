@@ -433,7 +433,7 @@ def nonfinite(case: Case) -> Iterator[Finding]:
     yield case.finding(901, site, message, Cost(result[4] + result[5]))
 
 
-RULES = (
+CHECKS = (
     eval_in_loop,
     eval_too_often,
     blocked_pipeline,
@@ -461,8 +461,8 @@ def diagnose(watch: Watch) -> list[Finding]:
     """All findings of a watch that is over, the most expensive first."""
     case = Case(watch)
     found: dict[tuple[str, str, int], Finding] = {}
-    for rule in RULES:
-        for finding in rule(case):
+    for check in CHECKS:
+        for finding in check(case):
             key = (finding.rule, finding.place.path, finding.place.line)
             known = found.get(key)
             if known is None:

@@ -7,12 +7,12 @@ import linecache
 import os
 from typing import Any
 
-from mica.doctor.rules import RULES
+from mica.doctor.formats import PAGES, annotation, document, escape, level, uri
+from mica.doctor.rules import ERROR, INFORMATION, RULES, WARNING
 from mica.doctor.runtime.finding import Finding, Place, amount
 from mica.doctor.runtime.watching import Watch
 
-PAGES = "docs/doctor/"
-_LEVELS = {"error": "error", "warning": "warning", "information": "note"}
+SEVERITIES = (ERROR, WARNING, INFORMATION)
 
 
 def shown_path(path: str) -> str:
@@ -107,7 +107,7 @@ def text(watch: Watch, *, profile: bool = False) -> str:
     lines = [summary(watch), ""]
     for finding in findings:
         lines += [*_finding_text(finding), ""]
-    counts = {s: sum(RULES[f.rule].severity == s for f in findings) for s in _LEVELS}
+    counts = {s: sum(RULES[f.rule].severity == s for f in findings) for s in SEVERITIES}
     named = ", ".join(f"{n} {s}{'s' if n > 1 and s != 'information' else ''}" for s, n in counts.items() if n)
     lines.append(f"Found {named}." if findings else "No mistakes found.")
     if profile:
@@ -181,7 +181,7 @@ def as_json(watch: Watch) -> str:
 def _location(place: Place, message: str | None = None) -> dict[str, Any]:
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": shown_path(place.path).replace(os.sep, "/")},
+            "artifactLocation": {"uri": uri(place.path)},
             "region": {"startLine": max(place.line, 1)},
         }
     }
@@ -191,7 +191,7 @@ def _location(place: Place, message: str | None = None) -> dict[str, Any]:
 
 
 def sarif(watch: Watch) -> str:
-    """Findings as SARIF 2.1.0 (OASIS standard, 2020)."""
+    """Findings as SARIF 2.1.0."""
     findings = watch.findings
     used = sorted({f.rule for f in findings})
     results = []
@@ -199,43 +199,22 @@ def sarif(watch: Watch) -> str:
         result = {
             "ruleId": f.rule,
             "ruleIndex": used.index(f.rule),
-            "level": _LEVELS[RULES[f.rule].severity],
+            "level": level(f.rule),
             "message": {"text": f"{f.message} ({f.cost}). {RULES[f.rule].cure}"},
             "locations": [_location(f.place)],
         }
         if f.related:
             result["relatedLocations"] = [_location(p, m) for p, m in f.related]
         results.append(result)
-    rules = [
-        {
-            "id": r,
-            "name": RULES[r].slug,
-            "shortDescription": {"text": RULES[r].title},
-            "help": {"text": RULES[r].cure},
-            "defaultConfiguration": {"level": _LEVELS[RULES[r].severity]},
-        }
-        for r in used
-    ]
-    return json.dumps(
-        {
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "version": "2.1.0",
-            "runs": [{"tool": {"driver": {"name": "mica doctor", "rules": rules}}, "results": results}],
-        },
-        indent=1,
-    )
-
-
-def _escaped(message: str) -> str:
-    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return document("mica doctor", used, {"results": results})
 
 
 def github(watch: Watch) -> str:
     """Findings as annotations of GitHub's workflows."""
-    names = {"error": "error", "warning": "warning", "information": "notice"}
     return "".join(
-        f"::{names[RULES[f.rule].severity]} file={shown_path(f.place.path)},line={f.place.line},"
-        f"title={f.rule} {RULES[f.rule].slug}::{_escaped(f'{f.message} ({f.cost}). {RULES[f.rule].cure}')}\n"
+        f"::{annotation(f.rule)} file={escape(shown_path(f.place.path))},line={f.place.line},"
+        f"title={f.rule} {RULES[f.rule].slug}::"
+        f"{escape(f'{f.message} ({f.cost}). {RULES[f.rule].cure}', True)}\n"
         for f in watch.findings
     )
 

@@ -11,6 +11,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from types import FrameType
 from typing import Any
 
@@ -177,7 +178,7 @@ class Watch:
             return Place("?", 0)
         return Place(code.co_filename, line, code.co_qualname, self.notes.modules[module])
 
-    @property
+    @cached_property
     def findings(self) -> list:
         """The mistakes, the most expensive first."""
         from mica.doctor.runtime.diagnose import diagnose

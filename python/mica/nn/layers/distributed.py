@@ -11,6 +11,7 @@ import mica.core as mx
 from mica.nn.layers.base import Module
 from mica.nn.layers.fully_sharded import FullyShardedModule, fully_shard
 from mica.nn.layers.linear import Linear
+from mica.nn.layers.quantized import _Quantized
 from mica.utils import tree_map_with_path
 
 __all__ = [
@@ -247,7 +248,7 @@ class ShardedToAllLinear(_ShardedLinear):
     _SHARDING = "sharded-to-all"
 
 
-class _ShardedQuantized(_Sharded):
+class _ShardedQuantized(_Sharded, _Quantized):
     def __init__(
         self,
         input_dims: int,
@@ -282,20 +283,7 @@ class _ShardedQuantized(_Sharded):
 
     def __call__(self, x: mx.array) -> mx.array:
         """Map this process' ``x`` to its part of the output, or its part of ``x`` to the output."""
-
-        def multiply(x: mx.array) -> mx.array:
-            return mx.quantized_matmul(
-                x,
-                self["weight"],
-                scales=self["scales"],
-                biases=self.get("biases"),
-                transpose=True,
-                group_size=self.group_size,
-                bits=self.bits,
-                mode=self.mode,
-            )
-
-        return self._communicate(multiply, x)
+        return self._communicate(self._multiply, x)
 
     @classmethod
     def from_quantized_linear(

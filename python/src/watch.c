@@ -1,125 +1,17 @@
-/* The doctor's eyes in Python: which line of the program the calling thread is in, and what the
-   engine noted, as plain objects. Lines inside the package count for the line that called it. */
+/* The doctor's eyes in Python: what other bindings tell it, and what the engine noted, as plain
+   objects. */
 #include "array.h"
 #include "doctor/doctor.h"
 #include "ops/prim.h"
+#include "site.h"
 #include "watch.h"
 
-/* A line of the program while a certain module of the model runs. Sites are numbered from 1 and
- * live as long as the process. */
-typedef struct place {
-    PyObject *code; /* kept */
-    int line;
-    uint32_t module; /* of the model; 0: none */
-} place;
-
-static place *places;
-static size_t nplaces, places_room;
-static uint32_t *table; /* open addressing; site or 0 */
-static size_t table_size;
-static uint32_t module_now;
-static PyObject *inside;  /* code object -> whether it belongs to the package */
-static PyObject *package; /* the folder's path with a slash */
-static PyObject *back;    /* "f_back" */
 static PyObject *tracers; /* a list of (weak reference, site) while a trace is watched, or NULL */
-
-static size_t hash_place(const place *p)
-{
-    return (size_t)mica__hash(((uint64_t)p->module << 32) | (uint32_t)p->line, &p->code,
-                              sizeof p->code);
-}
-
-static bool grow_table(void)
-{
-    if (2 * (nplaces + 2) <= table_size) return true;
-    size_t size = table_size ? 2 * table_size : 256;
-    uint32_t *grown = mica__alloc_zero(size, sizeof *grown);
-    if (!grown) return false;
-    for (size_t i = 1; i <= nplaces; i++) {
-        size_t at = hash_place(&places[i]) & (size - 1);
-        while (grown[at]) at = (at + 1) & (size - 1);
-        grown[at] = (uint32_t)i;
-    }
-    mica__free(table);
-    table = grown;
-    table_size = size;
-    return true;
-}
-
-static uint32_t number_of(const place *p)
-{
-    if (!grow_table()) return 0;
-    size_t at = hash_place(p) & (table_size - 1);
-    for (; table[at]; at = (at + 1) & (table_size - 1)) {
-        const place *known = &places[table[at]];
-        if (known->code == p->code && known->line == p->line && known->module == p->module)
-            return table[at];
-    }
-    if (nplaces + 2 > places_room) {
-        size_t room = places_room ? 2 * places_room : 256;
-        place *grown = mica__realloc(places, room * sizeof *grown);
-        if (!grown) return 0;
-        places = grown;
-        places_room = room;
-    }
-    places[++nplaces] = *p;
-    Py_INCREF(p->code);
-    table[at] = (uint32_t)nplaces;
-    return table[at];
-}
-
-/* Whether code belongs to the package, or has no file at all. */
-static bool is_inside(PyObject *code)
-{
-    PyObject *known = PyDict_GetItemWithError(inside, code);
-    if (known) return known == Py_True;
-    PyObject *file = PyObject_GetAttrString(code, "co_filename");
-    Py_ssize_t at = file ? PyUnicode_Tailmatch(file, package, 0, PY_SSIZE_T_MAX, -1) : 0;
-    bool frozen = false;
-    if (file && at == 0) {
-        PyObject *start = PyUnicode_FromString("<frozen ");
-        frozen = start && PyUnicode_Tailmatch(file, start, 0, PY_SSIZE_T_MAX, -1) == 1;
-        Py_XDECREF(start);
-    }
-    bool yes = at == 1 || frozen;
-    PyDict_SetItem(inside, code, yes ? Py_True : Py_False);
-    Py_XDECREF(file);
-    return yes;
-}
-
-/* The innermost frame outside of the package; called with the GIL held. */
-static uint32_t site(void)
-{
-    PyFrameObject *f = PyEval_GetFrame();
-    if (!f) return 0;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback); /* building goes on while an exception is handled */
-    Py_INCREF((PyObject *)f);
-    uint32_t number = 0;
-    while (f) {
-        PyCodeObject *code = PyFrame_GetCode(f);
-        if (!is_inside((PyObject *)code)) {
-            place p = { (PyObject *)code, PyFrame_GetLineNumber(f), module_now };
-            number = number_of(&p);
-            Py_DECREF((PyObject *)code);
-            break;
-        }
-        Py_DECREF((PyObject *)code);
-        PyObject *next = PyObject_GetAttr((PyObject *)f, back);
-        Py_DECREF((PyObject *)f);
-        f = NULL;
-        if (next && next != Py_None) f = (PyFrameObject *)next;
-        else Py_XDECREF(next);
-    }
-    Py_XDECREF((PyObject *)f);
-    PyErr_Restore(type, value, traceback);
-    return number;
-}
 
 void mica_py_watch_reason(const char *reason)
 {
     if (!mica__watching()) return;
-    mica__site = site();
+    mica__site = mica_py_site();
     if (reason) mica__doctor_reason(reason);
 }
 
@@ -167,14 +59,8 @@ static PyObject *start(PyObject *m, PyObject *args)
     PyObject *folder;
     unsigned options;
     if (!PyArg_ParseTuple(args, "UI", &folder, &options)) return NULL;
-    if (!inside) inside = PyDict_New();
-    if (!back) back = PyUnicode_InternFromString("f_back");
-    if (!inside || !back) return NULL;
-    PyDict_Clear(inside);
-    Py_XDECREF(package);
-    package = Py_NewRef(folder);
-    module_now = 0;
-    int status = mica__doctor_start(site, options);
+    if (mica_py_site_begin(folder) < 0) return NULL;
+    int status = mica__doctor_start(mica_py_site, options);
     if (status != MICA_OK) return mica_py_raise(status);
     Py_RETURN_NONE;
 }
@@ -191,17 +77,23 @@ static PyObject *here(PyObject *m, PyObject *unused)
 {
     (void)m;
     (void)unused;
-    return PyLong_FromUnsignedLong(mica__watching() ? site() : 0);
+    return PyLong_FromUnsignedLong(mica__watching() ? mica_py_site() : 0);
 }
 
 static PyObject *in_module(PyObject *m, PyObject *number)
 {
     (void)m;
-    uint32_t old = module_now;
     unsigned long given = PyLong_AsUnsignedLong(number);
     if (PyErr_Occurred()) return NULL;
-    module_now = (uint32_t)given;
-    return PyLong_FromUnsignedLong(old);
+    return PyLong_FromUnsignedLong(mica_py_site_module((uint32_t)given));
+}
+
+static PyObject *at(PyObject *m, PyObject *number)
+{
+    (void)m;
+    unsigned long given = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromUnsignedLong(mica_py_site_stay((uint32_t)given));
 }
 
 static PyObject *gradients(PyObject *m, PyObject *arrays)
@@ -231,7 +123,9 @@ static PyObject *sites(PyObject *m, PyObject *unused)
     (void)m;
     (void)unused;
     PyObject *all = PyList_New(0);
-    for (size_t i = 0; all && i <= nplaces; i++) {
+    size_t n;
+    const mica_py_place *places = mica_py_places(&n);
+    for (size_t i = 0; all && i <= n; i++) {
         PyObject *one = i ? Py_BuildValue("(OiI)", places[i].code, places[i].line, places[i].module)
                           : Py_BuildValue("(OiI)", Py_None, 0, 0u);
         if (!one || PyList_Append(all, one) < 0) Py_CLEAR(all);
@@ -385,6 +279,8 @@ static PyMethodDef watch_functions[] = {
     { "_doctor_stop", stop, METH_NOARGS, "Stops watching." },
     { "_doctor_here", here, METH_NOARGS, "The number of the calling line; 0 when not watching." },
     { "_doctor_module", in_module, METH_O, "Enters a module of the model; returns the last." },
+    { "_doctor_at", at, METH_O,
+      "This thread stays at a line until it is told otherwise (0); returns the last." },
     { "_doctor_gradients", gradients, METH_O, "Marks arrays as gradients." },
     { "_doctor_tracers", set_tracers, METH_O,
       "Objects that stand for arguments of a trace go to this list; returns the last." },

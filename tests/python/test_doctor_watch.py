@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import shutil
 import subprocess
 import sys
@@ -360,6 +361,38 @@ RIGHT = [
 @pytest.mark.parametrize("program", RIGHT, ids=[p.__name__ for p in RIGHT])
 def test_silent_on_right_programs(program):
     assert rules_of(program) == set()
+
+
+def test_what_was_cached_before_does_not_count():
+    x = mx.random.normal((40 << 20,))
+    mx.eval(x)
+    del x
+    assert mx.get_cache_memory() > 128 << 20
+    assert rules_of(validation) == set()
+    mx.clear_cache()
+
+
+def test_an_update_belongs_to_its_line():
+    """The nodes that an optimizer of the package makes, not those that a schedule of the program makes."""
+    model, x, y = _model()
+    step = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))
+    rate = HALF
+
+    def schedule(step):
+        return (mx.ones((64, 64), dtype=rate) * mx.array(2.0)).sum() * 1e-6
+
+    for optimizer in (optim.Adam(1e-3), optim.Adam(schedule)):
+        with doctor.watch() as watch:
+            _, grads = step(x, y)
+            optimizer.update(model, grads)
+            del grads
+            mx.eval(model.parameters(), optimizer.state)
+        (at,) = (watch.place(site).line for _, site in watch.notes.updates)
+        assert "optimizer.update" in linecache.getline(__file__, at)
+        account = watch.record["accounts"][watch.notes.updates[0][1]]
+        assert account[0] > 0
+    (finding,) = watch.findings
+    assert finding.place.function.endswith("schedule")
 
 
 def quantized(train):

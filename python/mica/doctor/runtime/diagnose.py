@@ -306,7 +306,7 @@ def growing_cache(case: Case) -> Iterator[Finding]:
         yield case.finding(
             404,
             site,
-            f"the cache holds {amount(case.notes.cache)} for a peak of {amount(case.notes.peak)}: buffers "
+            f"the cache grew by {amount(case.notes.cache)} for a peak of {amount(case.notes.peak)}: buffers "
             "of sizes that did not come back",
             Cost(bytes=case.notes.cache),
         )

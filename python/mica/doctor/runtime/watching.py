@@ -52,7 +52,7 @@ class Notes:
         self.quantized: dict[int, int] = {}  # lines that called QQLinear layers, and how often
         self.untrainable: list[int] = []  # lines where one is differentiated in evaluation mode
         self.begin = self.end = 0  # nanoseconds of the monotonic clock
-        self.cache = 0  # bytes at the end
+        self.cache = 0  # bytes by which it grew
         self.peak = 0
 
 
@@ -153,6 +153,7 @@ class Watch:
         """
         core._doctor_start(_FOLDER, (NONFINITE if self.nan else 0) | (STEPS if self.timeline else 0))
         core.reset_peak_memory()
+        self.notes.cache = core.get_cache_memory()
         self.notes.begin = time.monotonic_ns()
         self._wrap_optimizers()
         self._wrap_modules()
@@ -166,7 +167,7 @@ class Watch:
         core._doctor_stop()
         while self._undo:
             self._undo.pop()()
-        self.notes.cache = core.get_cache_memory()
+        self.notes.cache = core.get_cache_memory() - self.notes.cache
         self.notes.peak = core.get_peak_memory()
         self.record = core._doctor_record()
         self.sites = core._doctor_sites()
@@ -209,9 +210,16 @@ class Watch:
         apply = Optimizer.apply_gradients
 
         def apply_gradients(optimizer: Any, gradients: Any, parameters: Any) -> Any:
-            notes.updates.append((time.monotonic_ns(), core._doctor_here()))
+            here = core._doctor_here()
+            notes.updates.append((time.monotonic_ns(), here))
             core._doctor_gradients([g for _, g in tree_flatten(gradients)])
-            return apply(optimizer, gradients, parameters)
+            # The package's own optimizers make all nodes for this line.
+            own = type(optimizer).__module__.startswith("mica.") and not optimizer._schedulers
+            outer = core._doctor_at(here if own else 0)
+            try:
+                return apply(optimizer, gradients, parameters)
+            finally:
+                core._doctor_at(outer)
 
         self._replace(Optimizer, "apply_gradients", apply_gradients)
 

@@ -3,12 +3,11 @@
 
    Plans enter the queues of their streams in the order in which their nodes were claimed, and wait
    only for nodes that are claimed by themselves or by plans before them: so waiting cannot form a
-   circle. A plan that stops early puts its
+   circle; admission.c says why waiting for memory does not either. A plan that stops early puts its
    unfinished nodes back to PENDING; faults of the data stick to their node. */
 #include "base/config.h"
 #include "core/watch.h"
 #include "runtime/liveness.h"
-#include "runtime/memory.h"
 #include "runtime/queue.h"
 
 /* Cuts the plan into one work a stream, in the plan's order. Returns how many, or a status. */
@@ -73,13 +72,12 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
 {
     MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
     if (!j->plan.nsteps) return MICA_OK;
-    if (j->plan.nsteps > 1 && !mica__memory_has_room(mica__plan_results(&j->plan)))
-        mica__plan_save_memory(&j->plan);
+    mica__work *works;
+    int count = cut(j, &works);
+    if (count > 0 && mica__job_estimate(j, (size_t)count)) count = cut(j, &works);
     mica__plan_record(&j->plan);
     const mica__watcher *watcher = mica__watching();
     if (watcher) watcher->planned(j->watched, &j->plan, j->roots, j->nroots);
-    mica__work *works;
-    int count = cut(j, &works);
     if (count < 0) {
         mica__plan_put_back(&j->plan);
         return count;
@@ -101,12 +99,14 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
         atomic_fetch_add(&j->references, 1);
         atomic_fetch_add(&j->pending, 1);
     }
+    mica__job_join(j);
     return MICA_OK;
 }
 
 /* Under the lock: waits for the works of the job, then for roots that other jobs compute. */
 static int await_roots(mica__job *j)
 {
+    if (mica__work_here()) mica__jobs_admit_all();
     while (atomic_load(&j->pending))
         if (mica__queue_wait(true) != MICA_OK) { /* works that run end, others never begin */
             atomic_store(&j->stop, true);

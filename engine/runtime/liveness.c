@@ -295,17 +295,31 @@ mica__peak mica__model_walk(mica__model *m, const uint32_t *order)
 
 /* ---- what the runtime asks ---- */
 
-size_t mica__plan_results(const mica__plan *plan)
+static size_t bytes_at(const mica_array *a)
 {
-    size_t bytes = 0;
+    return (size_t)a->size * mica__dtype_sizes[a->dtype];
+}
+
+size_t mica__plan_results(const mica__plan *plan, size_t *scratch)
+{
+    /* Kernels lay out operands anew, keep keys, or widen halves. The most was measured for sorting
+       bytes (3 times operands and results) and transforms of prime lengths (up to 8 times). */
+    enum { COPIES = 8, BLOCKS = 4 << 20 };
+    size_t bytes = 0, most = 0;
     for (size_t i = 0; i < plan->nsteps; i++) {
         const mica__step *s = &plan->steps[i];
+        size_t operands = 0;
+        if (!s->ops || s->product)
+            for (size_t k = 0; k < count_inputs(s); k++) operands += bytes_at(input_of(s, k));
         for (size_t k = 0; k < count_outputs(s); k++) {
             const mica_array *out = output_of(s, k);
-            if (!s->ops || s->ops[k].keep)
-                bytes += (size_t)out->size * mica__dtype_sizes[out->dtype];
+            if (s->ops && !s->ops[k].keep) continue;
+            bytes += bytes_at(out);
+            if (!s->ops || s->product) operands += bytes_at(out);
         }
+        if (operands > most) most = operands;
     }
+    *scratch = COPIES * most + BLOCKS;
     return bytes + bytes / 8;
 }
 

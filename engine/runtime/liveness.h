@@ -17,12 +17,14 @@ typedef struct mica__peak {
  */
 mica__peak mica__plan_need(const mica__plan *plan);
 
-/* Bytes of all results together: more than any order needs, and quickly known. */
-size_t mica__plan_results(const mica__plan *plan);
+/* Bytes of all results together: more than any order needs, and quickly known. scratch: what a step
+ * takes at most while it runs, beside its results. */
+size_t mica__plan_results(const mica__plan *plan, size_t *scratch);
 
 /* Puts the steps into the order with the lowest peak of those tried: the plan's own; greedily the
- * step that adds least; and for plans of a few steps the best there is. */
-void mica__plan_save_memory(mica__plan *plan);
+ * step that adds least; and for plans of a few steps the best there is. Returns that peak, SIZE_MAX
+ * when the bookkeeping does not get memory. */
+size_t mica__plan_save_memory(mica__plan *plan);
 
 /* While watching, each evaluation adds to a record what its schedule required. */
 typedef struct mica__memory_record {

@@ -136,15 +136,16 @@ static int use(mica__plan *plan, const uint32_t *order)
     return MICA_OK;
 }
 
-void mica__plan_save_memory(mica__plan *plan)
+size_t mica__plan_save_memory(mica__plan *plan)
 {
     mica__model m = { .nsteps = 0 };
-    size_t n = plan->nsteps;
+    size_t n = plan->nsteps, lowest = SIZE_MAX;
     uint32_t *tried = mica__arena_alloc(&plan->arena, n * sizeof *tried);
     uint32_t *chosen = mica__arena_alloc(&plan->arena, n * sizeof *chosen);
     if (tried && chosen && n > 1 && mica__model_build(&m, plan) == MICA_OK) {
-        size_t lowest = mica__model_walk(&m, NULL).peak;
+        size_t own = mica__model_walk(&m, NULL).peak;
         bool better = false;
+        lowest = own;
         for (int way = 0; way < (n <= FEW ? 3 : 2); way++) {
             if ((way < 2 ? greedy(&m, tried, way == 1) : best(&m, tried)) != MICA_OK) continue;
             size_t peak = mica__model_walk(&m, tried).peak;
@@ -153,7 +154,8 @@ void mica__plan_save_memory(mica__plan *plan)
             better = true;
             memcpy(chosen, tried, n * sizeof *chosen);
         }
-        if (better) use(plan, chosen);
+        if (better && use(plan, chosen) != MICA_OK) lowest = own;
     }
     mica__model_drop(&m);
+    return lowest;
 }

@@ -32,6 +32,11 @@ struct mica__job {
     _Atomic bool stop;                   /* who waits was interrupted */
     bool waited;                         /* somebody waits and is told of faults */
     uint64_t watched;                    /* the number that a watcher gave the evaluation */
+    _Atomic bool admitted;               /* may take memory (admission.c) */
+    bool in_turn;    /* its steps run in the plan's order, whatever their stream */
+    size_t turn;     /* the step that may run then; under the lock */
+    size_t need;     /* bytes that it takes at most */
+    mica__job *next; /* among those that wait to be admitted */
     mica__plan plan;
     mica_array **roots; /* retained while the job lives */
     size_t nroots;
@@ -82,10 +87,24 @@ void mica__queue_left(mica_stream *s);
 bool mica__executors_called(void); /* a stream waits for one, which will come */
 void mica__executors_forget(void); /* in a forked child */
 
+/* admission.c; all under the lock */
+/* Works out what the job needs, its plan being cut into works for so many streams. True: that does
+ * not fit, and its steps may have been put into an order that needs less, so it is to be cut again.
+ */
+bool mica__job_estimate(mica__job *j, size_t streams);
+/* The job's works are in their queues. */
+void mica__job_join(mica__job *j);
+/* Before the calling thread waits within a work of its own, which may be what others wait for. */
+void mica__jobs_admit_all(void);
+/* One of its pending works has ended, or never begins. */
+void mica__job_work_ended(mica__job *j);
+
 /* work.c */
 /* Under the lock, before the calling thread lets go of it to run a work: from then on somebody who
  * waits for memory sees that work is on its way. */
 void mica__work_begin(void);
+/* The calling thread is within a work (an interrupt hook that evaluates). */
+bool mica__work_here(void);
 /* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation.
  */
 void mica__work_run(mica__work *w, bool ask);

@@ -36,7 +36,7 @@ static void lose(mica__work *w)
     mica__fail(MICA_ERUNTIME,
                "[eval] the process was forked while other threads evaluated; evaluate again");
     mica__report_fault(&w->job->report, MICA_ERUNTIME);
-    atomic_fetch_sub(&w->job->pending, 1);
+    mica__job_work_ended(w->job);
 }
 
 static void after_fork_child(void)
@@ -84,7 +84,7 @@ void mica__queue_withdraw(mica__job *j)
             *at = w->next;
             mica__work_put_back(w, 0);
             atomic_fetch_sub(&j->references, 1);
-            atomic_fetch_sub(&j->pending, 1);
+            mica__job_work_ended(j);
         }
     }
     mica__condition_broadcast(&mica__queue_changed);
@@ -98,6 +98,7 @@ bool mica__queue_stop_all(const void *but)
         any = true;
         for (mica__work *w = s->running; w; w = w->outer) atomic_store(&w->job->stop, true);
     }
+    mica__condition_broadcast(&mica__queue_changed);
     return any;
 }
 
@@ -238,6 +239,7 @@ int mica_synchronize(mica_stream *s)
     s = mica__queue_resolve(s);
     mica__mutex_lock(&mica__queue_lock);
     int status = MICA_OK;
+    if (mica__work_here()) mica__jobs_admit_all();
     while (status == MICA_OK && (s->runner || s->head)) status = mica__queue_wait(true);
     if (status == MICA_OK && s->report.status != MICA_OK) {
         status = mica__fail(s->report.status, "%s", s->report.message);

@@ -64,6 +64,7 @@ static void put_back(mica__step *step)
 
 void mica__work_put_back(mica__work *w, size_t from)
 {
+    atomic_store(&w->job->in_turn, false); /* these steps have no turn any more */
     for (size_t i = from; i < w->n; i++) put_back(w->steps[i]);
 }
 
@@ -94,6 +95,41 @@ static int await_node(const mica_array *a, uint32_t claim, bool ask)
     atomic_fetch_sub(&waiting, 1);
     mica__mutex_unlock(&mica__queue_lock);
     return status;
+}
+
+/* Waits until the job may take memory; nothing is held for it yet. */
+static int await_admission(mica__job *j, bool ask)
+{
+    int status = MICA_OK;
+    if (atomic_load(&j->admitted)) return MICA_OK;
+    mica__mutex_lock(&mica__queue_lock);
+    pause_here(true);
+    while (status == MICA_OK && !atomic_load(&j->admitted))
+        status = atomic_load(&j->stop) ? mica__fail_interrupted() : mica__queue_wait(ask);
+    pause_here(false);
+    mica__mutex_unlock(&mica__queue_lock);
+    return status;
+}
+
+/* Waits until the steps before this one in the plan have been done, or the order is given up. */
+static int await_turn(mica__job *j, size_t step, bool ask)
+{
+    int status = MICA_OK;
+    mica__mutex_lock(&mica__queue_lock);
+    pause_here(true);
+    while (status == MICA_OK && atomic_load(&j->in_turn) && j->turn != step)
+        status = atomic_load(&j->stop) ? mica__fail_interrupted() : mica__queue_wait(ask);
+    pause_here(false);
+    mica__mutex_unlock(&mica__queue_lock);
+    return status;
+}
+
+static void pass_turn(mica__job *j)
+{
+    mica__mutex_lock(&mica__queue_lock);
+    j->turn++;
+    mica__condition_broadcast(&mica__queue_changed);
+    mica__mutex_unlock(&mica__queue_lock);
 }
 
 /* There is no memory for a step: waits until work elsewhere has ended a step, which may have given
@@ -180,7 +216,7 @@ static bool sticks(int status)
 }
 
 typedef struct asking {
-    const mica__job *job;
+    mica__job *job;
     bool ask;
 } asking;
 
@@ -196,7 +232,10 @@ static bool is_stopped(void *context)
 
 static int run_step(mica__step *step, asking *a)
 {
-    int status = inputs_ready(step, a->job->plan.claim, a->ask);
+    mica__job *j = a->job;
+    bool in_turn = atomic_load_explicit(&j->in_turn, memory_order_relaxed);
+    if (in_turn) MICA_TRY(await_turn(j, (size_t)(step - j->plan.steps), a->ask));
+    int status = inputs_ready(step, j->plan.claim, a->ask);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
     const mica__watcher *watcher = mica__watching();
@@ -208,7 +247,8 @@ static int run_step(mica__step *step, asking *a)
     } while (status == MICA_EMEMORY && await_memory(a->ask, seen));
     if (watcher) watcher->step_ends(step, status);
     if (status == MICA_OK) finish(step);
-    else if (step->node && sticks(status)) {
+    if (status == MICA_OK && in_turn) pass_turn(j);
+    if (status != MICA_OK && step->node && sticks(status)) {
         mica__origin_name_error(step->node->origin);
         mica__node_fail(step->node, status, mica_last_error());
     }
@@ -245,6 +285,11 @@ void mica__work_begin(void)
     busy_here++;
 }
 
+bool mica__work_here(void)
+{
+    return busy_here > 0;
+}
+
 /* The work's memory has been given back: who waits for some may try again, or sees that nobody is
  * left to wait for. */
 static void end_work(void)
@@ -264,9 +309,10 @@ void mica__work_run(mica__work *w, bool ask)
     int status = MICA_OK;
     size_t i = 0;
     mica__parallel_ask(is_stopped, &a);
+    status = await_admission(j, ask);
     for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], &a);
     mica__parallel_ask(NULL, NULL);
-    if (status != MICA_OK) mica__work_put_back(w, i - 1);
+    if (status != MICA_OK) mica__work_put_back(w, i ? i - 1 : 0);
     if (status == MICA_AGAIN && !j->waited)
         status =
             mica__fail(MICA_ERUNTIME,
@@ -277,7 +323,7 @@ void mica__work_run(mica__work *w, bool ask)
        that nothing is held any more when an evaluation returns. */
     bool waited = j->waited;
     if (waited) atomic_fetch_sub(&j->references, 1);
-    atomic_fetch_sub(&j->pending, 1);
+    mica__job_work_ended(j);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
     if (!waited) mica__job_release(j);

@@ -214,6 +214,71 @@ static void test_waiting(void)
     mica_stream_release(other);
 }
 
+/* ---- evaluations side by side ---- */
+
+/* A chain that holds two large arrays for a while, and takes some more to multiply. */
+static mica_array *make_chain(mica_stream *stream, int size)
+{
+    mica_scope *s = mica_scope_open_on(NULL, stream);
+    mica_array *a = mica_cumsum(s, mica_arange(s, 0, size * size, 1, MICA_FLOAT32), 0, false, true,
+                                MICA_DEFAULT_DTYPE);
+    a = mica_reshape(s, a, MICA_SHAPE(size, size));
+    a = mica_retain(mica_max(s, mica_matmul(s, a, a), MICA_ALL_AXES, false));
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+    return a;
+}
+
+static int eval_chains(mica_array *const chains[], size_t n, mica_stream *const streams[],
+                       bool together)
+{
+    mica_scope *s = mica_scope_open(NULL);
+    int status = MICA_OK;
+    for (size_t i = 0; i < n && !together && status == MICA_OK; i++)
+        status = mica_async_eval(s, &chains[i], 1);
+    if (status == MICA_OK) status = mica_eval(s, chains, n);
+    mica_scope_close(s);
+    for (size_t i = 0; i < n; i++) {
+        int other = mica_synchronize(streams[i]);
+        if (status == MICA_OK) status = other;
+    }
+    return status;
+}
+
+/* Where one chain fits, any number of streams with one each get along, and stay within the limit.
+ * Where none fits all are told so, and go on when there is more room. */
+static void test_side_by_side(void)
+{
+    enum { STREAMS = 8, SIZE = 300 };
+    mica_stream *streams[STREAMS];
+    mica_array *chains[STREAMS];
+    for (int i = 0; i < STREAMS; i++) CHECK_EQUAL(mica_stream_new(&streams[i]), MICA_OK);
+    size_t need = 0;
+    for (int round = 0; round < 2; round++) { /* the first starts threads */
+        size_t active = mica_memory_active();
+        mica_array *alone = make_chain(streams[0], SIZE);
+        mica_memory_reset_peak();
+        CHECK_EQUAL(eval_chains(&alone, 1, streams, true), MICA_OK);
+        need = mica_memory_peak() - active;
+        mica_release(alone);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t n = 2 + (size_t)round % (STREAMS - 1), active = mica_memory_active();
+        for (size_t i = 0; i < n; i++) chains[i] = make_chain(streams[i], SIZE);
+        bool fits = round % 8 != 7;
+        size_t room = fits ? need + need / 20 : need / 2;
+        size_t limit = mica_memory_set_limit(active + room);
+        mica_memory_reset_peak();
+        int status = eval_chains(chains, n, streams, round % 2);
+        CHECK_EQUAL(status, fits ? MICA_OK : MICA_EMEMORY);
+        CHECK(mica_memory_peak() <= active + room);
+        mica_memory_set_limit(limit);
+        if (!fits) CHECK_EQUAL(eval_chains(chains, n, streams, true), MICA_OK);
+        for (size_t i = 0; i < n; i++) mica_release(chains[i]);
+        CHECK_EQUAL(mica_memory_active(), active);
+    }
+    for (int i = 0; i < STREAMS; i++) mica_stream_release(streams[i]);
+}
+
 /* ---- the record ---- */
 
 static void test_record(void)
@@ -240,6 +305,7 @@ int main(void)
     test_against_brute_force();
     test_greedy();
     test_waiting();
+    test_side_by_side();
     test_record();
     return check_report("low memory");
 }

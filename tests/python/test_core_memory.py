@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mica.liveness
@@ -88,6 +89,33 @@ def test_waits_for_running_work() -> None:
         mx.eval(y)
         mx.synchronize(stream)
         assert y.item() == MIB - 1
+
+
+def test_threads_share_a_limit() -> None:
+    """Threads that evaluate at once get along where one of them fits alone."""
+    size = 300
+
+    def make(stream: mx.Stream) -> mx.array:
+        x = mx.random.normal((size, size), key=mx.random.key(1), stream=stream)
+        return mx.sum(mx.matmul(mx.sort(x, stream=stream), x, stream=stream), stream=stream)
+
+    streams = [mx.new_stream(mx.cpu) for _ in range(6)]
+    need = 0
+    for _ in range(2):
+        alone = make(streams[0])
+        before = mx.get_active_memory()
+        mx.reset_peak_memory()
+        mx.eval(alone)
+        need = mx.get_peak_memory() - before
+    for _ in range(10):
+        sums = [make(stream) for stream in streams]
+        room = mx.get_active_memory() + need + need // 20
+        limit = mx.set_memory_limit(room)
+        mx.reset_peak_memory()
+        with ThreadPoolExecutor(len(streams)) as pool:
+            assert set(pool.map(lambda x: x.item(), sums)) == {alone.item()}
+        assert mx.get_peak_memory() <= room
+        mx.set_memory_limit(limit)
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.long)])

@@ -167,7 +167,11 @@ def missing(functions: list[gen.Function], files: list[ExampleFile]) -> list[str
                 f"{name} has no example: put `## {name}` and 1 to 4 lines starting with `>>> ` into "
                 f"docs/examples/{outside.family_of(name)}.txt, then run `make docs` and read the answers"
             )
-    known = {page.public_name(f) for f in functions} | page.outside_names()
+    lines += [
+        f"{name} has no page: list it in FAMILIES of tools/outside.py or CONSTANTS of tools/members.py"
+        for name in sorted(page.public_names() - page.documented(functions))
+    ]
+    known = {page.public_name(f) for f in functions} | page.public_names()
     for file in files:
         for e in file.examples:
             if e.name not in known:

@@ -497,6 +497,7 @@ static PyObject *iterator_self(PyObject *self)
 extern PyType_Slot mica_py_operator_slots[];
 
 static PyType_Slot iterator_slots[] = {
+    { Py_tp_doc, "Hands out an array's parts along its first axis, as views; made by iter(x)." },
     { Py_tp_iter, iterator_self },
     { Py_tp_iternext, iterator_next },
     { Py_tp_dealloc, iterator_dealloc },

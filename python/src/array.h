@@ -84,6 +84,8 @@ int mica_py_watch_functions(PyObject *module);
 int mica_py_find_lapack(void);
 PyObject *mica_py_dtype_object(mica_dtype d); /* borrowed */
 void mica_py_plain_repr(PyObject *enums, PyObject *type);
+/* Sets the docstring of a type made by calls. */
+void mica_py_set_doc(PyObject *type, const char *text);
 /* Where an abstract array is made while a transformation is open: the line of user code, for
  * messages (place.c). */
 void mica_py_note_place(mica_array *a);

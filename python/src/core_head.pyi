@@ -394,7 +394,22 @@ class _fast_head:
         ensure_row_contiguous: bool = True,
         shared_memory: int = 0,
     ) -> Callable[..., list[array]]: ...
-    def precompiled_cuda_kernel(self, *args: Any, **kwargs: Any) -> list[array]: ...
+    def precompiled_cuda_kernel(
+        self,
+        *,
+        name: str,
+        compiled_source: bytes,
+        inputs: Sequence[Any],
+        output_shapes: Sequence[tuple[int, ...]],
+        output_dtypes: Sequence[Dtype],
+        scalars: Sequence[object],
+        grid: tuple[int, int, int],
+        threadgroup: tuple[int, int, int],
+        shared_memory: int = 0,
+        init_value: float | None = None,
+        ensure_row_contiguous: bool = False,
+        stream: Any = None,
+    ) -> list[array]: ...
 
 class _linalg_head: ...
 class _fft_head: ...

@@ -104,7 +104,9 @@ static PyGetSetDef dtype_getters[] = { { "size", dtype_size, NULL, "Bytes of one
 static PyMethodDef dtype_methods[] = { { "__reduce__", dtype_reduce, METH_NOARGS, NULL },
                                        { NULL, NULL, 0, NULL } };
 static PyType_Slot dtype_slots[] = {
-    { Py_tp_doc, "An element type." },
+    { Py_tp_doc, "An element type: mx.float32 and the like. Compares and hashes by type; `size` is "
+                 "the number of "
+                 "bytes of one element." },
     { Py_tp_repr, dtype_repr },
     { Py_tp_hash, dtype_hash },
     { Py_tp_richcompare, dtype_compare },
@@ -362,6 +364,14 @@ void mica_py_plain_repr(PyObject *enums, PyObject *type)
     Py_XDECREF(text);
 }
 
+/* The docstring of an enumeration; without one it is Enum's own. */
+void mica_py_set_doc(PyObject *type, const char *text)
+{
+    PyObject *doc = PyUnicode_FromString(text);
+    if (doc) PyObject_SetAttrString(type, "__doc__", doc);
+    Py_XDECREF(doc);
+}
+
 /* DtypeCategory is an enum.Enum, as a Python user expects of one. */
 static int add_categories(PyObject *module)
 {
@@ -380,6 +390,11 @@ static int add_categories(PyObject *module)
         return -1;
     PyObject *name = PyObject_GetAttrString(module, "__name__");
     if (name) PyObject_SetAttrString(category_type, "__module__", name);
+    mica_py_set_doc(
+        category_type,
+        "A kind of element types, as issubdtype takes it: generic holds bool and number, "
+        "number holds integer (signedinteger, unsignedinteger) and inexact (floating, "
+        "complexfloating).");
     Py_XDECREF(name);
     for (int i = 0; i < CATEGORIES; i++) {
         category_objects[i] = PyObject_GetAttrString(category_type, categories[i].name);

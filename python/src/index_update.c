@@ -247,15 +247,28 @@ UPDATE(minimum, MICA_SCATTER_MIN, NULL)
 static PyMethodDef at_methods[] = {
     { "add", at_add, METH_O,
       "add(value) -> array: with value added at the indices; duplicates accumulate." },
-    { "subtract", at_subtract, METH_O, "subtract(value) -> array" },
-    { "multiply", at_multiply, METH_O, "multiply(value) -> array" },
-    { "divide", at_divide, METH_O, "divide(value) -> array" },
-    { "maximum", at_maximum, METH_O, "maximum(value) -> array" },
-    { "minimum", at_minimum, METH_O, "minimum(value) -> array" },
+    { "subtract", at_subtract, METH_O,
+      "subtract(value) -> array: with value subtracted at the indices; duplicates accumulate." },
+    { "multiply", at_multiply, METH_O,
+      "multiply(value) -> array: with the elements at the indices multiplied by value; duplicates "
+      "accumulate." },
+    { "divide", at_divide, METH_O,
+      "divide(value) -> array: with the elements at the indices divided by value; duplicates "
+      "accumulate." },
+    { "maximum", at_maximum, METH_O,
+      "maximum(value) -> array: with the larger of element and value at the indices; NaN is passed "
+      "on." },
+    { "minimum", at_minimum, METH_O,
+      "minimum(value) -> array: with the smaller of element and value at the indices; NaN is "
+      "passed on." },
     { NULL, NULL, 0, NULL },
 };
 static PyType_Slot at_slots[] = {
-    { Py_tp_doc, "Indexed updates that return a new array." },
+    { Py_tp_doc,
+      "Indexed updates that return a new array: `x.at[index].add(value)`. The index is any that "
+      "reads take: integers, slices, None, `...`, arrays of integers, boolean masks; the value "
+      "broadcasts to what it selects and is converted to the array's type. An index out of range "
+      "is an IndexError, at the call or, for arrays, at the evaluation." },
     { Py_tp_dealloc, at_dealloc },
     { Py_mp_subscript, at_index },
     { Py_tp_methods, at_methods },

@@ -149,10 +149,14 @@ static PyObject *device_kind(PyObject *self, void *unused)
 static PyGetSetDef device_getters[] = { { "type", device_kind, NULL, "mx.cpu or mx.gpu.", NULL },
                                         { NULL, NULL, NULL, NULL, NULL } };
 static PyType_Slot device_slots[] = {
-    { Py_tp_doc, "Device(type, index=0)" }, { Py_tp_new, device_new },
-    { Py_tp_dealloc, plain_dealloc },       { Py_tp_repr, device_repr },
-    { Py_tp_richcompare, device_compare },  { Py_tp_hash, device_hash },
-    { Py_tp_getset, device_getters },       { 0, NULL },
+    { Py_tp_doc, "Device(type, index=0): a device, by its kind and number; the CPU has number 0." },
+    { Py_tp_new, device_new },
+    { Py_tp_dealloc, plain_dealloc },
+    { Py_tp_repr, device_repr },
+    { Py_tp_richcompare, device_compare },
+    { Py_tp_hash, device_hash },
+    { Py_tp_getset, device_getters },
+    { 0, NULL },
 };
 static PyType_Spec device_spec = { "mica.core.Device", sizeof(device_object), 0, Py_TPFLAGS_DEFAULT,
                                    device_slots };
@@ -185,7 +189,8 @@ static PyGetSetDef stream_getters[] = { { "device", stream_device, NULL, "The de
                                           NULL },
                                         { NULL, NULL, NULL, NULL, NULL } };
 static PyType_Slot stream_slots[] = {
-    { Py_tp_doc, "A queue of work on a device." },
+    { Py_tp_doc, "A queue of work on a device. Work on one stream runs in order, on "
+                 "different streams at once." },
     { Py_tp_dealloc, stream_dealloc },
     { Py_tp_repr, stream_repr },
     { Py_tp_richcompare, stream_compare },
@@ -370,6 +375,8 @@ int mica_py_stream_types(PyObject *module)
     if (!type || PyModule_AddObjectRef(module, "DeviceType", type) < 0) return -1;
     PyObject *name = PyObject_GetAttrString(module, "__name__");
     if (name) PyObject_SetAttrString(type, "__module__", name);
+    mica_py_set_doc(type,
+                    "A kind of device: cpu or gpu. Wherever a device is accepted, so is its kind.");
     Py_XDECREF(name);
     kinds[0] = PyObject_GetAttrString(type, "cpu");
     kinds[1] = PyObject_GetAttrString(type, "gpu");

@@ -25,6 +25,7 @@ def test_every_function_has_an_example() -> None:
     assert not lacks, "\n" + "\n".join(lacks)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("file", FILES, ids=[file.path.stem for file in FILES])
 def test_answers(file: docs.ExampleFile) -> None:
     """What stands below each statement is what it prints."""
@@ -76,3 +77,13 @@ def test_a_missing_example_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [docs.ExampleFile(f.path, f.head, [e for e in f.examples if e.name != "sort"]) for f in FILES]
     (line,) = set(docs.missing(gen.load(), files)) - set(docs.missing(gen.load(), FILES))
     assert "sort has no example" in line and "docs/examples/sort.txt" in line and "make docs" in line
+
+
+def test_a_missing_page_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a new public name, and of one that the lists no longer have."""
+    import mica.core as mx
+
+    monkeypatch.setattr(mx, "brand_new", 1, raising=False)
+    monkeypatch.delitem(page.members.CONSTANTS, "newaxis")
+    found = docs.missing(gen.load(), FILES)
+    assert [line.split()[0] for line in found if "has no page" in line] == ["brand_new", "newaxis"]

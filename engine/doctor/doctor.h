@@ -7,7 +7,7 @@
 
 /* What was found in graphs: MX201 of the table of rules is MICA_FOUND + 201. */
 typedef struct mica__finding {
-    uint32_t rule;         /* 201 for MX201 */
+    uint32_t rule;         /* 201 for MX201; 1402: what MX402 needs to know beside */
     uint32_t prim;         /* the operation at which it shows */
     uint32_t site, cause;  /* its line; the line of what caused it, 0: not known */
     uint64_t count, bytes; /* how often; bytes moved or held because of it, altogether */
@@ -132,6 +132,8 @@ const mica__record *mica__doctor_record(void);
 void mica__doctor_forget(void);
 /* What the calling thread is about to evaluate for: a literal. */
 void mica__doctor_reason(const char *reason);
+/* The program evaluates `a`, which has its value already: noted for MX402 if it lies in a file. */
+void mica__doctor_evaluated(const mica_array *a);
 /* One more sighting of a mistake, by who can see it: not while the caller holds the planner's lock
  * and a lock of its own. */
 void mica__doctor_found(uint32_t rule, uint32_t prim, uint32_t site, uint32_t cause,

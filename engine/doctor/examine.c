@@ -114,6 +114,15 @@ static void check_casts_around(const mica_node *n)
     mica__doctor_found(norm ? 204 : 205, m->prim, n->site, up->site, bytes_of(&m->out[0]));
 }
 
+/* MX402: an array of a file is cast after it was evaluated as it is. */
+static void check_loaded(const mica_node *n)
+{
+    if (n->prim != mica_prim_astype || !(n->flags & MICA_NODE_ASKED)) return;
+    const mica_array *a = viewed(n->inputs[0]);
+    const mica_node *m = mica__node_of(a);
+    if (m->flags & MICA_NODE_LOADED) mica__doctor_found(402, n->prim, n->site, m->site, bytes_of(a));
+}
+
 /* MX503: an element or a slice at a time, each on the result of the last from the same line. */
 static void check_updates(const mica_node *n, uint32_t *length)
 {
@@ -176,6 +185,7 @@ static void examine(mica_node *n, void *user)
     check_float64(n);
     if (n->ninputs) {
         check_casts_around(n);
+        check_loaded(n);
         check_updates(n, &e->updates);
         check_gather(n);
         check_concatenate(n);

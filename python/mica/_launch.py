@@ -11,7 +11,12 @@ from types import CodeType, TracebackType
 from typing import Any
 
 _FOLDER = os.path.dirname(__file__)
-_FILES = ("__main__.py", "_commands.py", os.path.basename(__file__))
+_FILES = {
+    os.path.join(_FOLDER, *name.split("/"))
+    for name in (
+        "__main__.py", "_commands.py", "_launch.py", "doctor/__main__.py", "doctor/runtime/command.py"
+    )
+}  # fmt: skip
 # The console script, when that is what was started.
 _script = sys.argv[0]
 
@@ -25,7 +30,7 @@ def _is_launcher(traceback: TracebackType) -> bool:
     name = traceback.tb_frame.f_code.co_filename
     if name == _script:
         return True
-    return name == "<frozen runpy>" or os.path.dirname(name) == _FOLDER and os.path.basename(name) in _FILES
+    return name == "<frozen runpy>" or name in _FILES
 
 
 def _hide_launcher(kind: type[BaseException], value: BaseException, traceback: TracebackType | None) -> None:

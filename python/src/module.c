@@ -65,6 +65,7 @@ static PyObject *eval_trees(PyObject *args, bool wait)
     mica__vec v = { 0 };
     int status = collect(&v, args);
     mica_py_watch_reason(wait ? "eval" : "async_eval");
+    if (!status) mica_py_watch_evaluated((mica_array *const *)v.at, v.n);
     if (!status && v.n) status = mica_py_eval((mica_array *const *)v.at, v.n, wait);
     for (size_t i = 0; i < v.n; i++) mica_release(v.at[i]);
     mica__vec_free(&v);

@@ -33,6 +33,12 @@ void mica_py_watch_leaves(const mica_array *a)
     if (mica__watching()) count(a, 505, "buffer");
 }
 
+void mica_py_watch_evaluated(mica_array *const arrays[], size_t n)
+{
+    if (!mica__watching()) return;
+    for (size_t i = 0; i < n; i++) mica__doctor_evaluated(arrays[i]);
+}
+
 void mica_py_watch_wrapped(PyObject *o, const mica_array *a)
 {
     if (!tracers || !(mica__node_of(a)->flags & MICA_NODE_ABSTRACT)) return;

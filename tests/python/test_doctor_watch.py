@@ -7,6 +7,7 @@ import linecache
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import mica.core as mx
@@ -105,6 +106,29 @@ def blocked_pipeline(wrong):
             mx.async_eval(after)
             y.sum().item()
             y = after
+
+
+def eval_before_cast(wrong):
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/weights.safetensors"
+        mx.save_safetensors(path, {"a": mx.ones((64, 64)), "b": mx.ones((8,))})
+        weights = mx.load(path)
+        if wrong:
+            mx.eval(weights)
+        weights = {k: v.astype(HALF) for k, v in weights.items()}
+        mx.eval(weights)
+
+
+def model_eval_before_cast(wrong):
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/weights.safetensors"
+        _model()[0].save_weights(path)
+        model = _model()[0]
+        model.load_weights(path)
+        if wrong:
+            mx.eval(model.parameters())
+        model.set_dtype(mx.bfloat16)
+        mx.eval(model.parameters())
 
 
 def scalar_array(wrong):
@@ -230,6 +254,20 @@ def bias(wrong):
         mx.eval(x @ w.T + b if wrong else mx.addmm(b, x, w.T))
 
 
+def side_effect_in_dict(wrong):
+    kept = {}
+
+    def f(x):
+        y = x * 2.0
+        if wrong:
+            kept["last"] = y  # a dictionary of arrays only
+        return y + 1.0
+
+    f = mx.compile(f)
+    for _ in range(3):
+        mx.eval(f(mx.ones((4,))))
+
+
 def first_nan(wrong):
     x = mx.array([1.0, 0.0 if wrong else 2.0])
     mx.eval(mx.log(x) * 0.0 + 1.0)
@@ -251,7 +289,10 @@ PAIRS = [
     ("MX302", compile_in_loop),
     ("MX303", captured),
     ("MX304", side_effect),
+    ("MX304", side_effect_in_dict),
     ("MX401", held_gradients),
+    ("MX402", eval_before_cast),
+    ("MX402", model_eval_before_cast),
     ("MX501", printing),
     ("MX503", filling),
     ("MX505", numpy_in_graph),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mica.doctor.runtime.watching import Watch
 
 _FORMATS = ("text", "json", "sarif", "github", "html", "trace")
 
@@ -58,6 +62,23 @@ def _write(path: str | None, text: str) -> None:
         file.write(text)
 
 
+def _report(watch: Watch, options: argparse.Namespace) -> None:
+    """Write all that was asked for."""
+    from mica.doctor.runtime import report
+
+    if options.output_format == "text":
+        text = report.text(watch, profile=options.profile)
+    else:
+        text = report.FORMATS[options.output_format](watch)
+    _write(options.output_file, text)
+    for path, make in ((options.html, report.html), (options.trace, report.trace)):
+        if path:
+            _write(path, make(watch))
+    left_out = watch.record["left_out"]
+    if left_out:
+        sys.stderr.write(f"mica doctor: {left_out} events were left out: the lists are full\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read the options, run the program, report.
 
@@ -65,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: default: those of the process.
 
     Returns:
-        0 when the program ends of itself.
+        0 when the program ends of itself, 1 when an exception ends it (its traceback is printed).
 
     Raises:
         SystemExit: with the program's own status; 2 for wrong options.
@@ -79,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
             _parser().error(f"there is no folder for {path}")
 
     from mica import _launch
-    from mica.doctor.runtime import report
+    from mica.doctor.runtime.raised import hide_doctor
     from mica.doctor.runtime.watching import Watch
 
     watch = Watch(
@@ -94,19 +115,15 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         watch.stop()
         watch.annotate(error)
+        hide_doctor(error)
+        # As Python ends: what the program says of its exception comes before the report.
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    except KeyboardInterrupt as error:
+        hide_doctor(error)
         raise
     finally:
         watch.stop()
         if os.getpid() == started:  # a forked child leaves the report to its parent
-            if options.output_format == "text":
-                text = report.text(watch, profile=options.profile)
-            else:
-                text = report.FORMATS[options.output_format](watch)
-            _write(options.output_file, text)
-            for path, make in ((options.html, report.html), (options.trace, report.trace)):
-                if path:
-                    _write(path, make(watch))
-            left_out = watch.record["left_out"]
-            if left_out:
-                sys.stderr.write(f"mica doctor: {left_out} events were left out: the lists are full\n")
+            _report(watch, options)
     return 0

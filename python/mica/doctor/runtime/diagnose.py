@@ -299,6 +299,20 @@ def held_gradients(case: Case) -> Iterator[Finding]:
             )
 
 
+def loaded_casts(case: Case) -> Iterator[Finding]:
+    """MX402: arrays of a file that were evaluated, then cast; not what a forward pass casts as it goes."""
+    evaluated = {s.cause: s.site for s in case.seen[1402]}
+    for s in case.seen[402]:
+        if s.bytes >= WORTH and not case.place(s.site).module and s.cause in evaluated:
+            yield case.finding(
+                402,
+                evaluated[s.cause],
+                f"{amount(s.bytes)} of loaded arrays are evaluated here and cast later",
+                Cost(s.count, bytes=s.bytes),
+                [(s.cause, "loaded here"), (s.site, "cast here")],
+            )
+
+
 def growing_cache(case: Case) -> Iterator[Finding]:
     """MX404: the cache holds more than twice what the largest step needed."""
     if case.notes.cache > 2 * max(case.notes.peak, 1 << 26) and case.by_site:
@@ -415,6 +429,12 @@ def quantized_training(case: Case) -> Iterator[Finding]:
         yield case.finding(802, site, "a QQLinear layer runs in a program that never trains", Cost(count))
 
 
+def raised(case: Case) -> Iterator[Finding]:
+    """MX504: what an exception that left the watch was about."""
+    for rule, place in case.notes.raised:
+        yield Finding(rule, place, "the program ended here", Cost())
+
+
 def nonfinite(case: Case) -> Iterator[Finding]:
     """MX901: the first NaN or infinity."""
     first: Any = case.watch.record["nonfinite"]
@@ -444,6 +464,7 @@ CHECKS = (
     captured,
     leaked,
     held_gradients,
+    loaded_casts,
     growing_cache,
     printing,
     chains,
@@ -453,6 +474,7 @@ CHECKS = (
     layouts,
     biases,
     quantized_training,
+    raised,
     nonfinite,
 )
 

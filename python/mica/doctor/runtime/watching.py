@@ -12,13 +12,13 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import cached_property
-from types import FrameType
 from typing import Any
 
 import mica
 import mica.core as core  # first: it brings the module below
 from mica import _compile
 from mica.doctor.runtime.finding import Place
+from mica.doctor.runtime.leaks import held_inside, in_plain_dicts
 
 _FOLDER = os.path.dirname(os.path.abspath(mica.__file__)) + os.sep
 NONFINITE, STEPS = 1, 2  # options of the engine's half
@@ -51,6 +51,7 @@ class Notes:
         self.modules: list[str] = [""]  # names by number
         self.quantized: dict[int, int] = {}  # lines that called QQLinear layers, and how often
         self.untrainable: list[int] = []  # lines where one is differentiated in evaluation mode
+        self.raised: list[tuple[str, Place]] = []  # rules that exceptions were about, and where
         self.begin = self.end = 0  # nanoseconds of the monotonic clock
         self.cache = 0  # bytes by which it grew
         self.peak = 0
@@ -105,11 +106,6 @@ def described(tree: Any, pinned: Any, numbers: list) -> Any:
     return tree
 
 
-def held_inside(array: Any) -> bool:
-    """Whether nobody but the engine seems to hold an object: what a checkpoint needs later, say."""
-    return not [r for r in gc.get_referrers(array) if not isinstance(r, FrameType)]
-
-
 class Watch:
     """A watch over a part of a program, as a context manager; afterwards the report.
 
@@ -139,7 +135,14 @@ class Watch:
             self.annotate(error)
 
     def annotate(self, error: BaseException) -> None:
-        """Adds to an exception which line built the operation that failed, when an evaluation did."""
+        """Adds to an exception which line built the operation that failed, when an evaluation did, and what
+        to do where an array was asked for what other frameworks have."""
+        from mica.doctor.runtime import raised
+
+        meant = raised.mistake(error, _FOLDER)
+        if meant:
+            self.notes.raised.append(meant)
+            error.add_note(raised.hint(meant[0]))
         faults, prim, site = self.record["fault"]
         if faults and site and "[" in str(error):
             place = self.place(site)
@@ -299,10 +302,16 @@ class Watch:
         def judge() -> None:
             """Declared state has its values by now: what is a placeholder still has leaked."""
             gc.collect()
+            plain: set[int] | None = None  # looked for once, and only if needed
             for trace, reference, line in suspects:
                 array = reference()
-                if array is not None and core._is_abstract(array) and not held_inside(array):
-                    trace.leaks.append(line)
+                if array is not None and core._is_abstract(array):
+                    held = not held_inside(array)
+                    if not held:
+                        plain = in_plain_dicts() if plain is None else plain
+                        held = id(array) in plain
+                    if held:
+                        trace.leaks.append(line)
                 del array
             suspects.clear()
 

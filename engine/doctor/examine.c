@@ -120,7 +120,8 @@ static void check_loaded(const mica_node *n)
     if (n->prim != mica_prim_astype || !(n->flags & MICA_NODE_ASKED)) return;
     const mica_array *a = viewed(n->inputs[0]);
     const mica_node *m = mica__node_of(a);
-    if (m->flags & MICA_NODE_LOADED) mica__doctor_found(402, n->prim, n->site, m->site, bytes_of(a));
+    if (m->flags & MICA_NODE_LOADED)
+        mica__doctor_found(402, n->prim, n->site, m->site, bytes_of(a));
 }
 
 /* MX503: an element or a slice at a time, each on the result of the last from the same line. */

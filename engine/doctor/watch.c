@@ -140,7 +140,8 @@ void mica__doctor_found(uint32_t rule, uint32_t prim, uint32_t site, uint32_t ca
 void mica__doctor_evaluated(const mica_array *a)
 {
     mica_node *n = mica__node_of(a);
-    if (!mica__is_done(a) || n->prim != mica_prim_constant || !a->buffer || !a->buffer->check) return;
+    if (!mica__is_done(a) || n->prim != mica_prim_constant || !a->buffer || !a->buffer->check)
+        return;
     n->flags |= MICA_NODE_LOADED;
     mica__doctor_found(1402, n->prim, mica__site, n->site, 0);
 }

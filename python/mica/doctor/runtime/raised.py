@@ -1,5 +1,5 @@
 """What the doctor does with an exception that ends a program: it leaves no frames of its own in the
-traceback, and says what the program meant where an array was asked for a method that another framework has."""
+traceback, and says what the program meant where an array was asked for what another framework has."""
 
 from __future__ import annotations
 

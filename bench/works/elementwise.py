@@ -171,6 +171,39 @@ def jax_cast() -> Run:
     return lambda: x.astype(jnp.bfloat16).block_until_ready()
 
 
+def mlx_mean_square() -> Run:
+    import mlx.core as mx
+
+    x, w = mlx_inputs(2)
+    return lambda: mx.eval(mx.mean((x - w) ** 2))
+
+
+def torch_mean_square() -> Run:
+    x, w = torch_inputs(2)
+    return lambda: ((x - w) ** 2).mean()
+
+
+def jax_mean_square() -> Run:
+    import jax.numpy as jnp
+
+    x, w = jax_inputs(2)
+    return lambda: jnp.mean((x - w) ** 2).block_until_ready()
+
+
+def numpy_mean_square() -> Run:
+    import numpy as np
+
+    x, w = numpy_inputs(2)
+    return lambda: np.mean((x - w) ** 2)
+
+
 work("add 16M", mlx=mlx_add, torch=torch_add, jax=jax_add, numpy=numpy_add)
 work("exp 16M", mlx=mlx_exp, torch=torch_exp, jax=jax_exp, numpy=numpy_exp)
 work("cast to bfloat16 16M", mlx=mlx_cast, torch=torch_cast, jax=jax_cast)
+work(
+    "mean((a - b)**2) 16M",
+    mlx=mlx_mean_square,
+    torch=torch_mean_square,
+    jax=jax_mean_square,
+    numpy=numpy_mean_square,
+)

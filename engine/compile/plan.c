@@ -4,35 +4,15 @@
    that input. Only nodes of one level are fused, and any path that leaves a group raises the level,
    so no group can depend on itself. All walks keep their own stacks: depth never touches the C
    stack. */
-#include "compile/plan.h"
-
 #include "base/config.h"
+#include "compile/plan_inside.h"
 
-enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
+typedef mica__plan_info info;
+typedef mica__planner planner;
 
 #define NONE UINT32_MAX
-enum { CLOSE = 3 };
 
-/* What the planner knows of one pending node. */
-typedef struct info {
-    mica_node *node;
-    uint32_t level, parent, size; /* union-find: parent, size of the group at its root */
-    uint32_t edges;               /* references by planned nodes */
-    uint32_t outside;             /* of those, by nodes of other groups */
-    uint32_t next;                /* next node of the same group, in order */
-    uint32_t local;               /* place in its tape */
-    uint32_t ninputs;
-    uint32_t in[CLOSE]; /* places of the first inputs, or NONE: spares later walks the nodes */
-    bool root, elementwise;
-} info;
-
-typedef struct planner {
-    mica__plan *plan;
-    mica__vec order;        /* nodes, inputs first */
-    info *infos;            /* by node->mark - 1 */
-    uint32_t *first, *last; /* group's list of nodes, by root */
-    uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */
-} planner;
+enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
 
 static bool is_elementwise(const mica_node *n)
 {
@@ -135,23 +115,11 @@ static int walk(planner *p, stack *s, mica_array *root)
     return MICA_OK;
 }
 
-static uint32_t find(info *infos, uint32_t i)
-{
-    while (infos[i].parent != i) i = infos[i].parent = infos[infos[i].parent].parent;
-    return i;
-}
-
-static info *planned(const planner *p, const mica_array *a)
-{
-    const mica_node *n = mica__node_of(a);
-    return n->mark ? &p->infos[n->mark - 1] : NULL;
-}
-
 /* The place of the k-th input of node i, NONE when it is not planned. */
 static inline uint32_t input_at(const planner *p, uint32_t i, uint32_t k)
 {
     if (k < CLOSE) return p->infos[i].in[k];
-    const info *in = planned(p, p->infos[i].node->inputs[k]);
+    const info *in = mica__planned(p, p->infos[i].node->inputs[k]);
     return in ? (uint32_t)(in - p->infos) : NONE;
 }
 
@@ -176,19 +144,19 @@ static void assign_groups(planner *p)
         self->elementwise = is_elementwise(n);
         bool fuses[CLOSE] = { false }; /* element-wise nodes have no more inputs */
         for (uint32_t k = 0; k < n->ninputs; k++) {
-            info *in = planned(p, n->inputs[k]);
+            info *in = mica__planned(p, n->inputs[k]);
             if (k < CLOSE) self->in[k] = in ? (uint32_t)(in - infos) : NONE;
             if (!in) continue;
             in->edges++;
             bool fuse = fusable(in, self, n->inputs[k]);
             if (fuse) fuses[k] = true;
-            fuse = fuse && infos[find(infos, (uint32_t)(in - infos))].size < p->limit;
+            fuse = fuse && infos[mica__plan_group(infos, (uint32_t)(in - infos))].size < p->limit;
             uint32_t level = in->level + !fuse;
             if (level > self->level) self->level = level;
         }
         for (uint32_t k = 0; k < CLOSE; k++) {
             if (!fuses[k] || infos[self->in[k]].level != self->level) continue;
-            uint32_t a = find(infos, self->in[k]), b = find(infos, i);
+            uint32_t a = mica__plan_group(infos, self->in[k]), b = mica__plan_group(infos, i);
             if (a == b) continue;
             uint32_t large = infos[a].size >= infos[b].size ? a : b, small = large == a ? b : a;
             infos[small].parent = large;
@@ -205,13 +173,13 @@ static int list_groups(planner *p)
     if (!p->first || !p->last) return MICA_EMEMORY;
     for (uint32_t i = 0; i < n; i++) p->first[i] = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t g = find(p->infos, i);
+        uint32_t g = mica__plan_group(p->infos, i);
         if (p->first[g] == UINT32_MAX) p->first[g] = i;
         else p->infos[p->last[g]].next = i;
         p->last[g] = i;
         for (uint32_t k = 0; k < p->infos[i].ninputs; k++) {
             uint32_t in = input_at(p, i, k);
-            if (in != NONE && find(p->infos, in) != g) p->infos[in].outside++;
+            if (in != NONE && mica__plan_group(p->infos, in) != g) p->infos[in].outside++;
         }
     }
     return MICA_OK;
@@ -236,6 +204,16 @@ static int32_t external(mica__step *step, mica_array *a)
     return ~(int32_t)step->nexternals++;
 }
 
+bool mica__plan_keeps(const info *i, uint32_t inside, const mica__map *scoped, bool *by_scope)
+{
+    const mica_array *out = &i->node->out[0];
+    void *held = NULL;
+    uint32_t uses = (uint32_t)atomic_load_explicit(&out->uses, memory_order_relaxed);
+    *by_scope = mica__map_get(scoped, out, &held);
+    uint32_t known = i->edges + (*by_scope ? (uint32_t)(uintptr_t)held : 0);
+    return i->root || i->outside > inside || uses > known;
+}
+
 static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__map *scoped)
 {
     info *infos = p->infos;
@@ -252,18 +230,15 @@ static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__m
         infos[i].local = step->nops;
         for (uint32_t k = 0; k < node->ninputs; k++) {
             uint32_t in = input_at(p, i, k);
-            if (in != NONE && find(infos, in) == group) {
+            if (in != NONE && mica__plan_group(infos, in) == group) {
                 op->in[k] = (int32_t)infos[in].local;
                 step->ops[infos[in].local].last = step->nops;
             } else {
                 op->in[k] = external(step, node->inputs[k]);
             }
         }
-        void *held = NULL;
-        uint32_t uses = (uint32_t)atomic_load_explicit(&node->out[0].uses, memory_order_relaxed);
-        bool by_scope = mica__map_get(scoped, &node->out[0], &held);
-        uint32_t known = infos[i].edges + (by_scope ? (uint32_t)(uintptr_t)held : 0);
-        op->keep = infos[i].root || infos[i].outside || uses > known;
+        bool by_scope;
+        op->keep = mica__plan_keeps(&infos[i], 0, scoped, &by_scope);
         if (!op->keep && by_scope) step->recomputable = true;
         step->nops++;
     }
@@ -282,15 +257,16 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
     } visit_frame;
     visit_frame *open = mica__arena_alloc(arena, n * sizeof *open);
     bool *seen = mica__arena_alloc(arena, n);
+    p->step = p->last; /* which is not needed any more */
     size_t groups = 0;
     for (uint32_t i = 0; i < n; i++) groups += p->infos[i].parent == i;
     p->plan->steps = mica__arena_alloc(arena, groups * sizeof *p->plan->steps);
     if (!open || !seen || !p->plan->steps) return MICA_EMEMORY;
     memset(seen, 0, n);
     for (size_t r = 0; r < nroots; r++) {
-        info *root = planned(p, roots[r]);
+        info *root = mica__planned(p, roots[r]);
         if (!root) continue;
-        uint32_t g = find(p->infos, (uint32_t)(root - p->infos));
+        uint32_t g = mica__plan_group(p->infos, (uint32_t)(root - p->infos));
         if (seen[g]) continue;
         seen[g] = true;
         size_t depth = 0;
@@ -298,7 +274,8 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
         while (depth) {
             visit_frame *f = &open[depth - 1];
             if (f->node == UINT32_MAX) {
-                mica__step *step = &p->plan->steps[p->plan->nsteps++];
+                mica__step *step = &p->plan->steps[p->plan->nsteps];
+                p->step[f->group] = (uint32_t)p->plan->nsteps++;
                 memset(step, 0, sizeof *step);
                 mica_node *node = p->infos[p->first[f->group]].node;
                 step->stream = node->stream;
@@ -314,61 +291,13 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
             }
             uint32_t in = input_at(p, f->node, f->input++);
             if (in == NONE) continue;
-            g = find(p->infos, in);
+            g = mica__plan_group(p->infos, in);
             if (seen[g]) continue;
             seen[g] = true;
             open[depth++] = (visit_frame){ g, p->first[g], 0 };
         }
     }
     return MICA_OK;
-}
-
-/* ---- epilogues ---- */
-
-/* The single node of an earlier step if nobody but `edges` inputs of one consumer will ever look at
- * its result. */
-static mica_node *only_used_by(planner *p, const mica_array *a, uint32_t edges, mica_prim prim)
-{
-    const info *i = planned(p, a);
-    if (!i || i->root || i->node->prim != prim || i->edges != edges ||
-        (i->node->flags & MICA_NODE_TRACED))
-        return NULL;
-    return (uint32_t)atomic_load_explicit(&a->uses, memory_order_relaxed) == edges ? i->node : NULL;
-}
-
-/* A tape over a matrix product that only it needs runs on the product's tiles while they are in
- * cache. */
-static void merge_products(planner *p)
-{
-    mica__plan *plan = p->plan;
-    for (size_t t = 0; t < plan->nsteps; t++) {
-        mica__step *step = &plan->steps[t];
-        for (uint32_t e = 0; step->ops && !step->product && e < step->nexternals; e++) {
-            const mica_array *a = step->externals[e];
-            if (a->size != step->ops[0].node->out[0].size || a->size < 1024) continue;
-            mica_node *reshaped = only_used_by(p, a, step->edges[e], mica_prim_reshape);
-            mica_node *product = reshaped
-                                     ? only_used_by(p, reshaped->inputs[0], 1, mica_prim_matmul)
-                                     : only_used_by(p, a, step->edges[e], mica_prim_matmul);
-            if (!product || product->stream != step->stream ||
-                !mica__shape_equal(mica__dims_of(a), mica__dims_of(&step->ops[0].node->out[0])))
-                continue;
-            step->product = product;
-            step->reshaped = reshaped;
-        }
-    }
-    /* Their own steps go. */
-    for (size_t t = 0; t < plan->nsteps; t++) {
-        const mica__step *step = &plan->steps[t];
-        if (step->product) p->infos[step->product->mark - 1].local = UINT32_MAX;
-        if (step->reshaped) p->infos[step->reshaped->mark - 1].local = UINT32_MAX;
-    }
-    size_t kept = 0;
-    for (size_t t = 0; t < plan->nsteps; t++) {
-        const mica_node *n = plan->steps[t].node;
-        if (!n || p->infos[n->mark - 1].local != UINT32_MAX) plan->steps[kept++] = plan->steps[t];
-    }
-    plan->nsteps = kept;
 }
 
 static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const mica__map *scoped)
@@ -381,12 +310,12 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const
     p->limit = mica__setting_flag(MICA_SETTING_fuse) ? GROUP_LIMIT : 0;
     assign_groups(p);
     for (size_t i = 0; i < n; i++) {
-        info *root = planned(p, roots[i]);
+        info *root = mica__planned(p, roots[i]);
         if (root) root->root = true;
     }
     MICA_TRY(list_groups(p));
     MICA_TRY(order_groups(p, roots, n, scoped));
-    if (p->limit) merge_products(p);
+    if (p->limit) mica__plan_merge(p, scoped);
     return MICA_OK;
 }
 

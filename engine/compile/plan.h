@@ -14,12 +14,17 @@ typedef struct mica__tape_op {
     uint32_t last; /* index of the last op that reads its result (its own index when none does) */
 } mica__tape_op;
 
-/* What runs as one: a fused tape of element-wise nodes over one shape, or a single node of another
- * class. */
+/* What runs as one: a fused tape of element-wise nodes over one shape, possibly with the product
+   that it is the epilogue of or with a reduction of one of its values; or a single node of another
+   class.
+ */
 typedef struct mica__step {
     mica_node *node;    /* the single node; NULL for a tape */
     mica_node *product; /* a matrix product that runs first, the tape being its epilogue; or NULL */
     mica_node *reshaped; /* the reshape between product and tape, if any */
+    mica_node *reduced;  /* a reduction that takes the values of ops[reduced_op] from the running
+                            tape;  or NULL */
+    uint32_t reduced_op;
     mica__tape_op *ops;
     uint32_t nops;
     uint32_t nexternals;

@@ -69,16 +69,19 @@ void mica__doctor_each(const mica__step *step, mica__visit *fn, void *user)
     if (step->reshaped) fn(step->reshaped, user);
     if (step->node) fn(step->node, user);
     for (uint32_t i = 0; i < step->nops; i++) fn(step->ops[i].node, user);
+    if (step->reduced) fn(step->reduced, user);
 }
 
 static const mica_node *last_node(const mica__step *step)
 {
+    if (step->reduced) return step->reduced;
     return step->node ? step->node : step->ops[step->nops - 1].node;
 }
 
 static uint32_t nodes_in(const mica__step *step)
 {
-    return (step->product != NULL) + (step->reshaped != NULL) + (step->node != NULL) + step->nops;
+    return (step->product != NULL) + (step->reshaped != NULL) + (step->node != NULL) + step->nops +
+           (step->reduced != NULL);
 }
 
 /* ---- findings ---- */

@@ -31,27 +31,36 @@ static size_t bytes_of(const mica_array *a)
     return mica__memory_class_bytes((size_t)a->size * mica__dtype_sizes[a->dtype]);
 }
 
-/* Inputs of a step: those of its node or product, and the externals of its tape. */
+/* Inputs of a step: those of its node, or the externals of its tape and what its product or its
+ * reduction reads. */
 static size_t count_inputs(const mica__step *s)
 {
-    return (s->node ? s->node->ninputs : s->nexternals) + (s->product ? s->product->ninputs : 0);
+    return (s->node ? s->node->ninputs : s->nexternals) + (s->product ? s->product->ninputs : 0) +
+           (s->reduced ? 1 : 0);
 }
 
 static mica_array *input_of(const mica__step *s, size_t i)
 {
     size_t own = s->node ? s->node->ninputs : s->nexternals;
-    if (i >= own) return s->product->inputs[i - own];
+    if (i >= own) return (s->product ? s->product : s->reduced)->inputs[i - own];
     return s->node ? s->node->inputs[i] : s->externals[i];
 }
 
 static size_t count_outputs(const mica__step *s)
 {
-    return s->node ? s->node->noutputs : s->nops;
+    return s->node ? s->node->noutputs : s->nops + (s->reduced ? 1 : 0);
 }
 
 static const mica_array *output_of(const mica__step *s, size_t k)
 {
-    return s->node ? &s->node->out[k] : &s->ops[k].node->out[0];
+    if (s->node) return &s->node->out[k];
+    return k < s->nops ? &s->ops[k].node->out[0] : &s->reduced->out[0];
+}
+
+/* Whether an output is written to memory. */
+static bool is_kept(const mica__step *s, size_t k)
+{
+    return s->node || k == s->nops || s->ops[k].keep;
 }
 
 static bool is_view(const mica__step *s)
@@ -97,7 +106,7 @@ static int model_step(mica__model *m, uint32_t i, const mica__step *s, uint32_t 
     }
     for (size_t k = 0; k < count_outputs(s); k++) {
         uint32_t id;
-        if (s->ops && !s->ops[k].keep) continue;
+        if (!is_kept(s, k)) continue;
         const mica_array *out = output_of(s, k);
         MICA_TRY(add_buffer(m, out, bytes_of(out), i, &id));
         m->makes.at[(*nmakes)++] = id;
@@ -313,7 +322,7 @@ size_t mica__plan_results(const mica__plan *plan, size_t *scratch)
             for (size_t k = 0; k < count_inputs(s); k++) operands += bytes_at(input_of(s, k));
         for (size_t k = 0; k < count_outputs(s); k++) {
             const mica_array *out = output_of(s, k);
-            if (s->ops && !s->ops[k].keep) continue;
+            if (!is_kept(s, k)) continue;
             bytes += bytes_at(out);
             if (!s->ops || s->product) operands += bytes_at(out);
         }

@@ -59,6 +59,7 @@ static void put_back(mica__step *step)
     if (step->node) unschedule(step->node);
     if (step->product) unschedule(step->product);
     if (step->reshaped) unschedule(step->reshaped);
+    if (step->reduced) unschedule(step->reduced);
     for (uint32_t i = 0; i < step->nops; i++) unschedule(step->ops[i].node);
 }
 
@@ -206,6 +207,7 @@ static void finish(mica__step *step)
      * root, or from outside. */
     for (uint32_t i = 0; i < step->nops; i++)
         if (step->ops[i].keep) publish(step->ops[i].node);
+    if (step->reduced) publish(step->reduced);
 }
 
 /* ---- works ---- */

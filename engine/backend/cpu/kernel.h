@@ -33,6 +33,10 @@ extern mica__kernel *const mica__cpu_kernels[MICA_PRIM_COUNT];
    instead of copying. in[0] must have out[0]'s dtype and shape. */
 int mica__launch_donate(mica__launch *l);
 
+/* Gives an output row-major memory, uninitialised. */
+int mica__allocate_output(mica_array *out);
+/* Takes from a node's outputs what they were given, after a failure. */
+void mica__withdraw(mica_node *n);
 /* Makes an output share its input's memory, with strides of its own and an offset in bytes. */
 void mica__share(mica_array *out, const mica_array *in, const int64_t *strides, ptrdiff_t offset);
 

@@ -6,7 +6,7 @@
 #include "ops/view.h"
 #include "runtime/runtime.h"
 
-static int allocate_output(mica_array *out)
+int mica__allocate_output(mica_array *out)
 {
     size_t bytes = (size_t)out->size * mica__dtype_sizes[out->dtype];
     mica__buffer *b = mica__buffer_new(bytes);
@@ -15,7 +15,7 @@ static int allocate_output(mica_array *out)
     return MICA_OK;
 }
 
-static void withdraw(mica_node *n)
+void mica__withdraw(mica_node *n)
 {
     for (size_t i = 0; i < n->noutputs; i++) {
         mica__buffer *b = n->out[i].buffer;
@@ -107,7 +107,7 @@ static int run_kernel(mica_node *n)
     }
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES)))
-            status = allocate_output(&n->out[i]);
+            status = mica__allocate_output(&n->out[i]);
     if (flags & MICA_PRIM_LONG) mica__parallel_begin();
     if (status == MICA_OK) status = kernel(&l);
     if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();
@@ -115,7 +115,7 @@ static int run_kernel(mica_node *n)
         status = mica__check_values(n->inputs[i]);
     for (uint32_t i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);
-    if (status != MICA_OK) withdraw(n);
+    if (status != MICA_OK) mica__withdraw(n);
     return status;
 }
 
@@ -139,13 +139,38 @@ int mica__launch_donate(mica__launch *l)
         mica__array_set_data(out, in->buffer, in->data, NULL);
         return MICA_OK;
     }
-    MICA_TRY(allocate_output(out));
+    MICA_TRY(mica__allocate_output(out));
     mica__copy_to_row_major(in, out->data);
     return MICA_OK;
 }
 
+/* A tape whose results lie so that its reduction cannot follow it: one after the other. */
+static int run_apart(mica__step *step)
+{
+    mica_node *n = step->reduced;
+    mica__tape_op *op = &step->ops[step->reduced_op];
+    bool keep = op->keep, recomputable = step->recomputable;
+    /* No operand is taken over: the second part may fail and leave all to be done again. */
+    op->keep = step->recomputable = true;
+    step->reduced = NULL;
+    int status = mica__tape_run(step);
+    step->reduced = n;
+    step->recomputable = recomputable;
+    if (status == MICA_OK) {
+        status = run_kernel(n);
+        for (uint32_t i = 0; i < step->nops && status != MICA_OK; i++)
+            if (step->ops[i].keep) mica__withdraw(step->ops[i].node);
+    } else if (mica__state(op->node) == MICA_NODE_FAILED) {
+        mica__node_fail(n, status, mica_last_error());
+    }
+    op->keep = keep;
+    if (status == MICA_OK && !keep) mica__withdraw(op->node);
+    return status;
+}
+
 static int run(mica__step *step)
 {
+    if (step->reduced && !mica__tape_reduces(step)) return run_apart(step);
     if (!step->node) return mica__tape_run(step);
     if (mica__prims[step->node->prim].class == MICA_CLASS_VIEW) return run_view(step->node);
     return run_kernel(step->node);

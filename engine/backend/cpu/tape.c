@@ -3,6 +3,7 @@
    neither fusion nor threads change bits. */
 #include "backend/cpu/tape.h"
 
+#include "backend/cpu/kernel.h"
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/tape_code.h"
 #include "runtime/runtime.h"
@@ -38,9 +39,33 @@ static void run_block(const tape *t, char *registers, int64_t start, size_t n)
     }
 }
 
+const void *mica__tape_read(const tape *t, void *registers, int64_t start, size_t n)
+{
+    const place *value = &t->values[t->step->reduced_op];
+    run_block(t, registers, start, n);
+    switch (value->kind) {
+    case PLACE_REGISTER: return (char *)registers + value->reg * t->register_bytes;
+    case PLACE_MEMORY: return value->base + (size_t)start * value->size;
+    default: return value->base; /* of a single element */
+    }
+}
+
+void mica__tape_fetch(const tape *t, int64_t start, size_t n)
+{
+#if defined(__GNUC__)
+    for (size_t k = 0; k < t->length; k++)
+        for (int j = 0; j < t->code[k].nin; j++) {
+            const place *p = &t->code[k].in[j];
+            if (p->kind != PLACE_MEMORY) continue;
+            uintptr_t at = (uintptr_t)p->base + (uintptr_t)start * p->size;
+            for (size_t i = 0; i < n * p->size; i += 64) __builtin_prefetch((const void *)(at + i));
+        }
+#endif
+}
+
 typedef struct run {
     const tape *t;
-    size_t task, block;
+    size_t task;
     _Atomic int status;
 } run;
 
@@ -56,8 +81,8 @@ static void run_task(void *context, size_t index)
         atomic_store(&r->status, MICA_EMEMORY);
         return;
     }
-    for (size_t at = begin; at < end; at += r->block)
-        run_block(t, registers, (int64_t)at, end - at < r->block ? end - at : r->block);
+    for (size_t at = begin; at < end; at += t->block)
+        run_block(t, registers, (int64_t)at, end - at < t->block ? end - at : t->block);
     mica__memory_give(registers, bytes);
 }
 
@@ -79,24 +104,29 @@ static size_t widest_register(const tape *t)
     return widest;
 }
 
+void mica__tape_size(tape *t)
+{
+    size_t widest = widest_register(t);
+    t->block = block_size(t, widest);
+    t->register_bytes = (t->block * widest + 63) & ~(size_t)63;
+}
+
 static int execute(tape *t)
 {
     if (t->n == 0) return MICA_OK;
-    size_t widest = widest_register(t);
-    run r = { .t = t, .block = block_size(t, widest) };
-    t->register_bytes = (r.block * widest + 63) & ~(size_t)63;
+    run r = { .t = t };
     size_t work = (size_t)t->n * t->length;
     if (work <= INLINE_WORK && t->nregisters * t->register_bytes <= 16 * 1024) {
         _Alignas(64) char registers[16 * 1024];
-        for (int64_t at = 0; at < t->n; at += (int64_t)r.block) {
+        for (int64_t at = 0; at < t->n; at += (int64_t)t->block) {
             size_t left = (size_t)(t->n - at);
-            run_block(t, registers, at, left < r.block ? left : r.block);
+            run_block(t, registers, at, left < t->block ? left : t->block);
         }
         return MICA_OK;
     }
     r.task = TASK;
-    while (r.task > 4 * r.block && r.task * t->length > 16 * TASK) r.task /= 2;
-    r.task = (r.task + r.block - 1) / r.block * r.block;
+    while (r.task > 4 * t->block && r.task * t->length > 16 * TASK) r.task /= 2;
+    r.task = (r.task + t->block - 1) / t->block * t->block;
     mica__parallel(((size_t)t->n + r.task - 1) / r.task, run_task, &r);
     if (r.status != MICA_OK)
         return mica__fail_memory("element-wise chain", t->nregisters * t->register_bytes);
@@ -122,9 +152,9 @@ static void run_rectangle(void *context, size_t batch, size_t row, size_t col, s
     size_t runs = cols == n ? 1 : rows, length = cols == n ? rows * cols : cols;
     for (size_t i = 0; i < runs; i++) {
         size_t start = (batch * m + row + i) * n + col;
-        for (size_t at = 0; at < length; at += r->block)
+        for (size_t at = 0; at < length; at += t->block)
             run_block(t, registers, (int64_t)(start + at),
-                      length - at < r->block ? length - at : r->block);
+                      length - at < t->block ? length - at : t->block);
     }
     mica__memory_give(registers, bytes);
 }
@@ -156,9 +186,7 @@ static void drop_product(mica__step *s)
 
 static int execute_product(tape *t)
 {
-    size_t widest = widest_register(t);
-    run r = { .t = t, .block = block_size(t, widest) };
-    t->register_bytes = (r.block * widest + 63) & ~(size_t)63;
+    run r = { .t = t };
     mica_node *p = t->step->product;
     mica_array copies[2];
     const mica_array *in[2] = { p->inputs[0], p->inputs[1] };
@@ -191,6 +219,7 @@ static void withdraw(mica__step *s)
         out->buffer = NULL;
         out->data = NULL;
     }
+    if (s->reduced) mica__withdraw(s->reduced);
 }
 
 /* Inputs from mapped files that are no longer whole. The fault sticks: other inputs may have been
@@ -204,6 +233,7 @@ static int check_inputs(mica__step *s)
         status = mica__check_values(s->product->inputs[i]);
     for (uint32_t i = 0; i < s->nops && status != MICA_OK; i++)
         if (s->ops[i].keep) mica__node_fail(s->ops[i].node, status, mica_last_error());
+    if (s->reduced && status != MICA_OK) mica__node_fail(s->reduced, status, mica_last_error());
     return status;
 }
 
@@ -214,12 +244,25 @@ int mica__tape_run(mica__step *s)
     int status = s->product ? prepare_product(s) : MICA_OK;
     if (status == MICA_OK) {
         mica__tape_order(&t);
+        if (s->reduced) mica__tape_arrange(&t);
         status = mica__tape_compile(&t);
     }
-    if (status == MICA_OK) status = s->product ? execute_product(&t) : execute(&t);
+    if (status == MICA_OK) {
+        mica__tape_size(&t);
+        status = s->product   ? execute_product(&t)
+                 : s->reduced ? mica__tape_reduce(&t)
+                              : execute(&t);
+    }
     if (status == MICA_OK) status = check_inputs(s);
     if (status != MICA_OK) withdraw(s);
     if (s->product) drop_product(s);
     mica__arena_free(&arena);
     return status;
+}
+
+bool mica__tape_reduces(mica__step *s)
+{
+    tape t = { .step = s };
+    mica__tape_order(&t);
+    return t.n && !mica__tape_transposes(&t) && mica__tape_arrange(&t);
 }

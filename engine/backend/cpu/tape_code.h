@@ -36,9 +36,9 @@ typedef struct mica__tape {
     bool *is_loaded;
     uint32_t *free_registers, *external_last;
     uint32_t nfree, nregisters;
-    size_t register_bytes;
-    bool row_major; /* perm is the identity */
-    bool donated;   /* an operand's memory was taken over: there is no second try */
+    size_t block, register_bytes; /* elements of a block */
+    bool row_major;               /* perm is the identity */
+    bool donated;                 /* an operand's memory was taken over: there is no second try */
 } mica__tape;
 
 /* Chooses the order in which axes are walked. */
@@ -46,5 +46,22 @@ void mica__tape_order(mica__tape *t);
 /* Makes the loops of all ops; kept results get memory. Fails with EMEMORY, and with ERUNTIME where
  * a loop is missing. */
 int mica__tape_compile(mica__tape *t);
+/* Chooses the size of blocks, once compiled. */
+void mica__tape_size(mica__tape *t);
+/* Runs elements start .. start + n of the walk, at most a block; where the values of the op that
+   the step reduces lie. */
+const void *mica__tape_read(const mica__tape *t, void *registers, int64_t start, size_t n);
+/* Asks for the operands of elements that will be read soon; beyond the end nothing happens. */
+void mica__tape_fetch(const mica__tape *t, int64_t start, size_t n);
+
+/* tape_reduce.c: puts the tape's axes into an order in which its reduction sees the elements as it
+   would in memory; false when results of the tape forbid that. */
+bool mica__tape_arrange(mica__tape *t);
+/* Whether all values are reduced in another order than that in which operands lie, and there is
+   memory to write them down: a transposed copy, made tile by tile, is faster than gathering (64 MB:
+   81 ms to 160). */
+bool mica__tape_transposes(const mica__tape *t);
+/* Runs a compiled tape into the step's reduction. */
+int mica__tape_reduce(mica__tape *t);
 
 #endif

@@ -25,7 +25,28 @@ def find(arguments: list[str]) -> Callable[[list[str]], int] | None:
     if not arguments or arguments[0] not in COMMANDS or os.path.exists(arguments[0]):
         return None
     module, _, name = COMMANDS[arguments[0]][0].partition(":")
-    return getattr(import_module(module), name)
+    command: Callable[[list[str]], int] = getattr(import_module(module), name)
+    return lambda more: until_unread(lambda: command(more))
+
+
+def until_unread(command: Callable[[], int]) -> int:
+    """Run a command whose reader may go away, as in ``mica info | head -1``: then it ends without a word.
+
+    Args:
+        command: returns the exit status.
+
+    Returns:
+        It, or that of a command which a broken pipe has ended.
+    """
+    try:
+        try:
+            return command()
+        finally:  # argparse leaves by SystemExit
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in Python's buffer goes nowhere when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141  # what shells call the end by SIGPIPE
 
 
 def usage() -> str:

@@ -122,8 +122,8 @@ def main(usage: str) -> None:
 
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"{usage}\nCommands:\n{_commands.usage()}")
-        raise SystemExit(0)
+        text = f"{usage}\nCommands:\n{_commands.usage()}"
+        raise SystemExit(_commands.until_unread(lambda: print(text) or 0))
     command = _commands.find(arguments)
     if command:
         raise SystemExit(command(arguments[1:]))

@@ -2,7 +2,8 @@
 
 That holds for everything below ``mlx`` too, and the modules are the very same objects. The version of
 ``mlx.core`` and of the distribution ``mlx`` are then those of the reference whose API this is. Processes that
-``multiprocessing`` starts do the same. An installed ``mlx`` stays as it is, and is not seen by this process.
+``multiprocessing`` and ``execnet`` (``pytest -n``) start do the same. An installed ``mlx`` stays as it is,
+and is not seen by this process.
 
 Besides ``python -m mica``, which imports it: ``pytest -p mica.as_mlx``, and ``%load_ext mica.as_mlx`` in a
 notebook.
@@ -17,7 +18,7 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -107,27 +108,27 @@ class _Finder(importlib.metadata.DistributionFinder):
             yield _Distribution()
 
 
-# ---- processes of multiprocessing ----
+# ---- new processes ----
 
-_SPAWN = "multiprocessing.spawn"
+
+def _start() -> str:
+    """What a new process executes to see the same mlx."""
+    paths = [entry for entry in sys.path if entry]
+    core = sys.modules.get(f"{_TARGET}.core")
+    is_quiet = core is not None and core._warned_of_gpu()
+    more = f"; mica.as_mlx.stand_in_for_gpu({is_quiet})" if _said is not None else ""
+    return f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import mica.as_mlx{more}"
 
 
 class _InChild:
     """Arrives in a new process, before its main module is imported, as the call that makes mlx mean mica."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        paths = [entry for entry in sys.path if entry]
-        core = sys.modules.get(f"{_TARGET}.core")
-        is_quiet = core is not None and core._warned_of_gpu()
-        more = f"; mica.as_mlx.stand_in_for_gpu({is_quiet})" if _said is not None else ""
-        code = (
-            f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import mica.as_mlx{more}"
-        )
-        return exec, (code, {})
+        return exec, (_start(), {})
 
 
-def _hand_down(spawn: ModuleType) -> None:
-    """Let what a new process is told begin with the alias."""
+def _tell_spawned(spawn: ModuleType) -> None:
+    """Let what a new process of multiprocessing is told begin with the alias."""
     prepare = spawn.get_preparation_data
 
     def get_preparation_data(name: str) -> dict[str, Any]:
@@ -136,22 +137,49 @@ def _hand_down(spawn: ModuleType) -> None:
     spawn.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
 
 
-class _SpawnFinder(importlib.abc.MetaPathFinder):
-    """Waits for ``multiprocessing.spawn``, which most programs never import."""
+def _tell_gateways(gateways: ModuleType) -> None:
+    """Let the program of a new process of execnet, which pytest-xdist uses, begin with the alias.
+
+    Those of another interpreter, where mica need not be, stay as they are.
+    """
+    arguments_of = gateways.popen_args
+
+    def popen_args(spec: Any) -> list[str]:
+        arguments = list(arguments_of(spec))
+        if not spec.python and arguments[-2:-1] == ["-c"]:
+            arguments[-1] = f"{_start()}; {arguments[-1]}"
+        return arguments
+
+    gateways.popen_args = popen_args  # type: ignore[attr-defined]
+
+
+# What starts processes, and how each lets them have the alias.
+_STARTERS: dict[str, Callable[[ModuleType], None]] = {
+    "multiprocessing.spawn": _tell_spawned,
+    "execnet.gateway_io": _tell_gateways,
+}
+
+
+class _StarterFinder(importlib.abc.MetaPathFinder):
+    """Waits for modules that start processes, which most programs never import."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != _SPAWN:
+        if fullname not in _STARTERS:
             return None
+        place = sys.meta_path.index(self)
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            sys.meta_path.insert(place, self)
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 run(module)
-                _hand_down(module)
+                _STARTERS[fullname](module)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
@@ -180,10 +208,10 @@ def _install() -> None:
         raise ImportError(f"{__name__} must be imported before {_ALIAS}, which is already loaded: {loaded!r}")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-        if _SPAWN in sys.modules:
-            _hand_down(sys.modules[_SPAWN])
-        else:
-            sys.meta_path.insert(0, _SpawnFinder())
+        for name, tell in _STARTERS.items():
+            if name in sys.modules:
+                tell(sys.modules[name])
+        sys.meta_path.insert(0, _StarterFinder())
 
 
 _install()

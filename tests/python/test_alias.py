@@ -34,10 +34,11 @@ def test_every_module_of_the_reference(tmp_path: Path) -> None:
     """All its modules can be imported in all spellings, and are mica's."""
     names = output(
         """
-        import pkgutil, mlx.core, mlx.nn, mlx.optimizers, mlx.utils
-        for package in (mlx.nn, mlx.optimizers):
+        import pkgutil, mlx.core, mlx.nn, mlx.optimizers, mlx.utils, mlx._distributed_utils
+        for package in (mlx.nn, mlx.optimizers, mlx._distributed_utils):
             for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
                 print(module.name)
+        print("mlx.extension")
         for name in dir(mlx.core):
             if type(getattr(mlx.core, name)) is type(mlx.core):
                 print("mlx.core." + name)
@@ -182,6 +183,7 @@ def test_processes(tmp_path: Path) -> None:
         "launcher",
         pytest.param("plugin", marks=pytest.mark.long),
         pytest.param("xdist", marks=pytest.mark.long),
+        "launcher with xdist",
     ],
 )
 def test_pytest(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,12 +196,60 @@ def test_pytest(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "def test_fails():\n    assert mx.array(1).item() == 2\n"
     )
     options = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    options += {"launcher": [], "plugin": ["-p", "mica.as_mlx"], "xdist": []}[how]
-    if how == "xdist":
-        options += ["-p", "mica.as_mlx", "-p", "xdist", "-n", "1"]
-    result = python(*options, cwd=tmp_path, alias=how == "launcher")
+    if how in ("plugin", "xdist"):
+        options += ["-p", "mica.as_mlx"]
+    if "xdist" in how:
+        options += ["-p", "xdist", "-n", "1"]
+    result = python(*options, cwd=tmp_path, alias=how.startswith("launcher"))
     assert result.returncode == 1, result.stdout + result.stderr
     assert "1 failed, 1 passed" in result.stdout and "assert 1 == 2" in result.stdout, result.stdout
+
+
+HOSTFILES = """
+import json, pathlib, tempfile
+from mlx._distributed_utils.common import Hostfile, positive_number
+from mlx._distributed_utils.launch import launch_jaccl, launch_ring
+import mlx.extension
+
+def show(function, *arguments):
+    try:
+        result = function(*arguments)
+        print(result, result.to_json() if hasattr(result, "to_json") else "")
+    except ValueError as error:
+        print("ValueError", str(error).replace(folder, "folder"))
+
+folder = tempfile.mkdtemp()
+for names in (["a,b"], ["a,127.0.0.1", 2], [""], ["::1"]):
+    show(Hostfile.from_list, *names)
+host = {"ssh": "a", "ips": ["1.2.3.4"], "rdma": [None, "en0"]}
+group = {"backend": "ring", "envs": ["A=1"], "hosts": [host]}
+for content in ([host, {"ssh": "b"}], group, [{"ips": []}], {}):
+    path = pathlib.Path(folder, "hosts.json")
+    path.write_text(json.dumps(content))
+    show(Hostfile.from_file, str(path))
+path.write_text("none")
+show(Hostfile.from_file, str(path))
+show(Hostfile.from_file, folder + "/missing")
+for text in ("3", "0", "x"):
+    show(positive_number, text)
+"""
+
+
+def test_descriptions_of_groups(tmp_path: Path) -> None:
+    """Host files are read as by the reference; starting a group says that there is none."""
+    assert output(HOSTFILES, tmp_path) == output(HOSTFILES, tmp_path, alias=False)
+    program = """
+    import pytest
+    from mlx._distributed_utils.common import Hostfile
+    from mlx._distributed_utils.launch import launch_jaccl, launch_ring
+    from mlx.extension import CMakeExtension
+    for launch in (launch_ring, launch_jaccl):
+        with pytest.raises(RuntimeError, match="2 processes cannot be connected.*launch it with MLX"):
+            launch(None, Hostfile.from_list("a,b").hosts, None, ["program.py"])
+    with pytest.raises(RuntimeError, match="CMakeExtension.*C API"):
+        CMakeExtension("mine._ext")
+    """
+    output(program, tmp_path)
 
 
 # ---- devices that are not there ----

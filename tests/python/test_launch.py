@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,15 @@ def test_package_imports_nothing_by_itself(tmp_path: Path) -> None:
     )
     result = run("-c", program, cwd=tmp_path, launcher=False)
     assert (result.stdout, result.stderr) == ("module 'mica' has no attribute 'nowhere'\n", "")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["info"], ["lint", "program.py"]], ids=" ".join)
+def test_a_reader_that_goes_away(command: list[str], tmp_path: Path) -> None:
+    """A command ends without a word when nobody reads what it writes."""
+    write(tmp_path, "program.py", "import mlx.core as mx\nfor i in range(9):\n    mx.eval(mx.zeros(i))\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = [sys.executable, "-m", "mica", *command]
+    result = subprocess.run(line, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, timeout=120)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, b"")

@@ -6,13 +6,13 @@ Exit status: 0 no findings, 1 findings (or files that are no Python), 2 wrong us
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mica._commands import until_unread
 from mica.doctor import config as configuration
 from mica.doctor import report as reports
 from mica.doctor.config import Config, ConfigError
@@ -87,13 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return run(options)
+        return until_unread(lambda: run(options))
     except ConfigError as error:
         print(f"mica lint: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            sys.stdout = open(os.devnull, "w")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -88,6 +88,12 @@ typedef struct mica__arena {
 } mica__arena;
 void *mica__arena_alloc(mica__arena *a,
                         size_t bytes); /* 16-byte aligned; NULL and a message on failure */
+/* A copy with a NUL behind it, right behind the text before it. */
+char *mica__arena_text(mica__arena *a, const char *text, size_t bytes);
+/* Everything is free again; one block stays for what comes. */
+void mica__arena_reset(mica__arena *a);
+/* All that `from` holds lives as long as `to`. */
+void mica__arena_move(mica__arena *to, mica__arena *from);
 void mica__arena_free(mica__arena *a);
 
 /* Uninitialised, 64-byte aligned memory from the caching allocator, for arrays' buffers and for

@@ -140,15 +140,16 @@ struct mica__arena_block {
 
 enum { ARENA_FIRST = 1024, ARENA_LARGEST = 1 << 20 };
 
-void *mica__arena_alloc(mica__arena *a, size_t bytes)
+/* From a block's start that is a multiple of `align`, a power of 2 of at most 16. */
+static void *arena_take(mica__arena *a, size_t need, size_t align)
 {
-    if (bytes > SIZE_MAX - 64) {
-        mica__fail_memory("allocate", bytes);
+    if (need > SIZE_MAX - 64) {
+        mica__fail_memory("allocate", need);
         return NULL;
     }
-    size_t need = (bytes + 15) & ~(size_t)15;
     struct mica__arena_block *b = a->blocks;
-    if (!b || b->capacity - b->used < need) {
+    size_t start = b ? (b->used + align - 1) & ~(align - 1) : 0;
+    if (!b || start > b->capacity || b->capacity - start < need) {
         size_t capacity = !b                            ? ARENA_FIRST
                           : b->capacity < ARENA_LARGEST ? b->capacity * 2
                                                         : b->capacity;
@@ -167,10 +168,47 @@ void *mica__arena_alloc(mica__arena *a, size_t bytes)
             a->blocks = fresh;
         }
         b = fresh;
+        start = 0;
     }
-    void *memory = b->data + b->used;
-    b->used += need;
-    return memory;
+    b->used = start + need;
+    return b->data + start;
+}
+
+void *mica__arena_alloc(mica__arena *a, size_t bytes)
+{
+    return arena_take(a, bytes, 16);
+}
+
+char *mica__arena_text(mica__arena *a, const char *text, size_t bytes)
+{
+    char *copy = arena_take(a, bytes == SIZE_MAX ? bytes : bytes + 1, 1);
+    if (!copy) return NULL;
+    if (bytes) memcpy(copy, text, bytes);
+    copy[bytes] = 0;
+    return copy;
+}
+
+void mica__arena_reset(mica__arena *a)
+{
+    struct mica__arena_block *kept = a->blocks;
+    if (!kept) return;
+    a->blocks = kept->next;
+    mica__arena_free(a);
+    *kept = (struct mica__arena_block){ .capacity = kept->capacity };
+    a->blocks = kept;
+}
+
+void mica__arena_move(mica__arena *to, mica__arena *from)
+{
+    struct mica__arena_block **end = &from->blocks;
+    while (*end) end = &(*end)->next;
+    if (to->blocks) { /* its half-filled block stays in front */
+        *end = to->blocks->next;
+        to->blocks->next = from->blocks;
+    } else {
+        to->blocks = from->blocks;
+    }
+    from->blocks = NULL;
 }
 
 void mica__arena_free(mica__arena *a)

@@ -153,3 +153,18 @@ size_t mica__parse_double(const char *text, double *value)
     *value = x;
     return (size_t)(end - text);
 }
+
+/* ---- names ---- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *mica__twin(const char **names, size_t n)
+{
+    if (n) qsort(names, n, sizeof *names, by_bytes);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(names[i - 1], names[i]) == 0) return names[i];
+    return NULL;
+}

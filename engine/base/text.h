@@ -29,4 +29,7 @@ size_t mica__utf8_encode(uint32_t code, char to[4]);
  * none. */
 size_t mica__parse_double(const char *text, double *value);
 
+/* One of the names that are there more than once, NULL when there is none. Sorts the list. */
+const char *mica__twin(const char **names, size_t n);
+
 #endif

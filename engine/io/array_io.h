@@ -25,6 +25,9 @@ mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offse
 /* The array of an npy file; *used (may be NULL): the bytes that it takes. Arrays keep the mapping
    or the memory alive. */
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used);
+/* The same of a file whose bytes are the elements of an array (uint8, 1-d) that is not evaluated;
+   `head` begins as the file does. */
+mica_array *mica__npy_later(mica_scope *s, const mica__source *head, mica_array *file);
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from);
 mica_table *mica__gguf_table(mica_scope *s, const mica__source *from);
 /* Members are named without ".npy". */

@@ -7,8 +7,6 @@
      data, from the next multiple of the alignment (the value "general.alignment", or 32) on */
 #include "io/gguf.h"
 
-#include <stdlib.h>
-
 enum { ALIGNMENT = 32, HEAD = 24, LEAST_TENSOR = 24, LEAST_VALUE = 13, MOST_AXES = 8 };
 
 static const struct block {
@@ -67,12 +65,9 @@ static int get_text(reader *r, const char **text, size_t *length)
     uint64_t n = 0;
     MICA_TRY(get(r, 8, &n));
     if (n > r->bytes - r->at) return fail(r, "a text is longer than the file");
-    char *copy = mica__arena_alloc(&r->out->arena, (size_t)n + 1);
-    if (!copy) return MICA_EMEMORY;
-    memcpy(copy, r->file + r->at, (size_t)n);
-    copy[n] = 0;
+    *text = mica__arena_text(&r->out->arena, (const char *)r->file + r->at, (size_t)n);
+    if (!*text) return MICA_EMEMORY;
     r->at += n;
-    *text = copy;
     *length = (size_t)n;
     return MICA_OK;
 }
@@ -165,20 +160,6 @@ static int get_tensor(reader *r, mica__gguf_tensor *t)
     return MICA_OK;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* names: may be sorted. */
-static bool has_twins(const char **names, size_t n)
-{
-    if (n) qsort(names, n, sizeof *names, by_name);
-    for (size_t i = 1; i < n; i++)
-        if (strcmp(names[i - 1], names[i]) == 0) return true;
-    return false;
-}
-
 static int check_names(const reader *r)
 {
     mica__gguf *out = r->out;
@@ -186,9 +167,9 @@ static int check_names(const reader *r)
     const char **names = mica__alloc_zero(most, sizeof *names);
     if (!names) return MICA_EMEMORY;
     for (size_t i = 0; i < out->ntensors; i++) names[i] = out->tensors[i].name;
-    bool twice = has_twins(names, out->ntensors);
+    bool twice = mica__twin(names, out->ntensors);
     for (size_t i = 0; i < out->nvalues; i++) names[i] = out->values[i].key;
-    twice = twice || has_twins(names, out->nvalues);
+    twice = twice || mica__twin(names, out->nvalues);
     mica__free(names);
     return twice ? fail(r, "a name occurs twice") : MICA_OK;
 }
@@ -327,9 +308,9 @@ static int check_given(const mica__gguf_tensor *tensors, size_t n, const mica__g
     const char **names = mica__alloc_zero(most, sizeof *names);
     if (!names) return MICA_EMEMORY;
     for (size_t i = 0; i < n; i++) names[i] = tensors[i].name;
-    bool twice = has_twins(names, n);
+    bool twice = mica__twin(names, n);
     for (size_t i = 0; i < nvalues; i++) names[i] = values[i].key;
-    twice = twice || has_twins(names, nvalues);
+    twice = twice || mica__twin(names, nvalues);
     mica__free(names);
     return twice ? mica__fail(MICA_EVALUE, "[save_gguf] a name is there twice") : MICA_OK;
 }

@@ -64,9 +64,9 @@ static bool add_tensor(mica_scope *s, mica_table *t, const mica__source *from,
         if (x->type == MICA_GGUF_BF16) out[0] = mica__cast(s, out[0], MICA_FLOAT16);
         if (!out[0] && mica__scope_ok(s)) out[0] = mica__gguf_numbers(s, x, bytes_of(s, from, x));
     }
-    t->names[*at] = mica__keep_text(s, x->name);
+    t->names[*at] = x->name;
     t->arrays[*at] = out[0];
-    if (!out[0] || !t->names[*at]) return false;
+    if (!out[0]) return false;
     *at += out[1] ? 3 : 1;
     return mica__scope_ok(s);
 }
@@ -74,8 +74,7 @@ static bool add_tensor(mica_scope *s, mica_table *t, const mica__source *from,
 static bool add_value(mica_scope *s, mica_value *to, const mica__source *from,
                       const mica__gguf_value *v)
 {
-    *to = (mica_value){ .key = mica__keep_text(s, v->key), .list = v->list };
-    if (!to->key) return false;
+    *to = (mica_value){ .key = v->key, .list = v->list };
     if (v->type != MICA_GGUF_VALUE_STRING) {
         int64_t n = (int64_t)v->count;
         mica_dtype d = value_types[v->type];
@@ -84,17 +83,8 @@ static bool add_value(mica_scope *s, mica_value *to, const mica__source *from,
         return to->array != NULL;
     }
     to->count = (size_t)v->count;
-    const char **texts = mica__scope_alloc(s, (to->count + 1) * sizeof *texts);
-    size_t *lengths = mica__scope_alloc(s, (to->count + 1) * sizeof *lengths);
-    if (!texts || !lengths) return false;
-    for (size_t i = 0; i < to->count; i++) {
-        char *copy = mica__scope_alloc(s, v->lengths[i] + 1);
-        if (!copy) return false;
-        texts[i] = memcpy(copy, v->texts[i], v->lengths[i] + 1);
-        lengths[i] = v->lengths[i];
-    }
-    to->texts = texts;
-    to->lengths = lengths;
+    to->texts = v->texts;
+    to->lengths = v->lengths;
     return true;
 }
 
@@ -119,6 +109,7 @@ mica_table *mica__gguf_table(mica_scope *s, const mica__source *from)
     int status = mica__gguf_parse(&g, from->base, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
     mica_table *t = table_of(s, from, &g);
+    mica__arena_move(&s->arena, &g.arena); /* the texts are the table's */
     mica__gguf_free(&g);
     return t;
 }

@@ -103,7 +103,7 @@ static int parse_string(parser *p, const char **string, size_t *bytes)
     if (close >= p->end) return fail_at(p, open, "a string without an end");
     if (!mica__utf8_valid(p->at, (size_t)(close - p->at)))
         return fail_at(p, open, "a string that is not UTF-8");
-    char *copy = mica__arena_alloc(p->arena, (size_t)(close - p->at) + 1), *to = copy;
+    char *copy = mica__arena_text(p->arena, p->at, (size_t)(close - p->at)), *to = copy;
     if (!copy) return MICA_EMEMORY;
     while (p->at < close) {
         char c = *p->at++;
@@ -215,13 +215,23 @@ static int parse_key(parser *p, mica__json *v)
     return MICA_OK;
 }
 
+/* After a member: whether another one follows. */
+static int next_member(parser *p, char close, bool *more)
+{
+    skip_space(p);
+    *more = take(p, ',');
+    if (!*more && !take(p, close))
+        return fail_here(p, close == ']' ? "expected ',' or ']'" : "expected ',' or '}'");
+    skip_space(p);
+    return MICA_OK;
+}
+
 /* After the opening bracket. */
 static int parse_members(parser *p, mica__json *v, char close)
 {
     mica__json **link = &v->first;
     skip_space(p);
-    if (take(p, close)) return MICA_OK;
-    for (;;) {
+    for (bool more = !take(p, close); more;) {
         mica__json *member = mica__arena_alloc(p->arena, sizeof *member);
         if (!member) return MICA_EMEMORY;
         *member = (mica__json){ 0 };
@@ -230,12 +240,9 @@ static int parse_members(parser *p, mica__json *v, char close)
         *link = member;
         link = &member->next;
         v->count++;
-        skip_space(p);
-        if (take(p, close)) return MICA_OK;
-        if (!take(p, ','))
-            return fail_here(p, close == ']' ? "expected ',' or ']'" : "expected ',' or '}'");
-        skip_space(p);
+        MICA_TRY(next_member(p, close, &more));
     }
+    return MICA_OK;
 }
 
 static int parse_container(parser *p, mica__json *v, mica__json_kind kind, char close)
@@ -284,6 +291,37 @@ static int parse_value(parser *p, mica__json *v)
                                                            : fail_here(p, "expected a value");
     default: return parse_number(p, v);
     }
+}
+
+static int walk_members(parser *p, const mica__json_limits *limits,
+                        int (*member)(void *user, const mica__json *m), void *user)
+{
+    skip_space(p);
+    if (!take(p, '{')) return fail_here(p, "expected an object");
+    skip_space(p);
+    bool more = !take(p, '}');
+    while (more) {
+        mica__json m = { 0 };
+        mica__arena_reset(p->arena);
+        p->values_left = limits->values;
+        MICA_TRY(parse_key(p, &m));
+        MICA_TRY(parse_value(p, &m));
+        MICA_TRY(member(user, &m));
+        MICA_TRY(next_member(p, '}', &more));
+    }
+    skip_space(p);
+    return p->at == p->end ? MICA_OK : fail_here(p, "something follows the object");
+}
+
+int mica__json_members(const char *text, size_t bytes, const mica__json_limits *limits,
+                       int (*member)(void *user, const mica__json *m), void *user)
+{
+    mica__arena arena = { 0 };
+    parser p = { .start = text, .at = text, .end = text + bytes, .arena = &arena };
+    p.depth_left = limits->depth;
+    int status = walk_members(&p, limits, member, user);
+    mica__arena_free(&arena);
+    return status;
 }
 
 int mica__json_parse(mica__json **root, mica__arena *arena, const char *text, size_t bytes,

@@ -45,6 +45,12 @@ typedef struct mica__json_limits {
 int mica__json_parse(mica__json **root, mica__arena *arena, const char *text, size_t bytes,
                      const mica__json_limits *limits);
 
+/* Goes through the members of an object one by one, without a tree of all: what `member` is given
+   lives until it returns. limits->values counts for each member. Keys that occur twice are for the
+   caller to find. MICA_EVALUE, MICA_EMEMORY, or the first status that `member` returns. */
+int mica__json_members(const char *text, size_t bytes, const mica__json_limits *limits,
+                       int (*member)(void *user, const mica__json *m), void *user);
+
 /* The member of an object, NULL when there is none or `object` is no object. */
 mica__json *mica__json_member(const mica__json *object, const char *key);
 

@@ -6,6 +6,7 @@
 #include "io/table.h"
 #include "mica/ops.h"
 #include "ops/builder.h"
+#include "ops/shape.h"
 
 mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start)
 {
@@ -124,21 +125,51 @@ mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offse
 
 /* ---- npy ---- */
 
+/* The shape that the elements have as they lie. */
+static mica_dims shape_in_order(const mica__npy *h, int64_t room[MICA_MAX_NDIM])
+{
+    for (int i = 0; i < h->ndim; i++) room[i] = h->shape[h->fortran_order ? h->ndim - 1 - i : i];
+    return (mica_dims){ h->ndim, room };
+}
+
+static mica_array *in_order(mica_scope *s, const mica__npy *h, mica_array *a)
+{
+    return h->fortran_order && h->ndim > 1 ? mica_transpose(s, a, MICA_ALL_AXES) : a;
+}
+
 mica_array *mica__npy_array(mica_scope *s, const mica__source *from, uint64_t *used)
 {
     mica__npy h;
+    int64_t room[MICA_MAX_NDIM];
     if (!mica__scope_ok(s)) return NULL;
-    int status = mica__npy_parse(&h, from->base, from->bytes, from->name);
+    int status = mica__npy_parse(&h, from->base, from->bytes, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
     if (used) *used = h.offset + h.bytes;
-    mica_dims shape = { h.ndim, h.shape };
-    if (!h.fortran_order || h.ndim < 2)
-        return mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
-    int64_t reversed[MICA_MAX_NDIM];
-    for (int i = 0; i < h.ndim; i++) reversed[i] = h.shape[h.ndim - 1 - i];
-    shape.at = reversed;
-    mica_array *a = mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape);
-    return mica_transpose(s, a, MICA_ALL_AXES);
+    mica_dims shape = shape_in_order(&h, room);
+    return in_order(s, &h, mica__tensor(s, from, h.offset, h.bytes, h.dtype, h.swapped, shape));
+}
+
+/* Elements of other bytes than this machine's, from bytes in order. */
+static mica_array *swapped_later(mica_scope *s, mica_array *bytes, mica_dtype dtype)
+{
+    int64_t unit = dtype == MICA_COMPLEX64 ? 4 : (int64_t)mica_dtype_size(dtype);
+    mica_array *rows = mica_reshape(s, bytes, MICA_SHAPE(-1, unit));
+    return mica_reshape(s, mica_flip(s, rows, MICA_AXES(1)), MICA_SHAPE(-1));
+}
+
+mica_array *mica__npy_later(mica_scope *s, const mica__source *head, mica_array *file)
+{
+    mica__npy h;
+    int64_t room[MICA_MAX_NDIM];
+    if (!mica__ready(s, file)) return NULL;
+    int status = mica__npy_parse(&h, head->base, head->bytes, (uint64_t)file->size, head->name);
+    if (status) return mica__scope_failed(s, status);
+    mica_dims shape = shape_in_order(&h, room);
+    if (!h.bytes) return in_order(s, &h, mica__empty(s, h.dtype, shape));
+    mica_array *a = mica__slice_axis(s, file, 0, (int64_t)h.offset, (int64_t)h.bytes);
+    if (h.swapped) a = swapped_later(s, a, h.dtype);
+    a = h.dtype == MICA_BOOL ? mica__cast(s, a, MICA_BOOL) : mica_view(s, a, h.dtype);
+    return in_order(s, &h, mica_reshape(s, a, shape));
 }
 
 /* ---- tables ---- */
@@ -149,16 +180,12 @@ static bool fill_table(mica_scope *s, mica_table *t, const mica__source *from,
     for (size_t i = 0; i < f->count; i++) {
         const mica__tensor_entry *e = &f->entries[i];
         mica_dims shape = { e->ndim, e->shape };
-        t->names[i] = mica__keep_text(s, e->name);
+        t->names[i] = e->name;
         t->arrays[i] = mica__tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
-        if (!t->names[i] || !t->arrays[i]) return false;
+        if (!t->arrays[i]) return false;
     }
-    for (size_t i = 0; i < f->metadata_count; i++) {
-        mica_metadata *m = &t->metadata[i];
-        m->key = mica__keep_text(s, f->metadata[i].key);
-        m->value = mica__keep_text(s, f->metadata[i].value);
-        if (!m->key || !m->value) return false;
-    }
+    for (size_t i = 0; i < f->metadata_count; i++)
+        t->metadata[i] = (mica_metadata){ f->metadata[i].key, f->metadata[i].value };
     return mica__table_sort(s, t);
 }
 
@@ -169,6 +196,7 @@ mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
     int status = mica__safetensors_parse(&f, from->base, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
     mica_table *t = mica__table_new(s, f.count, f.metadata_count, 0);
+    mica__arena_move(&s->arena, &f.arena); /* the texts are the table's */
     if (t && !fill_table(s, t, from, &f)) t = NULL;
     mica__safetensors_free(&f);
     return t;

@@ -201,18 +201,30 @@ static int find_header(reader *r, const unsigned char *p, uint64_t bytes)
     return MICA_OK;
 }
 
-int mica__npy_parse(mica__npy *out, const void *file, uint64_t bytes, const char *name)
+size_t mica__npy_header_bytes(const void *start, uint64_t bytes)
+{
+    const unsigned char *p = start;
+    if (bytes < MICA__NPY_START || memcmp(p, magic, MAGIC_BYTES) != 0) return 0;
+    size_t length = (size_t)p[8] | (size_t)p[9] << 8;
+    if (p[MAGIC_BYTES] == 1) return 10 + length;
+    length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
+    return length > MOST_HEADER ? 0 : 12 + length;
+}
+
+int mica__npy_parse(mica__npy *out, const void *file, uint64_t head, uint64_t bytes,
+                    const char *name)
 {
     mica__npy result = { 0 };
     reader r = { .file = name, .out = &result };
-    MICA_TRY(find_header(&r, file, bytes));
+    MICA_TRY(find_header(&r, file, head));
     MICA_TRY(read_dictionary(&r));
     if (!count_bytes(&result, &result.bytes))
         return fail_header(&r, "its shape is larger than any file");
-    if (result.bytes > bytes - result.offset)
+    uint64_t rest = bytes > result.offset ? bytes - result.offset : 0;
+    if (result.bytes > rest)
         return mica__fail(
             MICA_EIO, "[load_npy] '%s' is incomplete: its array takes %llu bytes, %llu are there",
-            name, (unsigned long long)result.bytes, (unsigned long long)(bytes - result.offset));
+            name, (unsigned long long)result.bytes, (unsigned long long)rest);
     *out = result;
     return MICA_OK;
 }

@@ -16,11 +16,17 @@ typedef struct mica__npy {
     uint64_t bytes;  /* shape times element size; the file has them */
 } mica__npy;
 
-/* Parses the header of a file of which all `bytes` are at hand: versions 1 to 3, keys in any order.
+/* How many bytes of a file its header takes, which the first MICA__NPY_START tell; 0 when they are
+   no npy file's. */
+enum { MICA__NPY_START = 12 };
+size_t mica__npy_header_bytes(const void *start, uint64_t bytes);
+/* Parses the header of a file that has `bytes`, of which the first `head` are at hand: versions 1
+   to 3, keys in any order.
    "<V2" is bfloat16, as the reference writes it. Bytes of booleans are as the file has them,
    perhaps neither 0 nor 1. `name` is for messages. MICA_EVALUE: an element type that mica does not
    have; MICA_EIO: no npy file, or an incomplete one. */
-int mica__npy_parse(mica__npy *out, const void *file, uint64_t bytes, const char *name);
+int mica__npy_parse(mica__npy *out, const void *file, uint64_t head, uint64_t bytes,
+                    const char *name);
 
 /* Appends the header that numpy.save would write (version 1.0, data at a multiple of 64); the data
    follow in C order, or in Fortran order when told so. */

@@ -47,6 +47,7 @@ typedef struct reader {
     mica__safetensors *out;
     const char *file;
     uint64_t data_start, data_bytes;
+    bool has_metadata;
 } reader;
 
 static int fail_entry(const reader *r, const char *tensor, const char *what)
@@ -108,9 +109,12 @@ static int read_offsets(const reader *r, const mica__json *v, mica__tensor_entry
     return MICA_OK;
 }
 
-static int read_metadata(const reader *r, const mica__json *v)
+static int read_metadata(reader *r, const mica__json *v)
 {
     mica__safetensors *out = r->out;
+    if (r->has_metadata)
+        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has metadata twice", r->file);
+    r->has_metadata = true;
     if (v->kind == MICA_JSON_NULL) return MICA_OK;
     if (v->kind != MICA_JSON_OBJECT)
         return mica__fail(MICA_EIO, "[load_safetensors] '%s': its metadata are not an object",
@@ -121,15 +125,31 @@ static int read_metadata(const reader *r, const mica__json *v)
         if (m->kind != MICA_JSON_STRING)
             return mica__fail(MICA_EIO, "[load_safetensors] '%s': the metadata '%s' are not a text",
                               r->file, m->key);
-        out->metadata[out->metadata_count++] = (mica__text_pair){ m->key, m->string };
+        mica__text_pair *p = &out->metadata[out->metadata_count++];
+        p->key = mica__arena_text(&out->arena, m->key, m->key_bytes);
+        p->value = mica__arena_text(&out->arena, m->string, m->bytes);
+        if (!p->key || !p->value) return MICA_EMEMORY;
     }
+    return MICA_OK;
+}
+
+static int more_room(mica__safetensors *out)
+{
+    size_t room = out->room + out->room / 2 + 8, bytes;
+    if (mica__mul_overflow(room, sizeof *out->entries, &bytes)) return MICA_EMEMORY;
+    mica__tensor_entry *entries = mica__realloc(out->entries, bytes);
+    if (!entries) return MICA_EMEMORY;
+    out->entries = entries;
+    out->room = room;
     return MICA_OK;
 }
 
 static int read_entry(const reader *r, const mica__json *v)
 {
+    if (r->out->count == r->out->room) MICA_TRY(more_room(r->out));
     mica__tensor_entry *e = &r->out->entries[r->out->count];
-    *e = (mica__tensor_entry){ .name = v->key };
+    *e = (mica__tensor_entry){ .name = mica__arena_text(&r->out->arena, v->key, v->key_bytes) };
+    if (!e->name) return MICA_EMEMORY;
     if (v->kind != MICA_JSON_OBJECT)
         return fail_entry(r, v->key, "its description is not an object");
     MICA_TRY(read_type(r, mica__json_member(v, "dtype"), v->key, &e->dtype));
@@ -139,25 +159,34 @@ static int read_entry(const reader *r, const mica__json *v)
     return MICA_OK;
 }
 
-static int read_header(const reader *r, const char *text, size_t bytes)
+static int read_member(void *user, const mica__json *m)
 {
-    mica__safetensors *out = r->out;
-    mica__json *root = NULL;
-    /* An entry takes about nine values: room for a million tensors. */
-    int status =
-        mica__json_parse(&root, &out->arena, text, bytes, &(mica__json_limits){ 8, 12000000 });
+    reader *r = user;
+    return strcmp(m->key, "__metadata__") == 0 ? read_metadata(r, m) : read_entry(r, m);
+}
+
+static int check_names(const reader *r)
+{
+    const mica__safetensors *out = r->out;
+    const char **names = mica__alloc_zero(out->count, sizeof *names);
+    if (!names) return MICA_EMEMORY;
+    for (size_t i = 0; i < out->count; i++) names[i] = out->entries[i].name;
+    const char *twin = mica__twin(names, out->count);
+    mica__free(names);
+    return twin ? fail_entry(r, twin, "it is there twice") : MICA_OK;
+}
+
+static int read_header(reader *r, const char *text, size_t bytes)
+{
+    /* An entry takes about nine values; metadata may have many. */
+    const mica__json_limits limits = { 8, 1 << 18 };
+    int status = mica__json_members(text, bytes, &limits, read_member, r);
     if (status == MICA_EVALUE)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON: %s",
+        return mica__fail(MICA_EIO,
+                          "[load_safetensors] '%s' has a header that is no JSON object: %s",
                           r->file, mica_last_error());
     MICA_TRY(status);
-    if (root->kind != MICA_JSON_OBJECT)
-        return mica__fail(MICA_EIO, "[load_safetensors] '%s' has a header that is no JSON object",
-                          r->file);
-    out->entries = mica__arena_alloc(&out->arena, root->count * sizeof *out->entries);
-    if (!out->entries) return MICA_EMEMORY;
-    for (const mica__json *m = root->first; m; m = m->next)
-        MICA_TRY(strcmp(m->key, "__metadata__") == 0 ? read_metadata(r, m) : read_entry(r, m));
-    return MICA_OK;
+    return check_names(r);
 }
 
 int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
@@ -175,7 +204,10 @@ int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t b
                           "bytes, at most %d may be header",
                           name, (unsigned long long)header, (unsigned long long)bytes, MOST_HEADER);
     mica__safetensors result = { 0 };
-    reader r = { &result, name, LENGTH_BYTES + header, bytes - LENGTH_BYTES - header };
+    reader r = { .out = &result,
+                 .file = name,
+                 .data_start = LENGTH_BYTES + header,
+                 .data_bytes = bytes - LENGTH_BYTES - header };
     int status = read_header(&r, (const char *)p + LENGTH_BYTES, (size_t)header);
     if (status) mica__safetensors_free(&result);
     else *out = result;
@@ -185,6 +217,7 @@ int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t b
 void mica__safetensors_free(mica__safetensors *s)
 {
     mica__arena_free(&s->arena);
+    mica__free(s->entries);
     *s = (mica__safetensors){ 0 };
 }
 

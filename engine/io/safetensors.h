@@ -21,10 +21,10 @@ typedef struct mica__text_pair {
 
 typedef struct mica__safetensors {
     mica__tensor_entry *entries; /* in the order of the header */
-    size_t count;
+    size_t count, room;
     mica__text_pair *metadata;
     size_t metadata_count;
-    mica__arena arena; /* holds all of the above */
+    mica__arena arena; /* holds the texts, the shapes and the metadata */
 } mica__safetensors;
 
 /* Parses the header of a file of which all `bytes` are at hand (mapped). Every entry's range lies

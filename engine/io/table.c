@@ -19,13 +19,6 @@ mica_table *mica__table_new(mica_scope *s, size_t count, size_t metadata_count, 
     return t->names && t->arrays && t->by_name && t->metadata && t->values ? t : NULL;
 }
 
-const char *mica__keep_text(mica_scope *s, const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char *kept = mica__scope_alloc(s, bytes);
-    return kept ? memcpy(kept, text, bytes) : NULL;
-}
-
 typedef struct named {
     const char *name;
     size_t index;

@@ -19,7 +19,5 @@ struct mica_table {
 mica_table *mica__table_new(mica_scope *s, size_t count, size_t metadata_count, size_t value_count);
 /* Enters the names into the order in which they are found; an earlier one counts. */
 bool mica__table_sort(mica_scope *s, mica_table *t);
-/* A copy in memory of the scope. */
-const char *mica__keep_text(mica_scope *s, const char *text);
 
 #endif

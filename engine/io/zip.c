@@ -1,8 +1,8 @@
 /* Zip archives (APPNOTE 6.3): the directory at the end says where members lie. */
 #include "io/zip.h"
 
+#include "base/inflate.h"
 #include "base/text.h"
-#include "io/inflate.h"
 
 enum {
     END = 22,     /* bytes of the end record, which a comment of up to 65535 may follow */
@@ -98,10 +98,8 @@ static int read_zip64(const reader *r, uint64_t at, uint64_t bytes, uint64_t *fi
 
 static int read_name(const reader *r, uint64_t at, size_t n, const char **name)
 {
-    char *copy = mica__arena_alloc(&r->out->arena, n + 1);
+    const char *copy = mica__arena_text(&r->out->arena, (const char *)r->file + at, n);
     if (!copy) return MICA_EMEMORY;
-    memcpy(copy, r->file + at, n);
-    copy[n] = 0;
     *name = copy;
     if (strlen(copy) != n || !mica__utf8_valid(copy, n))
         return fail(r, "the name of a member is not UTF-8 or has a NUL character");

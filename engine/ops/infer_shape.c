@@ -1,4 +1,5 @@
 /* Outputs by rule: sources and views. */
+#include "base/inflate.h"
 #include "ops/infer.h"
 #include "ops/shape.h"
 
@@ -205,4 +206,20 @@ bool mica__infer_view(mica__inference *i)
     if (!mica__infer_count(i, 1, 1)) return false;
     const mica_array *a = mica_view(i->s, i->in[0], (mica_dtype)p->dtype);
     return a && mica__infer_like(i, 0, a);
+}
+
+/* ---- files ---- */
+
+bool mica__infer_inflate(mica__inference *i)
+{
+    const struct mica__inflate_params *p = i->params;
+    int64_t shape[MICA_MAX_NDIM];
+    if (!mica__infer_count(i, 1, 1)) return false;
+    const mica_array *a = i->in[0];
+    if (!a->ndim || a->dtype != MICA_UINT8) return mica__infer_refuse(i, "an input");
+    if (p->bytes < 0 || p->bytes / MICA__INFLATE_MOST > mica__size_from_end(a, 1))
+        return mica__infer_refuse(i, "the number of bytes");
+    for (int k = 0; k < a->ndim; k++) shape[k] = k == a->ndim - 1 ? p->bytes : a->shape[k];
+    mica_dims out = { a->ndim, shape };
+    return mica__infer_sizes(i, out) && mica__infer_give(i, 0, MICA_UINT8, out);
 }

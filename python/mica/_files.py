@@ -117,7 +117,8 @@ def load(
     """Load arrays from a file.
 
     Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of
-    their own. Compressed members of npz files are unpacked; other streams are read from where they stand.
+    their own. Compressed members of npz files are unpacked when they are used, and checked then; other
+    streams are read from where they stand.
 
     Blocks of 4 or 8 bits of gguf files (Q4_0, Q4_1, Q8_0) become three arrays for ``mx.dequantize`` with
     ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other
@@ -138,7 +139,8 @@ def load(
         ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an
             element type that there is not here, an npz that is no zip file, an npz or gguf that is not there.
         RuntimeError: another file that is not there, or one that is not of its format.
-        OSError: later, where arrays are evaluated, when the file was cut short meanwhile.
+        OSError: later, where arrays are evaluated, when the file was cut short meanwhile. What is damaged in
+            compressed members is a ValueError then.
     """
     path = _path(file, "load")
     if path is None:

@@ -135,7 +135,21 @@ static void test_containers(void)
     }
     for (int i = 1; i < 300; i++) CHECK_EQUAL(pieces[i][0], i & 255);
     CHECK(!mica__arena_alloc(&a, SIZE_MAX - 3));
-    mica__arena_free(&a);
+    CHECK(!mica__arena_text(&a, "", SIZE_MAX));
+    char *first = mica__arena_text(&a, "one", 3), *second = mica__arena_text(&a, "", 0);
+    CHECK(strcmp(first, "one") == 0 && !*second && second == first + 4);
+    CHECK((uintptr_t)mica__arena_alloc(&a, 8) % 16 == 0);
+    mica__arena other = { 0 };
+    char *moved = mica__arena_text(&other, "moved", 5);
+    mica__arena_move(&a, &other); /* to one that holds something, */
+    CHECK(!other.blocks && strcmp(moved, "moved") == 0);
+    mica__arena_move(&other, &a); /* to an empty one, from and to nothing */
+    mica__arena_move(&other, &a);
+    CHECK(!a.blocks && strcmp(moved, "moved") == 0 && pieces[299][0] == 43);
+    mica__arena_reset(&other);
+    CHECK(mica__arena_alloc(&other, 8) && mica__live(MICA_LIVE_HOST) == live + 1);
+    mica__arena_reset(&a);
+    mica__arena_free(&other);
     mica__arena_free(&a);
     CHECK_EQUAL(mica__live(MICA_LIVE_HOST), live);
 }

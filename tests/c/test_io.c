@@ -297,6 +297,45 @@ static void refuses_tensors(const char *header, size_t data, const char *because
 #define ENTRY(type, shape, offsets)                                                                \
     "{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
+static int note_member(void *user, const mica__json *m)
+{
+    char *noted = user;
+    strcat(strcat(noted, m->key), m->kind == MICA_JSON_ARRAY ? "[]" : ",");
+    return strcmp(m->key, "stop") == 0 ? MICA_EINDEX : MICA_OK;
+}
+
+/* Members one by one; limits hold for each, and what is wrong comes after what was right. */
+static void test_json_members(void)
+{
+    static const struct {
+        const char *text;
+        int status;
+        const char *noted;
+    } cases[] = {
+        { " {} ", MICA_OK, "" },
+        { "{\"a\":1,\"b\" : [1,2] , \"a\":null}", MICA_OK, "a,b[]a," },
+        { "{\"a\":[1,2],\"b\":[1,2,3]}", MICA_EVALUE, "a[]" },
+        { "{\"a\":[[1]]}", MICA_EVALUE, "" },
+        { "{\"a\":1,\"stop\":1,\"b\":1}", MICA_EINDEX, "a,stop," },
+        { "{\"a\":1,}", MICA_EVALUE, "a," },
+        { "{\"a\":1", MICA_EVALUE, "a," },
+        { "{\"a\":1}]", MICA_EVALUE, "a," },
+        { "[]", MICA_EVALUE, "" },
+        { "", MICA_EVALUE, "" },
+    };
+    int64_t live = mica__live(MICA_LIVE_HOST);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char noted[64] = "";
+        const mica__json_limits limits = { 1, 3 };
+        size_t n = strlen(cases[i].text);
+        char *copy = exact(cases[i].text, n);
+        CHECK_EQUAL(mica__json_members(copy, n, &limits, note_member, noted), cases[i].status);
+        CHECK(strcmp(noted, cases[i].noted) == 0);
+        free(copy);
+    }
+    CHECK_EQUAL(mica__live(MICA_LIVE_HOST), live);
+}
+
 static void test_safetensors_refusals(void)
 {
     static const struct {
@@ -335,6 +374,7 @@ static void test_safetensors_refusals(void)
           1, "32 axes" },
         { "{\"__metadata__\":{\"a\":1}}", 0, "not a text" },
         { "{\"__metadata__\":[]}", 0, "not an object" },
+        { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "metadata twice" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuses_tensors(cases[i].header, cases[i].data, cases[i].because);
@@ -544,7 +584,7 @@ static void test_npy_reading(void)
             size_t n;
             char *file = npy(good[i].text, version, good[i].bytes, &n);
             mica__npy a;
-            int status = mica__npy_parse(&a, file, n, "f.npy");
+            int status = mica__npy_parse(&a, file, n, n, "f.npy");
             if (status) fprintf(stderr, "%s: %s\n", good[i].text, mica_last_error());
             CHECK_EQUAL(status, MICA_OK);
             CHECK(a.dtype == good[i].dtype && a.swapped == good[i].swapped &&
@@ -598,16 +638,16 @@ static void test_npy_refusals(void)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t n;
         char *file = npy(bad[i].text, 1, bad[i].data, &n);
-        int status = mica__npy_parse(&a, file, n, "f.npy");
+        int status = mica__npy_parse(&a, file, n, n, "f.npy");
         if (!status) fprintf(stderr, "accepted: %s\n", bad[i].text);
         CHECK_EQUAL(status, bad[i].status);
         CHECK_MENTIONS(mica_last_error(), bad[i].because);
         CHECK_MENTIONS(mica_last_error(), "f.npy");
         free(file);
     }
-    CHECK_EQUAL(mica__npy_parse(&a, "PK\3\4..........", 14, "x"), MICA_EIO);
-    CHECK_EQUAL(mica__npy_parse(&a, "\x93NUMPY\4\0\0\0\0\0\0\0", 14, "x"), MICA_EIO);
-    CHECK_EQUAL(mica__npy_parse(&a, "\x93NUMPY\2\0\xFF\xFF\xFF\xFF..", 14, "x"), MICA_EIO);
+    CHECK_EQUAL(mica__npy_parse(&a, "PK\3\4..........", 14, 14, "x"), MICA_EIO);
+    CHECK_EQUAL(mica__npy_parse(&a, "\x93NUMPY\4\0\0\0\0\0\0\0", 14, 14, "x"), MICA_EIO);
+    CHECK_EQUAL(mica__npy_parse(&a, "\x93NUMPY\2\0\xFF\xFF\xFF\xFF..", 14, 14, "x"), MICA_EIO);
 }
 
 static void test_npy_writing(void)
@@ -622,7 +662,7 @@ static void test_npy_writing(void)
             CHECK(t.n % 64 == 0 && t.at[t.n - 1] == '\n');
             size_t header = t.n;
             for (int i = 0; i < 16; i++) mica__text_add(&t, "\1", 1);
-            CHECK_EQUAL(mica__npy_parse(&a, t.at, t.n, "x"), MICA_OK);
+            CHECK_EQUAL(mica__npy_parse(&a, t.at, t.n, t.n, "x"), MICA_OK);
             CHECK(a.dtype == d && !a.swapped && a.fortran_order == (ndim == 2) && a.ndim == ndim);
             CHECK(memcmp(a.shape, shape, 8 * (size_t)ndim) == 0 && a.offset == header);
             mica__text_free(&t);
@@ -644,7 +684,7 @@ static void fuzz_npy(int rounds)
         size_t bytes;
         char *mutated = mutate(file, n, &bytes);
         mica__npy a;
-        int status = mica__npy_parse(&a, mutated, bytes, "f");
+        int status = mica__npy_parse(&a, mutated, bytes, bytes, "f");
         if (!status && (a.offset > bytes || a.bytes > bytes - a.offset || a.ndim > MICA_MAX_NDIM))
             CHECK(!"outside of the file");
         if (status && status != MICA_EIO && status != MICA_EVALUE)
@@ -686,6 +726,7 @@ int main(int count, char **arguments)
 {
     int rounds = count > 1 ? atoi(arguments[1]) : 100000;
     test_json();
+    test_json_members();
     test_safetensors_refusals();
     test_safetensors_reading();
     test_safetensors_writing();

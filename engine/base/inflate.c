@@ -1,6 +1,6 @@
 /* Inflating: codes of up to 10 bits by one look into a table, longer ones by their canonical order
    (RFC 1951, section 3.2.2). */
-#include "io/inflate.h"
+#include "base/inflate.h"
 
 enum { FAST = 10, LONGEST = 15, LITERALS = 288, DISTANCES = 32 };
 
@@ -10,6 +10,7 @@ typedef struct stream {
     uint64_t bits; /* the next ones, low first */
     unsigned n;    /* how many are at hand; beyond the end zeros come */
     unsigned over; /* how many of them are beyond the end */
+    bool partial;  /* what there is no room for is left out */
 } stream;
 
 typedef struct code {
@@ -112,24 +113,28 @@ static bool stored(stream *s)
     s->in -= (s->n - s->over) / 8;
     s->bits = 0;
     s->n = s->over = 0;
-    if (size > (size_t)(s->end - s->in) || size > (size_t)(s->stop - s->out)) return false;
-    if (size) memcpy(s->out, s->in, size);
+    if (size > (size_t)(s->end - s->in)) return false;
+    size_t room = (size_t)(s->stop - s->out), fits = size < room ? size : room;
+    if (fits < size && !s->partial) return false;
+    if (fits) memcpy(s->out, s->in, fits);
     s->in += size;
-    s->out += size;
-    return true;
+    s->out += fits;
+    return fits == size;
 }
 
 static bool copy(stream *s, size_t length, size_t distance)
 {
-    if (distance > (size_t)(s->out - s->start) || length > (size_t)(s->stop - s->out)) return false;
+    size_t room = (size_t)(s->stop - s->out), wanted = length;
+    if (distance > (size_t)(s->out - s->start) || (length > room && !s->partial)) return false;
+    if (length > room) length = room;
     const unsigned char *from = s->out - distance;
     if (distance >= length) {
         memcpy(s->out, from, length);
         s->out += length;
     } else {
-        while (length--) *s->out++ = *from++;
+        for (size_t i = 0; i < length; i++) *s->out++ = *from++;
     }
-    return true;
+    return length == wanted;
 }
 
 static bool coded(stream *s, const code *literals, const code *distances)
@@ -219,16 +224,36 @@ static bool dynamic(stream *s)
            coded(s, &literals, &distances);
 }
 
-bool mica__inflate(void *out, size_t size, const void *in, size_t bytes)
+/* Up to the end of the stream, or false where it is damaged or has no room. */
+static bool run(stream *s)
+{
+    for (bool last = false; !last;) {
+        refill(s);
+        last = take(s, 1);
+        uint32_t kind = take(s, 2);
+        bool ok = kind == 0 ? stored(s) : kind == 1 ? fixed(s) : kind == 2 ? dynamic(s) : false;
+        if (!ok || overrun(s)) return false;
+    }
+    return true;
+}
+
+static stream stream_of(void *out, size_t size, const void *in, size_t bytes)
 {
     stream s = { .in = in, .end = (const unsigned char *)in + bytes, .out = out, .start = out };
     s.stop = s.start + size;
-    for (bool last = false; !last;) {
-        refill(&s);
-        last = take(&s, 1);
-        uint32_t kind = take(&s, 2);
-        bool ok = kind == 0 ? stored(&s) : kind == 1 ? fixed(&s) : kind == 2 ? dynamic(&s) : false;
-        if (!ok || overrun(&s)) return false;
-    }
-    return s.out == s.stop;
+    return s;
+}
+
+bool mica__inflate(void *out, size_t size, const void *in, size_t bytes)
+{
+    stream s = stream_of(out, size, in, bytes);
+    return run(&s) && s.out == s.stop;
+}
+
+size_t mica__inflate_start(void *out, size_t size, const void *in, size_t bytes)
+{
+    stream s = stream_of(out, size, in, bytes);
+    s.partial = true;
+    run(&s);
+    return (size_t)(s.out - s.start);
 }

@@ -1,0 +1,152 @@
+"""Files that stand for much more than their bytes: what loading them costs, and when it is paid."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import mica.core as mx
+import numpy as np
+import pytest
+
+TYPES = ["?", "<i2", ">i2", ">f4", "<f8", ">f8", "<c8", ">c8", "<f2", "u1", ">u8"]
+
+
+def growth(program: str, cwd: Path) -> float:
+    """By how many MiB the memory of a process rises at most while it runs a program."""
+    start = """
+    import mica.core as mx
+
+    def memory(kind):
+        lines = open("/proc/self/status").read().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
+
+    mx.eval(mx.zeros(1) + 1)
+    before = memory("VmRSS")
+    """
+    end = '\nprint(memory("VmHWM") - before)\n'
+    code = textwrap.dedent(start) + textwrap.dedent(program) + end
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    return float(result.stdout)
+
+
+def test_deflated_types(tmp_path: Path) -> None:
+    """Every element type in both byte orders and both orders of axes, of no and of some elements."""
+    numbers = np.random.default_rng(0)
+    arrays = {}
+    for kind in TYPES:
+        for shape in ((), (0,), (3,), (2, 3, 4), (7, 0)):
+            x = np.asarray(50 * numbers.standard_normal(shape)).astype(kind)
+            arrays[f"{kind}{shape}"] = x
+            arrays[f"{kind}{shape} in columns"] = np.asfortranarray(x)
+    np.savez_compressed(tmp_path / "f.npz", **arrays)
+    loaded = mx.load(str(tmp_path / "f.npz"))
+    assert set(loaded) == set(arrays)
+    for name, x in arrays.items():
+        assert loaded[name].shape == x.shape and loaded[name].tolist() == x.tolist(), name
+
+
+def test_long_headers(tmp_path: Path) -> None:
+    """A header may be longer than what is looked at first."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }" + b" " * 70000 + b"\n"
+    data = b"\x93NUMPY\2\0" + struct.pack("<I", len(header)) + header + struct.pack("<2f", 1.5, 2.5)
+    with zipfile.ZipFile(tmp_path / "f.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", data)
+        archive.writestr("b.npy", data[:-1])
+    with pytest.raises(RuntimeError, match="b.npy' is incomplete: its array takes 8 bytes, 7 are there"):
+        mx.load(str(tmp_path / "f.npz"))
+    with zipfile.ZipFile(tmp_path / "f.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", data)
+    assert mx.load(str(tmp_path / "f.npz"))["a"].tolist() == [1.5, 2.5]
+
+
+def test_deflated_when_used(tmp_path: Path) -> None:
+    """400 MB in 400 KB cost nothing at load, the array at use, and a MemoryError where that is too much."""
+    np.savez_compressed(tmp_path / "f.npz", a=np.zeros(100_000_000, np.float32))
+    assert (tmp_path / "f.npz").stat().st_size < 500_000
+    program = """
+    loaded = mx.load("f.npz")
+    assert loaded["a"].shape == (100_000_000,) and loaded["a"].dtype == mx.float32
+    mx.set_memory_limit(64 << 20)
+    try:
+        mx.eval(loaded["a"])
+    except MemoryError as error:
+        assert "limit 64.00 MiB" in str(error), error
+    else:
+        raise AssertionError
+    """
+    assert growth(program, tmp_path) < 16
+
+
+def test_damaged_when_used(tmp_path: Path) -> None:
+    """Damage behind the header, and a wrong checksum, are found by the evaluation; the others go on."""
+    x = np.arange(100_000, dtype=np.float32)
+    np.savez_compressed(tmp_path / "f.npz", a=x, b=-x)
+    whole = (tmp_path / "f.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "f.npz") as archive:
+        place, crc = archive.getinfo("a.npy").header_offset, archive.getinfo("a.npy").CRC
+        packed = archive.getinfo("a.npy").compress_size
+    middle = place + packed // 2
+    broken = whole[:middle] + bytes(64) + whole[middle + 64 :]
+    in_directory = whole.rindex(struct.pack("<I", crc))
+    wrong = whole[:in_directory] + struct.pack("<I", crc ^ 1) + whole[in_directory + 4 :]
+    for data, message in ((broken, "damaged|checksum"), (wrong, "checksum")):
+        (tmp_path / "g.npz").write_bytes(data)
+        loaded = mx.load(str(tmp_path / "g.npz"))
+        if data is broken:
+            assert loaded["b"].tolist() == (-x).tolist()
+        for _ in range(2):
+            with pytest.raises(ValueError, match=message):
+                mx.eval(loaded["a"])
+
+
+def test_claims(tmp_path: Path) -> None:
+    """A member cannot claim more than deflate could give, nor an array more than its member."""
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000,), }"
+    data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(5000)
+    with zipfile.ZipFile(tmp_path / "f.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", data)
+    with pytest.raises(RuntimeError, match="takes 1000000000 bytes, 5000 are there"):
+        mx.load(str(tmp_path / "f.npz"))
+    size, lie = struct.pack("<I", len(data)), struct.pack("<I", 1_000_000_000)
+    (tmp_path / "f.npz").write_bytes((tmp_path / "f.npz").read_bytes().replace(size, lie))
+    with pytest.raises(ValueError, match="claims more bytes than it can hold"):
+        mx.load(str(tmp_path / "f.npz"))
+
+
+def test_many_names(tmp_path: Path) -> None:
+    """100,000 names cost little besides their arrays: no tree of the header, no text twice."""
+    entries = {
+        f"model.layers.{i}.self_attn.q_proj.weight": {
+            "dtype": "F32",
+            "shape": [1, 1],
+            "data_offsets": [4 * i, 4 * i + 4],
+        }
+        for i in range(100_000)
+    }
+    header = json.dumps(entries).encode()
+    (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(400_000))
+    assert growth('loaded = mx.load("f.safetensors")', tmp_path) < 130
+
+
+def test_many_metadata(tmp_path: Path) -> None:
+    """Texts about arrays are many, or nested where none are expected."""
+    header = json.dumps({"__metadata__": {f"k{i}": "" for i in range(20_000)}}).encode()
+    (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    assert len(mx.load(str(tmp_path / "f.safetensors"), return_metadata=True)[1]) == 20_000
+    header = b'{"a":[' + b"[]," * 500_000 + b"[]]}"
+    (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(RuntimeError, match="more values than are accepted"):
+        mx.load(str(tmp_path / "f.safetensors"))
+    for twice in (b'{"__metadata__":{},"__metadata__":{}}', b'{"__metadata__":{"a":"","a":""}}'):
+        (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(twice)) + twice)
+        with pytest.raises(RuntimeError, match="twice"):
+            mx.load(str(tmp_path / "f.safetensors"))

@@ -57,10 +57,15 @@ static bool apply_rule(mica_scope *s, mica_prim prim, mica_array *const in[], si
         /* The reference's classes: RuntimeError for bitwise functions of two operands, ValueError
          * for the rest. */
         bool bitwise = mica__prims[prim].rule == MICA_RULE_INTEGRAL && n == 2;
-        char names[64];
+        bool mixed = n == 2 && in[0]->dtype != in[1]->dtype;
+        char names[64], met[64] = "";
+        if (mixed)
+            snprintf(met, sizeof met, ", which %s and %s promote to,",
+                     mica_dtype_name((mica_dtype)in[0]->dtype),
+                     mica_dtype_name((mica_dtype)in[1]->dtype));
         mica__error(s, bitwise ? MICA_ERUNTIME : MICA_EVALUE,
-                    "[%s] %s is not accepted; accepted: %s", mica__prims[prim].name,
-                    mica_dtype_name(d), kind_names(r->accepts, names));
+                    "[%s] %s%s is not accepted; accepted: %s", mica__prims[prim].name,
+                    mica_dtype_name(d), met, kind_names(r->accepts, names));
         return false;
     }
     *dtype = d;

@@ -19,8 +19,8 @@ static bool check_vector(mica_scope *s, const char *name, const char *what, cons
 {
     if (!v) return mica__scope_ok(s);
     if (v->ndim != 1)
-        mica__error(s, MICA_EVALUE, "[%s] %s must have 1 dimension but has %d dimensions.", name,
-                    what, v->ndim);
+        mica__error(s, MICA_EVALUE, "[%s] %s must have 1 dimension but has shape %s.", name, what,
+                    mica__shape_text(mica__dims_of(v)));
     else if (v->shape[0] != x->shape[x->ndim - 1])
         mica__error(s, MICA_EVALUE,
                     "[%s] %s must have the same size as the last dimension of x but has %lld "
@@ -35,8 +35,7 @@ static bool check_norm(mica_scope *s, const char *name, mica_array *x, mica_arra
 {
     if (!mica__ready(s, x)) return false;
     if (!x->ndim) {
-        mica__error(s, MICA_EVALUE,
-                    "[%s] Input must have at least 1 dimension but got input with 0 dimensions.",
+        mica__error(s, MICA_EVALUE, "[%s] x must have at least 1 dimension but has shape ().",
                     name);
         return false;
     }
@@ -44,7 +43,16 @@ static bool check_norm(mica_scope *s, const char *name, mica_array *x, mica_arra
         return false;
     mica_array *all[3] = { x, weight, bias };
     *dtype = mica__result_dtype(all, !weight ? 1 : !bias ? 2 : 3);
-    if (!mica__is_float(*dtype)) fail_type(s, name, *dtype);
+    if (!mica__is_float(*dtype)) {
+        static const char *const names[3] = { "x", "weight", "bias" };
+        int i = 0; /* the first that alone is refused, else x */
+        for (int k = 2; k >= 0; k--)
+            if (all[k] && !mica__is_float((mica_dtype)all[k]->dtype)) i = k;
+        mica__error(s, MICA_EVALUE,
+                    "[%s] Received unsupported type %s of %s; accepted: float16, bfloat16, "
+                    "float32, float64.",
+                    name, mica_dtype_name((mica_dtype)all[i]->dtype), names[i]);
+    }
     return mica__scope_ok(s);
 }
 

@@ -103,7 +103,8 @@ static mica_array *along_axes(mica_scope *s, const char *name, kind k, mica_arra
     a = mica__operand(s, a);
     if (!mica__ready(s, a) || isnan(scale_of(s, name, norm, k, 1))) return NULL;
     if (a->ndim == 0 && axes.n <= 0)
-        return mica__error(s, MICA_EVALUE, "[%s] an array with at least one axis is needed", name);
+        return mica__error(s, MICA_EVALUE, "[%s] a must have at least one axis but has shape ()",
+                           name);
     if (axes.n < 0) {
         for (int i = 0; i < a->ndim; i++) every[i] = i;
         axes = (mica_dims){ a->ndim, every };

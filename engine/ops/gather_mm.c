@@ -19,11 +19,11 @@ static mica_array *each_matrix(mica_scope *s, const mica_array *a)
     return mica__reshape(s, mica_arange_integer(s, 0, n, 1, MICA_UINT32), a->ndim - 2, shape);
 }
 
-static bool integral(mica_scope *s, const char *name, const mica_array *i)
+static bool integral(mica_scope *s, const char *name, const char *which, const mica_array *i)
 {
     if (!i || (mica__is_integer((mica_dtype)i->dtype) && i->dtype != MICA_BOOL)) return true;
-    mica__error(s, MICA_EVALUE, "[%s] Got indices with invalid dtype %s. Indices must be integral.",
-                name, mica_dtype_name((mica_dtype)i->dtype));
+    mica__error(s, MICA_EVALUE, "[%s] %s has type %s; accepted: integers", name, which,
+                mica_dtype_name((mica_dtype)i->dtype));
     return false;
 }
 
@@ -31,7 +31,7 @@ int mica__gather_indices(mica_scope *s, const char *name, const mica_array *a, c
                          mica_array *lhs, mica_array *rhs, mica_array *out[2],
                          int64_t shape[MICA_MAX_NDIM])
 {
-    if (!integral(s, name, lhs) || !integral(s, name, rhs)) return -1;
+    if (!integral(s, name, "lhs_indices", lhs) || !integral(s, name, "rhs_indices", rhs)) return -1;
     mica_array *l = lhs ? lhs : each_matrix(s, a), *r = rhs ? rhs : each_matrix(s, b);
     if (!l || !r) return -1;
     int n = mica__broadcast(mica__dims_of(l), mica__dims_of(r), shape);
@@ -104,7 +104,8 @@ static bool prepare(mica_scope *s, const char *name, mica_array **a, mica_array 
     if (!mica__ready(s, *a) || !*b) return false;
     if (!(*a)->ndim || !(*b)->ndim) {
         mica__error(s, MICA_EVALUE,
-                    "[%s] Got 0 dimension input. Inputs must have at least one dimension.", name);
+                    "[%s] a and b must have at least one dimension; their shapes are %s and %s",
+                    name, mica__shape_text(mica__dims_of(*a)), mica__shape_text(mica__dims_of(*b)));
         return false;
     }
     if (!real_type(s, name, *a, *b, &dtype)) return false;

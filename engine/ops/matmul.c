@@ -11,7 +11,8 @@ static bool check_operands(mica_scope *s, const char *name, mica_array *a, mica_
     }
     if (!a->ndim || !b->ndim) {
         mica__error(s, MICA_EVALUE,
-                    "[%s] Got 0 dimension input. Inputs must have at least one dimension.", name);
+                    "[%s] a and b must have at least one dimension; their shapes are %s and %s",
+                    name, mica__shape_text(mica__dims_of(a)), mica__shape_text(mica__dims_of(b)));
         return false;
     }
     *dtype = mica__result_dtype(in, 2);

@@ -319,8 +319,7 @@ static PyObject *method_namespace(PyObject *self, PyObject *args, PyObject *keyw
     static const char *const versions[] = { "2021.12", "2022.12", "2023.12", "2024.12" };
     const char *version = NULL;
     bool known = false;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:__array_namespace__", names, &version))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "|z:__array_namespace__", names, &version)) return NULL;
     for (size_t i = 0; version && i < sizeof versions / sizeof *versions; i++)
         known |= !strcmp(version, versions[i]);
     if (version && !known)
@@ -400,7 +399,7 @@ static PyObject *array_new(PyTypeObject *type, PyObject *args, PyObject *keyword
         mica__scope_begin(&s, NULL);
         return mica_py_finish(&s, mica_number(&s, 0));
     }
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
+    if (!mica_py_parse(args, keywords, "O|O:array", names, &val, &dtype)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
     if (dtype && dtype != Py_None && mica_py_dtype(dtype, &d) < 0) {
         mica_py_name_error("array", "dtype");

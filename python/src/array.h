@@ -57,6 +57,10 @@ mica_array *mica_py_from_dlpack(mica_scope *s, PyObject *o);
  * calls. */
 void mica_py_begin(mica_scope *s, mica_stream *on, const char *name, uint16_t *origin);
 
+/* PyArg_ParseTupleAndKeywords whose errors begin with "[name]", name as in `format` behind its
+ * colon, and say what is accepted (parse.c). */
+bool mica_py_parse(PyObject *args, PyObject *keywords, const char *format, char **names, ...);
+
 /* ---- functions of the module by hand (overloads.c, products.c) ---- */
 extern PyMethodDef mica_py_overloads[];
 PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords);

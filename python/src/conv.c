@@ -39,16 +39,18 @@ PyObject *mica_py_conv_general(PyObject *m, PyObject *args, PyObject *keywords)
                              NULL };
     PyObject *x, *w, *stride = NULL, *padding = NULL, *dilation = NULL, *spread = NULL,
                      *groups = NULL, *stream = Py_None, *flip = Py_False, *after = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|OOOOOO$OO:conv_general", names, &x, &w,
-                                     &stride, &padding, &dilation, &spread, &groups, &flip, &after,
-                                     &stream))
+    if (!mica_py_parse(args, keywords, "OO|OOOOOO$OO:conv_general", names, &x, &w, &stride,
+                       &padding, &dilation, &spread, &groups, &flip, &after, &stream))
         return NULL;
     mica_array *input = mica_py_array(x), *weight = mica_py_array(w);
     if (!input || !weight)
-        return PyErr_Format(PyExc_TypeError, "[conv_general] argument '%s' must be an array",
-                            input ? "weight" : "input");
+        return PyErr_Format(PyExc_TypeError,
+                            "[conv_general] argument '%s' is of type %s; accepted: array",
+                            input ? "weight" : "input", mica_py_type_name(input ? w : x));
     if (!PyBool_Check(flip))
-        return PyErr_Format(PyExc_TypeError, "[conv_general] argument 'flip' must be a bool");
+        return PyErr_Format(PyExc_TypeError,
+                            "[conv_general] argument 'flip' is of type %s; accepted: bool",
+                            mica_py_type_name(flip));
     mica_stream *on;
     if (mica_py_stream(stream, &on) < 0) {
         mica_py_name_error("conv_general", "stream");

@@ -137,7 +137,7 @@ static int report(mica_outcome result, const char *what, PyObject *o, const char
         prefix_error(head);
     }
     if (result == MICA_TOO_LARGE)
-        PyErr_Format(PyExc_OverflowError, "%s does not fit 64 bits", what);
+        PyErr_Format(PyExc_TypeError, "%s has an integer that is too large", what);
     else if (result == MICA_WRONG_TYPE)
         PyErr_Format(PyExc_TypeError, "%s is of type %s; accepted: %s", what, mica_py_type_name(o),
                      accepted);

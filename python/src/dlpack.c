@@ -140,8 +140,8 @@ PyObject *mica_py_dlpack(PyObject *self, PyObject *args, PyObject *keywords)
 {
     static char *names[] = { "stream", "max_version", "dl_device", "copy", NULL };
     PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O$OOO:__dlpack__", names, &stream, &version,
-                                     &device, &copy))
+    if (!mica_py_parse(args, keywords, "|O$OOO:__dlpack__", names, &stream, &version, &device,
+                       &copy))
         return NULL;
     if (stream != Py_None)
         return PyErr_Format(PyExc_ValueError,

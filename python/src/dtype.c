@@ -289,7 +289,7 @@ static PyObject *isdtype(PyObject *module, PyObject *args, PyObject *keywords)
     static char *names[] = { "dtype", "kind", NULL };
     PyObject *o, *kind;
     mica_dtype d;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:isdtype", names, &o, &kind)) return NULL;
+    if (!mica_py_parse(args, keywords, "OO:isdtype", names, &o, &kind)) return NULL;
     if (mica_py_dtype(o, &d) < 0) {
         mica_py_name_error("isdtype", "dtype");
         return NULL;
@@ -332,7 +332,7 @@ static PyObject *can_cast(PyObject *module, PyObject *args, PyObject *keywords)
     static char *names[] = { "from_", "to", NULL };
     PyObject *from, *to;
     mica_dtype f, t;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:can_cast", names, &from, &to) ||
+    if (!mica_py_parse(args, keywords, "OO:can_cast", names, &from, &to) ||
         dtype_or_array("can_cast", PyExc_TypeError, from, &f) < 0)
         return NULL;
     if (mica_py_dtype(to, &t) < 0) {

@@ -32,7 +32,7 @@ static PyObject *set_limit(PyObject *args, PyObject *keywords, const char *forma
 {
     static char *names[] = { "limit", NULL };
     PyObject *o;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, format, names, &o)) return NULL;
+    if (!mica_py_parse(args, keywords, format, names, &o)) return NULL;
     size_t bytes = PyLong_Check(o) ? PyLong_AsSize_t(o) : (size_t)-1;
     if (!PyLong_Check(o) || PyErr_Occurred()) {
         PyErr_Clear();

@@ -93,8 +93,7 @@ static PyObject *asarray(PyObject *m, PyObject *args, PyObject *keywords)
     (void)m;
     static char *names[] = { "a", "dtype", "copy", NULL };
     PyObject *o, *dtype = Py_None, *copy = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:asarray", names, &o, &dtype, &copy))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "O|O$O:asarray", names, &o, &dtype, &copy)) return NULL;
     mica_dtype d = MICA_DEFAULT_DTYPE;
     if (dtype != Py_None && mica_py_dtype(dtype, &d) < 0) {
         mica_py_name_error("asarray", "dtype");
@@ -117,8 +116,7 @@ static PyObject *from_dlpack(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "", "copy", NULL };
     PyObject *o, *copy = Py_None;
     (void)m;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:from_dlpack", names, &o, &copy))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "O|$O:from_dlpack", names, &o, &copy)) return NULL;
     if (copy == Py_False)
         return PyErr_Format(
             PyExc_ValueError,
@@ -140,7 +138,7 @@ static PyObject *set_printoptions(PyObject *m, PyObject *args, PyObject *keyword
     static char *names[] = { "precision", NULL };
     PyObject *o = NULL;
     int precision = -1;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:set_printoptions", names, &o) ||
+    if (!mica_py_parse(args, keywords, "|O:set_printoptions", names, &o) ||
         (o && mica_py_axis("[set_printoptions] argument 'precision'", o, &precision) < 0))
         return NULL;
     mica__print_precision = precision;

@@ -15,17 +15,18 @@ typedef struct number {
 } number;
 
 /* Bools are numbers beside other numbers; alone they are a mistake. */
-static bool take_number(PyObject *o, bool alone, number *out)
+static bool take_number(const char *name, PyObject *o, bool alone, number *out)
 {
     if ((alone && PyBool_Check(o)) || !(PyLong_Check(o) || PyFloat_Check(o))) {
         PyErr_Format(PyBool_Check(o) ? PyExc_ValueError : PyExc_TypeError,
-                     "[arange] an int or float is needed, not %s", mica_py_type_name(o));
+                     "[arange] argument '%s' is of type %s; accepted: int, float", name,
+                     mica_py_type_name(o));
         return false;
     }
     out->is_integer = PyLong_Check(o);
     out->integer = out->is_integer ? PyLong_AsLongLong(o) : 0;
     out->real = out->is_integer ? (double)out->integer : PyFloat_AsDouble(o);
-    mica_py_name_error("arange", NULL);
+    mica_py_name_error("arange", name);
     return !PyErr_Occurred();
 }
 
@@ -46,8 +47,8 @@ static PyObject *arange(PyObject *m, PyObject *args, PyObject *keywords)
     (void)m;
     static char *names[] = { "start", "stop", "step", "dtype", "stream", NULL };
     PyObject *start = NULL, *stop = NULL, *step = NULL, *dtype = Py_None, *stream = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OOOO$O:arange", names, &start, &stop, &step,
-                                     &dtype, &stream))
+    if (!mica_py_parse(args, keywords, "|OOOO$O:arange", names, &start, &stop, &step, &dtype,
+                       &stream))
         return NULL;
     if (is_dtype(stop))
         return PyErr_Format(PyExc_TypeError,
@@ -68,15 +69,16 @@ static PyObject *arange(PyObject *m, PyObject *args, PyObject *keywords)
     number from = { 0, 0, true }, to, by = { 1, 1, true };
     if (start == Py_None) start = NULL;
     if (step == Py_None) step = NULL;
-    if ((start && !take_number(start, false, &from)) || !take_number(stop, !start, &to) ||
-        (step && !take_number(step, false, &by)))
+    if ((start && !take_number("start", start, false, &from)) ||
+        !take_number("stop", stop, !start, &to) || (step && !take_number("step", step, false, &by)))
         return NULL;
     mica_dtype d = MICA_FLOAT32;
     if (from.is_integer && to.is_integer && by.is_integer)
         d = is_int32(from) && is_int32(to) && is_int32(by) ? MICA_INT32 : MICA_INT64;
     mica_stream *on;
-    if ((dtype != Py_None && mica_py_dtype(dtype, &d) < 0) || mica_py_stream(stream, &on) < 0) {
-        mica_py_name_error("arange", NULL);
+    bool typed = dtype == Py_None || mica_py_dtype(dtype, &d) == 0;
+    if (!typed || mica_py_stream(stream, &on) < 0) {
+        mica_py_name_error("arange", typed ? "stream" : "dtype");
         return NULL;
     }
     static uint16_t origin;
@@ -144,8 +146,7 @@ static PyObject *pad(PyObject *m, PyObject *args, PyObject *keywords)
     static uint16_t origin;
     PyObject *o, *width, *value = NULL, *mode = NULL, *stream = Py_None;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|UO$O:pad", names, &o, &width, &mode,
-                                     &value, &stream))
+    if (!mica_py_parse(args, keywords, "OO|UO$O:pad", names, &o, &width, &mode, &value, &stream))
         return NULL;
     mica_array *a = mica_py_array(o), *fill = NULL;
     if (!a)
@@ -180,11 +181,10 @@ static PyObject *cut(PyObject *self, PyObject *args, PyObject *keywords)
     int axis = 0;
     if (mica_py_array(self)) {
         o = self;
-        if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:split", names + 1, &cuts, &at_axis,
-                                         &stream))
+        if (!mica_py_parse(args, keywords, "O|O$O:split", names + 1, &cuts, &at_axis, &stream))
             return NULL;
-    } else if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O$O:split", names, &o, &cuts,
-                                            &at_axis, &stream)) {
+    } else if (!mica_py_parse(args, keywords, "OO|O$O:split", names, &o, &cuts, &at_axis,
+                              &stream)) {
         return NULL;
     }
     mica_array *a = mica_py_array(o);

@@ -40,8 +40,7 @@ PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "", "", "axes", "stream", NULL };
     PyObject *left, *right, *axes = NULL, *stream = Py_None;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O$O:tensordot", names, &left, &right,
-                                     &axes, &stream))
+    if (!mica_py_parse(args, keywords, "OO|O$O:tensordot", names, &left, &right, &axes, &stream))
         return NULL;
     mica_array *a = mica_py_array(left), *b = mica_py_array(right);
     if (!a || !b)

@@ -161,9 +161,7 @@ static PyObject *seed(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "seed", NULL };
     PyObject *o;
     uint64_t n;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:seed", names, &o) ||
-        !seed_of("seed", o, &n))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "O:seed", names, &o) || !seed_of("seed", o, &n)) return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     mica_array *key = seeded(&s, n);
@@ -179,8 +177,7 @@ static PyObject *key(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "seed", NULL };
     PyObject *o;
     uint64_t n;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:key", names, &o) || !seed_of("key", o, &n))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "O:key", names, &o) || !seed_of("key", o, &n)) return NULL;
     mica_scope s;
     mica__scope_begin(&s, NULL);
     return mica_py_finish(&s, seeded(&s, n));
@@ -195,8 +192,7 @@ static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
     PyObject *x, *at_axis = NULL, *given = Py_None, *stream = Py_None;
     int axis = 0;
     mica_stream *on;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|OOO:permutation", names, &x, &at_axis,
-                                     &given, &stream) ||
+    if (!mica_py_parse(args, keywords, "O|OOO:permutation", names, &x, &at_axis, &given, &stream) ||
         (at_axis && mica_py_axis("[permutation] argument 'axis'", at_axis, &axis) < 0))
         return NULL;
     if (mica_py_stream(stream, &on) < 0) {

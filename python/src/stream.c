@@ -105,7 +105,7 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     static char *names[] = { "type", "index", NULL };
     PyObject *kind, *place = NULL;
     int index = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:Device", names, &kind, &place) ||
+    if (!mica_py_parse(args, keywords, "O|O:Device", names, &kind, &place) ||
         (place && mica_py_axis("[Device] argument 'index'", place, &index) < 0))
         return NULL;
     if (kind_of(kind) < 0)
@@ -212,7 +212,7 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     static char *names[] = { "s", NULL };
     PyObject *o;
     mica_stream *s;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:StreamContext", names, &o)) return NULL;
+    if (!mica_py_parse(args, keywords, "O:StreamContext", names, &o)) return NULL;
     if (o == Py_None)
         return PyErr_Format(PyExc_TypeError, "[stream] a stream or device is needed, not None");
     if (mica_py_stream(o, &s) < 0) {
@@ -320,7 +320,7 @@ static PyObject *synchronize(PyObject *m, PyObject *args, PyObject *keywords)
     static char *names[] = { "stream", NULL };
     PyObject *o = Py_None;
     mica_stream *s;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:synchronize", names, &o)) return NULL;
+    if (!mica_py_parse(args, keywords, "|O:synchronize", names, &o)) return NULL;
     if (mica_py_stream(o, &s) < 0) {
         mica_py_name_error("synchronize", NULL);
         return NULL;

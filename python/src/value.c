@@ -108,8 +108,7 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *keywords
 {
     static char *names[] = { "dtype", "copy", NULL };
     PyObject *dtype = NULL, *copy = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:__array__", names, &dtype, &copy))
-        return NULL;
+    if (!mica_py_parse(args, keywords, "|OO:__array__", names, &dtype, &copy)) return NULL;
     int copies = copy && copy != Py_None ? PyObject_IsTrue(copy) : 0;
     if (copies < 0) return NULL;
     return numpy_call(copies ? "array" : "asarray", self, dtype);

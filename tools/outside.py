@@ -165,7 +165,7 @@ def signatures() -> dict[str, list[str]]:
             if isinstance(node, ast.FunctionDef):
                 add(prefix + node.name, node, source)
             elif isinstance(node, ast.ClassDef):
-                module = re.match(r"_([a-z]+)(_head)?$", node.name)
+                module = re.match(r"_([a-z]+)(_head|_overloads)?$", node.name)
                 for item in node.body:
                     if not isinstance(item, ast.FunctionDef):
                         continue
@@ -176,6 +176,31 @@ def signatures() -> dict[str, list[str]]:
                     elif not any(isinstance(d, ast.Name) for d in item.decorator_list):
                         add(f"{prefix}{node.name}.{item.name}", item, source)
     return found
+
+
+def is_by_hand(name: str) -> bool:
+    """Whether a function of the tables has another signature in Python than its row."""
+    short = re.escape(name.rsplit(".", 1)[-1])
+    return bool(
+        re.search(rf"^ *def {short}\(", (PACKAGE.parent / "src/core_overloads.pyi").read_text(), re.M)
+    )
+
+
+def argument_rows(signature: str) -> list[str]:
+    """The table of arguments of a function whose row says others."""
+    name, _, rest = signature.partition("(")
+    node = ast.parse(f"def {name.rpartition('.')[2]}({rest}: ...")
+    rows = ["| argument | accepts | default |", "|---|---|---|"]
+    (function,) = node.body
+    assert isinstance(function, ast.FunctionDef)
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+    for argument, default in zip(positional, defaults, strict=True):
+        accepts = ast.unparse(argument.annotation).replace(" | ", " or ") if argument.annotation else ""
+        shown = f"`{ast.unparse(default)}`" if default else ""
+        rows.append(f"| `{argument.arg}` | {accepts} | {shown} |")
+    return rows
 
 
 def resolve(name: str) -> Any:

@@ -9,6 +9,7 @@ from types import ModuleType
 import gen
 import members
 import outside
+import shown
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -234,24 +235,6 @@ def transformations(f: gen.Function, cases: list) -> str:
     return "; ".join(words)
 
 
-def errors(cases: list, limit: int = 3) -> list[str]:
-    """Calls among the oracle's that are refused, with what is raised."""
-    lines: list[str] = []
-    seen = set()
-    for case in [c for c in cases if c.domains or c.variants]:
-        for shapes in [small_shapes(case)] if case.domains else [()]:
-            for variant in case.variants:
-                got = call_case(case, shapes, "float32", variant)
-                if got.error is None:
-                    continue
-                text = str(got.error).split("\n")[0]
-                key = (type(got.error), re.sub(r"-?\d+", "#", text))
-                if key not in seen and len(lines) < limit:
-                    seen.add(key)
-                    lines.append(f"`{type(got.error).__name__}: {text}`")
-    return lines
-
-
 # ---- pages ----
 
 
@@ -274,19 +257,22 @@ def section(f: gen.Function, parts: list[gen.Function], aliases: dict[str, list[
     name = public_name(f)
     cases = cases_of(f)
     lines = [f"# {name}", "", f.doc, ""]
-    signature = f"{name}({gen.python_parameters(f)}) -> {gen.RESULTS[f.result]}"
-    lines += ["```python", signature, "```", "```c", gen.prototype(f, "", ");"), "```", ""]
+    by_hand = outside.signatures().get(name, []) if outside.is_by_hand(name) else []
+    calls = by_hand or [f"{name}({gen.python_parameters(f)}) -> {gen.RESULTS[f.result]}"]
+    lines += ["```python", *calls, "```", "```c", gen.prototype(f, "", ");"), "```", ""]
     if f.parameters:
-        lines += [*argument_rows(f), ""]
+        lines += [*(outside.argument_rows(by_hand[-1]) if by_hand else argument_rows(f)), ""]
     if also := aliases.get(name):
         lines += ["Also called " + ", ".join(f"`{a}`" for a in also) + ".", ""]
     facts = []
     if types := element_types(cases):
         facts.append(f"- **Element types**: {'; '.join(types)}.")
+    if sizes := shown.shapes(f, name, cases, example):
+        facts.append(f"- **Shapes**: {sizes}.")
     if words := transformations(f, cases):
         facts.append(f"- **Transformations**: {words}.")
-    if raised := errors(cases):
-        facts.append("- **Errors**, for instance: " + "; ".join(raised))
+    if raised := shown.errors(name, cases, example):
+        facts += ["- **Errors**:", *(f"  - {line}" for line in raised)]
     if facts:
         lines += [*facts, ""]
     for part in parts:
@@ -394,7 +380,8 @@ def pages(functions: list[gen.Function], examples: dict[str, str]) -> dict[str, 
         "Every public name by family: meaning, signatures, and what running it shows. For functions of the",
         "tables also the signature in C, shapes, element types, derivatives and errors. `mx` is `mica.core`.",
         "In Python each of these takes `stream=` too; in C each takes the scope that owns the result",
-        "(`include/mica/ops.h`).",
+        "(`include/mica/ops.h`). An argument that is missing, too many or of an unknown name is a",
+        "`TypeError` of every function, and so is a stream that is none.",
         "",
     ]
     found = {}

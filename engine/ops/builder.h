@@ -37,6 +37,8 @@ extern _Thread_local bool mica__sizes_vary;
 /* ---- values ---- */
 /* An array with uninitialised row-major memory, to be filled before anyone sees it: data at
  * (*out)->data. */
+/* False, and what to do instead, for a mask that only a placeholder's value would tell. */
+bool mica__mask_has_values(mica_scope *s, const char *name, const mica_array *mask);
 /* A weakly typed bool and complex number. */
 mica_array *mica__truth(mica_scope *s, bool value);
 mica_array *mica__complex(mica_scope *s, double real, double imaginary);

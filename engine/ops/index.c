@@ -339,6 +339,20 @@ static mica_array *check_mask(mica_scope *s, const char *name, const mica_array 
         mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(a)));
 }
 
+bool mica__mask_has_values(mica_scope *s, const char *name, const mica_array *mask)
+{
+    if (!(mica__node_of(mask)->flags & MICA_NODE_ABSTRACT)) return true;
+    const char *place = mica__node_place(mica__node_of(mask));
+    mica__error(
+        s, MICA_EVALUE,
+        "[%s] a mask of shape %s, which depends on an argument of a function that compile or "
+        "vmap traces, selects an unknown number of elements: use where(mask, a, other), assign "
+        "x[mask] = v, or select outside the function%s%s",
+        name, mica__shape_text(mica__dims_of(mask)), place ? "; it was made at " : "",
+        place ? place : "");
+    return false;
+}
+
 mica_array *mica_masked_scatter(mica_scope *s, mica_array *a, mica_array *mask, mica_array *source)
 {
     a = mica__operand(s, a);
@@ -356,8 +370,9 @@ mica_array *mica_masked_select(mica_scope *s, mica_array *a, mica_array *mask)
     a = mica__operand(s, a);
     if (!mica__ready(s, a)) return NULL;
     mask = check_mask(s, "masked_select", a, mask);
-    int64_t lead = mask ? mask->size : 0, count = 0;
-    mica_array *flags = mask ? mica_contiguous(s, mask, false) : NULL;
+    if (!mask || !mica__mask_has_values(s, "masked_select", mask)) return NULL;
+    int64_t lead = mask->size, count = 0;
+    mica_array *flags = mica_contiguous(s, mask, false);
     if (!flags || mica_eval(s, &flags, 1) != MICA_OK) return NULL;
     const uint8_t *on = (const uint8_t *)flags->data;
     for (int64_t i = 0; i < lead; i++) count += on[i] != 0;

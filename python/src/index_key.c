@@ -51,7 +51,7 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
                 s, MICA_EINDEX, "[index] a mask of shape %s does not fit the array's shape %s",
                 mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(k->array)));
         }
-    if (mica_py_need(mask) < 0) return false;
+    if (!mica__mask_has_values(s, "index", mask) || mica_py_need(mask) < 0) return false;
     mica_scope own;
     mica__scope_begin(&own, NULL);
     mica_array *flat = mica_contiguous(&own, mask, false);

@@ -4,8 +4,9 @@ what the tests of their texts ask.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.ops import mistakes, vocabulary, wrong
 from tests.ops.cases import Case
@@ -44,6 +45,14 @@ WRONG = {
     "string": (("5", "another type"), ("'no such name'", "unknown")),
     "order": (("object()", "another type"), ("'no such name'", "unknown")),
     "mask": (("'no such name'", "unknown"), ("5", "another type")),
+}
+
+# Rows that are one form of a function have other names for its arguments; "" for one that it lacks.
+NAMES = {
+    ("split", "sections"): "indices_or_sections",
+    ("pad", "low"): "pad_width",
+    ("pad", "high"): "",
+    ("arange", "start"): "stop",
 }
 
 
@@ -114,18 +123,84 @@ def of_call(call: Call) -> Iterator[Mistake]:
         yield Mistake("too many", "", "", Call(call.function, call.args + many, (), call.arrays))
 
 
-def of_case(case: Case) -> list[Mistake]:
-    """The mistakes in the first right calls of a case, each once."""
+def is_right(call: Call) -> bool:
+    """Whether the call gives a result."""
+    return vocabulary.run(wrong.mx, call.function, call.arguments)[0] != "error"
+
+
+def of_calls(calls: list[Call]) -> list[Mistake]:
+    """The mistakes in the first two calls that are right, each once."""
     found: dict[str, Mistake] = {}
-    right = [
-        c
-        for c in mistakes.right_calls(case)
-        if vocabulary.run(wrong.mx, c.function, c.arguments)[0] != "error"
-    ]
-    for call in right[:2]:
+    for call in list(filter(is_right, calls))[:2]:
         for mistake in of_call(call):
-            found.setdefault(str(mistake.call), mistake)
+            place = (call.function.removeprefix("mx."), mistake.argument)
+            name = NAMES.get(place, mistake.argument)
+            if name or not mistake.argument:
+                found.setdefault(str(mistake.call), replace(mistake, argument=name))
     return list(found.values())
+
+
+def of_case(case: Case) -> list[Mistake]:
+    """The mistakes in right calls of a case."""
+    return of_calls(right_calls(case))
+
+
+def right_calls(case: Case) -> list[Call]:
+    """The right calls of a case; with integers where floats are wrong."""
+    calls = mistakes.right_calls(case)
+    return list(filter(is_right, calls)) or list(filter(is_right, map(of_integers, calls)))
+
+
+def of_integers(call: Call) -> Call:
+    """The same call with int32 for float32."""
+    args = tuple(text.replace("'float32'", "'int32'") for text in call.args)
+    arrays = tuple((shape, dtype.replace("float32", "int32")) for shape, dtype in call.arrays)
+    return Call(call.function, args, call.kwargs, arrays)
+
+
+def calls_in(statements: list[str], name: str) -> list[Call]:
+    """The calls of a function in an example, with names replaced by what was assigned to them."""
+    known: dict[str, ast.expr] = {}
+
+    class Inline(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return known.get(node.id, node)
+
+    found = []
+    for statement in statements:
+        tree = Inline().visit(ast.parse(statement))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == f"mx.{name}":
+                found.append(call_of(node))
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        for target, value in [(target, node.value) for node in assigned for target in node.targets]:
+            if isinstance(target, ast.Name):
+                known[target.id] = value
+            elif isinstance(target, ast.Tuple):
+                for i, item in enumerate(target.elts):
+                    part = f"({ast.unparse(value)})[{i}]"
+                    known[ast.unparse(item)] = ast.parse(part, mode="eval").body
+    return [call for call in found if call is not None]
+
+
+def call_of(node: ast.Call) -> Call | None:
+    """A call of an example as text, unpacked arguments one by one; None where a name is not known."""
+    args: list[str] = []
+    arrays: list[tuple[tuple[int, ...], str]] = []
+    for argument in node.args:
+        text = ast.unparse(argument).removeprefix("*")
+        try:
+            value = eval(text, vocabulary.names(wrong.mx))  # noqa: S307
+        except NameError:
+            return None
+        unpacked = isinstance(argument, ast.Starred)
+        for i, item in enumerate(value if unpacked else [value]):
+            if isinstance(item, wrong.mx.array) and len(arrays) == len(args):
+                dtype = str(item.dtype).rpartition(".")[2].replace("bool", "bool_")
+                arrays.append((tuple(item.shape), dtype))
+            args.append(f"({text})[{i}]" if unpacked else text)
+    kwargs = tuple((k.arg, ast.unparse(k.value)) for k in node.keywords if k.arg)
+    return Call(ast.unparse(node.func), tuple(args), kwargs, tuple(arrays))
 
 
 def outcome(mistake: Mistake) -> tuple[str, str] | None:

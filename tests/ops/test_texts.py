@@ -16,13 +16,6 @@ CASES = [case for case in all_cases() if not case.missing and one_mistake.of_cas
 PARTS = 4
 # The mistakes of which a text must name the argument: of others what was given tells which it is.
 BY_NAME = ("another type", "too large", "unknown keyword")
-# Names of rows that are forms of one function, whose arguments have other names in Python.
-NAMES = {
-    ("split", "sections"): "indices_or_sections",
-    ("pad", "low"): "pad_width",
-    ("pad", "high"): "argument 3",
-    ("arange", "start"): "stop",
-}
 
 
 def words_of(given: str) -> list[str]:
@@ -42,7 +35,7 @@ def hole(name: str, mistake: Mistake, text: str) -> str | None:
     head, _, body = text.partition("]")
     if head not in (f"[{name}", f"[{name.rsplit('.', 1)[-1]}"):
         return "the function"
-    argument = NAMES.get((name, mistake.argument), mistake.argument)
+    argument = mistake.argument
     told = re.search(rf"\b{re.escape(argument)}\b", body) or "the arguments are: " in body
     if mistake.kind in BY_NAME and not told:
         return f"the argument '{argument}'"

@@ -357,3 +357,19 @@ def test_as_strided_stays_inside() -> None:
     ):
         with pytest.raises((IndexError, ValueError)):
             mx.eval(mx.as_strided(x, shape, strides, offset))
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("call", ("a[a > 2]", "a[..., a[0] > 0]", "a.at[a > 2].add(1)"))
+@pytest.mark.parametrize("transform", (mx.compile, mx.vmap))
+def test_traced_masks_say_what_to_do(transform, call: str) -> None:
+    """A mask that only the run will know is refused, with the ways out and where it was made."""
+    x = mx.arange(12).reshape(2, 2, 3)
+    with pytest.raises(ValueError, match=r"^\[(__getitem__|at\.add)\] a mask of shape .*use where\(mask, a"):
+        transform(eval(f"lambda a: {call}"))(x)  # noqa: S307
+
+    def assigned(a):
+        a[a > 2] = 0
+        return mx.where(a > 1, a, -1)
+
+    assert transform(assigned)(x).tolist() == assigned(mx.array(x)).tolist()

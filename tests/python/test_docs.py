@@ -54,6 +54,20 @@ def test_pages_are_current() -> None:
     assert not stale, f"docs/reference: {', '.join(stale)} stale: run `make docs` and commit what it writes"
 
 
+def test_pages_are_whole() -> None:
+    """Of each function of the tables: arguments, shapes, errors with their classes, an example."""
+    lacks = []
+    for f in gen.load():
+        name = page.public_name(f)
+        if f.name in page.PART_OF:
+            continue
+        path = docs.REFERENCE / page.family_of(f) / page.file_of(name)
+        text = path.read_text()
+        wanted = ["| argument |"] * bool(f.parameters) + ["**Shapes**: `", "**Errors**:\n  - `", ">>> "]
+        lacks += [f"{path.name}: {part}" for part in wanted if part not in text.replace(": the ", ": `")]
+    assert not lacks, lacks
+
+
 CONCEPTS = [ROOT / "docs" / name for name in ("compile.md", "laziness.md")]
 
 

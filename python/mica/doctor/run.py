@@ -16,6 +16,7 @@ from mica.doctor import notebook
 from mica.doctor.config import EXCLUDED, Config, matches
 from mica.doctor.interpreter import Finding, Interpreter
 from mica.doctor.project import Project, SourceError, decode
+from mica.doctor.relevance import may_hold_arrays
 
 RECURSION = 20_000
 CACHE_FOLDER = ".mica_cache"
@@ -86,6 +87,8 @@ def check_text(path: str, source: str, project: Project | None = None) -> list[F
     """
     project = project or CachingProject()
     module = project.add(path, source)
+    if not may_hold_arrays(path, source.encode(errors="replace"), project.touched):
+        return []
     return Interpreter(project).check(module)
 
 

@@ -6,9 +6,12 @@
 /* y = sum x: every element takes the cotangent. */
 VJP_RULE(sum)
 {
-    if (needed[0])
-        gradients[0] =
-            mica__broadcast_to(s, mica__cast(s, C, (mica_dtype)X->dtype), mica__dims_of(X));
+    if (!needed[0]) return;
+    mica_array *each = mica__cast(s, C, (mica_dtype)X->dtype);
+    /* Where sizes vary no number may say what x has: its shape is taken from x itself. */
+    gradients[0] = mica__sizes_vary
+                       ? mica_where(s, mica__full(s, (mica_dims){ 0 }, 0, MICA_BOOL), X, each)
+                       : mica__broadcast_to(s, each, mica__dims_of(X));
 }
 
 /* ---- products ---- */

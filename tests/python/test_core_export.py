@@ -122,6 +122,26 @@ def test_shapeless_counts(tmp_path: Path) -> None:
             np.testing.assert_allclose(np.array(got), np.array(want), rtol=1e-5)
 
 
+def test_shapeless_derivatives(tmp_path: Path) -> None:
+    """Derivatives of sums, means and variances have the shape that is given."""
+    functions = [
+        mx.grad(lambda x: (x * x).sum()),
+        mx.grad(mx.mean),
+        mx.grad(lambda x: (x.mean(axis=0) ** 2).sum()),
+        mx.grad(lambda x: x.var(axis=-1).sum()),
+        mx.grad(lambda x: (x - x.mean(axis=1, keepdims=True)).square().astype(mx.float16).sum()),
+        mx.grad(lambda x: mx.grad(lambda x: (x**3).mean())(x).sum()),
+    ]
+    for function in functions:
+        mx.export_function(tmp_path / "f", function, mx.ones((4, 3)), shapeless=True)
+        f = mx.import_function(tmp_path / "f")
+        for shape in ((4, 3), (6, 3), (1, 5)):
+            x = mx.random.normal(shape)
+            (got,) = f(x)
+            assert got.shape == shape
+            np.testing.assert_allclose(np.array(got), np.array(function(x)), rtol=1e-5, atol=1e-6)
+
+
 def test_shapeless_refusals(tmp_path: Path) -> None:
     """What a size means is not guessed."""
     x = mx.ones((4, 6))

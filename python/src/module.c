@@ -260,9 +260,16 @@ static int execute(PyObject *m)
                                                "all_sum",   "init",       "is_available", "recv",
                                                "recv_like", "send",       "sum_scatter",  NULL };
     static bool loaded;
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        /* Types and arrays would outlive it, and the main interpreter could not load them again. */
+        PyErr_SetString(PyExc_ImportError,
+                        "mica.core cannot be used in a sub-interpreter; import it in the main "
+                        "interpreter of the process, or in a process of multiprocessing");
+        return -1;
+    }
     if (loaded) {
         PyErr_SetString(PyExc_ImportError,
-                        "mica.core is loaded already: one interpreter of a process can use it");
+                        "mica.core is loaded already, and a process can load it once");
         return -1;
     }
     loaded = true;

@@ -288,6 +288,15 @@ def test_other_interpreters() -> None:
     assert said[-1] == "[3.0, 3.0]"
 
 
+@pytest.mark.mica_only
+def test_another_interpreter_first() -> None:
+    """The attempt of a second interpreter, which then ends, does not keep the first from importing."""
+    lines = INTERPRETERS.strip().splitlines()
+    said = run("\n".join([*lines[2:-1], *lines[:2], lines[-1]])).splitlines()
+    assert "main interpreter" in said[0]
+    assert said[-1] == "[3.0, 3.0]"
+
+
 # ---- deep and wide ----
 
 DEEP = """

@@ -13,6 +13,7 @@ typedef struct mica__source {
     const char *base;       /* the first byte of what is to be read */
     uint64_t bytes;
     const char *name; /* for messages */
+    bool arrays_only; /* what the file says about them is not wanted */
 } mica__source;
 
 /* A mapping from byte `start` on; a later start than the end is the end. */

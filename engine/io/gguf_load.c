@@ -93,11 +93,12 @@ static mica_table *table_of(mica_scope *s, const mica__source *from, const mica_
     size_t count = g->ntensors, at = 0;
     for (size_t i = 0; i < g->ntensors; i++)
         if (mica__gguf_is_triple(g->tensors[i].type)) count += 2;
-    mica_table *t = mica__table_new(s, count, 0, g->nvalues);
+    size_t values = from->arrays_only ? 0 : g->nvalues;
+    mica_table *t = mica__table_new(s, count, 0, values);
     if (!t) return NULL;
     for (size_t i = 0; i < g->ntensors; i++)
         if (!add_tensor(s, t, from, &g->tensors[i], &at)) return NULL;
-    for (size_t i = 0; i < g->nvalues; i++)
+    for (size_t i = 0; i < values; i++)
         if (!add_value(s, &t->values[i], from, &g->values[i])) return NULL;
     return mica__table_sort(s, t) ? t : NULL;
 }

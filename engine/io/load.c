@@ -195,6 +195,7 @@ mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
     if (!mica__scope_ok(s)) return NULL;
     int status = mica__safetensors_parse(&f, from->base, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
+    if (from->arrays_only) f.metadata_count = 0;
     mica_table *t = mica__table_new(s, f.count, f.metadata_count, 0);
     mica__arena_move(&s->arena, &f.arena); /* the texts are the table's */
     if (t && !fill_table(s, t, from, &f)) t = NULL;

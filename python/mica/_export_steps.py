@@ -75,7 +75,7 @@ class _Reader:
             size *= n
         text = f"{{'descr': '{_NPY[number]}', 'fortran_order': False, 'shape': {shape}}}".encode()
         head = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
-        return core._load(head + self.take(size), "constant", -1, None, "npy")[0]
+        return core._load(head + self.take(size), "constant", -1, None, "npy", False)[0]
 
 
 class _Names:

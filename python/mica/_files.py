@@ -89,7 +89,7 @@ def _read(file: Any) -> bytes:
     return data
 
 
-def _load_stream(file: Any, kind: str, stream: Any) -> Any:
+def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
     """Load from where the stream stands, and leave it behind what was used; npz files are whole streams."""
     name = getattr(file, "name", None)
     name = os.path.abspath(name) if isinstance(name, str) else f"<{type(file).__name__}>"
@@ -101,9 +101,9 @@ def _load_stream(file: Any, kind: str, stream: Any) -> Any:
         start = None
     descriptor = _regular_descriptor(file)
     if descriptor is not None:
-        result = core._load(descriptor, name, start or 0, stream, kind)
+        result = core._load(descriptor, name, start or 0, stream, kind, metadata)
     else:
-        result = core._load(_read(file), name, -1, stream, kind)
+        result = core._load(_read(file), name, -1, stream, kind, metadata)
     if start is not None and kind == "npy":
         file.seek(start + result[1])
     elif descriptor is not None:
@@ -152,14 +152,14 @@ def load(
         # Where the file lies does not change with the working directory.
         place = os.path.abspath(path)
         try:
-            result = core._load(os.fsencode(place), place, 0, stream, kind)
+            result = core._load(os.fsencode(place), place, 0, stream, kind, return_metadata)
         except RuntimeError as error:
             # What is no file is a ValueError for these two formats in the reference.
             if kind in ("npz", "gguf") and not os.path.isfile(place):
                 raise ValueError(str(error)) from None
             raise
     else:
-        result = _load_stream(file, kind, stream)
+        result = _load_stream(file, kind, stream, return_metadata)
     return result if return_metadata else result[0]
 
 

@@ -129,8 +129,8 @@ static PyObject *load(PyObject *m, PyObject *args)
     const char *format;
     long long position;
     mica_stream *on;
-    int kind = 0;
-    if (!PyArg_ParseTuple(args, "OOLOs", &where, &name, &position, &stream, &format) ||
+    int kind = 0, metadata;
+    if (!PyArg_ParseTuple(args, "OOLOsp", &where, &name, &position, &stream, &format, &metadata) ||
         mica_py_stream(stream, &on) < 0)
         return NULL;
     while (kind < FORMATS && strcmp(formats[kind].name, format) != 0) kind++;
@@ -138,9 +138,11 @@ static PyObject *load(PyObject *m, PyObject *args)
     mica_scope s;
     mica__source from = { 0 };
     mica__scope_begin(&s, on);
-    PyObject *result = open_source(&s, where, name_text(&s, name), position, &from) < 0
-                           ? NULL
-                           : loaded(&s, &from, kind);
+    PyObject *result = NULL;
+    if (open_source(&s, where, name_text(&s, name), position, &from) == 0) {
+        from.arrays_only = !metadata;
+        result = loaded(&s, &from, kind);
+    }
     close_source(&from);
     int status = mica__scope_end(&s);
     if (status == MICA_OK) return result;
@@ -359,7 +361,8 @@ static PyType_Spec writer_spec = { "mica.core._Writer", sizeof(writer_object), 0
 
 static PyMethodDef functions[] = {
     { "_load", load, METH_VARARGS,
-      "_load(where, name, position, stream, format) -> (array, bytes used) or (dict, metadata)" },
+      "_load(where, name, position, stream, format, with metadata) -> (array, bytes used) or "
+      "(dict, metadata)" },
     { "_save_gguf", mica_py_save_gguf, METH_VARARGS,
       "_save_gguf(path or write, arrays, metadata)" },
     { "_save_npy", save_npy, METH_VARARGS, "_save_npy(path or write, array)" },

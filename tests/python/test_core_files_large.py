@@ -150,3 +150,23 @@ def test_many_metadata(tmp_path: Path) -> None:
         (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(twice)) + twice)
         with pytest.raises(RuntimeError, match="twice"):
             mx.load(str(tmp_path / "f.safetensors"))
+
+
+def gguf_of_values(count: int) -> bytes:
+    """A gguf file with so many values of a byte, and no tensor."""
+    keys = (b"%x" % i for i in range(count))
+    values = b"".join(struct.pack("<Q", len(key)) + key + struct.pack("<IB", 0, 1) for key in keys)
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, count) + values
+
+
+def test_values_that_nobody_asks_for(tmp_path: Path) -> None:
+    """Values of gguf files become arrays only where metadata are asked for."""
+    (tmp_path / "f.gguf").write_bytes(gguf_of_values(300_000))
+    assert growth('assert mx.load("f.gguf") == {}', tmp_path) < 64
+    (tmp_path / "f.gguf").write_bytes(gguf_of_values(3000))
+    values = mx.load(str(tmp_path / "f.gguf"), return_metadata=True)[1]
+    assert len(values) == 3000 and values["bb7"].item() == 1
+    texts = struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ", 9, 8, 500_000) + bytes(8 * 500_000)
+    (tmp_path / "f.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + texts)
+    program = 'assert len(mx.load("f.gguf", return_metadata=True)[1]["k"]) == 500_000'
+    assert growth(program, tmp_path) < 48

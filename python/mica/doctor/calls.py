@@ -167,10 +167,21 @@ class Calls(Base):
         if name == "set":
             return Value("set")
         if name == "map" and len(args) == 2:
-            return UNKNOWN
+            return self.call_map(first, args[1], node)
         if name == "super":
             return Value("super", data=self.frame)
         return UNKNOWN
+
+    def call_map(self, function: Value, over: Value, node: ast.AST) -> Value:
+        """map(float, y) reads an array as a loop does."""
+        if function.kind != "builtin" or function.data not in ("float", "int", "bool"):
+            return UNKNOWN
+        if over.kind == "array":
+            if self.compiled_frame() is not None:
+                self.on_read(node, over, function.data)
+            else:
+                self.report("MX101", node, self.frame, f"{function.data}() evaluates")
+        return sequence(None, number())
 
     def call_python(self, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         """Functions of Python's library that matter here."""

@@ -45,6 +45,9 @@ class Checks(Base):
                 self.report("MX301", self.locate(node, frame) or node, frame, READING[how])
                 return
         active = [loop for loop in self.loops if loop in value.loops("elem")]
+        if how == "eval" and ("heavy" in value.tags or "worked" in value.tags):
+            # A step that builds on the one before and only takes its number from an array: denoising.
+            active = [loop for loop in active if loop not in value.loops("carried")]
         printing = how in ("print", "format", "log") or any(f.printing for f in frames[:2])
         if active:
             place = self.locate(node, active[-1].frame)
@@ -121,7 +124,8 @@ class Checks(Base):
         stream = kwargs.get("stream")
         if self.frame.cpu or self.cpu_default or stream is not None and stream.data == "cpu":
             return
-        self.report("MX206", node, self.frame)
+        around = frozenset(f.function.node for f in self.chain() if f.function is not None)
+        self.doubles.append((node, self.frame, around))
 
     def normed(self, rule: str, value: Value, result: Value, node: ast.AST) -> Value:
         """The result of a norm or softmax, with the cast before it."""
@@ -183,8 +187,9 @@ class Checks(Base):
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
         bounded = any(p.kind == "slice" and any(b.kind != "none" for b in p.data[1]) for p in parts)
         computed = "heavy" in value.tags or value.loops("decode") or value.tags.get("called")
-        if bounded or computed:
-            # Padding, blocks, and buffers that take the results of other work.
+        several = any(p.kind in ("array", "sequence", "numpy", "unknown") for p in parts)
+        if bounded or computed or several:
+            # Padding, blocks, and buffers that take the results of other work; several places in one write.
             return
         for part_value in parts:
             if part_value.kind != "number":
@@ -248,7 +253,7 @@ class Checks(Base):
             return
         arrays = [p for p in parts if p.kind == "array"]
         if len(parts) > 1 and parts[0].kind == "array" and "iota" in parts[0].tags and len(arrays) > 1:
-            if arrays[1].dtype != "bool_":
+            if arrays[1].dtype != "bool_" and sum("iota" not in p.tags for p in arrays) == 1:
                 self.report("MX601", node, self.frame)
             return
         if not self.loops:
@@ -333,6 +338,10 @@ class Checks(Base):
     def finish_file(self, module: Module) -> None:
         """Report QQLinear layers that were switched to evaluation in files that train nothing."""
         from mica.doctor.layers import training_somewhere
+
+        for node, frame, around in self.doubles:
+            if around.isdisjoint(self.on_cpu):
+                self.report("MX206", node, frame)
 
         trees = [module.tree, *(m.tree for m in self.project.modules.values() if m is not None)]
         if self.trains or not self.needless or any(training_somewhere(tree) for tree in trees):

@@ -134,8 +134,11 @@ class Expressions(Base):
         out = sequence(values)
         if len(values) > 1 and isinstance(node.elts[0], (ast.Name, ast.Attribute)):
             first = values[0].identity
+            text = ast.dump(node.elts[0])
+            # Attributes of two objects may look like one where little is known of either.
             if first.kind == "array" and all(
-                isinstance(e, (ast.Name, ast.Attribute)) and v.identity is first
+                (ast.dump(e) == text or isinstance(e, ast.Name) and "assumed" not in v.tags)
+                and v.identity is first
                 for e, v in zip(node.elts, values, strict=True)
             ):
                 out.data.copies = True
@@ -307,6 +310,8 @@ class Expressions(Base):
                     merged[tag] = value.tags[tag]
             if value.tags.get("loaded_from") is not None:
                 merged["computed"] = True
+            if value.kind == "unknown" or "heavy" in value.tags or "worked" in value.tags:
+                merged["worked"] = True
         return Value("array", dtype, broadcast(operands), None, merged)
 
     def e_UnaryOp(self, node: ast.UnaryOp) -> Value:
@@ -326,7 +331,9 @@ class Expressions(Base):
         for index, operand in enumerate(node.values):
             value = self.evaluate(operand)
             values.append(value)
-            if index < len(node.values) - 1:
+            # `x or []` says that x is a container or None.
+            container = isinstance(node.values[-1], (ast.List, ast.Tuple, ast.Dict))
+            if index < len(node.values) - 1 and not (container and value.kind == "array"):
                 chosen = self.truth(operand, value)
                 if chosen is not None and chosen is isinstance(node.op, ast.Or):
                     return value
@@ -357,6 +364,8 @@ class Expressions(Base):
                     return number(isinstance(op, ast.IsNot))
             return number()
         if isinstance(op, (ast.In, ast.NotIn)):
+            return number()
+        if any(v.kind == "string" for v in operands):
             return number()
         if any(v.kind == "array" for v in operands) and len(operands) == 2:
             tags = merge_loops(operands)

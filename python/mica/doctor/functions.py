@@ -57,7 +57,7 @@ class Functions(Base):
                 return self.normed("MX204", args[0], self.combine(node, args[:1]), node)
             if short in api.FAST:
                 return self.heavy(args, args[0].dtype if args else None, args[0].shape if args else None)
-            return UNKNOWN
+            return Value("kernel") if short.endswith("_kernel") else UNKNOWN
         if module in ("mlx.core.linalg", "mlx.core.fft"):
             if short in api.LINALG_TUPLES:
                 return sequence(None, self.heavy(args))

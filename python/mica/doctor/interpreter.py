@@ -27,7 +27,7 @@ INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "assumed", "declared", "parameter", "called"})
+PLAIN_TAGS = frozenset({"pending", "heavy", "worked", "assumed", "declared", "parameter", "called"})
 
 
 def fresh(value: Value, depth: int = 3) -> Value:
@@ -58,6 +58,9 @@ class Interpreter(
         self.cpu_default = False
         self.queued: list[Value] = []
         self.analyzed: set[tuple] = set()
+        # float64 and the functions around it; functions that were called with the CPU as their stream.
+        self.doubles: list[tuple[ast.AST, Frame, frozenset[ast.AST]]] = []
+        self.on_cpu: set[ast.AST] = set()
         self.needless: dict[int, Value] = {}
         self.trains = False
         # Whether the value that is being computed will be kept in an attribute or container.
@@ -242,6 +245,8 @@ class Interpreter(
     def inline(self, function: Function, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         """Follow a call into a function of the project with what is known of its arguments."""
         depth = len(self.active)
+        if self.frame.cpu:
+            self.on_cpu.add(function.node)
         if depth > INLINE_DEPTH or self.budget <= 0 or function.node in self.active:
             return self.result_by_annotation(function)
         key = self.call_key(function, args, kwargs)

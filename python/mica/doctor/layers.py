@@ -348,7 +348,7 @@ class Layers(Base):
         index = self.evaluate(target.slice)
         owner = self.evaluate(target.value)
         self.changes += owner.kind in ("dict", "sequence")
-        self.check_outer_item(target, owner)
+        self.check_outer_item(target, owner, value)
         if owner.kind == "array":
             self.check_inplace(target, owner, index, value)
         elif owner.kind == "dict":

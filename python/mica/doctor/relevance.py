@@ -1,7 +1,7 @@
-"""Which files can hold arrays at all: those that name mlx or mica, or import one of the project that does.
+"""Which files can hold arrays at all: those that name mlx or mica, or import one that does.
 
-All others are parsed, so that broken ones are reported, and not walked through. Imports are read off the text:
-one too many costs a look at a file, and files are looked at once a process.
+All others are parsed, so that broken ones are reported, and not walked through. Imports are read off the
+text: one too many costs a look at a file, and files are looked at once a process.
 """
 
 from __future__ import annotations

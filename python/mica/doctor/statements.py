@@ -141,15 +141,36 @@ class Statements(Base):
         chosen = self.truth(node.test, test)
         if chosen is not None:
             return self.block(node.body if chosen else node.orelse)
-        return self.branches(node, [node.body, node.orelse])
+        return self.branches(node, [node.body, node.orelse], self.other_type(node.test))
 
-    def branches(self, node: ast.AST, bodies: list[list[ast.stmt]]) -> bool:
-        """Walk through alternatives, each from the same start, and join what is left."""
+    def other_type(self, test: ast.AST) -> tuple[str, int] | None:
+        """After ``isinstance(x, ...)`` of what was only assumed to be an array: the name, and which branch
+        (0: the body, 1: else) is about something else."""
+        if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and len(test.args) == 2):
+            return None
+        name, kind = test.args
+        if test.func.id != "isinstance" or not isinstance(name, ast.Name):
+            return None
+        value = self.frame.env.get(name.id)
+        if value is None or value.kind != "array" or "assumed" not in value.tags:
+            return None
+        given = self.evaluate(kind)
+        if given.kind == "api" and given.data == "mlx.core.array":
+            return name.id, 1
+        return (name.id, 0) if given.kind == "builtin" else None
+
+    def branches(
+        self, node: ast.AST, bodies: list[list[ast.stmt]], other: tuple[str, int] | None = None
+    ) -> bool:
+        """Walk through alternatives, each from the same start, and join what is left. ``other``: a name that
+        is no array in one of them."""
         frame, path = self.frame, self.path
         start = frame.env
         ends = []
         for index, body in enumerate(bodies):
             frame.env = dict(start)
+            if other is not None and other[1] == index:
+                frame.env[other[0]] = Value("unknown")
             self.path = (*path, (id(node), index))
             if not self.block(body):
                 ends.append(frame.env)

@@ -157,8 +157,10 @@ class Tracing(Base):
             return
         self.report("MX304", self.locate(node, frame) or node, frame, f"{base.id!r} is changed while tracing")
 
-    def check_outer_item(self, target: ast.Subscript, owner: Value) -> None:
-        """owner[...] = value inside a compiled function."""
+    def check_outer_item(self, target: ast.Subscript, owner: Value, value: Value) -> None:
+        """owner[...] = value inside a compiled function; kernels and functions may be kept."""
+        if value.kind in ("kernel", "function", "compiled", "class"):
+            return
         found = self.compiled_frame()
         if found is not None and owner.kind in ("dict", "sequence", "array"):
             self.check_outer_base(target, target.value, found)

@@ -187,3 +187,44 @@ x = mx.ones((3,))
 for i in range(3):
     if x is None or isinstance(x[i], str):
         break
+# %% right: a list in the branch that is not for arrays
+def lengths(x):
+    if isinstance(x, int):
+        return [x]
+    elif isinstance(x, mx.array):
+        return [int(v) for v in x.reshape(-1).tolist()]
+    else:
+        return [int(v) for v in x]
+# %% right: keys of a dictionary are compared with a name
+class Attend(nn.Module):
+    def __call__(self, x):
+        y = x["shape"].reshape(-1).sum() + x.keys().__len__()
+        others = [n for n in x if n != "shape"]
+        return y, others
+# %% right: a denoising step that takes its number from an array
+class Denoiser(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+    def __call__(self, x, t):
+        return self.layer(x) * t
+def sample(model: Denoiser, x: mx.array):
+    sigmas = mx.linspace(1.0, 0.0, 50)
+    for i in range(50):
+        noise = model(x, sigmas[i])
+        x = x + (x @ noise) * sigmas[i]
+        mx.eval(x)
+    return x
+# %% right: containers that may be missing
+def rows(h, images):
+    for b, sample in enumerate(images):
+        row = h[b].reshape(-1)
+        for img in sample or []:
+            row = row + img
+    return images.shape
+# %% wrong: map reads as a loop does
+y = mx.random.normal((100,))
+total = sum(map(float, y))  # expect: MX101
+# %% right: map of numbers
+y = mx.random.normal((100,))
+total = sum(map(float, y.tolist()))

@@ -80,3 +80,15 @@ with mx.stream(mx.Device(mx.cpu)):
 eps = mx.finfo(mx.float64).eps
 # %% right: result of astype on the CPU
 x = mx.astype(mx.ones((2,)), mx.float64, stream=mx.cpu)
+# %% right: a helper that is called on the CPU
+def grid(n):
+    step = mx.array(1.0 / n, dtype=mx.float64)
+    return mx.arange(n, dtype=mx.float64) * step
+def positions(n):
+    with mx.stream(mx.cpu):
+        return grid(n).astype(mx.float32)
+# %% wrong: a helper that is called on any stream
+def grid(n):
+    return mx.arange(n, dtype=mx.float64)  # expect: MX206
+def positions(n):
+    return grid(n).astype(mx.float32)

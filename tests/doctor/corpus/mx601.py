@@ -101,3 +101,8 @@ y = x[mx.arange(3), 0]
 x = mx.ones((8, 4))
 pos = mx.arange(8)
 y = x + pos[:, None]
+# %% right: points of an image
+def neighbours(image: mx.array, y: mx.array, x: mx.array):
+    b = mx.arange(image.shape[0])[:, None]
+    k = mx.arange(image.shape[3])[None]
+    return image[b, y, x, k]

@@ -93,3 +93,9 @@ y = mx.concatenate([x[..., 2:], x[..., :2]], axis=-1)
 import torch
 x = torch.ones(2)
 y = torch.cat([x] * 2)
+# %% right: offsets of two caches
+class Cache:
+    def __init__(self, n):
+        self.offset = mx.zeros((n,))
+    def extend(self, other: "Cache"):
+        self.offset = mx.concatenate([self.offset, other.offset])

@@ -82,6 +82,8 @@ METADATA = _words("shape dtype ndim size nbytes itemsize")
 # A name on which one of these is called with no NumPy or PyTorch around is an array.
 ARRAY_EVIDENCE = _words("astype reshape squeeze swapaxes moveaxis logsumexp rsqrt square flatten transpose")
 
+# Methods that an argument of a compiled function has only if it is an array.
+TRACED_METHODS = ARRAY_EVIDENCE | _words("item tolist max min sum mean any all argmax argmin abs exp")
 EVALUATING_METHODS = _words("item tolist")
 NN_FUNCTIONS = _words("""celu elu gelu gelu_approx gelu_fast_approx glu hard_shrink hard_tanh hardswish
     leaky_relu

@@ -232,6 +232,8 @@ class Calls(Base):
         kind = owner.kind
         if kind == "array":
             return self.array_method(owner, name, args, kwargs, node)
+        if kind == "unknown" and "traced" in owner.tags and name in api.TRACED_METHODS:
+            return self.array_method(Value("array", tags={"assumed": True}), name, args, kwargs, node)
         if kind == "unknown":
             if name == "astype" and args and args[0].kind == "dtype":
                 return self.cast(owner, args[0], kwargs, node)

@@ -27,7 +27,7 @@ INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "worked", "assumed", "declared", "parameter", "called"})
+PLAIN_TAGS = frozenset({"pending", "heavy", "worked", "traced", "assumed", "declared", "parameter", "called"})
 
 
 def fresh(value: Value, depth: int = 3) -> Value:
@@ -219,7 +219,7 @@ class Interpreter(
             if value is UNKNOWN and function.differentiated and index == 0 and a.arg in ("model", "net", "m"):
                 value = Value("instance", data=Instance(None, "Module"))
             if value is UNKNOWN:
-                value = Value("unknown")
+                value = Value("unknown", tags={"traced": True} if compiled and default is None else None)
             env[a.arg] = value
         if arguments.vararg:
             env[arguments.vararg.arg] = sequence(None, UNKNOWN)
@@ -305,7 +305,8 @@ class Interpreter(
                 value = self.evaluate(defaults[a.arg])
             else:
                 value = Value("unknown")
-            if value.kind == "unknown" and a.annotation is not None and value.tags.keys() <= {"called"}:
+            known = value.kind != "unknown" or not value.tags.keys() <= {"called", "traced"}
+            if not known and a.annotation is not None:
                 value = self.annotated(a.annotation)
             env[a.arg] = value
         if arguments.vararg:

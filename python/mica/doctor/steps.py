@@ -95,6 +95,12 @@ class Steps(Base):
         if steps and how != "eval":
             self.events.append(("loss", steps, set(), self.order, self.path, self.frame, node))
         active = [loop for loop in self.loops if loop in value.loops("decode")]
+        if how in BLOCKING and self.loops and self.loops[-1] in value.loops("carried"):
+            loop = self.loops[-1]
+            place = self.locate(node, loop.frame)
+            names = [n for n, v in loop.frame.env.items() if v.identity is value.identity]
+            if place is not None and how != "eval":
+                loop.reads += [(name, place) for name in names]
         if how in BLOCKING and self.loops and value.identity in self.queued:
             loop = self.loops[-1]
             place = self.locate(node, loop.frame)
@@ -105,6 +111,8 @@ class Steps(Base):
             loop = active[-1]
             if how == "eval" and not self.generates(loop):
                 return
+            if how == "tolist" and self.loops[-1] is not loop:
+                return  # several candidates of each of several beams: the host chooses among them
             place = self.locate(node, loop.frame)
             if place is not None:
                 self.order += 1
@@ -136,12 +144,23 @@ class Steps(Base):
         """A loop was walked through once: did its decoding block?"""
         blocked = [e for e in self.events if e[0] == "blocked" and e[1] is loop]
         if not blocked:
+            self.end_of_reads(loop)
             return
         self.events = [e for e in self.events if not (e[0] == "blocked" and e[1] is loop)]
         if loop.differentiates or scan.mentions(loop.frame.scope, ASYNC):
             return
         _, _, _, _, _, frame, place = blocked[0]
         self.report("MX103", place, frame)
+
+    def end_of_reads(self, loop: Loop) -> None:
+        """Was what this turn waited for first the step of the turn before?"""
+        if loop.differentiates or not self.generates(loop) or scan.mentions(loop.frame.scope, ASYNC):
+            return
+        for name, place in loop.reads:
+            now = loop.frame.env.get(name)
+            if now is not None and now.kind == "array" and loop in now.loops("decode"):
+                self.report("MX103", place, loop.frame)
+                return
 
     # ---- updates ----
 

@@ -58,7 +58,7 @@ STRING = Value("string")
 class Loop:
     """A loop or comprehension that is being walked through."""
 
-    __slots__ = ("node", "frame", "changed", "many", "differentiates")
+    __slots__ = ("node", "frame", "changed", "many", "differentiates", "reads")
 
     def __init__(self, node: ast.AST, frame: Any, changed: frozenset[str], many: bool) -> None:
         self.node = node
@@ -67,6 +67,8 @@ class Loop:
         self.changed = changed
         self.many = many
         self.differentiates = False
+        # Names whose value of the turn before was waited for, and where.
+        self.reads: list[tuple[str, ast.AST]] = []
 
 
 class GradientStep:

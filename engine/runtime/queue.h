@@ -33,10 +33,10 @@ struct mica__job {
     bool waited;                         /* somebody waits and is told of faults */
     uint64_t watched;                    /* the number that a watcher gave the evaluation */
     _Atomic bool admitted;               /* may take memory (admission.c) */
-    bool in_turn;    /* its steps run in the plan's order, whatever their stream */
-    size_t turn;     /* the step that may run then; under the lock */
-    size_t need;     /* bytes that it takes at most */
-    mica__job *next; /* among those that wait to be admitted */
+    _Atomic bool in_turn; /* its steps run in the plan's order, whatever their stream */
+    size_t turn;          /* the step that may run then; under the lock */
+    size_t need;          /* bytes that it takes at most */
+    mica__job *next;      /* among those that wait to be admitted */
     mica__plan plan;
     mica_array **roots; /* retained while the job lives */
     size_t nroots;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.ops.target import mx
@@ -38,3 +39,20 @@ def test_views_batch(dtype, axis: int) -> None:
     got = mx.vmap(lambda a: mx.view(a, dtype), in_axes=axis)(x)
     for i in range(3):
         assert mx.array_equal(got[i], mx.view(mx.take(x, i, axis=axis), dtype)).item()
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("n", (2, 3, 5, 20))
+def test_nan_reaches_the_factors(n: int) -> None:
+    """Wherever NaN or an infinity stands, triangles of QR and LU have no finite number on their diagonals
+    from its column on.
+    """
+    rng = np.random.default_rng(n)
+    for bad in (np.nan, np.inf):
+        for i, j in ((0, 0), (n - 1, 0), (1, 1), (n - 1, 1), (n - 1, n - 1)):
+            x = rng.normal(size=(n, n)).astype(np.float32) + n * np.eye(n, dtype=np.float32)
+            x[i, j] = bad
+            r = np.array(mx.linalg.qr(mx.array(x))[1])
+            assert not np.isfinite(np.diag(r)[j:]).any(), (bad, i, j, r)
+            _, lower, upper = mx.linalg.lu(mx.array(x))
+            assert not np.isfinite(np.array(lower) @ np.array(upper)).any(), (bad, i, j)

@@ -171,9 +171,12 @@ static int run(const mica__launch *l, entropy *e, void (*task)(void *, size_t))
     mica__spread_tasks((e->rows + e->a_task - 1) / e->a_task, x->size, task, e);
     int64_t wrong = atomic_load_explicit(&e->wrong, memory_order_relaxed) - 1;
     if (wrong < 0) return MICA_OK;
-    return mica__fail(MICA_EINDEX, "[cross_entropy] target %lld is out of range for %lld classes",
-                      (long long)mica__index_at(e->targets, e->target_dtype, wrong),
-                      (long long)e->n);
+    return mica__fail(
+        MICA_EINDEX,
+        "[cross_entropy] target %lld is out of range for %lld classes; of targets that "
+        "do not count, multiply the losses by 0 and put a class that there is in their "
+        "place: where(valid, targets, 0)",
+        (long long)mica__index_at(e->targets, e->target_dtype, wrong), (long long)e->n);
 }
 
 int mica__kernel_cross_entropy(mica__launch *l)

@@ -166,7 +166,12 @@ static li lu_one(const mica__matrices *b, int64_t i, char *work)
     uint32_t *steps = (uint32_t *)(void *)mica__matrix_at(&b->l->out[1], i, b->k);
     uint32_t *place = (uint32_t *)(void *)mica__matrix_at(&b->l->out[2], i, b->m);
     mica__transpose(mica__matrix_at(b->l->in[0], i, size), work, b->m, b->n, b->item);
-    if (size) b->f->getrf(&b->m, &b->n, work, &b->m, pivots, &info);
+    if (size && !mica__all_finite(work, size, b->dtype)) {
+        mica__fill_nan(work, size, b->dtype);
+        for (li r = 0; r < b->k; r++) pivots[r] = r + 1;
+    } else if (size) {
+        b->f->getrf(&b->m, &b->n, work, &b->m, pivots, &info);
+    }
     mica__transpose(work, mica__matrix_at(&b->l->out[0], i, size), b->n, b->m, b->item);
     for (li r = 0; r < b->m; r++) order[r] = r;
     for (li r = 0; r < b->k; r++) {

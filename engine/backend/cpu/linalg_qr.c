@@ -52,6 +52,16 @@ REFLECT(double)
 SMALL_QR(float, sqrtf, fabsf)
 SMALL_QR(double, sqrt, fabs)
 
+/* NaN in both factors: reflections pass it, and infinities, on to some elements alone. */
+static li qr_of_nan(const mica__matrices *b, char *q, char *r)
+{
+    mica__fill_nan(q, (int64_t)b->m * b->k, b->dtype);
+    mica__fill_nan(r, (int64_t)b->k * b->n, b->dtype);
+    for (li row = 1; row < b->k; row++)
+        memset(r + (int64_t)row * b->n * (int64_t)b->item, 0, (size_t)row * b->item);
+    return 0;
+}
+
 /* Work: A's columns, tau, LAPACK's workspace. */
 static li qr_one(const mica__matrices *b, int64_t i, char *work)
 {
@@ -63,6 +73,7 @@ static li qr_one(const mica__matrices *b, int64_t i, char *work)
     li info = 0;
     if (!b->k) return 0;
     mica__transpose(mica__matrix_at(b->l->in[0], i, size), work, b->m, b->n, b->item);
+    if (!mica__all_finite(work, size, b->dtype)) return qr_of_nan(b, q, r);
     if (b->m <= SMALL && b->n <= SMALL && !b->complex) {
         if (b->dtype == MICA_FLOAT32)
             small_float(b->m, b->n, (float *)(void *)work, (float *)(void *)tau, (float *)(void *)q,

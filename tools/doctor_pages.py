@@ -17,13 +17,18 @@ from mica.doctor.pages import pages  # noqa: E402
 folder = ROOT / "docs" / "doctor"
 
 
+def digits(value: float) -> str:
+    """A number with three digits, never with an exponent."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
 def amount(value: float, unit: str) -> str:
     """Seconds or bytes, as people say them."""
     if unit == "B":
-        return f"{value / 2**20:.3g} MiB"
+        return f"{digits(value / 2**20)} MiB"
     for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "us")):
-        if value * factor >= 1 or name == "us":
-            return f"{value * factor:.3g} {name}"
+        if value * factor >= 0.9995 or name == "us":
+            return f"{digits(value * factor)} {name}"
     return ""
 
 
@@ -38,10 +43,10 @@ def costs(rule: str, measured: list[dict]) -> str:
             found = pair["measured"].get(system, {})
             if "ratio" in found:
                 bad, good = (amount(found[form], pair["unit"]) for form in ("bad", "good"))
-                cells.append(f"{bad} / {good} = {found['ratio']:.3g}")
+                cells.append(f"{bad} / {good} = {digits(found['ratio'])}")
             else:
                 cells.append(found.get("error", "").split("\n")[0][:60] or "not measured")
-        rows.append("| " + " | ".join(cells) + " |")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     if not rows:
         return ""
     head = ["## Measured", "Example / use instead, by `python bench/antipatterns`:", ""]

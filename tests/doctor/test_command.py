@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from mica.doctor.command import main
 
+ROOT = Path(__file__).resolve().parents[2]
 WRONG = """import mlx.core as mx
 y = mx.random.normal((10,))
 for v in y:
@@ -187,3 +191,38 @@ def test_flake8_plugin() -> None:
 
     rows = list(Checker(None, "wrong.py", WRONG.splitlines(True)).run())  # type: ignore[arg-type]
     assert [(line, column, text[:5]) for line, column, text, _ in rows] == [(4, 10, "MX101"), (5, 4, "MX504")]
+
+
+def test_flake8_finds_the_plugin(tmp_path: Path) -> None:
+    """flake8 itself, with the package's entry points as an installed package has them."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    info = tmp_path / "site" / "mica_array-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mica-array\nVersion: 1.0\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in rows.items()) for group, rows in points.items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "quiet.py").write_text("".join(line + "  # noqa: MX\n" for line in WRONG.splitlines()))
+    command = [sys.executable, "-m", "flake8", "--isolated", "--select", "MX", "wrong.py", "quiet.py"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ran.returncode == 1 and not ran.stderr
+    found = [line.split(" ")[:2] for line in ran.stdout.splitlines()]
+    assert found == [["wrong.py:4:11:", "MX101"], ["wrong.py:5:5:", "MX504"]]
+
+
+def test_pre_commit_hook(tmp_path: Path) -> None:
+    """The hook's entry, called as pre-commit calls it: with the names of the changed files."""
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text()
+    rows = dict(re.findall(r"^[- ] (\w+): (.+)$", text, re.M))
+    assert (rows["id"], rows["language"]) == ("mica-lint", "python")
+    words = rows["entry"].split()
+    assert words[0] == "python"
+    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "right.py").write_text("import mlx.core as mx\n")
+    for names, status in ((["right.py"], 0), (["wrong.py", "right.py"], 1)):
+        command = [sys.executable, *words[1:], *names]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (ran.returncode, "MX101" in ran.stdout) == (status, status == 1), ran.stderr

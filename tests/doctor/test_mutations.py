@@ -51,6 +51,10 @@ def mutate(rng: random.Random, text: bytes) -> bytes:
             opening, closing = rng.choice(((b"(", b")"), (b"[", b"]"), (b"-", b""), (b"f(", b")"), (b"x.y", b""),
                                            (b"not ", b""), (b"1+", b""), (b"lambda:", b"")))  # fmt: skip
             data[at:at] = b"\nz = " + opening * depth + b"x" + closing * depth + b"\n"
+    # Files that do not name mlx are not walked through.
+    data[:0] = (
+        b"import mlx.core as mx; import mlx.nn as nn; import mlx.optimizers as optim; import numpy as np\n"
+    )
     if rng.random() < 0.05:
         data[:0] = rng.choice(
             (b"# coding: latin-1\n", b"# coding: utf-16\n", b"# coding: nonsense\n", b"\xef\xbb\xbf")
@@ -104,6 +108,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files(name: str) -> None:
     check("mutated.py", HOSTILE[name])
+    check("mutated.py", HOSTILE[name] + b"\n# mlx\n")
     check("mutated.ipynb", HOSTILE[name])
 
 

@@ -7,6 +7,7 @@ listed with the reason.
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import mica.core as mx
 import numpy as np
@@ -198,6 +199,17 @@ def test_call(name: str) -> None:
         got = np.array(CALLS[name](mx, mx.array))
     assert got.shape == want.shape
     np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_readme_counts() -> None:
+    """The numbers in the README are those of this file."""
+    names, members = len(NAMESPACE), len(ARRAY)
+    said = (
+        f"{names - len(ABSENT)} of {names} names and {members - len(ABSENT_ATTRIBUTES)} of {members} members "
+        f"of arrays are there, and {len(CALLS)} calls give NumPy's values"
+    )
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    assert said in readme, f"README.md should say: {said}"
 
 
 def test_var_takes_correction() -> None:

@@ -45,9 +45,10 @@ class Checks(Base):
                 self.report("MX301", self.locate(node, frame) or node, frame, READING[how])
                 return
         active = [loop for loop in self.loops if loop in value.loops("elem")]
-        if how == "eval" and ("heavy" in value.tags or "worked" in value.tags):
+        if how == "eval":
             # A step that builds on the one before and only takes its number from an array: denoising.
-            active = [loop for loop in active if loop not in value.loops("carried")]
+            worked = not {"heavy", "worked", "decode"}.isdisjoint(value.tags)
+            active = [loop for loop in active if not worked or loop not in value.loops("carried")]
         printing = how in ("print", "format", "log") or any(f.printing for f in frames[:2])
         if active:
             place = self.locate(node, active[-1].frame)

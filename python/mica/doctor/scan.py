@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
 
 from mica.doctor import api
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef)
+
+
+def kept(question: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Answer a question about a node once, and keep the answer on it."""
+    name = "_" + question.__name__
+
+    @wraps(question)
+    def answer(node: Any) -> Any:
+        known = node.__dict__.get(name)
+        if known is None:
+            known = question(node)
+            setattr(node, name, known)
+        return known
+
+    return answer
 
 
 def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
@@ -36,19 +53,15 @@ def _stored(nodes: list[ast.AST]) -> frozenset[str]:
     return frozenset(names)
 
 
+@kept
 def loop_assigned(loop: ast.AST) -> frozenset[str]:
     """Names that the body of a loop binds, its targets left out."""
-    known = getattr(loop, "_assigned", None)
-    if known is None:
-        known = loop._assigned = _stored(loop.body)  # type: ignore[attr-defined]
-    return known
+    return _stored(loop.body)  # type: ignore[attr-defined]
 
 
+@kept
 def carried_names(loop: ast.For | ast.While) -> frozenset[str]:
     """Names that a turn of a loop reads before it binds them: they carry the turn before."""
-    known = getattr(loop, "_carried", None)
-    if known is not None:
-        return known
     carried: set[str] = set()
     bound: set[str] = set()
     assigned = loop_assigned(loop)
@@ -64,8 +77,7 @@ def carried_names(loop: ast.For | ast.While) -> frozenset[str]:
                     loads.add(node.id)
         carried |= (loads & assigned) - bound
         bound |= stores
-    loop._carried = frozenset(carried)  # type: ignore[attr-defined]
-    return loop._carried  # type: ignore[attr-defined]
+    return frozenset(carried)
 
 
 def names_of(target: ast.AST) -> frozenset[str]:
@@ -75,12 +87,10 @@ def names_of(target: ast.AST) -> frozenset[str]:
     )
 
 
+@kept
 def locals_of(function: ast.AST) -> frozenset[str]:
     """Names that are local to a function: parameters and what its body binds, without global and
     nonlocal ones."""
-    known = getattr(function, "_locals", None)
-    if known is not None:
-        return known
     arguments = function.args  # type: ignore[attr-defined]
     names = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     names |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a}
@@ -93,19 +103,16 @@ def locals_of(function: ast.AST) -> frozenset[str]:
         for node in (top, *walk_scope(top)):
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 names -= set(node.names)
-    function._locals = frozenset(names)  # type: ignore[attr-defined]
-    return function._locals  # type: ignore[attr-defined]
+    return frozenset(names)
 
 
+@kept
 def _all_loads(scope: ast.AST) -> dict[str, list[int]]:
-    known = getattr(scope, "_loads", None)
-    if known is None:
-        known = {}
-        for node in ast.walk(scope):
-            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-                known.setdefault(node.id, []).append(node.lineno)
-        scope._loads = known  # type: ignore[attr-defined]
-    return known
+    lines: dict[str, list[int]] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            lines.setdefault(node.id, []).append(node.lineno)
+    return lines
 
 
 def loads(scope: ast.AST, name: str) -> list[int]:
@@ -113,28 +120,28 @@ def loads(scope: ast.AST, name: str) -> list[int]:
     return _all_loads(scope).get(name, [])
 
 
+@kept
+def _words(scope: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add(node.name.rpartition(".")[2])
+            found.add(node.asname or "")
+    return found
+
+
 def mentions(scope: ast.AST, words: frozenset[str]) -> bool:
     """Whether a name or attribute among some words stands anywhere in a scope."""
-    known = getattr(scope, "_words", None)
-    if known is None:
-        known = set()
-        for node in ast.walk(scope):
-            if isinstance(node, ast.Attribute):
-                known.add(node.attr)
-            elif isinstance(node, ast.Name):
-                known.add(node.id)
-            elif isinstance(node, ast.alias):
-                known.add(node.name.rpartition(".")[2])
-                known.add(node.asname or "")
-        scope._words = known  # type: ignore[attr-defined]
-    return not words.isdisjoint(known)
+    return not words.isdisjoint(_words(scope))
 
 
+@kept
 def array_evidence(function: ast.AST) -> frozenset[str]:
     """Parameters that the body treats as only an array is treated."""
-    known = getattr(function, "_evidence", None)
-    if known is not None:
-        return known
     found: set[str] = set()
     body = [function.body] if isinstance(function, ast.Lambda) else function.body  # type: ignore[attr-defined]
     for top in body:
@@ -151,16 +158,13 @@ def array_evidence(function: ast.AST) -> frozenset[str]:
             elif isinstance(node, ast.Attribute) and node.attr in ("dtype", "ndim"):
                 if isinstance(node.value, ast.Name):
                     found.add(node.value.id)
-    function._evidence = frozenset(found)  # type: ignore[attr-defined]
-    return function._evidence  # type: ignore[attr-defined]
+    return frozenset(found)
 
 
+@kept
 def operand_names(function: ast.AST) -> frozenset[str]:
     """Names that are operands of arithmetic or arguments of array functions: in a compiled function,
     arrays."""
-    known = getattr(function, "_operands", None)
-    if known is not None:
-        return known
     found: set[str] = set()
     body = [function.body] if isinstance(function, ast.Lambda) else function.body  # type: ignore[attr-defined]
     for top in body:
@@ -169,16 +173,13 @@ def operand_names(function: ast.AST) -> frozenset[str]:
                 value = node.func.value
                 if isinstance(value, ast.Name) and node.func.attr in api.METHODS:
                     found.add(value.id)
-    function._operands = frozenset(found)  # type: ignore[attr-defined]
-    return function._operands  # type: ignore[attr-defined]
+    return frozenset(found)
 
 
+@kept
 def structural_parameters(function: ast.AST) -> frozenset[str]:
     """Names whose value decides what the graph looks like: indexes, shapes, axes, branches, counts of
     loops."""
-    known = getattr(function, "_structural", None)
-    if known is not None:
-        return known
     found: set[str] = set()
 
     def add(node: ast.AST | None) -> None:
@@ -208,5 +209,4 @@ def structural_parameters(function: ast.AST) -> frozenset[str]:
                 for keyword in node.keywords:
                     if keyword.arg in ("axis", "axes", "shape", "start_axis", "end_axis", "k", "num"):
                         add(keyword.value)
-    function._structural = frozenset(found)  # type: ignore[attr-defined]
-    return function._structural  # type: ignore[attr-defined]
+    return frozenset(found)

@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-# Positional arguments before dtype.
-DTYPE_POSITION = {
-    "zeros": 1,
-    "ones": 1,
-    "empty": 1,
-    "identity": 1,
-    "full": 2,
-    "eye": 3,
-    "tri": 3,
-    "arange": 3,
-    "linspace": 3,
-}
-DEFAULT_FLOAT = frozenset("zeros ones empty identity eye linspace tri".split())
-
 
 class Special(Base):
     """array, astype, concatenate, load, compile, grad and others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mica.doctor import scan
@@ -263,28 +264,28 @@ class Statements(Base):
 
     def s_For(self, node: ast.For) -> bool:
         iterable = self.evaluate(node.iter)
-        before = dict(self.frame.env)
-        path = self.path
-        loop = self.enter_loop(node, scan.loop_assigned(node), self.is_long(node.iter, iterable))
-        self.path = (*path, ("loop", id(node)))
-        self.assign(node.target, self.iterate(iterable, loop))
-        self.block(node.body)
-        self.end_of_turn(loop)
-        self.leave_loop(loop)
-        self.path = path
-        self.join_before(before)
-        self.block(node.orelse)
-        return False
+
+        def begin(loop: Loop) -> None:
+            self.assign(node.target, self.iterate(iterable, loop))
+
+        return self.turn(node, self.is_long(node.iter, iterable), begin)
 
     s_AsyncFor = s_For
 
     def s_While(self, node: ast.While) -> bool:
+        def begin(loop: Loop) -> None:
+            if not isinstance(node.test, ast.Constant):
+                self.truth(node.test, self.evaluate(node.test))
+
+        return self.turn(node, True, begin)
+
+    def turn(self, node: ast.For | ast.While, many: bool, begin: Callable[[Loop], None]) -> bool:
+        """Walk through a loop once; ``begin`` does what each turn begins with."""
         before = dict(self.frame.env)
         path = self.path
-        loop = self.enter_loop(node, scan.loop_assigned(node), True)
+        loop = self.enter_loop(node, scan.loop_assigned(node), many)
         self.path = (*path, ("loop", id(node)))
-        if not (isinstance(node.test, ast.Constant)):
-            self.truth(node.test, self.evaluate(node.test))
+        begin(loop)
         self.block(node.body)
         self.end_of_turn(loop)
         self.leave_loop(loop)

@@ -46,6 +46,9 @@ static struct pool {
     mica__thread threads[MOST_THREADS];
 } pool = { .lock = MICA_MUTEX_INIT, .work = MICA_CONDITION_INIT, .change = MICA_MUTEX_INIT };
 
+/* Whose tasks the thread runs. */
+static _Thread_local job *current;
+
 /* The thread runs tasks: parallel sections that it meets are done by it alone. */
 static _Thread_local bool inside;
 
@@ -75,6 +78,12 @@ bool mica__parallel_finish(void)
     return done;
 }
 
+bool mica__parallel_keep_on(void)
+{
+    giving_up.may = false;
+    return !giving_up.done;
+}
+
 /* Asked by callers alone, before each of their tasks. What is asked may evaluate other things
  * meanwhile. */
 static bool gives_up(void)
@@ -83,15 +92,27 @@ static bool gives_up(void)
     mica__give_up *ask = giving_up.ask;
     void *context = giving_up.context;
     bool was_inside = inside;
+    job *was_current = current;
     giving_up.ask = NULL;
     giving_up.may = false;
     inside = true;
+    current = NULL;
     bool done = ask(context);
     inside = was_inside;
+    current = was_current;
     giving_up.ask = ask;
     giving_up.context = context;
     giving_up.may = true;
     return giving_up.done = done;
+}
+
+bool mica__parallel_given_up(void)
+{
+    job *j = current;
+    if (j && atomic_load_explicit(&j->given_up, memory_order_relaxed)) return true;
+    if (!gives_up()) return false;
+    if (j) atomic_store_explicit(&j->given_up, true, memory_order_relaxed);
+    return true;
 }
 
 /* ---- how many ------------------------------------------------------------------------------- */
@@ -122,15 +143,16 @@ size_t mica__thread_count(void)
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
-static void run_tasks(job *j, bool caller)
+static void run_tasks(job *j)
 {
-    for (;;) {
-        if (caller && gives_up()) atomic_store_explicit(&j->given_up, true, memory_order_relaxed);
-        if (atomic_load_explicit(&j->given_up, memory_order_relaxed)) return;
+    job *outer = current;
+    current = j;
+    while (!mica__parallel_given_up()) {
         size_t index = atomic_fetch_add_explicit(&j->next_index, 1, memory_order_relaxed);
-        if (index >= j->count) return;
+        if (index >= j->count) break;
         j->body(j->context, index);
     }
+    current = outer;
 }
 
 static void list_add(job *j)
@@ -175,7 +197,7 @@ static void help(job *j)
     j->places--;
     atomic_fetch_add_explicit(&j->helpers, 1, memory_order_relaxed);
     mica__mutex_unlock(&pool.lock);
-    run_tasks(j, false);
+    run_tasks(j);
     mica__mutex_lock(&pool.lock);
     /* From here the caller may only go on when it has the lock: the job lives until we let it go.
      */
@@ -348,7 +370,7 @@ done:
 void mica__parallel(size_t count, void (*body)(void *context, size_t index), void *context)
 {
     if (count < 2 || inside || mica__thread_count() < 2) {
-        for (size_t i = 0; i < count && (inside || !gives_up()); i++) body(context, i);
+        for (size_t i = 0; i < count && !mica__parallel_given_up(); i++) body(context, i);
         return;
     }
     if (gives_up()) return;
@@ -374,7 +396,7 @@ void mica__parallel(size_t count, void (*body)(void *context, size_t index), voi
         while (wake--) mica__condition_signal(&pool.work);
 
     inside = true;
-    run_tasks(&j, true);
+    run_tasks(&j);
     inside = false;
     finish(&j);
     mica__condition_destroy(&j.done);

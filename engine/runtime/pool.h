@@ -19,6 +19,12 @@ void mica__parallel_ask(mica__give_up *ask, void *context);
    then worthless. */
 void mica__parallel_begin(void);
 bool mica__parallel_finish(void);
+/* From here they may not any more: what is written cannot be taken back. False: it is too late. */
+bool mica__parallel_keep_on(void);
+/* Asked by tasks that take long, now and then, and by kernels between their sections: whether the
+ * results are worthless, so that the task had better end, and memory that other tasks were to fill
+ * may not be what it should be. */
+bool mica__parallel_given_up(void);
 
 /* Threads that mica__parallel can use, the caller included: affinity and cgroup quota, or
  * MICA_THREADS. */

@@ -219,6 +219,87 @@ def test_interrupt_of_work_behind_other_work() -> None:
     assert run(QUEUED) == "interrupted early\n"
 
 
+INSIDE = """
+import os, signal, threading
+os.environ["MICA_THREADS"] = "2"
+import mica.core as mx
+signal.signal(signal.SIGINT, signal.default_int_handler)
+x = {given}
+mx.eval(x)
+y = {operation}
+before = mx.get_active_memory()
+threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    mx.eval(y)
+    print("finished")
+except KeyboardInterrupt:
+    # Neither the result nor what the kernel took is there: it was left in the middle.
+    print("interrupted", mx.get_active_memory() - before)
+print({proof})
+"""
+
+LONG_ROW = "mx.random.normal((1 << 24,), key=mx.random.key(0))"
+ELEMENTWISE = "lambda x: " + "mx.tan(mx.sin(mx.erf(" * 6 + "x" + ")))" * 6
+SORTED = "mx.all(y[1:] >= y[:-1]).item() and abs(mx.sum(y).item() - mx.sum(x).item()) < 1"
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize(
+    ("given", "operation", "proof"),
+    [
+        pytest.param(LONG_ROW, "mx.sort(x)", SORTED, id="sort"),
+        pytest.param(LONG_ROW, "mx.argsort(x)", "mx.all(x[y][1:] >= x[y][:-1]).item()", id="argsort"),
+        pytest.param(
+            f"{LONG_ROW}.reshape(-1, 2)",
+            "mx.sort(x, axis=0)",
+            "mx.all(y[1:] >= y[:-1]).item()",
+            id="sort of columns",
+        ),
+        pytest.param(
+            f"{LONG_ROW}.reshape(-1, 2)",
+            "mx.partition(x, 1000, axis=0)",
+            "mx.all(mx.max(y[:1000], axis=0) <= mx.min(y[1000:], axis=0)).item()",
+            id="partition",
+        ),
+        pytest.param(LONG_ROW, "mx.logcumsumexp(x)", "mx.all(y[1:] >= y[:-1]).item()", id="logcumsumexp"),
+        pytest.param(
+            "mx.ones((32, 128, 128, 64))",
+            "mx.conv2d(x, mx.ones((64, 25, 25, 1)), groups=64)",
+            "mx.all(y == 625).item()",
+            id="depthwise convolution",
+        ),
+        pytest.param(
+            f"{LONG_ROW}, mx.arange(1 << 24) * 7919 % (1 << 24)",
+            "x[0].at[x[1]].maximum(x[0])",
+            "mx.all(y >= x[0]).item()",
+            id="scatter",
+        ),
+        pytest.param(
+            "mx.random.normal((4000, 50, 50))",
+            "mx.linalg.svd(x, compute_uv=False, stream=mx.cpu)",
+            "mx.all(y >= 0).item()",
+            id="many factorizations",
+        ),
+        pytest.param(
+            f"mx.concatenate([{LONG_ROW}] * 2)",
+            "mx.fft.fft(x)",
+            "abs(y[0].item() - mx.sum(x).item()) < 1",
+            id="fft",
+        ),
+        pytest.param(
+            LONG_ROW,
+            f"({ELEMENTWISE})(x)",
+            f"mx.array_equal(({ELEMENTWISE})(x[5000:7000]), y[5000:7000]).item()",
+            id="element-wise",
+        ),
+    ],
+)
+def test_interrupt_inside_an_operation(given: str, operation: str, proof: str) -> None:
+    """Ctrl-C leaves an operation in its middle; then it can be done again."""
+    program = INSIDE.format(given=given, operation=operation, proof=proof)
+    assert run(program) == "interrupted 0\nTrue\n"
+
+
 @pytest.mark.mica_only
 @pytest.mark.parametrize("count", [5, pytest.param(200, marks=pytest.mark.long)])
 def test_fork_with_work_in_flight(count: int) -> None:

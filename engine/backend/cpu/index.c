@@ -188,7 +188,7 @@ static void scatter_task(void *context, size_t task)
     int64_t n = x->slice == 1 ? x->a->size : x->shape[x->ndim - 1];
     int64_t from = n * (int64_t)task / x->parts, to = n * ((int64_t)task + 1) / x->parts;
     int64_t place[PLACES];
-    for (int64_t at = 0; at < x->count; at += PLACES) {
+    for (int64_t at = 0; at < x->count && (!at || !mica__parallel_given_up()); at += PLACES) {
         int64_t count = x->count - at < PLACES ? x->count - at : PLACES;
         find_places(x, at, count, place);
         for (int64_t i = 0; i < count; i++) {

@@ -88,6 +88,7 @@ static int run_kernel(mica_node *n)
     mica_array **inputs = NULL;
     uint32_t ncopies = 0;
     int status = MICA_OK;
+    if (flags & MICA_PRIM_LONG) mica__parallel_begin();
     for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++) {
         if (flags & MICA_PRIM_PASSES || readable(n->inputs[i], flags & MICA_PRIM_STRIDED)) continue;
         if (!copies) {
@@ -108,8 +109,7 @@ static int run_kernel(mica_node *n)
     for (size_t i = 0; i < n->noutputs && status == MICA_OK; i++)
         if (!(flags & MICA_PRIM_PASSES) && (i > 0 || !(flags & MICA_PRIM_DONATES)))
             status = mica__allocate_output(&n->out[i]);
-    if (flags & MICA_PRIM_LONG) mica__parallel_begin();
-    if (status == MICA_OK) status = kernel(&l);
+    if (status == MICA_OK && !mica__parallel_given_up()) status = kernel(&l);
     if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();
     for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++)
         status = mica__check_values(n->inputs[i]);
@@ -129,7 +129,8 @@ int mica__launch_donate(mica__launch *l)
         mica__buffer *b = in->buffer;
         if (edges == 1 && b && b->owned && readable(in, false) && !mica__is_traced(in) &&
             atomic_load_explicit(&in->uses, memory_order_acquire) == 1 &&
-            atomic_load_explicit(&b->references, memory_order_acquire) == 1) {
+            atomic_load_explicit(&b->references, memory_order_acquire) == 1 &&
+            mica__parallel_keep_on()) {
             mica__buffer_retain(b);
             mica__array_set_data(out, b, in->data, NULL);
             return MICA_OK;

@@ -4,7 +4,14 @@
 #include "backend/cpu/loop.h"
 #include "kernel/scalar.h"
 
-enum { COLUMNS = 64, WORK = 16 * 1024 };
+enum { COLUMNS = 64, WORK = 16 * 1024, LOOK = 1 << 16 };
+
+/* The row before which a scan of long columns looks whether it is to give up. */
+static inline int64_t next_look(int64_t k, int64_t n, int64_t m)
+{
+    int64_t rows = LOOK / m;
+    return n - k < rows ? n : k + rows;
+}
 
 /* Scans m columns of n rows side by side; rows are `row` elements apart (negative: from the end).
  */
@@ -20,20 +27,22 @@ typedef void scan_loop(const void *in, void *out, int64_t n, int64_t row, int64_
         wide running[COLUMNS];                                                                     \
         if (m == 1) { /* the running value stays in a register */                                  \
             wide a = start;                                                                        \
-            for (int64_t k = 0; k < n; k++, x += row, y += row) {                                  \
-                wide b = (wide)*x, next = expression;                                              \
-                *y = (type)(inclusive ? next : a);                                                 \
-                a = next;                                                                          \
-            }                                                                                      \
+            for (int64_t k = 0; k < n && (!k || !mica__parallel_given_up());)                      \
+                for (int64_t stop = next_look(k, n, 1); k < stop; k++, x += row, y += row) {       \
+                    wide b = (wide)*x, next = expression;                                          \
+                    *y = (type)(inclusive ? next : a);                                             \
+                    a = next;                                                                      \
+                }                                                                                  \
             return;                                                                                \
         }                                                                                          \
         for (int64_t c = 0; c < m; c++) running[c] = start;                                        \
-        for (int64_t k = 0; k < n; k++, x += row, y += row)                                        \
-            for (int64_t c = 0; c < m; c++) {                                                      \
-                wide a = running[c], b = (wide)x[c];                                               \
-                running[c] = expression;                                                           \
-                y[c] = (type)(inclusive ? running[c] : a);                                         \
-            }                                                                                      \
+        for (int64_t k = 0; k < n && (!k || !mica__parallel_given_up());)                          \
+            for (int64_t stop = next_look(k, n, m); k < stop; k++, x += row, y += row)             \
+                for (int64_t c = 0; c < m; c++) {                                                  \
+                    wide a = running[c], b = (wide)x[c];                                           \
+                    running[c] = expression;                                                       \
+                    y[c] = (type)(inclusive ? running[c] : a);                                     \
+                }                                                                                  \
     }
 
 #define SCAN_INTEGER(suffix, type, wrap, least, most)                                              \
@@ -84,11 +93,12 @@ static inline mica_complex64 multiply(mica_complex64 a, mica_complex64 b)
         mica_complex64 *y = out;                                                                   \
         for (int64_t c = 0; c < m; c++) {                                                          \
             mica_complex64 running = { re, im };                                                   \
-            for (int64_t k = 0; k < n; k++) {                                                      \
-                mica_complex64 before = running;                                                   \
-                running = operation(running, x[k * row + c]);                                      \
-                y[k * row + c] = inclusive ? running : before;                                     \
-            }                                                                                      \
+            for (int64_t k = 0; k < n && (!k || !mica__parallel_given_up());)                      \
+                for (int64_t stop = next_look(k, n, 1); k < stop; k++) {                           \
+                    mica_complex64 before = running;                                               \
+                    running = operation(running, x[k * row + c]);                                  \
+                    y[k * row + c] = inclusive ? running : before;                                 \
+                }                                                                                  \
         }                                                                                          \
     }
 SCAN_COMPLEX(sum, 0, 0, add)

@@ -54,6 +54,12 @@ static const float *read_f32(const rows *r, const char *row, int64_t at, int64_t
     return buffer;
 }
 
+/* In long rows looks now and then whether the section is given up. */
+static inline bool goes_on(int64_t i)
+{
+    return !i || i % ((int64_t)64 * CHUNK) || !mica__parallel_given_up();
+}
+
 static void row_f32(const rows *r, const char *in, char *out)
 {
     float buffer[CHUNK], max = -INFINITY;
@@ -61,13 +67,13 @@ static void row_f32(const rows *r, const char *in, char *out)
                    ? NULL
                    : (float *)(void *)out; /* where exponentials stay until they are scaled */
     double total = 0;
-    for (int64_t i = 0; i < r->n; i += CHUNK) {
+    for (int64_t i = 0; i < r->n && goes_on(i); i += CHUNK) {
         float m = r->loops->max_f32(read_f32(r, in, i, least(CHUNK, r->n - i), buffer),
                                     (size_t)least(CHUNK, r->n - i));
         if (m > max || m != m) max = m;
         if (m != m) break;
     }
-    for (int64_t i = 0; i < r->n; i += CHUNK) {
+    for (int64_t i = 0; i < r->n && goes_on(i); i += CHUNK) {
         int64_t m = least(CHUNK, r->n - i);
         total += (double)r->loops->exp_f32(read_f32(r, in, i, m, buffer), (size_t)m, max,
                                            e ? e + i : buffer);
@@ -79,7 +85,7 @@ static void row_f32(const rows *r, const char *in, char *out)
         return;
     }
     float factor = (float)(1 / total);
-    for (int64_t i = 0; i < r->n; i += CHUNK) {
+    for (int64_t i = 0; i < r->n && goes_on(i); i += CHUNK) {
         int64_t m = least(CHUNK, r->n - i);
         if (e) {
             r->loops->scale_f32(e + i, (size_t)m, factor);
@@ -96,7 +102,7 @@ static void row_f32(const rows *r, const char *in, char *out)
 static void row_f64(const rows *r, const double *in, double *out)
 {
     double buffer[CHUNK], max = r->loops->max_f64(in, (size_t)r->n), total = 0;
-    for (int64_t i = 0; i < r->n; i += CHUNK)
+    for (int64_t i = 0; i < r->n && goes_on(i); i += CHUNK)
         total += r->loops->exp_f64(in + i, (size_t)least(CHUNK, r->n - i), max,
                                    r->sum_only ? buffer : out + i);
     if (r->sum_only) *out = isinf(max) ? max : log(total) + max;

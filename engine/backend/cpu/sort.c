@@ -22,11 +22,13 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
             return false;                                                                          \
         }                                                                                          \
         uint32_t counts[sizeof(key)][256] = { { 0 } };                                             \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            for (int d = 0; d < bytes; d++) counts[d][a[i] >> 8 * d & 255]++;                      \
+        MICA_SORT_EACH(i, n)                                                                       \
+        for (int d = 0; d < bytes; d++) counts[d][a[i] >> 8 * d & 255]++;                          \
+        if (mica__sort_given_up(n)) return false; /* counts of a part are no places */             \
         bool in_b = false;                                                                         \
         for (int d = 0; d < bytes; d++) {                                                          \
             uint32_t *count = counts[d], place = 0;                                                \
+            if (mica__sort_given_up(n)) return false;                                              \
             if (count[a[0] >> 8 * d & 255] == n) continue;                                         \
             for (int v = 0; v < 256; v++) {                                                        \
                 uint32_t c = count[v];                                                             \
@@ -34,7 +36,8 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
                 place += c;                                                                        \
             }                                                                                      \
             if (ia) {                                                                              \
-                for (int64_t i = 0; i < n; i++) {                                                  \
+                MICA_SORT_EACH(i, n)                                                               \
+                {                                                                                  \
                     uint32_t to = count[a[i] >> 8 * d & 255]++;                                    \
                     b[to] = a[i];                                                                  \
                     ib[to] = ia[i];                                                                \
@@ -43,7 +46,7 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
                 ia = ib;                                                                           \
                 ib = swap;                                                                         \
             } else {                                                                               \
-                for (int64_t i = 0; i < n; i++) b[count[a[i] >> 8 * d & 255]++] = a[i];            \
+                MICA_SORT_EACH(i, n) b[count[a[i] >> 8 * d & 255]++] = a[i];                       \
             }                                                                                      \
             key *swap = a;                                                                         \
             a = b;                                                                                 \
@@ -63,10 +66,12 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
         int64_t left = n;                                                                          \
         for (int d = bytes - 1; d >= 0; d--) {                                                     \
             int64_t count[256] = { 0 }, v = 0, kept = 0;                                           \
-            for (int64_t i = 0; i < left; i++) count[from[i] >> 8 * d & 255]++;                    \
+            MICA_SORT_EACH(i, left) count[from[i] >> 8 * d & 255]++;                               \
+            if (mica__sort_given_up(n)) return;                                                    \
             while (kth >= count[v]) kth -= count[v++];                                             \
             value |= (key)v << 8 * d;                                                              \
-            for (int64_t i = 0; i < left; i++) {                                                   \
+            MICA_SORT_EACH(i, left)                                                                \
+            {                                                                                      \
                 key k = from[i];                                                                   \
                 b[kept] = k;                                                                       \
                 kept += (int64_t)(k >> 8 * d & 255) == v;                                          \
@@ -75,9 +80,11 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
             left = kept;                                                                           \
         }                                                                                          \
         int64_t less = 0, equal = left;                                                            \
-        for (int64_t i = 0; i < n; i++) less += a[i] < value;                                      \
+        MICA_SORT_EACH(i, n) less += a[i] < value;                                                 \
+        if (mica__sort_given_up(n)) return;                                                        \
         int64_t place[3] = { 0, less, less + equal };                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
+        MICA_SORT_EACH(i, n)                                                                       \
+        {                                                                                          \
             int64_t to = place[(a[i] >= value) + (a[i] > value)]++;                                \
             b[to] = a[i];                                                                          \
             if (ia) ib[to] = ia[i];                                                                \
@@ -112,6 +119,7 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
              *ib = by_index ? ia + count : NULL;
     const char *from = q->in->data + (size_t)start * item;
     mica__load_keys(d, from, q->n, q->inner, m, !q->indices, a);
+    if (mica__sort_given_up(q->n)) return;
     for (int64_t c = 0; c < m; c++) {
         size_t at = (size_t)(c * q->n);
         uint32_t *pa = by_index ? ia + at : NULL, *pb = by_index ? ib + at : NULL;
@@ -130,6 +138,7 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
                                                  pb, q->n, mica__key_bytes(d))
                                      : sort_narrow((uint32_t *)(void *)ka, (uint32_t *)(void *)kb,
                                                    pa, pb, q->n, mica__key_bytes(d)));
+        if (mica__sort_given_up(q->n)) return;
         if (!in_b) continue;
         memcpy(ka, kb, (size_t)q->n * key);
         if (by_index) memcpy(pa, pb, (size_t)q->n * sizeof *pa);
@@ -138,15 +147,15 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
         mica__store_values(d, a, q->n, q->inner, m, q->out->data + (size_t)start * item);
         return;
     }
-    for (int64_t k = 0; k < q->n; k++)
-        for (int64_t c = 0; c < m; c++) {
-            uint32_t index = ia[c * q->n + k];
-            int64_t to = start + k * q->inner + c;
-            if (q->indices) ((uint32_t *)(void *)q->out->data)[to] = index;
-            else
-                ((uint64_t *)(void *)q->out->data)[to] =
-                    ((const uint64_t *)(const void *)from)[index * q->inner + c];
-        }
+    MICA_SORT_EACH(k, q->n)
+    for (int64_t c = 0; c < m; c++) {
+        uint32_t index = ia[c * q->n + k];
+        int64_t to = start + k * q->inner + c;
+        if (q->indices) ((uint32_t *)(void *)q->out->data)[to] = index;
+        else
+            ((uint64_t *)(void *)q->out->data)[to] =
+                ((const uint64_t *)(const void *)from)[index * q->inner + c];
+    }
 }
 
 static void sort_task(void *context, size_t task)
@@ -176,7 +185,7 @@ static int sort_rows(const sorting *q)
     mica_dtype d = (mica_dtype)q->in->dtype;
     size_t item = mica__dtype_sizes[d], made = q->indices ? sizeof(uint32_t) : item;
     int status = MICA_OK;
-    for (int64_t i = 0; i < q->outer && status == MICA_OK; i++)
+    for (int64_t i = 0; i < q->outer && status == MICA_OK && !mica__parallel_given_up(); i++)
         status = mica__sort_large(d, q->in->data + (size_t)(i * q->n) * item, q->n, q->indices,
                                   q->out->data + (size_t)(i * q->n) * made);
     return status;

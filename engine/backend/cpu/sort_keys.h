@@ -3,6 +3,19 @@
 #define MICA_ENGINE_SORT_KEYS_H
 
 #include "core/node.h"
+#include "runtime/pool.h"
+
+/* For each of n elements; in long sequences it looks now and then whether the section is given up,
+ * and then ends early: what comes next must ask mica__sort_given_up. */
+#define MICA_SORT_EACH(i, n)                                                                       \
+    for (int64_t i = 0, i##_stop; i < (n) && (!i || !mica__parallel_given_up());)                  \
+        for (i##_stop = (n)-i < MICA_SORT_LOOK ? (n) : i + MICA_SORT_LOOK; i < i##_stop; i++)
+enum { MICA_SORT_LOOK = 1 << 18 };
+
+static inline bool mica__sort_given_up(int64_t n)
+{
+    return n > MICA_SORT_LOOK && mica__parallel_given_up();
+}
 
 /* Bits of a float, as sign and magnitude, to a number in the same order. -0 comes before 0
  * (`signed_zero`), or is the same. */
@@ -105,12 +118,12 @@ static inline void mica__load_keys(mica_dtype d, const void *x, int64_t n, int64
                                    bool signed_zero, void *keys)
 {
 #define LOAD(type)                                                                                 \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++)                                                            \
+    MICA_SORT_EACH(k, n)                                                                           \
+    for (int64_t c = 0; c < m; c++)                                                                \
     ((uint32_t *)keys)[c * n + k] = mica__key32(type, x, k * inner + c, signed_zero)
 #define LOAD_WIDE(type)                                                                            \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++)                                                            \
+    MICA_SORT_EACH(k, n)                                                                           \
+    for (int64_t c = 0; c < m; c++)                                                                \
     ((uint64_t *)keys)[c * n + k] = mica__key64(type, x, k * inner + c, signed_zero)
     if (mica__key_is_wide(d)) EACH_WIDE_TYPE(d, LOAD_WIDE)
     else EACH_TYPE(d, LOAD)
@@ -139,12 +152,12 @@ static inline void mica__store_values(mica_dtype d, const void *keys, int64_t n,
                                       int64_t m, void *out)
 {
 #define STORE(type)                                                                                \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++)                                                            \
+    MICA_SORT_EACH(k, n)                                                                           \
+    for (int64_t c = 0; c < m; c++)                                                                \
     mica__value_of(type, ((const uint32_t *)keys)[c * n + k], out, k *inner + c)
 #define STORE_WIDE(type)                                                                           \
-    for (int64_t k = 0; k < n; k++)                                                                \
-        for (int64_t c = 0; c < m; c++)                                                            \
+    MICA_SORT_EACH(k, n)                                                                           \
+    for (int64_t c = 0; c < m; c++)                                                                \
     mica__value_of(type, ((const uint64_t *)keys)[c * n + k], out, k *inner + c)
     if (mica__key_is_wide(d)) EACH_WIDE_TYPE(d, STORE_WIDE)
     else EACH_TYPE(d, STORE)

@@ -75,7 +75,8 @@ static int64_t part_end(const sorting *q, int64_t first)
     {                                                                                              \
         uint32_t count[BUCKETS], place = 0, mask = (1u << width) - 1;                              \
         memset(count, 0, sizeof *count << width);                                                  \
-        for (size_t i = 0; i < n; i++) count[(uint32_t)(a[i] >> low) & mask]++;                    \
+        MICA_SORT_EACH(i, (int64_t)n) count[(uint32_t)(a[i] >> low) & mask]++;                     \
+        if (mica__sort_given_up((int64_t)n)) return false;                                         \
         if (count[(uint32_t)(a[0] >> low) & mask] == n) return false;                              \
         for (uint32_t v = 0; v <= mask; v++) {                                                     \
             uint32_t c = count[v];                                                                 \
@@ -83,10 +84,11 @@ static int64_t part_end(const sorting *q, int64_t first)
             place += c;                                                                            \
         }                                                                                          \
         if (!ia) {                                                                                 \
-            for (size_t i = 0; i < n; i++) b[count[(uint32_t)(a[i] >> low) & mask]++] = a[i];      \
+            MICA_SORT_EACH(i, (int64_t)n) b[count[(uint32_t)(a[i] >> low) & mask]++] = a[i];       \
             return true;                                                                           \
         }                                                                                          \
-        for (size_t i = 0; i < n; i++) {                                                           \
+        MICA_SORT_EACH(i, (int64_t)n)                                                              \
+        {                                                                                          \
             uint32_t to = count[(uint32_t)(a[i] >> low) & mask]++;                                 \
             b[to] = a[i];                                                                          \
             ib[to] = ia[i];                                                                        \
@@ -118,6 +120,7 @@ static int64_t part_end(const sorting *q, int64_t first)
                 low += width;                                                                      \
             }                                                                                      \
         }                                                                                          \
+        if (mica__sort_given_up((int64_t)n)) return;                                               \
         store(q, first, n, a, ia);                                                                 \
     }
 
@@ -134,7 +137,7 @@ static void store(const sorting *q, size_t first, size_t n, const void *keys, co
     }
     const uint64_t *in = (const uint64_t *)(const void *)q->in;
     uint64_t *out = (uint64_t *)q->out + first;
-    for (size_t i = 0; i < n; i++) out[i] = in[index[i]];
+    MICA_SORT_EACH(i, (int64_t)n) out[i] = in[index[i]];
 }
 
 SORT_LARGE(narrow, uint32_t)
@@ -160,12 +163,15 @@ static void run(sorting *q, bool wide)
     size_t parts = (size_t)((q->n + q->part - 1) / q->part);
     uint64_t differ = 0;
     mica__parallel(parts, wide ? load_wide : load_narrow, q);
+    if (mica__parallel_given_up()) return; /* what has not been written is no place to write to */
     for (size_t p = 0; p < parts; p++) differ |= q->differ[p];
     q->shift = 0;
     while (differ >> q->shift >> DIGIT) q->shift++;
     mica__parallel(parts, wide ? count_wide : count_narrow, q);
+    if (mica__parallel_given_up()) return;
     lay_out(q, parts);
     mica__parallel(parts, wide ? distribute_wide : distribute_narrow, q);
+    if (mica__parallel_given_up()) return;
     mica__parallel(BUCKETS, wide ? sort_wide : sort_narrow, q);
 }
 

@@ -127,7 +127,10 @@ static int execute(tape *t)
     r.task = TASK;
     while (r.task > 4 * t->block && r.task * t->length > 16 * TASK) r.task /= 2;
     r.task = (r.task + t->block - 1) / t->block * t->block;
+    if (!t->donated)
+        mica__parallel_begin(); /* a result in the place of an operand cannot be taken back */
     mica__parallel(((size_t)t->n + r.task - 1) / r.task, run_task, &r);
+    if (mica__parallel_finish()) return mica__fail_interrupted();
     if (r.status != MICA_OK)
         return mica__fail_memory("element-wise chain", t->nregisters * t->register_bytes);
     return MICA_OK;
@@ -196,8 +199,7 @@ static int execute_product(tape *t)
         status = mica__row_major_copy(in[i], &copies[ncopies]);
         if (status == MICA_OK) in[i] = &copies[ncopies++];
     }
-    if (!t->donated)
-        mica__parallel_begin(); /* a result in the place of an operand cannot be taken back */
+    if (!t->donated) mica__parallel_begin();
     if (status == MICA_OK)
         status = mica__matmul_run(t->arena, in[0], in[1], &p->out[0], run_rectangle, &r);
     if (mica__parallel_finish()) status = mica__fail_interrupted();

@@ -47,6 +47,7 @@ static void serve(mica_stream *s)
     if (!s->head) s->tail = NULL;
     s->runner = mica__this_thread();
     s->running = w;
+    w->outer = NULL;
     mica__work_begin();
     mica__mutex_unlock(&mica__queue_lock);
     mica__work_run(w, false);

@@ -50,7 +50,7 @@ static void after_fork_child(void)
         for (mica__work *w = s->head; w; w = w->next) lose(w);
         s->head = s->tail = NULL;
         if (!s->runner || s->runner == mica__this_thread()) continue;
-        lose(s->running);
+        if (s->running) lose(s->running);
         s->runner = NULL;
     }
 }

@@ -325,6 +325,7 @@ void mica__work_run(mica__work *w, bool ask)
        that nothing is held any more when an evaluation returns. */
     bool waited = j->waited;
     if (waited) atomic_fetch_sub(&j->references, 1);
+    w->stream->running = w->outer; /* the work may be gone when the lock is taken again */
     mica__job_work_ended(j);
     mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);

@@ -185,6 +185,14 @@ int main(void)
         geometry g = drawn();
         check_one(&g, types[i % 4]);
     }
+    for (int i = 0; i < 16; i++) { /* inputs that processors may multiply in pairs */
+        geometry g = drawn();
+        g.inputs = 32 * pick(1, 3);
+        g.outputs = pick(1, 40);
+        g.batch = g.groups = pick(1, 2);
+        for (int k = 0; k < 2; k++) g.out[k] = pick(1, 9 + 30 * k);
+        check_one(&g, MICA_BFLOAT16);
+    }
     check_memory(false);
     check_memory(true);
     CHECK_EQUAL(mica__live(MICA_LIVE_SCOPE), 0);

@@ -90,7 +90,7 @@ typedef struct strip {
 
 static void add_strip(const mica__conv *c, const mica__conv_source *s, const strip *t)
 {
-    int64_t unit = (int64_t)c->unit, rows = (int64_t)c->isa->rows, count = s->count[2];
+    int64_t unit = (int64_t)c->unit, rows = c->rows, count = s->count[2];
     int64_t tiles = (count + rows - 1) / rows;
     for (int64_t z = 0; z < s->count[0]; z++)
         for (int64_t y = 0; y < s->count[1]; y++) {
@@ -260,7 +260,10 @@ int mica__kernel_conv(mica__launch *l)
         status = mica__conv_grouped(&c, w->data, y->data);
     } else {
         forward f = { .c = &c, .w = w->data, .y = y->data };
+        mica__conv_use_pairs(&c);
         status = mica__conv_phases(&c, run_phase, &f);
     }
-    return status == MICA_EMEMORY ? mica__fail_memory("conv", (size_t)y->size * c.item) : status;
+    return status == MICA_EMEMORY
+               ? mica__fail_memory("conv", (size_t)y->size * mica_dtype_size(c.dtype))
+               : status;
 }

@@ -27,6 +27,7 @@ typedef struct mica__conv {
     mica__gemm_store store;
     size_t item, unit; /* bytes of a stored element, of one of the arithmetic */
     bool rounds;       /* a half type: sums wait in float32 */
+    bool widens;       /* ... and what is read becomes float32 first */
     bool flip;
     int64_t batch, groups, inputs, outputs; /* the last two of one group */
     int64_t in[MICA_CONV_AXES], out[MICA_CONV_AXES], window[MICA_CONV_AXES];
@@ -34,7 +35,8 @@ typedef struct mica__conv {
         input_dilation[MICA_CONV_AXES];
     const char *x;
     mica__conv_axis axis[MICA_CONV_AXES]; /* the current phase */
-    int64_t width;                        /* columns of a tile */
+    int64_t rows, width;                  /* of a tile, at most */
+    int64_t grain;                        /* the steps of a piece are a multiple of this */
     int64_t taps, steps;                  /* of the phase: taps, and taps times inputs */
     int64_t blocks;                       /* of one example */
     int64_t source_size;                  /* elements that a block may need, at most */
@@ -59,6 +61,9 @@ typedef struct mica__conv_source {
 /* Geometry of a launch of conv or conv_weight, given the arrays in their roles. */
 int mica__conv_begin(mica__conv *c, mica__launch *l, const mica_array *x, const mica_array *w,
                      const mica_array *y);
+/* Reads bfloat16 in pairs of inputs where the processor multiplies those. From
+   then on two inputs are one, of 32 bits. */
+void mica__conv_use_pairs(mica__conv *c);
 /* Calls `run` for each phase that has places; with taps == 0 where only zeros are met. */
 int mica__conv_phases(mica__conv *c, int (*run)(mica__conv *c, void *context), void *context);
 /* Cuts the phase into blocks of about `places`, `channels` of the input at a time. */
@@ -89,7 +94,7 @@ static inline mica__gemm_operand mica__conv_operand(const mica__conv *c, const c
                                                     ptrdiff_t line, ptrdiff_t step, size_t depth)
 {
     mica__gemm_form form = c->unit == 8 ? MICA_FORM_F64 : MICA_FORM_F32;
-    return (mica__gemm_operand){ .form = c->rounds ? MICA_FORM_HALF : form,
+    return (mica__gemm_operand){ .form = c->widens ? MICA_FORM_HALF : form,
                                  .element = (size_t)c->item,
                                  .data = data,
                                  .line = line,

@@ -30,7 +30,10 @@ int mica__conv_begin(mica__conv *c, mica__launch *l, const mica_array *x, const 
                        .x = x->data };
     mica__gemm_store plain = c->unit == 8 ? MICA_STORE_F64 : MICA_STORE_F32;
     c->tile = c->isa->tile[plain];
+    c->rows = (int64_t)c->isa->rows;
     c->width = (int64_t)c->isa->columns[plain];
+    c->widens = c->rounds;
+    c->grain = 1;
     atomic_init(&c->status, MICA_OK);
     for (int i = 0; i < MICA_CONV_AXES; i++) {
         bool there = i >= missing;
@@ -54,6 +57,19 @@ int mica__conv_begin(mica__conv *c, mica__launch *l, const mica_array *x, const 
         a->offset = a->tap + c->window[i];
     }
     return MICA_OK;
+}
+
+void mica__conv_use_pairs(mica__conv *c)
+{
+    const mica__gemm_pairs *pairs = c->dtype == MICA_BFLOAT16 ? mica__gemm_pair_kernels() : NULL;
+    if (!pairs || !c->inputs || c->inputs % (2 * (int64_t)pairs->step)) return;
+    c->widens = false;
+    c->inputs /= 2;
+    c->item = c->unit;
+    c->tile = pairs->tile;
+    c->rows = (int64_t)pairs->rows;
+    c->width = (int64_t)pairs->columns;
+    c->grain = (int64_t)pairs->step;
 }
 
 /* The taps that places first, first + step, ... meet. */
@@ -158,7 +174,7 @@ static int64_t position(const mica__conv_axis *a, const mica__conv_source *s, in
 
 static void copy_elements(const mica__conv *c, int64_t n, const char *from, char *to)
 {
-    if (c->rounds) c->isa->widen[c->store]((size_t)n, from, (void *)to);
+    if (c->widens) c->isa->widen[c->store]((size_t)n, from, (void *)to);
     else memcpy(to, from, (size_t)n * c->unit);
 }
 
@@ -193,7 +209,7 @@ static bool lies_inside(const mica__conv *c, const mica__conv_source *s)
         int64_t high = (s->first[i] + s->count[i] - 1) * a->stride + a->offset[a->taps - 1];
         if (low < 0 || high >= a->size) return false;
     }
-    return !c->rounds;
+    return !c->widens;
 }
 
 void mica__conv_look(const mica__conv *c, int64_t n, int64_t index, int64_t channel,
@@ -257,6 +273,7 @@ int64_t mica__conv_pieces(const mica__conv *c, const mica__conv_source *s, int64
                 for (x++; x < nx && mica__conv_tap(c, s, 2, x) == start + run; x++) run += channels;
                 start += mica__conv_tap(c, s, 0, z) + mica__conv_tap(c, s, 1, y);
                 int64_t parts = (run + most - 1) / most, part = (run + parts - 1) / parts;
+                part = (part + c->grain - 1) / c->grain * c->grain;
                 for (int64_t at = 0; at < run; at += part)
                     pieces[n++] =
                         (mica__conv_piece){ start + at, at + part < run ? part : run - at };

@@ -36,7 +36,7 @@ static void pack_strip(const backward *b, const mica__conv_source *s, int64_t n,
 static void add_run(const mica__conv *c, const mica__conv_source *s, const char *a, int64_t lines,
                     const char *strip, int64_t columns, char *to)
 {
-    int64_t unit = (int64_t)c->unit, rows = (int64_t)c->isa->rows;
+    int64_t unit = (int64_t)c->unit, rows = c->rows;
     int64_t tiles = (lines + rows - 1) / rows;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t some = lines / tiles + (i < lines % tiles);

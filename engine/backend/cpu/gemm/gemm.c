@@ -15,7 +15,7 @@ const mica__gemm_isa *mica__gemm_kernels(void)
     return &mica__gemm_portable;
 }
 
-static const mica__gemm_pairs *pair_kernels(void)
+const mica__gemm_pairs *mica__gemm_pair_kernels(void)
 {
 #if defined(MICA_WITH_AMX)
     if (mica__isa_has(MICA_ISA_AMX_BF16)) return &mica__gemm_amx;
@@ -82,7 +82,7 @@ static mica__gemm_plan plan_of(const mica__gemm *g)
 
 static void use_pairs(mica__gemm_plan *p)
 {
-    const mica__gemm_pairs *pairs = p->g->dtype == MICA_BFLOAT16 ? pair_kernels() : NULL;
+    const mica__gemm_pairs *pairs = p->g->dtype == MICA_BFLOAT16 ? mica__gemm_pair_kernels() : NULL;
     if (!pairs || p->b.form == MICA_FORM_FILLED) return;
     p->a.form = p->b.form = MICA_FORM_PAIRS;
     p->k = mica__ceil_div(mica__ceil_div(p->g->k, 2), pairs->step) * pairs->step;

@@ -9,6 +9,8 @@
 /* The tables of the instruction set in use, and the storage of a type in them. */
 const mica__gemm_isa *mica__gemm_kernels(void);
 mica__gemm_store mica__gemm_store_of(mica_dtype dtype);
+/* Those that multiply bfloat16 without conversion, or NULL. */
+const mica__gemm_pairs *mica__gemm_pair_kernels(void);
 
 /* What the packing does to the elements. */
 typedef enum mica__gemm_form {

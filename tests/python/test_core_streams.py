@@ -382,7 +382,7 @@ def test_another_interpreter_first() -> None:
     """The attempt of a second interpreter, which then ends, does not keep the first from importing."""
     lines = INTERPRETERS.strip().splitlines()
     said = run("\n".join([*lines[2:-1], *lines[:2], lines[-1]])).splitlines()
-    assert "main interpreter" in said[0]
+    assert "main interpreter" in said[0] or "subinterpreters" in said[0]  # CPython 3.12 asks before we can
     assert said[-1] == "[3.0, 3.0]"
 
 

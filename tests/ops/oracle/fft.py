@@ -56,6 +56,8 @@ def _along(name: str):
     function = getattr(np.fft, name)
 
     def reference(x, n=None, axis=-1, norm="backward"):
+        if n is not None and x.shape[axis] == 0:  # NumPy 2.5 returns memory that it has not written
+            x = np.zeros((*x.shape[:axis], 1, *x.shape[axis:][1:]), x.dtype)
         return function(x.real if name == "rfft" else x, n, axis, norm)
 
     return reference

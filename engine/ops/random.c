@@ -250,10 +250,20 @@ mica_array *mica_random_truncated_normal(mica_scope *s, mica_array *lower, mica_
     return mica_maximum(s, mica_minimum(s, x, upper), lower);
 }
 
+static mica_array *minus_log(mica_scope *s, mica_array *x)
+{
+    return mica_negative(s, mica_log(s, x));
+}
+
+/* Where -log(u) is near 1 a rounding of it that differs from the reference's is many units of a
+   result near 0: so it is rounded once, from float64, as a good logf does. */
 mica_array *mica_random_gumbel(mica_scope *s, mica_dims shape, mica_dtype dtype, mica_array *key)
 {
     mica_array *u = uniform(s, "gumbel", mica_number(s, 0), mica_number(s, 1), shape, dtype, key);
-    return mica_negative(s, mica_log(s, mica_negative(s, mica_log(s, u))));
+    if (!mica__ready(s, u)) return NULL;
+    if (u->dtype != MICA_FLOAT32) return minus_log(s, minus_log(s, u));
+    mica_array *wide = minus_log(s, mica__cast(s, u, MICA_FLOAT64));
+    return minus_log(s, mica__cast(s, wide, MICA_FLOAT32));
 }
 
 mica_array *mica_random_laplace(mica_scope *s, mica_dims shape, mica_dtype dtype, double loc,
@@ -330,9 +340,9 @@ mica_array *mica_random_categorical(mica_scope *s, mica_array *logits, int axis,
     if (given.n + 1 > MICA_MAX_NDIM)
         return mica__error(s, MICA_EVALUE, "[random.categorical] too many axes");
     if (samples) logits = mica_expand_dims(s, logits, MICA_AXES(-1));
-    mica_array *x = mica_add(
-        s, mica_random_gumbel(s, (mica_dims){ given.n + 1, noise }, MICA_FLOAT32, key), logits);
-    return mica_argmax(s, x, at, false);
+    mica_array *u = uniform(s, "categorical", mica_number(s, 0), mica_number(s, 1),
+                            (mica_dims){ given.n + 1, noise }, MICA_FLOAT32, key);
+    return mica_argmax(s, mica_add(s, minus_log(s, minus_log(s, u)), logits), at, false);
 }
 
 mica_array *mica_random_permutation_of(mica_scope *s, int64_t n, mica_array *key)

@@ -197,15 +197,30 @@ static void check_hard_places(survey *s)
     check_floats(s, SPECIALS, special, s->found);
 }
 
+enum { TASKS = 256 };
+
+/* Task t: doubles between 2^-4 and 4, where float64 functions change their method and no float is
+   near. */
+static void sample_densely(void *context, size_t task)
+{
+    static _Thread_local double x[CHUNK];
+    const survey *s = context;
+    for (size_t i = 0; i < CHUNK; i++) {
+        double place = (double)(task * CHUNK + i) / (TASKS * CHUNK);
+        x[i] = exp2(6 * place - 4) * (1 + 0x1.3579bp-33) * (i & 1 ? -1 : 1);
+    }
+    check_doubles(s, CHUNK, x, &s->found[task]);
+}
+
 static void test_unary(const unary_case *c, uint32_t step)
 {
-    enum { TASKS = 256 };
     static finding found[TASKS];
     static double x[CHUNK];
     memset(found, 0, sizeof found);
     survey s = { .unary = c, .step = step, .found = found };
     find_loops(&s, c->prim);
     mica__parallel(TASKS, sweep, &s);
+    mica__parallel(TASKS, sample_densely, &s);
     check_hard_places(&s);
     for (int round = 0; round < 8; round++) {
         for (size_t i = 0; i < CHUNK; i++) x[i] = mixture(i) * (i & 4 ? 1 + 0x1.23456p-30 : 1);

@@ -9,6 +9,7 @@ typedef struct mica_py_object {
     PyObject_HEAD mica_array *value; /* one reference; in-place operators replace it */
     PyObject *weakrefs;
 } mica_py_object;
+#define SELF(self) ((mica_py_object *)(self))->value
 
 extern PyTypeObject *mica_py_array_type;
 
@@ -52,6 +53,10 @@ extern PyType_Slot mica_py_buffer_slots[];
 PyObject *mica_py_dlpack(PyObject *self, PyObject *args, PyObject *keywords);
 /* The values behind an object's __dlpack__. NULL and an exception, or a failed scope. */
 mica_array *mica_py_from_dlpack(mica_scope *s, PyObject *o);
+
+/* ---- attributes and methods (array_members.c) ---- */
+extern PyGetSetDef mica_py_getters[];
+extern PyMethodDef mica_py_methods[];
 
 /* A scope of a function by hand, whose name begins its errors; `origin`, 0 at first, is for later
  * calls. */

@@ -22,7 +22,7 @@ ELSEWHERE = {
     "random_bits": "tests/ops/oracle/random.py: every distribution",
     "gather_qqmm": "tests/python/test_core_quantize.py: the wheel has it on the GPU alone",
     "inflate": "tests/python/test_core_files.py: compressed members",
-    "broadcast_shapes": "tests/python/test_core_protocol.py",
+    "broadcast_shapes": "tests/python/test_core_numbers.py",
 }
 
 # Primitives without a name of their own in Python, and the case that runs them.

@@ -21,7 +21,10 @@ from hypothesis import strategies as st
 
 from tests.ops import target, values
 from tests.ops.check import compare_values
-from tests.ops.programs import FLOATS, Program, Step, arithmetic, elementwise, number, programs, view
+from tests.ops.program_axes import view
+from tests.ops.program_base import FLOATS, Program, Step
+from tests.ops.program_elementwise import arithmetic, elementwise, number
+from tests.ops.programs import programs
 from tests.ops.target import mx
 
 ROOT = Path(__file__).resolve().parents[2]

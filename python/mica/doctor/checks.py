@@ -262,6 +262,9 @@ class Checks(Base):
         loop = self.loops[-1]
         mark = frozenset((loop,))
         if len(parts) == 2 and parts[0].kind == "number" and parts[1].kind == "array":
+            index = node.slice.elts[-1] if isinstance(node.slice, ast.Tuple) else node.slice
+            if any(isinstance(n, ast.Slice) or getattr(n, "value", None) is ... for n in ast.walk(index)):
+                return  # many elements of each row: a table for each turn
             if (
                 mark & parts[0].loops("varying")
                 and mark & parts[1].loops("elem")

@@ -106,3 +106,9 @@ def neighbours(image: mx.array, y: mx.array, x: mx.array):
     b = mx.arange(image.shape[0])[:, None]
     k = mx.arange(image.shape[3])[None]
     return image[b, y, x, k]
+# %% right: a table for each codebook
+def embed(tables: mx.array, codes: mx.array, n):
+    total = 0
+    for i in range(n):
+        total = total + tables[i, codes[..., i]]
+    return total

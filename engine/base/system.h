@@ -16,6 +16,10 @@ uint64_t mica__memory_physical(void);
  */
 uint64_t mica__memory_available(void);
 
+/* Whether the calling thread is the one that the process began with; true where that is not known.
+ */
+bool mica__is_first_thread(void);
+
 size_t mica__page_size(void);
 /* Fresh zeroed pages with huge pages asked for; NULL when there are none (no message). `bytes`: a
  * multiple of 64 KiB. */

@@ -9,6 +9,7 @@
 #include <structmember.h>
 
 #include "record.h"
+#include "base/system.h"
 #include "base/thread.h"
 #include "runtime/runtime.h"
 #include "watch.h"
@@ -113,13 +114,15 @@ PyObject *mica_py_array_row(mica_array *a, int64_t index)
 
 /* ---- evaluation ---- */
 
-/* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. */
+/* Between steps: lets Python's signal handlers run (Ctrl-C), at most every 20 ms. They run on the
+ * first thread alone; others may still evaluate when the interpreter is gone. */
 static int interrupt_hook(void)
 {
     static _Thread_local int64_t last_asked;
     int64_t now = mica__now();
     if (now - last_asked < 20000000) return 0;
     last_asked = now;
+    if (!mica__is_first_thread()) return 0;
     PyGILState_STATE gil = PyGILState_Ensure();
     int raised = PyErr_CheckSignals();
     PyGILState_Release(gil);

@@ -19,8 +19,8 @@ static void mend(mica__source *from)
              pad = -start % MICA__EXPORT_ALIGNMENT;
     if (pad <= rest) head[3] = rest - pad;
     head[4] = mica__crc32(0, file + start, (size_t)rest);
-    head[5] = mica__crc32(mica__crc32(0, head, sizeof head - 8), file + sizeof head,
-                          (size_t)head[2]);
+    head[5] =
+        mica__crc32(mica__crc32(0, head, sizeof head - 8), file + sizeof head, (size_t)head[2]);
     memcpy(file, head, sizeof head);
 }
 
@@ -39,7 +39,7 @@ static void call(mica_imported *m, size_t i)
     }
     if (small)
         mica_imported_call(s, m, (mica_arrays){ g->n, in }, g->keywords, g->nkeywords, &results);
-    for (size_t k = 0; k < results.n; k++) fuzz_evaluate(s, results.at[k]);
+    for (size_t k = 0; k < results.n && k < FUZZ_ARRAYS; k++) fuzz_evaluate(s, results.at[k]);
     mica_scope_close(s);
 }
 

@@ -193,8 +193,8 @@ static int find_header(reader *r, const unsigned char *p, uint64_t bytes)
     uint64_t start = MAGIC_BYTES + 2 + width, length = 0;
     if (bytes < start) return fail_header(r, "the file ends in it");
     for (size_t i = 0; i < width; i++) length |= (uint64_t)p[MAGIC_BYTES + 2 + i] << 8 * i;
-    if (length > bytes - start) return fail_header(r, "the file ends in it");
     if (length > MOST_HEADER) return fail_header(r, "it is longer than a megabyte");
+    if (length > bytes - start) return fail_header(r, "the file ends in it");
     r->at = (const char *)p + start;
     r->end = r->at + length;
     r->out->offset = start + length;
@@ -209,6 +209,17 @@ size_t mica__npy_header_bytes(const void *start, uint64_t bytes)
     if (p[MAGIC_BYTES] == 1) return 10 + length;
     length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
     return length > MOST_HEADER ? 0 : 12 + length;
+}
+
+uint64_t mica__npy_needed(const void *start, uint64_t bytes)
+{
+    if (bytes < MICA__NPY_START)
+        return memcmp(start, magic, bytes < MAGIC_BYTES ? bytes : MAGIC_BYTES) ? bytes
+                                                                               : MICA__NPY_START;
+    uint64_t header = mica__npy_header_bytes(start, bytes);
+    if (header > bytes) return header;
+    mica__npy h;
+    return mica__npy_parse(&h, start, bytes, INT64_MAX, "") ? bytes : h.offset + h.bytes;
 }
 
 int mica__npy_parse(mica__npy *out, const void *file, uint64_t head, uint64_t bytes,

@@ -189,6 +189,13 @@ static int read_header(reader *r, const char *text, size_t bytes)
     return check_names(r);
 }
 
+static uint64_t header_bytes(const unsigned char *file)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < LENGTH_BYTES; i++) n |= (uint64_t)file[i] << 8 * i;
+    return n;
+}
+
 int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
                             const char *name)
 {
@@ -196,8 +203,7 @@ int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t b
     if (bytes < LENGTH_BYTES)
         return mica__fail(MICA_EIO, "[load_safetensors] '%s' has %llu bytes, too few for a header",
                           name, (unsigned long long)bytes);
-    uint64_t header = 0;
-    for (int i = 0; i < LENGTH_BYTES; i++) header |= (uint64_t)p[i] << 8 * i;
+    uint64_t header = header_bytes(file);
     if (header > MOST_HEADER || header > bytes - LENGTH_BYTES)
         return mica__fail(MICA_EIO,
                           "[load_safetensors] '%s' claims a header of %llu bytes; it has %llu "
@@ -212,6 +218,22 @@ int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t b
     if (status) mica__safetensors_free(&result);
     else *out = result;
     return status;
+}
+
+uint64_t mica__safetensors_needed(const void *start, uint64_t bytes)
+{
+    if (bytes < LENGTH_BYTES) return LENGTH_BYTES;
+    uint64_t header = header_bytes(start), end = LENGTH_BYTES + header;
+    if (header > MOST_HEADER) return bytes;
+    if (end > bytes) return end;
+    mica__safetensors f;
+    if (mica__safetensors_parse(&f, start, INT64_MAX, "")) return bytes;
+    for (size_t i = 0; i < f.count; i++) {
+        const mica__tensor_entry *e = &f.entries[i];
+        if (e->offset + e->bytes > end) end = e->offset + e->bytes;
+    }
+    mica__safetensors_free(&f);
+    return end;
 }
 
 void mica__safetensors_free(mica__safetensors *s)

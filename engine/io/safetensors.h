@@ -34,6 +34,9 @@ typedef struct mica__safetensors {
    MICA_EIO (nothing to free then), MICA_EMEMORY. */
 int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
                             const char *name);
+/* How many bytes of a stream that begins so make up the file: more than `bytes` where more has to
+   be read, also to learn more; `bytes` where the beginning is wrong. */
+uint64_t mica__safetensors_needed(const void *start, uint64_t bytes);
 void mica__safetensors_free(mica__safetensors *s);
 
 /* Appends the header of a file with these tensors and sets their offset and bytes. Entries are

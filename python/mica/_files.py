@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 
 from mica import core
+from mica._streams import Whole, read_file
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -79,16 +80,6 @@ def _check_stream(file: Any) -> None:
         )
 
 
-def _read(file: Any) -> bytes:
-    data = file.read()
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise ValueError(
-            "[load] Input must be a file-like object opened in binary mode; "
-            f"read() gave {type(data).__name__}"
-        )
-    return data
-
-
 def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
     """Load from where the stream stands, and leave it behind what was used; npz files are whole streams."""
     name = getattr(file, "name", None)
@@ -103,7 +94,7 @@ def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
     if descriptor is not None:
         result = core._load(descriptor, name, start or 0, stream, kind, metadata)
     else:
-        result = core._load(_read(file), name, -1, stream, kind, metadata)
+        result = core._load(read_file(file, kind), name, -1, stream, kind, metadata)
     if start is not None and kind == "npy":
         file.seek(start + result[1])
     elif descriptor is not None:
@@ -118,7 +109,8 @@ def load(
 
     Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of
     their own. Compressed members of npz files are unpacked when they are used, and checked then; other
-    streams are read from where they stand.
+    streams are read from where they stand: npy and safetensors files as far as their headers say, the others
+    to the end.
 
     Blocks of 4 or 8 bits of gguf files (Q4_0, Q4_1, Q8_0) become three arrays for ``mx.dequantize`` with
     ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other
@@ -167,14 +159,13 @@ def load(
 
 
 def _target(file: Any, name: str, ending: str) -> bytes | Callable:
-    """The path to write, or the write method of a file object."""
+    """The path to write, or a function that writes all it is given to a file object."""
     path = _path(file, name)
     if path is not None:
         return os.fsencode(path if path.endswith(ending) else path + ending)
-    write = getattr(file, "write", None)
-    if not callable(write):
+    if not callable(getattr(file, "write", None)):
         raise ValueError(f"[{name}] Input must be a file-like object, or string, not {type(file).__name__}")
-    return write
+    return Whole(file, name).write
 
 
 def save(file: Any, arr: core.array) -> None:
@@ -214,7 +205,7 @@ def _save_npz(name: str, file: Any, args: tuple, kwargs: dict[str, Any], compres
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(target))
         writer = core._Writer(target)
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
-    with zipfile.ZipFile(file if writer is None else writer, "w", method) as archive:
+    with zipfile.ZipFile(Whole(file, name) if writer is None else writer, "w", method) as archive:
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                 core._save_npy(member.write, array)

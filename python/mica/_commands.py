@@ -57,8 +57,7 @@ def usage() -> str:
 
 def main() -> None:
     """The console script: what ``python -m mica`` does."""
-    from mica import __main__ as module
-    from mica import _launch
+    from mica import __main__ as module, _launch
 
     # As under ``python -m``: modules of the current folder come first.
     if not sys.flags.safe_path:

@@ -16,8 +16,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.ops import target, values
 from tests.ops.check import compare_values

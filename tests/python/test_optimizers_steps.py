@@ -39,7 +39,14 @@ OPTIMIZERS = [
     "Muon(0.1)",
     "Muon(0.1, momentum=0.5, nesterov=False, weight_decay=0, ns_steps=3)",
 ]
-SHAPES = {"tall": (4, 3), "wide": (3, 5), "bias": (3,), "deep": (2, 3, 4), "scalar": ()}
+SHAPES = {
+    "tall": (4, 3),
+    "wide": (3, 5),
+    "bias": (3,),
+    "deep": (2, 3, 4),
+    "window": (8, 3, 3, 1),
+    "scalar": (),
+}
 PARAMETERS = {name: normal(*shape, seed=i) for i, (name, shape) in enumerate(SHAPES.items())}
 
 

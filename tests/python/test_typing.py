@@ -28,11 +28,16 @@ def test_the_program_runs() -> None:
     assert result.stdout.endswith("64 True False\n"), result.stdout
 
 
+# A layer may return anything: strict checkers say so where a function returns what its layer did.
+STRICT = ["--strict", "--follow-imports=silent", "--disable-error-code=no-any-return", str(PROGRAM)]
+
+
 @pytest.mark.long
-def test_mypy(tmp_path: Path) -> None:
-    """mypy, as it is configured by default."""
+@pytest.mark.parametrize("arguments", [[str(PROGRAM), *EXAMPLES], STRICT], ids=["default", "strict"])
+def test_mypy(tmp_path: Path, arguments: list[str]) -> None:
+    """mypy, as it is configured by default, and at its strictest."""
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), str(PROGRAM), *EXAMPLES]
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), *arguments]
     env = {**os.environ, "MYPYPATH": os.pathsep.join(PATHS)}
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mica._commands import until_unread
-from mica.doctor import config as configuration
-from mica.doctor import report as reports
+from mica.doctor import config as configuration, report as reports
 from mica.doctor.config import Config, ConfigError
 from mica.doctor.interpreter import Finding
 from mica.doctor.rules import RULES, Rule

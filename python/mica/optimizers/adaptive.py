@@ -19,7 +19,7 @@ class RMSprop(Optimizer):
         ValueError: an argument is out of range.
     """
 
-    def __init__(self, learning_rate: float | Schedule, alpha: float = 0.99, eps: float = 1e-8):
+    def __init__(self, learning_rate: float | Schedule, alpha: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         _check(type(self), "alpha", alpha, alpha >= 0, "at least 0")
@@ -48,7 +48,7 @@ class Adagrad(Optimizer):
         ValueError: ``eps`` is not above 0.
     """
 
-    def __init__(self, learning_rate: float | Schedule, eps: float = 1e-8):
+    def __init__(self, learning_rate: float | Schedule, eps: float = 1e-8) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         _check(type(self), "eps", eps, eps > 0, "above 0")
@@ -78,7 +78,7 @@ class AdaDelta(Optimizer):
         ValueError: an argument is out of range.
     """
 
-    def __init__(self, learning_rate: float | Schedule, rho: float = 0.9, eps: float = 1e-6):
+    def __init__(self, learning_rate: float | Schedule, rho: float = 0.9, eps: float = 1e-6) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         _check(type(self), "rho", rho, rho >= 0, "at least 0")
@@ -122,7 +122,7 @@ class Adam(Optimizer):
         betas: list[float] = [0.9, 0.999],  # noqa: B006
         eps: float = 1e-8,
         bias_correction: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         _check_betas(type(self), betas)
@@ -174,7 +174,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         bias_correction: bool = False,
-    ):
+    ) -> None:
         super().__init__(learning_rate=learning_rate, betas=betas, eps=eps, bias_correction=bias_correction)
         self.weight_decay = weight_decay
 
@@ -201,7 +201,7 @@ class Adamax(Adam):
         learning_rate: float | Schedule,
         betas: list[float] = [0.9, 0.999],  # noqa: B006
         eps: float = 1e-8,
-    ):
+    ) -> None:
         super().__init__(learning_rate, betas, eps)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:

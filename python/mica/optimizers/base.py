@@ -24,7 +24,7 @@ class Optimizer:
         schedulers: names in the state and the schedules that they follow.
     """
 
-    def __init__(self, schedulers: dict[str, Schedule] | None = None):
+    def __init__(self, schedulers: dict[str, Schedule] | None = None) -> None:
         self._initialized = False
         self._state = {"step": mx.array(0, mx.uint64)}
         self._schedulers = dict(schedulers or {})
@@ -161,7 +161,7 @@ class MultiOptimizer(Optimizer):
         self,
         optimizers: list[Optimizer],
         filters: list[Callable[[str, mx.array], bool]] = [],  # noqa: B006
-    ):
+    ) -> None:
         super().__init__()
         self._state = {}
         if len(filters) != len(optimizers) - 1:

@@ -38,7 +38,7 @@ class Adafactor(Optimizer):
         scale_parameter: bool = True,
         relative_step: bool = True,
         warmup_init: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if learning_rate is not None:
             self._maybe_schedule("learning_rate", learning_rate)
@@ -102,7 +102,7 @@ class Muon(Optimizer):
 
     It is meant for the matrices of hidden layers; embeddings, output layers, biases and gains are better left
     to another optimizer (see ``MultiOptimizer``). Arrays of more than 2 axes count as matrices of their first
-    axis by all the others.
+    axis by all the others; the rate grows by sqrt(max(1, rows / columns)) of their last two.
 
     Args:
         learning_rate: a number or a schedule.
@@ -119,7 +119,7 @@ class Muon(Optimizer):
         weight_decay: float = 0.01,
         nesterov: bool = True,
         ns_steps: int = 5,
-    ):
+    ) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         self.momentum = momentum
@@ -154,5 +154,5 @@ class Muon(Optimizer):
         if update.ndim >= 2:
             matrix = update if update.ndim == 2 else update.reshape(update.shape[0], -1)
             update = self._orthogonalize(matrix, self.ns_steps).reshape(update.shape)
-            rate = rate * math.sqrt(max(1, matrix.shape[0] / matrix.shape[1]))
+            rate = rate * math.sqrt(max(1, update.shape[-2] / update.shape[-1]))
         return parameter - rate * update

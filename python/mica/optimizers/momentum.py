@@ -29,7 +29,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         dampening: float = 0.0,
         nesterov: bool = False,
-    ):
+    ) -> None:
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(
                 "[SGD] Nesterov momentum needs a momentum above 0 and no dampening, "
@@ -80,7 +80,7 @@ class Lion(Optimizer):
         learning_rate: float | Schedule,
         betas: list[float] = [0.9, 0.99],  # noqa: B006
         weight_decay: float = 0.0,
-    ):
+    ) -> None:
         super().__init__()
         self._maybe_schedule("learning_rate", learning_rate)
         _check_betas(type(self), betas)

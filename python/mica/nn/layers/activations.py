@@ -163,7 +163,7 @@ class GLU(Module):
         axis: the axis to halve.
     """
 
-    def __init__(self, axis: int = -1):
+    def __init__(self, axis: int = -1) -> None:
         super().__init__()
         self.axis = axis
 
@@ -178,7 +178,7 @@ class LeakyReLU(Module):
         negative_slope: the slope below 0.
     """
 
-    def __init__(self, negative_slope: float = 0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self._negative_slope = negative_slope
 
@@ -193,7 +193,7 @@ class ELU(Module):
         alpha: minus the limit for large negative arguments.
     """
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         self._alpha = alpha
 
@@ -208,7 +208,7 @@ class CELU(Module):
         alpha: minus the limit for large negative arguments.
     """
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         self._alpha = alpha
 
@@ -223,7 +223,7 @@ class Softshrink(Module):
         lambd: how far to move towards 0.
     """
 
-    def __init__(self, lambd: float = 0.5):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
 
@@ -238,7 +238,7 @@ class HardShrink(Module):
         lambd: what is nearer to 0 becomes 0.
     """
 
-    def __init__(self, lambd: float = 0.5):
+    def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
 
@@ -253,7 +253,7 @@ class Step(Module):
         threshold: where the step is.
     """
 
-    def __init__(self, threshold: float = 0.0):
+    def __init__(self, threshold: float = 0.0) -> None:
         super().__init__()
         self.threshold = threshold
 
@@ -269,7 +269,7 @@ class PReLU(Module):
         init: what the slopes are at first.
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25):
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         super().__init__()
         self.weight = mx.full([num_parameters], init)
 
@@ -290,7 +290,7 @@ class GELU(Module):
         ValueError: ``approx`` is something else.
     """
 
-    def __init__(self, approx: str = "none"):
+    def __init__(self, approx: str = "none") -> None:
         super().__init__()
         if approx not in _GELU_KINDS:
             raise ValueError(

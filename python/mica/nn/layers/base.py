@@ -47,7 +47,7 @@ class Module(dict):
 
     __call__: Callable
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Subclasses call this before they set attributes."""
         self._no_grad = set()
         self._training = True

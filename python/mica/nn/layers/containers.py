@@ -17,7 +17,7 @@ class Sequential(Module):
         modules: the modules and functions.
     """
 
-    def __init__(self, *modules: Callable):
+    def __init__(self, *modules: Callable) -> None:
         super().__init__()
         self.layers = list(modules)
 

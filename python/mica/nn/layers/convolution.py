@@ -62,7 +62,7 @@ class Conv1d(Module):
         dilation: int = 1,
         groups: int = 1,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         _check_groups(in_channels, groups)
         self.weight = draw_kernel(out_channels, (kernel_size,), in_channels // groups)
@@ -113,7 +113,7 @@ class Conv2d(Module):
         dilation: int | tuple = 1,
         groups: int = 1,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         _check_groups(in_channels, groups)
         kernel = per_axis(kernel_size, 2)
@@ -164,7 +164,7 @@ class Conv3d(Module):
         padding: int | tuple = 0,
         dilation: int | tuple = 1,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         kernel = per_axis(kernel_size, 3)
         self.weight = draw_kernel(out_channels, kernel, in_channels)

@@ -59,7 +59,7 @@ class ConvTranspose1d(_ConvTranspose):
         dilation: int = 1,
         output_padding: int = 0,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self._draw(in_channels, out_channels, kernel_size, bias)
         self.padding = padding
@@ -101,7 +101,7 @@ class ConvTranspose2d(_ConvTranspose):
         dilation: int | tuple = 1,
         output_padding: int | tuple = 0,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self._draw(in_channels, out_channels, kernel_size, bias)
         self.padding = per_axis(padding, 2)
@@ -143,7 +143,7 @@ class ConvTranspose3d(_ConvTranspose):
         dilation: int | tuple = 1,
         output_padding: int | tuple = 0,
         bias: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self._draw(in_channels, out_channels, kernel_size, bias)
         self.padding = per_axis(padding, 3)

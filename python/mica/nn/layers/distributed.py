@@ -185,7 +185,9 @@ class _Sharded(Module):
 
 
 class _ShardedLinear(_Sharded):
-    def __init__(self, input_dims: int, output_dims: int, bias: bool = True, group: Group | None = None):
+    def __init__(
+        self, input_dims: int, output_dims: int, bias: bool = True, group: Group | None = None
+    ) -> None:
         super().__init__()
         scale = math.sqrt(1.0 / input_dims)
         self.group = group or mx.distributed.init()
@@ -258,7 +260,7 @@ class _ShardedQuantized(_Sharded, _Quantized):
         bits: int = 4,
         mode: str = "affine",
         group: Group | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.group_size, self.bits, self.mode = group_size, bits, mode
         scale = math.sqrt(1.0 / input_dims)

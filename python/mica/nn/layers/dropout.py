@@ -9,7 +9,7 @@ __all__ = ["Dropout", "Dropout2d", "Dropout3d"]
 
 
 class _DropoutBase(Module):
-    def __init__(self, p: float = 0.5):
+    def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(

@@ -22,7 +22,7 @@ class Embedding(Module):
     :math:`1 / \sqrt{\text{dims}}`.
     """
 
-    def __init__(self, num_embeddings: int, dims: int):
+    def __init__(self, num_embeddings: int, dims: int) -> None:
         super().__init__()
         self.weight = mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims))
 

@@ -97,7 +97,9 @@ class FullyShardedModule(Module):
         ValueError: a parameter has no axis, or the processes cannot share its first one evenly.
     """
 
-    def __init__(self, module: Module, group: Group | None = None, compute_dtype: mx.Dtype | None = None):
+    def __init__(
+        self, module: Module, group: Group | None = None, compute_dtype: mx.Dtype | None = None
+    ) -> None:
         super().__init__()
         group = group or mx.distributed.init()
         count, rank = group.size(), group.rank()

@@ -20,7 +20,7 @@ class RMSNorm(Module):
         eps: added to the mean square.
     """
 
-    def __init__(self, dims: int, eps: float = 1e-5):
+    def __init__(self, dims: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.weight = mx.ones((dims,))
         self.eps = eps
@@ -42,7 +42,7 @@ class LayerNorm(Module):
         bias: whether there is a bias beside the weight.
     """
 
-    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = True, bias: bool = True):
+    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = True, bias: bool = True) -> None:
         super().__init__()
         if affine:
             self.weight = mx.ones((dims,))
@@ -69,7 +69,7 @@ class InstanceNorm(Module):
         affine: whether there are a weight and a bias.
     """
 
-    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = False):
+    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = False) -> None:
         super().__init__()
         if affine:
             self.weight = mx.ones((dims,))
@@ -113,7 +113,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         pytorch_compatible: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if affine:
             self.bias = mx.zeros((dims,))
@@ -177,7 +177,7 @@ class BatchNorm(Module):
         momentum: float = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps

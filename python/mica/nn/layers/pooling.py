@@ -50,7 +50,7 @@ class _Pool(Module):
         kernel_size: Size,
         stride: Size | None,
         padding: Size,
-    ):
+    ) -> None:
         super().__init__()
         axes = self._count
         size = self._sizes("kernel_size", kernel_size, 1)
@@ -118,7 +118,7 @@ class MaxPool1d(_Pool1d):
         padding: how much of minus infinity stands before and after the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.max, -float("inf"), kernel_size, stride, padding)
 
 
@@ -131,7 +131,7 @@ class AvgPool1d(_Pool1d):
         padding: how many zeros stand before and after the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.mean, 0, kernel_size, stride, padding)
 
 
@@ -144,7 +144,7 @@ class MaxPool2d(_Pool2d):
         padding: how much of minus infinity stands around the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.max, -float("inf"), kernel_size, stride, padding)
 
 
@@ -157,7 +157,7 @@ class AvgPool2d(_Pool2d):
         padding: how many zeros stand around the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.mean, 0, kernel_size, stride, padding)
 
 
@@ -170,7 +170,7 @@ class MaxPool3d(_Pool3d):
         padding: how much of minus infinity stands around the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.max, -float("inf"), kernel_size, stride, padding)
 
 
@@ -183,5 +183,5 @@ class AvgPool3d(_Pool3d):
         padding: how many zeros stand around the input.
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(mx.mean, 0, kernel_size, stride, padding)

@@ -20,7 +20,7 @@ class RoPE(Module):
         scale: multiplies positions.
     """
 
-    def __init__(self, dims: int, traditional: bool = False, base: float = 10000, scale: float = 1.0):
+    def __init__(self, dims: int, traditional: bool = False, base: float = 10000, scale: float = 1.0) -> None:
         super().__init__()
         self.dims = dims
         self.traditional = traditional
@@ -65,7 +65,7 @@ class SinusoidalPositionalEncoding(Module):
         scale: float | None = None,
         cos_first: bool = False,
         full_turns: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if dims <= 0 or dims % 2:
             raise ValueError(

@@ -80,7 +80,7 @@ class QuantizedEmbedding(_Quantized):
         group_size: int | None = None,
         bits: int | None = None,
         mode: str = "affine",
-    ):
+    ) -> None:
         super().__init__()
         self.num_embeddings, self.dims = num_embeddings, dims
         weight = mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims) if dims else 0.0)
@@ -144,7 +144,7 @@ class QuantizedLinear(_Quantized):
         group_size: int | None = None,
         bits: int | None = None,
         mode: str = "affine",
-    ):
+    ) -> None:
         super().__init__()
         scale = math.sqrt(1 / input_dims) if input_dims else 0.0
         weight = mx.random.uniform(low=-scale, high=scale, shape=(output_dims, input_dims))
@@ -202,7 +202,7 @@ class QQLinear(Module):
         group_size: int | None = None,
         bits: int | None = None,
         mode: str = "nvfp4",
-    ):
+    ) -> None:
         super().__init__()
         self.group_size, self.bits = _settings(mode, group_size, bits)
         self.mode = mode

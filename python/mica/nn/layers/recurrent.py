@@ -32,7 +32,7 @@ class RNN(Module):
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: Callable | None = None
-    ):
+    ) -> None:
         super().__init__()
         self.nonlinearity = nonlinearity or tanh
         if not callable(self.nonlinearity):
@@ -88,7 +88,7 @@ class GRU(Module):
     ``Wx``, ``Wh`` and ``b`` hold those of r, z and n one below the other.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.Wx = _draw(hidden_size, 3 * hidden_size, input_size)
@@ -154,7 +154,7 @@ class LSTM(Module):
     ``Wx``, ``Wh`` and ``bias`` hold those of i, f, g and o one below the other.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.Wx = _draw(hidden_size, 4 * hidden_size, input_size)

@@ -50,7 +50,7 @@ class MultiHeadAttention(Module):
         value_dims: int | None = None,
         value_output_dims: int | None = None,
         bias: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         if dims % num_heads != 0:
             raise ValueError(
@@ -119,7 +119,7 @@ class TransformerEncoderLayer(Module):
         dropout: float = 0.0,
         activation: Callable[[Any], Any] = relu,
         norm_first: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         mlp_dims = mlp_dims or 4 * dims
         self.attention = MultiHeadAttention(dims, num_heads)
@@ -164,7 +164,7 @@ class TransformerEncoder(Module):
         activation: Callable[[Any], Any] = relu,
         norm_first: bool = True,
         checkpoint: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         self.layers = [
             TransformerEncoderLayer(dims, num_heads, mlp_dims, dropout, activation, norm_first)
@@ -201,7 +201,7 @@ class TransformerDecoderLayer(Module):
         dropout: float = 0.0,
         activation: Callable[[Any], Any] = relu,
         norm_first: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         mlp_dims = mlp_dims or 4 * dims
         self.self_attention = MultiHeadAttention(dims, num_heads)
@@ -262,7 +262,7 @@ class TransformerDecoder(Module):
         activation: Callable[[Any], Any] = relu,
         norm_first: bool = True,
         checkpoint: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         self.layers = [
             TransformerDecoderLayer(dims, num_heads, mlp_dims, dropout, activation, norm_first)
@@ -315,7 +315,7 @@ class Transformer(Module):
         custom_decoder: Any | None = None,
         norm_first: bool = True,
         checkpoint: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         same = (dims, num_heads, mlp_dims, dropout, activation, norm_first, checkpoint)
         # "is None": a custom module without items is false.

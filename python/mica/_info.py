@@ -23,7 +23,8 @@ These runs tell more (all in the environment):
   MICA_THREADS=1           one thread"""
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
+    """What the processor calls itself."""
     try:
         with open("/proc/cpuinfo") as file:
             found = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
@@ -72,7 +73,7 @@ def collect() -> dict[str, Any]:
             "system": platform.platform(),
         },
         "processor": {
-            "name": _processor_name(),
+            "name": processor_name(),
             "loops for": processor["level"],
             "further": ", ".join(processor["features"]) or "none",
             "threads": processor["threads"],

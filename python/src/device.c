@@ -79,7 +79,11 @@ static PyObject *device_info(PyObject *m, PyObject *args)
         return info;
     }
     if (type) return PyDict_New();
-    return Py_BuildValue("{s:s,s:s}", "device_name", "cpu", "architecture", level_name());
+    PyObject *module = PyImport_ImportModule("mica._info"),
+             *name = module ? PyObject_CallMethod(module, "processor_name", NULL) : NULL;
+    Py_XDECREF(module);
+    if (!name) return NULL;
+    return Py_BuildValue("{s:N,s:s}", "device_name", name, "architecture", level_name());
 }
 
 static PyObject *no_device(PyObject *m, PyObject *unused)

@@ -12,7 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 
+sys.path.insert(0, str(ROOT))
+
 from mica.doctor.pages import pages  # noqa: E402
+
+from tests.doctor.corpus import programs  # noqa: E402
 
 folder = ROOT / "docs" / "doctor"
 
@@ -54,6 +58,7 @@ def costs(rule: str, measured: list[dict]) -> str:
 
 
 wanted = pages()
+wanted["README.md"] = wanted["README.md"].replace("PROGRAMS", str(len(programs())))
 file = folder / "measured.json"
 if file.is_file():
     measured = json.loads(file.read_text())

@@ -57,6 +57,43 @@ def test_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "absent.py")[0] == 1
 
 
+def test_what_cannot_be_written_is_said_in_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for option in ("--output-file", "--write-baseline"):
+        assert main(["wrong.py", option, "absent/out", "--no-cache"]) == 2
+        assert capsys.readouterr().err == "mica lint: absent/out: No such file or directory\n"
+    pytest.importorskip("libcst")
+
+    def refuse(self: Path, data: bytes) -> int:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert main(["wrong.py", "--fix", "--no-cache"]) == 2
+    assert capsys.readouterr().err == "mica lint: wrong.py: Permission denied\n"
+
+
+def test_summary_counts_what_fix_would_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not what only --unsafe-fixes mends, nor a form that is found but not mended."""
+    pytest.importorskip("libcst")
+    text = "y = mx.softmax(x.astype(mx.float32)).astype(x.dtype)\n"
+    Path("wrong.py").write_text(WRONG + f"def f(x):\n    {text}w = mx.zeros((2,), mx.float64)\n")
+    assert "Found 4 findings. 1 may be fixed with --fix." in run(capsys, "wrong.py")[1]
+    run(capsys, "wrong.py", "--fix")
+    assert "Found 3 findings.\n" in run(capsys, "wrong.py")[1]
+    split = text.replace(").astype(x", ")\nz = y.astype(x")
+    Path("wrong.py").write_text(f"import mlx.core as mx\nx = mx.ones((2,), mx.float16)\n{split}")
+    assert "Found 1 finding.\n" in run(capsys, "wrong.py")[1]
+
+
+def test_chains_that_are_too_deep(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wrong.py").write_text("if x == 0: pass\n" + "".join(f"elif x == {i}: pass\n" for i in range(500)))
+    Path("sum.py").write_text("y = " + "+".join(["1"] * 50_000))
+    status, out = run(capsys, "wrong.py", "sum.py")
+    assert status == 1
+    assert out.count("too deep to be checked (nesting, or a long chain of elif, operators or calls)") == 2
+
+
 def test_select_ignore_and_slugs(capsys: pytest.CaptureFixture[str]) -> None:
     assert found(capsys, "wrong.py")[1] == BOTH
     assert found(capsys, "wrong.py", "--select", "MX1")[1] == {("MX101", 4)}
@@ -91,6 +128,27 @@ def test_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert found(capsys, "wrong.py")[1] == {("MX504", 5)}
     Path("pyproject.toml").write_text("[tool.mica.lint]\nselct = []\n")
     assert run(capsys, "wrong.py")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('ignore = "MX1"', "ignore = 'MX1'; it takes a list of strings: ignore = [\"MX7\"]"),
+        ("exclude = [1]", "exclude = [1]; it takes a list of strings"),
+        ("baseline = false", "baseline = False; it takes a string"),
+        ("cache = 1", "cache = 1; it takes true or false"),
+        ("jobs = -1", "jobs = -1; it takes a number that is not negative"),
+        ('per-file-ignores = {"a" = "MX1"}', "it takes a table of lists of strings"),
+        ('per-file-ignores = {"a" = ["QQ"]}', "no rule is called 'QQ'"),
+    ],
+)
+def test_settings_of_other_types(text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pyproject.toml").write_text(f"[tool.mica.lint]\n{text}\n")
+    assert main(["wrong.py"]) == 2
+    assert message in capsys.readouterr().err
+    Path("pyproject.toml").write_text("[tool.mica]\nlint = 3\n")
+    assert main(["wrong.py"]) == 2
+    assert "it takes a table" in capsys.readouterr().err
 
 
 def test_sarif_is_valid(capsys: pytest.CaptureFixture[str]) -> None:

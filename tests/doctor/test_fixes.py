@@ -45,7 +45,10 @@ CASES = [
     ("MX702", "x, W, b = mx.ones((2, 3)), mx.ones((4, 3)), mx.ones((4,))\nr = (x @ W.T + b) * 2\n",
      "x, W, b = mx.ones((2, 3)), mx.ones((4, 3)), mx.ones((4,))\nr = (mx.addmm(b, x, W.T)) * 2\n"),
     ("MX506", 'r = nn.average_gradients({"w": mx.ones((2,))}, communication_type=mx.float16)["w"]\n',
-     'r = nn.average_gradients({"w": mx.ones((2,))}, )["w"]\n'),
+     'r = nn.average_gradients({"w": mx.ones((2,))})["w"]\n'),
+    ("MX506", 'r = nn.average_gradients(\n    {"w": mx.ones((2,))},  # all\n'
+     '    communication_type=mx.float16,\n)["w"]\n',
+     'r = nn.average_gradients(\n    {"w": mx.ones((2,))},  # all\n)["w"]\n'),
     ("MX504", 'x = mx.ones((3,)).to("cuda")  # there\nx.cpu()\nr = x\n',
      "x = mx.ones((3,))  # there\npass\nr = x\n"),
     ("MX502",
@@ -55,6 +58,10 @@ CASES = [
      "def loss_fn(model, x):\n    return model(x).sum()\n\n\ndef step(model: nn.Module, x):\n"
      "    loss, grads = nn.value_and_grad(model, loss_fn)(model, x)  # the loss\n    return loss\n\n\n"
      "r = step(nn.Linear(3, 1), mx.zeros((1, 3))) * 0\n"),
+    ("MX502", "w = mx.array([1.0, 2.0])\nloss = (w * w).sum()\n# backwards\nloss.backward()  # now\n"
+     "r = loss - 5\n",
+     "w = mx.array([1.0, 2.0])\nloss, grads = mx.value_and_grad(lambda w: (w * w).sum())(w)\n"
+     "# backwards\n# now\nr = loss - 5\n"),
 ]  # fmt: skip
 # Programs that stop with an error before they are mended, and what they give afterwards.
 RAISES = {"MX506": [1, 1], "MX504": [1, 1, 1], "MX502": 0}
@@ -64,6 +71,35 @@ def fix(text: str, rule: str, unsafe: bool = True) -> str:
     from mica.doctor.fixes import fix_text
 
     return fix_text("program.py", text, {rule}, unsafe, Config())[0]
+
+
+# Left alone: a comment would be lost, or it is not clear what to differentiate.
+LEFT = [
+    ("MX602", "x = mx.ones((2,))\ny = mx.concatenate([x,  # the first half\n    x])  # the second half\n"),
+    ("MX506", "g = nn.average_gradients(\n    communication_type=mx.float16,  # halves\n"
+     "    gradients={},\n)\n"),
+    ("MX502", "w = mx.ones((2,))\nx = mx.ones((2,))\nloss = (w * x).sum()\nloss.backward()\n"),
+    ("MX502", "w = mx.ones((2,))\nloss = mx.sum(w * w)\nloss.backward()  # the last statement\n"),
+]  # fmt: skip
+# Mended with --unsafe-fixes only: another type would change the result, or raise.
+UNCERTAIN = [
+    ("MX205", "def f(x):\n    return mx.softmax(x.astype(mx.float32), axis=-1).astype(x.dtype)\n"),
+    ("MX204", "def f(x, w):\n    return mx.fast.rms_norm(x.astype(mx.float32), w, 1e-5).astype(x.dtype)\n"),
+    ("MX205", "x = mx.ones((2,), mx.bfloat16)\ny = mx.softmax(x.astype(mx.float32)).astype(mx.float16)\n"),
+    ("MX205", "def f(x):\n    return mx.softmax(x.astype(mx.float32)).astype(x.dtype)\n\n\n"
+     "y = f(mx.ones((2,), mx.float16))\nz = f(mx.ones((2,), mx.int32))\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "text"), LEFT)
+def test_left_alone(rule: str, text: str) -> None:
+    assert fix(HEAD + text, rule) == HEAD + text
+
+
+@pytest.mark.parametrize(("rule", "text"), UNCERTAIN)
+def test_unsafe_where_types_are_not_known(rule: str, text: str) -> None:
+    assert fix(HEAD + text, rule, unsafe=False) == HEAD + text
+    assert fix(HEAD + text, rule) != HEAD + text
 
 
 def result(text: str) -> np.ndarray:

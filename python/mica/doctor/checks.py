@@ -128,26 +128,6 @@ class Checks(Base):
         around = frozenset(f.function.node for f in self.chain() if f.function is not None)
         self.doubles.append((node, self.frame, around))
 
-    def normed(self, rule: str, value: Value, result: Value, node: ast.AST) -> Value:
-        """The result of a norm or softmax, with the cast before it."""
-        source = value.tags.get("upcast")
-        if source is not None:
-            result.tags["norm"] = (rule, node, self.frame, source)
-        return result
-
-    def check_normed_cast(self, value: Value, to: Value) -> None:
-        """A cast back after a norm or softmax of an upcast operand."""
-        norm = value.tags.get("norm")
-        if norm is None or to.kind != "dtype":
-            return
-        rule, node, frame, source = norm
-        if isinstance(to.data, Value):
-            back = to.data.identity is source or to.data.dtype in api.HALF
-        else:
-            back = to.data in api.HALF
-        if back:
-            self.report(rule, node, frame)
-
     # ---- memory: MX402 ----
 
     def check_loaded_cast(self, value: Value) -> None:

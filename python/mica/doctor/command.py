@@ -16,7 +16,7 @@ from mica._commands import until_unread
 from mica.doctor import config as configuration, report as reports
 from mica.doctor.config import Config, ConfigError
 from mica.doctor.interpreter import Finding
-from mica.doctor.rules import RULES, Rule
+from mica.doctor.rules import RULES, SAFE_FIX, UNSAFE_FIX, Rule
 from mica.doctor.run import Broken, Result, check_file, check_files, discover
 
 
@@ -89,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return until_unread(lambda: run(options))
     except ConfigError as error:
         print(f"mica lint: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        name = error.filename if error.filename is not None else "input or output"
+        print(f"mica lint: {name}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -179,9 +183,22 @@ def present(options: argparse.Namespace, config: Config, results: list[Result], 
     elif body:
         print(body)
     if options.output_format == "text" and not options.quiet:
-        print(reports.summary(report, fixed))
+        print(reports.summary(report, fixed, fixable(report, results, chosen, config, sources)))
     failed = bool(report.findings or report.broken)
     return 1 if failed and not options.exit_zero else 0
+
+
+def fixable(report: reports.Report, results: list[Result], chosen: set[str], config: Config,
+            sources: dict[str, bytes]) -> int | None:  # fmt: skip
+    """How many findings --fix would mend, found by trying; None where LibCST is missing to try it."""
+    paths = {f.path for f in report.findings if f.applicability == SAFE_FIX}
+    if not paths:
+        return 0
+    from mica.doctor import fixes
+
+    if fixes.cst is None:
+        return None
+    return fixes.apply_all([r for r in results if r.path in paths], chosen, False, config, sources)[0]
 
 
 def gather(results: list[Result], missing: list[Broken], chosen: set[str], config: Config,
@@ -202,7 +219,9 @@ def gather(results: list[Result], missing: list[Broken], chosen: set[str], confi
     for f in sorted(findings):
         if f.rule in config.ignored_in(f.path) or configuration.suppressed(f, lines[f.path]):
             continue
-        kept.setdefault((f.path, f.line, f.column, f.rule), f)
+        key = (f.path, f.line, f.column, f.rule)
+        if key not in kept or f.fix == UNSAFE_FIX:
+            kept[key] = f
     broken = missing + [r.broken for r in results if r.broken is not None]
     return reports.Report(list(kept.values()), broken, lines, cells)
 

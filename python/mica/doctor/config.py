@@ -19,7 +19,17 @@ EXCLUDED = frozenset(
     "node_modules site-packages .eggs .ipynb_checkpoints".split()
 )
 NOQA = re.compile(r"#\s*noqa(?P<codes>\s*:\s*(?P<list>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*))?", re.I)
-KEYS = ("select", "ignore", "exclude", "baseline", "cache", "per-file-ignores", "jobs")
+LIST = "a list of strings"
+# What each setting takes, and an example of it.
+KEYS = {
+    "select": (LIST, '["MX1"]'),
+    "ignore": (LIST, '["MX7"]'),
+    "exclude": (LIST, '["third_party"]'),
+    "baseline": ("a string", '"known.json"'),
+    "cache": ("true or false", "false"),
+    "per-file-ignores": ("a table of lists of strings", '{"tests/*" = ["MX101"]}'),
+    "jobs": ("a number that is not negative", "2"),
+}
 
 
 class ConfigError(Exception):
@@ -89,20 +99,47 @@ def load(start: Path, explicit: str | None = None) -> Config:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError, UnicodeError) as error:
             raise ConfigError(f"{path}: {error}") from None
-        table = document.get("tool", {}).get("mica", {}).get("lint")
+        table = document
+        for word in ("tool", "mica", "lint"):
+            table = table.get(word) if isinstance(table, dict) else None
         if table is None and explicit is not None:
             table = document.get("lint", document)
         if table is None:
             continue
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: tool.mica.lint is {table!r}; it takes a table: [tool.mica.lint]")
         for key, value in table.items():
             if key not in KEYS:
                 raise ConfigError(
                     f"{path}: [tool.mica.lint] has no setting {key!r}; it has {', '.join(KEYS)}"
                 )
+            wanted, example = KEYS[key]
+            if not fits(wanted, value):
+                raise ConfigError(
+                    f"{path}: [tool.mica.lint] has {key} = {value!r}; it takes {wanted}: {key} = {example}"
+                )
             setattr(config, key.replace("-", "_"), value)
+        try:
+            for rules in config.per_file_ignores.values():
+                selected(rules, [])
+        except ValueError as error:
+            raise ConfigError(f"{path}: [tool.mica.lint.per-file-ignores]: {error}") from None
         config.root = path.absolute().parent
         break
     return config
+
+
+def fits(wanted: str, value: object) -> bool:
+    """Whether a value is what a setting takes."""
+    if wanted == LIST:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if wanted.startswith("a table"):
+        return isinstance(value, dict) and all(fits(LIST, v) for v in value.values())
+    if wanted == "a string":
+        return isinstance(value, str)
+    if wanted == "true or false":
+        return isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def suppressed(finding: Finding, lines: list[str]) -> bool:

@@ -167,6 +167,7 @@ class Expressions(Base):
         frame = self.frame
         saved, path = dict(frame.env), self.path
         loops: list[Loop] = []
+        hidden: dict[str, tuple[Value, Value]] = {}
         for generator in node.generators:
             iterable = self.evaluate(generator.iter)
             loop = Loop(
@@ -178,7 +179,9 @@ class Expressions(Base):
             self.assign(generator.target, self.iterate(iterable, loop))
             for test in generator.ifs:
                 self.truth(test, self.evaluate(test))
+                hidden |= self.hide(self.no_arrays(test)[0])
         result = make()
+        self.show(hidden, frame.env)
         for loop in loops:
             self.loops.remove(loop)
         self.path = path
@@ -326,21 +329,6 @@ class Expressions(Base):
             return number(data, **merge_loops([value]))
         return value if value.kind == "numpy" else UNKNOWN
 
-    def e_BoolOp(self, node: ast.BoolOp) -> Value:
-        values = []
-        for index, operand in enumerate(node.values):
-            value = self.evaluate(operand)
-            values.append(value)
-            # `x or []` says that x is a container or None.
-            container = isinstance(node.values[-1], (ast.List, ast.Tuple, ast.Dict))
-            if index < len(node.values) - 1 and not (container and value.kind == "array"):
-                chosen = self.truth(operand, value)
-                if chosen is not None and chosen is isinstance(node.op, ast.Or):
-                    return value
-        if all(v.kind == "number" for v in values):
-            return number()
-        return join(values[0], values[-1]) if len(values) == 2 else UNKNOWN
-
     def e_Compare(self, node: ast.Compare) -> Value:
         left = self.evaluate(node.left)
         operands = [left]
@@ -379,18 +367,6 @@ class Expressions(Base):
                 return number((left.data == right.data) is isinstance(op, ast.Eq))
         # Two values at most: what depends on it is traced twice, not on each turn.
         return number()
-
-    def e_IfExp(self, node: ast.IfExp) -> Value:
-        chosen = self.truth(node.test, self.evaluate(node.test))
-        if chosen is not None:
-            return self.evaluate(node.body if chosen else node.orelse)
-        path = self.path
-        self.path = (*path, (id(node), 0))
-        a = self.evaluate(node.body)
-        self.path = (*path, (id(node), 1))
-        b = self.evaluate(node.orelse)
-        self.path = path
-        return join(a, b)
 
     def truth(self, node: ast.AST, value: Value) -> bool | None:
         """What a test decides, where the text says it; reading an array's truth evaluates it."""

@@ -8,14 +8,15 @@ from pathlib import Path
 from mica.doctor.config import Config, ConfigError, suppressed
 from mica.doctor.interpreter import Finding
 from mica.doctor.project import SourceError, decode, parse
-from mica.doctor.rules import NO_FIX, RULES, SAFE_FIX
+from mica.doctor.rules import NO_FIX, SAFE_FIX
 from mica.doctor.run import Result, check_file
 
 try:
     import libcst as cst
     from libcst.metadata import MetadataWrapper
 
-    from mica.doctor.mending import Names, fixer
+    from mica.doctor.mending import fixer
+    from mica.doctor.skeleton import Names
 except ImportError:  # pragma: no cover - the part mica[lint] is not installed
     cst = None  # type: ignore[assignment]
 
@@ -78,7 +79,7 @@ def write(changed: dict[str, str]) -> None:
 
 def is_fixable(finding: Finding, chosen: set[str], unsafe: bool) -> bool:
     """Whether a finding may be mended in this run."""
-    fix = RULES[finding.rule].fix
+    fix = finding.applicability
     return finding.rule in chosen and fix != NO_FIX and (unsafe or fix == SAFE_FIX)
 
 

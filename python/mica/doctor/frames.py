@@ -6,6 +6,7 @@ import ast
 from typing import Any, NamedTuple
 
 from mica.doctor.project import Function, Module
+from mica.doctor.rules import RULES
 from mica.doctor.values import Value
 
 
@@ -19,6 +20,13 @@ class Finding(NamedTuple):
     end_column: int
     rule: str
     message: str
+    # Whether this one may be mended safely, where that is not what the rule says.
+    fix: str = ""
+
+    @property
+    def applicability(self) -> str:
+        """Whether ``--fix`` mends it: ``none``, ``safe`` or ``unsafe``."""
+        return self.fix or RULES[self.rule].fix
 
 
 class Frame:

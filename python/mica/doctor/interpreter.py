@@ -15,12 +15,14 @@ from mica.doctor.frames import Finding, Frame
 from mica.doctor.functions import Functions
 from mica.doctor.indexing import Indexing
 from mica.doctor.layers import Layers
+from mica.doctor.narrowing import Narrowing
 from mica.doctor.project import Class, Function, Instance, Module, Project
-from mica.doctor.rules import RULES
+from mica.doctor.rules import RULES, UNSAFE_FIX
 from mica.doctor.special import Special
 from mica.doctor.statements import Statements
 from mica.doctor.steps import Steps
 from mica.doctor.tracing import Tracing
+from mica.doctor.upcasts import Upcasts
 from mica.doctor.values import NONE, STRING, UNKNOWN, Loop, Value, join_all, number, sequence
 
 INLINE_DEPTH = 5
@@ -40,8 +42,9 @@ def fresh(value: Value, depth: int = 3) -> Value:
 
 
 class Interpreter(
-    Statements, Definitions, Expressions, Indexing, Calls, Functions, Special, Layers, Checks, Tracing, Steps
-):
+    Statements, Definitions, Narrowing, Expressions, Indexing, Calls, Functions, Special, Layers, Checks,
+    Upcasts, Tracing, Steps,
+):  # fmt: skip
     """Walks through one file and collects findings; helpers in other files are followed through the
     project."""
 
@@ -70,20 +73,25 @@ class Interpreter(
 
     # ---- findings ----
 
-    def report(self, rule: str, node: ast.AST, frame: Frame, detail: str = "") -> None:
-        """Keep a finding, once for each place."""
+    def report(self, rule: str, node: ast.AST, frame: Frame, detail: str = "", fix: str = "") -> None:
+        """Keep a finding, once for each place; ``fix`` where it differs from the rule's."""
         if frame.quiet or self.frame is not None and self.frame.quiet:
             return
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         key = (frame.module.path, line, column, rule)
-        if key in self.findings:
+        known = self.findings.get(key)
+        if known is not None:
+            if fix == UNSAFE_FIX:  # safe from one caller only
+                self.findings[key] = known._replace(fix=fix)
             return
         column = frame.module.column(line, column)
         end_at = getattr(node, "end_lineno", None) or line
         message = RULES[rule].title + (f": {detail}" if detail else "")
         end_line = getattr(node, "end_lineno", None) or line
         end = frame.module.column(end_at, getattr(node, "end_col_offset", None) or column + 1)
-        self.findings[key] = Finding(frame.module.path, line, column + 1, end_line, end + 1, rule, message)
+        self.findings[key] = Finding(
+            frame.module.path, line, column + 1, end_line, end + 1, rule, message, fix
+        )
 
     def locate(self, node: ast.AST, owner: Frame | None) -> ast.AST | None:
         """The node of a frame further out whose call led here; None if that frame is not running."""

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import ast
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
+from libcst import matchers
 from libcst.metadata import PositionProvider
 
 from mica.doctor.interpreter import Finding
-
-
-class Names:
-    """The names under which a file knows modules of the array API."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self.core: list[str] = []
-        self.nn: list[str] = []
-        self.functions: dict[str, str] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    self._module(alias.name, alias.asname or alias.name)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for alias in node.names:
-                    whole = f"{node.module}.{alias.name}".replace("mica", "mlx", 1)
-                    self._module(whole, alias.asname or alias.name)
-                    if whole.startswith("mlx."):
-                        self.functions[alias.asname or alias.name] = whole
-
-    def _module(self, name: str, bound: str) -> None:
-        name = name.replace("mica", "mlx", 1)
-        if name == "mlx.core":
-            self.core.append(bound)
-        elif name == "mlx.nn":
-            self.nn.append(bound)
-
-
-def code(node: Any) -> str:
-    """The text of a node."""
-    return cst.Module([]).code_for_node(node).strip()
-
-
-def expression(text: str) -> Any:
-    """The node of a text."""
-    return cst.parse_expression(text)
+from mica.doctor.skeleton import Names, code, differentiate, expression
 
 
 def is_cast(node: Any) -> tuple[Any, Any] | None:
@@ -85,6 +51,38 @@ def with_argument(call: Any, text: str) -> Any:
     return call.with_changes(args=[*args, new])
 
 
+def comments(node: Any) -> Counter[str]:
+    """The comments in a node."""
+    return Counter(c.value for c in matchers.findall(node, matchers.Comment()))
+
+
+def keeping(before: Any, after: Any) -> Any:
+    """What is mended, unless a comment would be lost."""
+    return before if comments(before) - comments(after) else after
+
+
+def without_argument(call: Any, index: int) -> Any:
+    """A call without an argument that does not exist any more, or with its new name."""
+    args = list(call.args)
+    gone = args[index]
+    if gone.keyword.value == "group":
+        args[index] = gone.with_changes(keyword=cst.Name("fsdp_group"))
+        return call.with_changes(args=args)
+    del args[index]
+    if index == len(args) and args:
+        # The one before becomes the last: it ends as the removed one did.
+        end, comma = gone.whitespace_after_arg, gone.comma
+        before = args[-1].comma
+        if comments(before):
+            after = comma.whitespace_after if isinstance(comma, cst.Comma) else end
+            space = before.whitespace_after
+            if isinstance(after, cst.ParenthesizedWhitespace):
+                space = space.with_changes(indent=after.indent, last_line=after.last_line)
+            comma, end = before.with_changes(whitespace_after=space), args[-1].whitespace_after_arg
+        args[-1] = args[-1].with_changes(comma=comma, whitespace_after_arg=end)
+    return call.with_changes(args=args)
+
+
 def fixer(findings: list[Finding], names: Names) -> Any:
     class Fixer(cst.CSTTransformer):
         METADATA_DEPENDENCIES = (PositionProvider,)
@@ -112,21 +110,16 @@ def fixer(findings: list[Finding], names: Names) -> Any:
                 inner = self.rules(cast[0])
                 for rule in ("MX204", "MX205"):
                     if rule in inner:
-                        return uncast(rule, updated_node, names)
+                        return keeping(updated_node, uncast(rule, updated_node, names))
+            removed = [i for i, a in enumerate(original_node.args) if "MX506" in self.rules(a)]
+            if removed:
+                return keeping(updated_node, without_argument(updated_node, removed[0]))
             for rule in sorted(rules):
                 fix = CALL_FIXES.get(rule)
                 if fix is not None:
                     new = fix(original_node, updated_node, names)
                     if new is not None:
-                        return new
-            return updated_node
-
-        def leave_Arg(self, original_node: Any, updated_node: Any) -> Any:
-            if original_node.keyword is not None and "MX506" in self.rules(original_node):
-                if original_node.keyword.value == "group":
-                    return updated_node.with_changes(keyword=cst.Name("fsdp_group"))
-                if original_node.keyword.value == "communication_type":
-                    return cst.RemoveFromParent()
+                        return keeping(updated_node, new)
             return updated_node
 
         def leave_BinaryOperation(self, original_node: Any, updated_node: Any) -> Any:
@@ -135,7 +128,8 @@ def fixer(findings: list[Finding], names: Names) -> Any:
                 if fix is not None:
                     new = fix(updated_node, names)
                     if new is not None:
-                        return new.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
+                        new = new.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
+                        return keeping(updated_node, new)
             return updated_node
 
         def leave_SimpleStatementLine(self, original_node: Any, updated_node: Any) -> Any:
@@ -166,44 +160,6 @@ def fixer(findings: list[Finding], names: Names) -> Any:
             return [s for s in out if s is not None]
 
     return Fixer()
-
-
-def differentiate(body: list[Any], index: int, names: Names) -> None:
-    """Turn ``loss = f(model, x)``, ``loss.backward()``, ``optimizer.step()`` into value_and_grad and
-    update."""
-    call = body[index].body[0].value
-    if not isinstance(call.func, cst.Attribute) or not isinstance(call.func.value, cst.Name) or not names.nn:
-        return
-    loss = call.func.value.value
-    for back in range(index - 1, -1, -1):
-        statement = body[back]
-        if not isinstance(statement, cst.SimpleStatementLine) or not isinstance(
-            statement.body[0], cst.Assign
-        ):
-            continue
-        assign = statement.body[0]
-        target = assign.targets[0].target
-        if not (isinstance(target, cst.Name) and target.value == loss):
-            continue
-        made = assign.value
-        if not (isinstance(made, cst.Call) and isinstance(made.func, cst.Name) and made.args
-                and isinstance(made.args[0].value, cst.Name) and made.args[0].keyword is None):  # fmt: skip
-            return
-        model = made.args[0].value.value
-        function = cst.parse_expression(f"{names.nn[0]}.value_and_grad({model}, {made.func.value})")
-        pair = cst.parse_statement(f"{loss}, grads = f()").body[0]
-        new = pair.with_changes(value=made.with_changes(func=function))
-        body[back] = statement.with_changes(body=[new, *statement.body[1:]])
-        body[index] = None
-        for after in range(index + 1, len(body)):
-            step = body[after]
-            if isinstance(step, cst.SimpleStatementLine) and isinstance(step.body[0], cst.Expr):
-                value = step.body[0].value
-                if isinstance(value, cst.Call) and not value.args and code(value).endswith(".step()"):
-                    owner = code(value.func.value)
-                    update = cst.Expr(expression(f"{owner}.update({model}, grads)"))
-                    body[after] = step.with_changes(body=[update])
-        return
 
 
 def uncast(rule: str, outer: Any, names: Names) -> Any:

@@ -12,6 +12,12 @@ IMPORTS = (
     ("optim.", "import mlx.optimizers as optim"),
     ("np.", "import numpy as np"),
 )
+# What `--fix` asks for beyond the rule's own row.
+CERTAIN = {
+    rule: " It does so where the text says that the operand is floating point and the result is "
+    "cast back to its type;\nelse with `--unsafe-fixes` only, since other types would change the result."
+    for rule in ("MX204", "MX205")
+}
 GROUPS = {"1": "Evaluation", "2": "Types", "3": "Compilation", "4": "Memory", "5": "Habits", "6": "Indexing",
           "7": "Matrix products", "8": "Quantized layers", "9": "Values (seen at run time only)"}  # fmt: skip
 
@@ -47,7 +53,7 @@ def page(rule: Rule) -> str:
 {program(good)}```
 
 ## Fix
-{fix}
+{fix}{CERTAIN.get(rule.id, "")}
 """
 
 
@@ -85,9 +91,9 @@ baseline = "known.json"
 ```
 
 It follows names, attributes, containers, helpers and imports through one project, and is silent where it
-does not know. `python -m tests.doctor.score` prints precision and recall on 753 small programs, `python
--m tests.doctor.judged` precision on packages, each finding judged by reading, before and after the rules
-were mended."""
+does not know. `python -m tests.doctor.score` prints precision and recall on PROGRAMS small programs,
+`python -m tests.doctor.judged` precision on packages, each finding judged by reading, before and after the
+rules were mended."""
 
 
 def index() -> str:

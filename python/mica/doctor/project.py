@@ -12,6 +12,8 @@ from mica.doctor.values import Value
 
 MAX_DEPTH = 200
 MAX_BYTES = 5_000_000
+# Chains are flat to people only: each `elif` lies in the else of the one before, each term's sum in the next.
+TOO_DEEP = "the syntax tree is too deep to be checked (nesting, or a long chain of elif, operators or calls)"
 
 
 class SourceError(Exception):
@@ -135,7 +137,7 @@ def parse(source: str) -> ast.Module:
     except ValueError as error:
         raise SourceError(f"not valid Python: {error}") from None
     except (RecursionError, MemoryError):
-        raise SourceError("nested too deeply to be checked") from None
+        raise SourceError(TOO_DEEP) from None
     _check_depth(tree)
     return tree
 
@@ -147,7 +149,7 @@ def _check_depth(tree: ast.Module) -> None:
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise SourceError(f"nested more than {MAX_DEPTH} levels deep")
+            raise SourceError(f"{TOO_DEEP}: more than {MAX_DEPTH} levels")
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mica.doctor.formats import PAGES, annotation, document, escape, level, uri
 from mica.doctor.interpreter import Finding
-from mica.doctor.rules import ERROR, NO_FIX, RULES, SAFE_FIX
+from mica.doctor.rules import ERROR, NO_FIX, RULES
 from mica.doctor.run import Broken
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -55,8 +55,9 @@ def text(report: Report) -> str:
     return "\n".join(out)
 
 
-def summary(report: Report, fixed: int = 0) -> str:
-    """The last lines of the text report."""
+def summary(report: Report, fixed: int = 0, fixable: int | None = 0) -> str:
+    """The last lines of the text report. ``fixable``: how many findings --fix would mend, None where LibCST
+    is missing to say it."""
     count = len(report.findings)
     if not count and not report.broken:
         return f"Fixed {fixed}. No findings left." if fixed else "No findings."
@@ -65,8 +66,9 @@ def summary(report: Report, fixed: int = 0) -> str:
         parts.insert(0, f"Fixed {fixed}.")
     if report.broken:
         parts.append(f"{len(report.broken)} not checked.")
-    fixable = sum(RULES[f.rule].fix == SAFE_FIX for f in report.findings)
-    if fixable:
+    if fixable is None:
+        parts.append("Some may be fixed with --fix, which needs LibCST: pip install 'mica-array[lint]'.")
+    elif fixable:
         parts.append(f"{fixable} may be fixed with --fix.")
     return " ".join(parts)
 
@@ -98,7 +100,7 @@ def as_json(report: Report) -> str:
             "cell": cell,
             "location": {"row": line, "column": f.column},
             "end_location": {"row": line + f.end_line - f.line, "column": f.end_column},
-            "fix": None if rule.fix == NO_FIX else {"applicability": rule.fix},
+            "fix": None if f.applicability == NO_FIX else {"applicability": f.applicability},
             "page": PAGES + rule.page,
         })  # fmt: skip
     for b in report.broken:

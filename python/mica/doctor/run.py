@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mica.doctor import notebook
 from mica.doctor.config import EXCLUDED, Config, matches
 from mica.doctor.interpreter import Finding, Interpreter
-from mica.doctor.project import Project, SourceError, decode
+from mica.doctor.project import TOO_DEEP, Project, SourceError, decode
 from mica.doctor.relevance import may_hold_arrays
 
 RECURSION = 20_000
@@ -110,7 +110,7 @@ def check_file(path: str, data: bytes | None = None) -> tuple[Result, Project | 
     except OSError as error:
         return Result(path, [], Broken(path, 1, 1, error.strerror or str(error)), cells), None
     except RecursionError:
-        return Result(path, [], Broken(path, 1, 1, "nested too deeply to be checked"), cells), None
+        return Result(path, [], Broken(path, 1, 1, TOO_DEEP), cells), None
     except Exception as error:  # a fault of the checker must not keep the other files from being checked
         message = f"the checker failed on this file ({type(error).__name__}: {error}); please report it"
         return Result(path, [], Broken(path, 1, 1, message), cells), None

@@ -121,6 +121,20 @@ def loads(scope: ast.AST, name: str) -> list[int]:
 
 
 @kept
+def _all_stores(scope: ast.AST) -> dict[str, list[int]]:
+    lines: dict[str, list[int]] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            lines.setdefault(node.id, []).append(node.lineno)
+    return lines
+
+
+def stores(scope: ast.AST, name: str) -> list[int]:
+    """Lines on which a name is bound in a scope and the functions inside it."""
+    return _all_stores(scope).get(name, [])
+
+
+@kept
 def _words(scope: ast.AST) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(scope):

@@ -70,7 +70,7 @@ class Special(Base):
         """astype, as a method or function."""
         if to.kind == "dtype":
             self.check_float64(to, kwargs, node)
-        self.check_normed_cast(value, to)
+        self.check_normed_cast(value, to, node)
         self.check_loaded_cast(value)
         dtype = self.dtype_name(to)
         tags = {k: value.tags[k] for k in ("loss", "gradients", "iota") if k in value.tags}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mica.doctor import scan
@@ -92,6 +92,7 @@ class Statements(Base):
 
     def s_Assert(self, node: ast.Assert) -> None:
         self.truth(node.test, self.evaluate(node.test))
+        self.hide(self.no_arrays(node.test)[0])
 
     def s_Break(self, node: ast.Break) -> bool:
         return True
@@ -142,40 +143,31 @@ class Statements(Base):
         chosen = self.truth(node.test, test)
         if chosen is not None:
             return self.block(node.body if chosen else node.orelse)
-        return self.branches(node, [node.body, node.orelse], self.other_type(node.test))
-
-    def other_type(self, test: ast.AST) -> tuple[str, int] | None:
-        """After ``isinstance(x, ...)`` of what was only assumed to be an array: the name, and which branch
-        (0: the body, 1: else) is about something else."""
-        if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and len(test.args) == 2):
-            return None
-        name, kind = test.args
-        if test.func.id != "isinstance" or not isinstance(name, ast.Name):
-            return None
-        value = self.frame.env.get(name.id)
-        if value is None or value.kind != "array" or "assumed" not in value.tags:
-            return None
-        given = self.evaluate(kind)
-        if given.kind == "api" and given.data == "mlx.core.array":
-            return name.id, 1
-        return (name.id, 0) if given.kind == "builtin" else None
+        return self.branches(node, [node.body, node.orelse], self.no_arrays(node.test))
 
     def branches(
-        self, node: ast.AST, bodies: list[list[ast.stmt]], other: tuple[str, int] | None = None
+        self,
+        node: ast.AST,
+        bodies: list[list[ast.stmt]],
+        no_arrays: Sequence[frozenset[str]] = (),
     ) -> bool:
-        """Walk through alternatives, each from the same start, and join what is left. ``other``: a name that
-        is no array in one of them."""
+        """Walk through alternatives, each from the same start, and join what is left. ``no_arrays``: names
+        that are no arrays in each of them."""
         frame, path = self.frame, self.path
         start = frame.env
         ends = []
+        hidden = []
         for index, body in enumerate(bodies):
             frame.env = dict(start)
-            if other is not None and other[1] == index:
-                frame.env[other[0]] = Value("unknown")
+            mine = self.hide(no_arrays[index]) if no_arrays else {}
             self.path = (*path, (id(node), index))
             if not self.block(body):
                 ends.append(frame.env)
+                hidden.append(mine)
         self.path = path
+        if len(ends) > 1:
+            for env, mine in zip(ends, hidden, strict=True):
+                self.show(mine, env)
         if not ends:
             frame.env = start
             return True
@@ -196,7 +188,11 @@ class Statements(Base):
 
     def s_Match(self, node: ast.Match) -> bool:
         self.evaluate(node.subject)
-        return self.branches(node, [case.body for case in node.cases] + [[]])
+        bodies = [case.body for case in node.cases] + [[]]
+        subject = node.subject
+        if not isinstance(subject, ast.Name):
+            return self.branches(node, bodies)
+        return self.branches(node, bodies, self.no_arrays_by_case(subject.id, node.cases))
 
     def s_Try(self, node: ast.Try) -> bool:
         before = dict(self.frame.env)

@@ -228,3 +228,82 @@ total = sum(map(float, y))  # expect: MX101
 # %% right: map of numbers
 y = mx.random.normal((100,))
 total = sum(map(float, y.tolist()))
+# %% right: a list by isinstance, an array otherwise
+def values(x):
+    if isinstance(x, list):
+        return [float(v) for v in x]
+    return x.tolist()
+values(mx.ones((2,)))
+# %% right: a list or tuple by isinstance
+def values(x):
+    if isinstance(x, (list, tuple)):
+        return [float(v) for v in x]
+    return x.tolist()
+values(mx.ones((2,)))
+# %% right: an array returns first
+def values(x):
+    if isinstance(x, mx.array):
+        return x.tolist()
+    return [float(v) for v in x]
+values(mx.ones((2,)))
+# %% right: else of an array
+def values(x):
+    if isinstance(x, mx.array):
+        return x.tolist()
+    else:
+        return [float(v) for v in x]
+values(mx.ones((2,)))
+# %% right: not an array
+def values(x):
+    if not isinstance(x, mx.array):
+        return [float(v) for v in x]
+    return x.tolist()
+values(mx.ones((2,)))
+# %% right: keys of what is a dictionary
+def show(w):
+    if isinstance(w, dict):
+        for k in w:
+            print(f"{k}")
+    return w
+show(mx.ones((2,)))
+# %% right: conditional expressions
+def values(x, y):
+    a = [float(v) for v in x] if isinstance(x, list) else x.tolist()
+    b = y.tolist() if isinstance(y, mx.array) else [float(v) for v in y]
+    return a + b
+values(mx.ones((2,)), mx.ones((2,)))
+# %% right: types in and, in or, in assert and by type()
+def values(x, y):
+    if isinstance(x, list) and sum(float(v) for v in x) > 1:
+        return x
+    if type(y) is list or isinstance(y, tuple):
+        return [float(v) for v in y]
+    assert isinstance(x, dict)
+    return [float(v) for v in x]
+values(mx.ones((2,)), mx.ones((2,)))
+# %% right: cases of a match
+def values(x):
+    match x:
+        case mx.array():
+            return x.tolist()
+        case _:
+            return [float(v) for v in x]
+values(mx.ones((2,)))
+# %% wrong: an array by isinstance
+def values(x):
+    if isinstance(x, mx.array):
+        return [v.item() for v in x]  # expect: MX101
+    return x
+values(mx.ones((2,)))
+# %% wrong: made an array first
+def values(x):
+    if not isinstance(x, mx.array):
+        x = mx.array(x)
+    return [v.item() for v in x]  # expect: MX101
+values(mx.ones((2,)))
+# %% wrong: after a branch about dictionaries
+def values(x):
+    if isinstance(x, dict):
+        print(len(x))
+    return [v.item() for v in x]  # expect: MX101
+values(mx.ones((2,)))

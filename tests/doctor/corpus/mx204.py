@@ -113,3 +113,13 @@ from mine import rms_norm
 import mlx.core as mx
 def f(x, w):
     return rms_norm(x.astype(mx.float32), w).astype(x.dtype)
+# %% right: float32 of the norm is used as well
+def norm(x, w):
+    y = mx.fast.rms_norm(x.astype(mx.float32), w, 1e-5)
+    z = y * 2
+    return y.astype(x.dtype), z
+# %% wrong: the name is bound again
+def norm(x, w):
+    y = mx.fast.rms_norm(x.astype(mx.float32), w, 1e-5)  # expect: MX204
+    y = y.astype(x.dtype)
+    return y, y * 2

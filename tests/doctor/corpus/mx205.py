@@ -96,3 +96,12 @@ def f(x):
 # %% right: fused attention
 def f(q, k, v):
     return mx.fast.scaled_dot_product_attention(q, k, v, scale=1.0).astype(q.dtype)
+# %% right: float32 of the softmax is used as well
+def attention(x):
+    s = mx.softmax(x.astype(mx.float32), axis=-1)
+    return s.astype(x.dtype), s
+# %% right: float32 of the softmax is kept in an attribute
+class Attention(nn.Module):
+    def __call__(self, x):
+        self.scores = mx.softmax(x.astype(mx.float32), axis=-1)
+        return self.scores.astype(x.dtype)

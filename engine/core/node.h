@@ -41,8 +41,10 @@ enum {
     MICA_ARRAY_DISPOSABLE =
         2, /* a weak number that nobody else will use: a builder may retype it in place */
     MICA_ARRAY_ROW_MAJOR = 4, /* evaluated and dense in row-major order */
-    MICA_ARRAY_SIZED = 8 /* a traced weak integer whose size chose a type or was checked: another
-                            may need another trace */
+    MICA_ARRAY_SIZED = 8, /* a traced weak integer whose size chose a type or was checked: another
+                             may need another trace */
+    MICA_ARRAY_MADE = 16  /* of the type that functions take when none is given, noted while
+                             somebody watches: later it does not know how it was made */
 };
 
 struct mica_array {

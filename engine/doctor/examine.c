@@ -37,6 +37,7 @@ static const mica_array *viewed(const mica_array *a)
 static bool is_made(const mica_array *a)
 {
     const mica_array *source = viewed(a);
+    if (source->flags & MICA_ARRAY_MADE) return true;
     for (int i = 0; i < FAR; i++) {
         const mica_node *n = mica__node_of(source);
         switch (n->prim) {
@@ -50,6 +51,12 @@ static bool is_made(const mica_array *a)
         source = n->inputs[0];
     }
     return false;
+}
+
+/* An evaluated node has let go of what it was made of: it is told before. */
+static void mark_made(mica_node *n)
+{
+    if (n->out[0].dtype == MICA_FLOAT32 && is_made(&n->out[0])) n->out[0].flags |= MICA_ARRAY_MADE;
 }
 
 /* MX201, MX202, MX203: a half operand became float32 for the sake of another. */
@@ -182,6 +189,7 @@ static void examine(mica_node *n, void *user)
 {
     examined *e = user;
     if (!n->site) return;
+    mark_made(n);
     if (n->ninputs > 1) check_promotion(n);
     check_float64(n);
     if (n->ninputs) {

@@ -22,6 +22,16 @@ static uint64_t bytes_of(const mica_array *a)
     return (uint64_t)a->size * mica__dtype_sizes[a->dtype];
 }
 
+/* Of an array that is read: one that has its value already may repeat elements. */
+static uint64_t bytes_read(const mica_array *a)
+{
+    if (!mica__is_done(a)) return bytes_of(a);
+    uint64_t bytes = mica__dtype_sizes[a->dtype];
+    for (int i = 0; i < a->ndim; i++)
+        if (a->strides[i] || !a->shape[i]) bytes *= (uint64_t)a->shape[i];
+    return bytes;
+}
+
 static void count(mica_node *n, void *user)
 {
     drawing *d = user;
@@ -49,7 +59,7 @@ static void enter(mica_node *n, void *user)
         uint32_t mark = mica__node_of(a)->mark;
         mica__sketch_input *in = &d->s->inputs[d->inputs++];
         *in = (mica__sketch_input){ .node = (int64_t)mark - 1,
-                                    .bytes = bytes_of(a),
+                                    .bytes = bytes_read(a),
                                     .dtype = (mica_dtype)a->dtype };
         copy_shape(a, &in->ndim, in->shape);
     }

@@ -2,6 +2,7 @@
 #include "array.h"
 
 #include "backend/cpu/kernel.h"
+#include "core/watch.h"
 
 /* ---- numbers ---- */
 
@@ -177,8 +178,10 @@ static mica_array *from_sequence(mica_scope *s, PyObject *o, mica_dtype dtype)
         mica_array *a = stack_nested(s, o);
         return a && dtype != MICA_DEFAULT_DTYPE ? mica__cast(s, a, dtype) : a;
     }
-    if (dtype == MICA_DEFAULT_DTYPE) dtype = n.has_number ? kinds[n.kind] : MICA_FLOAT32;
+    bool asked = dtype != MICA_DEFAULT_DTYPE;
+    if (!asked) dtype = n.has_number ? kinds[n.kind] : MICA_FLOAT32;
     mica_array *a = mica__empty(s, dtype, (mica_dims){ n.ndim, n.shape });
+    if (a && !asked && mica__watching()) a->flags |= MICA_ARRAY_MADE;
     char *to = a ? a->data : NULL;
     return a && fill(dtype, &to, o) ? a : NULL;
 }

@@ -108,6 +108,20 @@ def blocked_pipeline(wrong):
             y = after
 
 
+def blocking_evaluations(wrong):
+    model = nn.Sequential(nn.Embedding(64, 64), *(nn.Linear(64, 64) for _ in range(5)))
+    mx.eval(model.parameters())
+    y, tokens = mx.array([3]), []
+    for _ in range(100):
+        y = mx.argmax(model(y), axis=-1)
+        if wrong:
+            mx.eval(y)
+            tokens.append(y.item())
+        else:
+            mx.async_eval(y)
+    mx.eval(y)
+
+
 def eval_before_cast(wrong):
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/weights.safetensors"
@@ -139,6 +153,18 @@ def scalar_array(wrong):
 def default_dtype(wrong):
     x = mx.ones((64, 64), dtype=HALF)
     mx.eval(x + (mx.random.normal((64, 64)) if wrong else mx.random.normal((64, 64), dtype=HALF)))
+
+
+def evaluated_default_dtype(wrong):
+    x, y = mx.ones((64, 64), dtype=HALF), mx.ones((64, 64), dtype=mx.float32 if wrong else HALF)
+    mx.eval(y)
+    for _ in range(20):
+        mx.eval(x + y)
+
+
+def long_list(wrong):
+    x, rows = mx.ones((64, 64), dtype=HALF), [[1.0] * 64] * 64
+    mx.eval(x + (mx.array(rows) if wrong else mx.array(rows, dtype=HALF)))
 
 
 def mixed_half(wrong):
@@ -233,6 +259,15 @@ def numpy_in_graph(wrong):
             np.array(x)
 
 
+def numpy_and_back(wrong):
+    x = mx.ones((16,))
+    for _ in range(20):
+        if wrong:
+            mx.array(np.tanh(x))
+        else:
+            mx.array(np.array(x))
+
+
 def fancy_gather(wrong):
     x, i = mx.random.normal((64, 8)), mx.zeros((64,), dtype=mx.int32)
     mx.eval(x[mx.arange(64), i] if wrong else mx.take_along_axis(x, i[:, None], axis=1))
@@ -279,8 +314,11 @@ PAIRS = [
     ("MX101", eval_in_inner_loop),
     ("MX102", eval_too_often),
     ("MX103", blocked_pipeline),
+    ("MX103", blocking_evaluations),
     ("MX201", scalar_array),
     ("MX202", default_dtype),
+    ("MX202", evaluated_default_dtype),
+    ("MX202", long_list),
     ("MX203", mixed_half),
     ("MX204", upcast_norm),
     ("MX205", upcast_softmax),
@@ -296,6 +334,7 @@ PAIRS = [
     ("MX501", printing),
     ("MX503", filling),
     ("MX505", numpy_in_graph),
+    ("MX505", numpy_and_back),
     ("MX601", fancy_gather),
     ("MX602", concatenated),
     ("MX701", layout),
@@ -356,6 +395,26 @@ def master_weights():
         mx.eval(w)
 
 
+def training_by_hand():
+    """Each step is evaluated, and rightly."""
+    w = mx.random.normal((64, 64))
+    x = mx.random.normal((8, 64))
+    for _ in range(40):
+        w = w - 0.1 * mx.grad(lambda w: mx.tanh(mx.tanh(x @ w) @ w).square().mean())(w)
+        mx.eval(w)
+
+
+def arrays_of_numpy():
+    """Their type was chosen elsewhere."""
+    x, y = mx.ones((64, 64), dtype=HALF), mx.array(np.ones((64, 64), np.float32))
+    z = mx.array([[1.0] * 64] * 64, dtype=mx.float32)
+    w = mx.exp(
+        mx.ones((64, 64))  # what is computed from it has another history
+    )
+    mx.eval(w)
+    mx.eval(x + y, x + z, x + w)
+
+
 def accumulated_gradients():
     model, x, y = _model()
     optimizer = optim.SGD(1e-3)
@@ -393,6 +452,8 @@ RIGHT = [
     compiled_module,
     accuracy,
     master_weights,
+    training_by_hand,
+    arrays_of_numpy,
     accumulated_gradients,
     validation,
     large_results_one_by_one,

@@ -7,12 +7,12 @@ that is missed.
 from __future__ import annotations
 
 import linecache
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mica.doctor.runtime.conversions import is_deliberate
 from mica.doctor.runtime.finding import Cost, Finding, Place, amount
 from mica.doctor.runtime.watching import Watch
 
@@ -165,9 +165,11 @@ def blocked_pipeline(case: Case) -> Iterator[Finding]:
     """MX103: alike graphs, one line, each waited for before the next is queued."""
     if case.notes.updates:
         return  # a training step waits for itself anyway
+    # Training without an optimizer of the package evaluates each step too, and rightly.
+    blocking = ("item", "tolist") if case.notes.differentiated else ("item", "tolist", "eval")
     asynchronous = sum(not e.waited for e in case.evaluations)
     for site, evaluations in case.by_site.items():
-        real = [e for e in evaluations if e.nodes > SMALL and e.waited and e.reason in ("item", "tolist")]
+        real = [e for e in evaluations if e.nodes > SMALL and e.waited and e.reason in blocking]
         if len(real) < 16 or asynchronous >= 0.5 * len(real):
             continue
         graphs: dict[int, int] = defaultdict(int)
@@ -353,18 +355,14 @@ def chains(case: Case) -> Iterator[Finding]:
         )
 
 
-_DELIBERATE = re.compile(
-    r"\b(array|asarray|ascontiguousarray|frombuffer|save\w*|memoryview|bytes|from_numpy)\("
-)
-
-
 def leaves_graph(case: Case) -> Iterator[Finding]:
     """MX505: NumPy functions take arrays, silently."""
     for s in case.seen[505]:
         if s.count < OFTEN // 4 and not case.place(s.site).module:
             continue
-        if _DELIBERATE.search(case.text(s.site)) and not case.place(s.site).module:
-            continue  # an explicit conversion
+        place = case.place(s.site)
+        if is_deliberate(place.path, case.text(s.site)) and not place.module:
+            continue
         spent = sum(e.milliseconds for e in case.by_site.get(s.site, []))
         yield case.finding(
             505,
@@ -444,9 +442,13 @@ def nonfinite(case: Case) -> Iterator[Finding]:
 
     def say(r: tuple) -> str:
         dtype, shape, low, high, nans, infinities = r
-        extra = f", {nans} NaN" if nans else ""
-        extra += f", {infinities} infinite" if infinities else ""
-        return f"{dtype}{list(shape)} in [{low:.4g}, {high:.4g}]{extra}"
+        parts = [f"{nans} NaN"] if nans else []
+        parts += [f"{infinities} infinite"] if infinities else []
+        if low <= high:  # else no element is finite, or the type has no ranges
+            parts.insert(0, f"in [{low:.4g}, {high:.4g}]")
+        elif parts:
+            parts.insert(0, "no finite element")
+        return f"{dtype}{list(shape)} {', '.join(parts)}".rstrip()
 
     inputs = "; ".join(say(r) for r in operands)
     message = f"[{prim}] the first result that is not finite: {say(result)}, from {inputs or 'no operands'}"

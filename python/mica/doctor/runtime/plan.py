@@ -125,6 +125,17 @@ def _operations(prim: str, shape: tuple, inputs: list[tuple]) -> int:
     return size * _HEAVY.get(prim, 1)
 
 
+def _bytes_that_exist(nodes: list[tuple]) -> list[int]:
+    """Of each result of a sketch: a view has no more bytes than what it looks at."""
+    exists: list[int] = []
+    for *_, size, _, view, inputs in nodes:
+        if view and inputs:
+            source, count, *_ = inputs[0]
+            size = min(size, exists[source] if 0 <= source < len(exists) else count)
+        exists.append(size)
+    return exists
+
+
 def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
     """Arranges a sketch of the engine (``_doctor_plan``) by steps."""
     steps: dict[int, Step] = {}
@@ -135,6 +146,7 @@ def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
             if source >= 0:
                 last[source] = max(last.get(source, 0), step)
     counted: set[tuple[int, int]] = set()
+    exists = _bytes_that_exist(nodes)
     for prim, site, at, dtype, shape, size, kept, view, inputs in nodes:
         step = steps.setdefault(at, Step([], shape, dtype))
         step.nodes.append(prim)
@@ -149,6 +161,7 @@ def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
             if source >= 0 and (home[source] == at or (source, at) in counted):
                 continue
             counted.add((source, at))
+            count = exists[source] if source >= 0 else count
             step.read += min(count, size) if prim in ("gather", "slice") else count
     live = 0
     ends: dict[int, int] = {}

@@ -17,6 +17,7 @@ from typing import Any
 import mica
 import mica.core as core  # first: it brings the module below
 from mica import _compile
+from mica.doctor.runtime.arguments import described_call, difference
 from mica.doctor.runtime.finding import Place
 from mica.doctor.runtime.leaks import held_inside, in_plain_dicts
 
@@ -51,59 +52,11 @@ class Notes:
         self.modules: list[str] = [""]  # names by number
         self.quantized: dict[int, int] = {}  # lines that called QQLinear layers, and how often
         self.untrainable: list[int] = []  # lines where one is differentiated in evaluation mode
+        self.differentiated = 0  # transformations that ask for derivatives
         self.raised: list[tuple[str, Place]] = []  # rules that exceptions were about, and where
         self.begin = self.end = 0  # nanoseconds of the monotonic clock
         self.cache = 0  # bytes by which it grew
         self.peak = 0
-
-
-def difference(before: Any, after: Any, path: str = "argument") -> str:
-    """Which part of a signature changed, and how.
-
-    Signatures are nested tuples; an array stands there as (shape, dtype), a number whose value counts as
-    (type, value).
-    """
-    if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after) == 2:
-        if before[0] is after[0] and before[0] in (int, float, bool, str):
-            return "" if before == after else f"{path} changed from {before[1]!r} to {after[1]!r}"
-    if isinstance(before, tuple) and isinstance(after, tuple):
-        if len(before) != len(after):
-            return f"{path} has another structure"
-        if len(before) == 2 and isinstance(before[0], tuple) and not isinstance(before[1], tuple):
-            if before == after:
-                return ""
-            if before[0] != after[0]:
-                return f"{path} changed its shape from {before[0]} to {after[0]}"
-            return f"{path} changed its type from {before[1]} to {after[1]}"
-        for i, (x, y) in enumerate(zip(before, after, strict=True)):
-            if x != y:
-                return difference(x, y, f"{path}[{i}]" if i else path)
-        return ""
-    if before == after:
-        return ""
-    return f"{path} changed from {before!r} to {after!r}"
-
-
-def described(tree: Any, pinned: Any, numbers: list) -> Any:
-    """What a compiled function's arguments look like to its signature, for ``difference``.
-
-    Args:
-        tree: the arguments.
-        pinned: places of the numbers whose values count; None: all.
-        numbers: takes the numbers, in order.
-    """
-    if isinstance(tree, core.array):
-        return (tree.shape, str(tree.dtype))
-    if isinstance(tree, (list, tuple)):
-        return ("sequence", *(described(t, pinned, numbers) for t in tree))
-    if isinstance(tree, dict):
-        return ("dict", *((k, described(t, pinned, numbers)) for k, t in tree.items()))
-    if isinstance(tree, (int, float)) and not isinstance(tree, bool):
-        numbers.append(tree)
-        if pinned is None or len(numbers) - 1 in pinned:
-            return (type(tree), tree)
-        return type(tree)
-    return tree
 
 
 class Watch:
@@ -118,10 +71,11 @@ class Watch:
         self.nan = nan
         self.timeline = timeline
         self.notes = Notes()
-        self.record: dict[str, Any] = {}
+        self._record: dict[str, Any] = {}
         self.sites: list[tuple] = []
         self._undo: list[Callable[[], None]] = []
         self._ids: dict[int, int] = {}
+        self._differentiating = 0  # transformations that are open
 
     # ---- on and off ----
 
@@ -161,10 +115,11 @@ class Watch:
         self._wrap_optimizers()
         self._wrap_modules()
         self._wrap_compile()
+        self._wrap_derivatives()
 
     def stop(self) -> None:
         """End the watch; a second call does nothing."""
-        if self.record:
+        if self._record:
             return
         self.notes.end = time.monotonic_ns()
         core._doctor_stop()
@@ -172,8 +127,22 @@ class Watch:
             self._undo.pop()()
         self.notes.cache = core.get_cache_memory() - self.notes.cache
         self.notes.peak = core.get_peak_memory()
-        self.record = core._doctor_record()
+        self._record = core._doctor_record()
         self.sites = core._doctor_sites()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the engine noted.
+
+        Raises:
+            RuntimeError: the watch is still on, or was never begun.
+        """
+        if not self._record:
+            raise RuntimeError(
+                "[doctor.watch] what was found is known when the watch ends, and it is still on or was never "
+                "begun; read it after the `with` block, or after stop()"
+            )
+        return self._record
 
     def place(self, site: int) -> Place:
         """The line of a site."""
@@ -184,7 +153,11 @@ class Watch:
 
     @cached_property
     def findings(self) -> list:
-        """The mistakes, the most expensive first."""
+        """The mistakes, the most expensive first.
+
+        Raises:
+            RuntimeError: the watch is still on.
+        """
         from mica.doctor.runtime.diagnose import diagnose
 
         return diagnose(self)
@@ -196,7 +169,7 @@ class Watch:
         return text(self)
 
     def __str__(self) -> str:
-        return self.text() if self.record else "<a watch that is still on>"
+        return self.text() if self._record else "<a watch that is still on>"
 
     # ---- wrapping ----
 
@@ -257,7 +230,10 @@ class Watch:
                     if quantized:
                         here = core._doctor_here()
                         notes.quantized[here] = notes.quantized.get(here, 0) + 1
-                        if not module.training and any(core._is_traced(a) for a in args):
+                        # Its weights are traced where they are asked for, its input behind other layers.
+                        taken = (*args, *kwargs.values(), *module.values())
+                        differentiated = self._differentiating and any(core._is_traced(a) for a in taken)
+                        if not module.training and differentiated:
                             notes.untrainable.append(here)
                     return call(module, *args, **kwargs)
                 finally:
@@ -285,6 +261,23 @@ class Watch:
             self._undo.append(lambda: delattr(Module, "__init_subclass__"))
         else:
             self._undo.append(lambda: setattr(Module, "__init_subclass__", later))
+
+    def _wrap_derivatives(self) -> None:
+        from mica._transforms import _Traced
+
+        enter, leave = _Traced.__enter__, _Traced.__exit__
+
+        def entered(traced: Any) -> Any:
+            self.notes.differentiated += 1
+            self._differentiating += 1
+            return enter(traced)
+
+        def left(traced: Any, *error: object) -> None:
+            self._differentiating -= 1
+            leave(traced, *error)
+
+        self._replace(_Traced, "__enter__", entered)
+        self._replace(_Traced, "__exit__", left)
 
     def _trace_of(self, compiled: Any) -> Trace:
         key = getattr(compiled.fun, "__code__", None) or id(compiled.fun)  # modules cannot be hashed
@@ -346,7 +339,7 @@ class Watch:
             trace.traces += 1
             trace.sites.append(site)
             pinned = compiled.needs.get(traced_call.signature, needs)[0]
-            shown = described(traced_call.given, pinned, [])
+            shown = described_call(compiled.fun, traced_call.given, pinned)
             if trace.last is not None:
                 trace.changes.append(difference(trace.last, shown))
             trace.last = shown

@@ -2,7 +2,8 @@
 """Write docs/doctor, a page a rule, from the doctor's table; with --check only say whether it is up to
 date.
 
-The costs come from docs/doctor/measured.json, which `bench/antipatterns --json` writes.
+The costs come from docs/doctor/measured.json: under "pairs" what `bench/antipatterns --json` writes, under
+"machine" where it ran. A pair without figures is an error.
 """
 
 import json
@@ -12,9 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "bench" / "antipatterns")]
 
 from mica.doctor.pages import pages  # noqa: E402
+from pairs import PAIRS  # noqa: E402
 
 from tests.doctor.corpus import programs  # noqa: E402
 
@@ -36,9 +38,9 @@ def amount(value: float, unit: str) -> str:
     return ""
 
 
-def costs(rule: str, measured: list[dict]) -> str:
+def costs(rule: str, measured: list[dict], machine: str) -> str:
     """The section about measured costs; empty for rules without any."""
-    rows = []
+    rows, faster = [], False
     for pair in measured:
         if pair["rule"] != rule:
             continue
@@ -48,23 +50,39 @@ def costs(rule: str, measured: list[dict]) -> str:
             if "ratio" in found:
                 bad, good = (amount(found[form], pair["unit"]) for form in ("bad", "good"))
                 cells.append(f"{bad} / {good} = {digits(found['ratio'])}")
+                faster |= found["ratio"] < 0.95
             else:
                 cells.append(found.get("error", "").split("\n")[0][:60] or "not measured")
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     if not rows:
         return ""
-    head = ["## Measured", "Example / use instead, by `python bench/antipatterns`:", ""]
-    return "\n".join([*head, "| what | mica | mlx |", "|---|---|---|", *rows, "", ""])
+    head = ["## Measured", f"By `python bench/antipatterns` on {machine}; what is named first / second:", ""]
+    tail = ["", "Below 1, what is named first was faster there."] if faster else []
+    return "\n".join([*head, "| what | mica | mlx |", "|---|---|---|", *rows, *tail, "", ""])
+
+
+def without_figures(pairs: list, measured: list[dict]) -> list[str]:
+    """The pairs that were not measured in both systems."""
+    known = {(row["rule"], row["name"]): row["measured"] for row in measured}
+    return [
+        f"{pair.rule} {pair.name}"
+        for pair in pairs
+        if any("ratio" not in known.get((pair.rule, pair.name), {}).get(s, {}) for s in ("mica", "mlx"))
+    ]
 
 
 wanted = pages()
 wanted["README.md"] = wanted["README.md"].replace("PROGRAMS", str(len(programs())))
-file = folder / "measured.json"
-if file.is_file():
-    measured = json.loads(file.read_text())
-    for name in wanted:
-        section = costs(name.partition("-")[0], measured)
-        wanted[name] = wanted[name].replace("## Fix\n", section + "## Fix\n", 1)
+measurements = json.loads((folder / "measured.json").read_text())
+missing = without_figures(PAIRS, measurements["pairs"])
+if missing:
+    names = "; ".join(missing)
+    sys.exit(
+        f"put what bench/antipatterns --json writes into docs/doctor/measured.json: no figures of {names}"
+    )
+for name in wanted:
+    section = costs(name.partition("-")[0], measurements["pairs"], measurements["machine"])
+    wanted[name] = wanted[name].replace("## Fix\n", section + "## Fix\n", 1)
 if "--check" in sys.argv:
     stale = [
         name

@@ -52,8 +52,13 @@ def test_measured_costs_stand_before_the_fix() -> None:
                 "mica": {"bad": 0.0123456, "good": 9.996e-4, "ratio": 12.35}, "mlx": {"error": "a|b\nc"}}},
             {"rule": "MX402", "name": "c; d", "unit": "B", "measured": {
                 "mica": {"bad": 2**34, "good": 2**20, "ratio": 16384.0}}}]  # fmt: skip
-    section = tool.costs("MX101", rows)
+    section = tool.costs("MX101", rows, "a machine")
     assert section.startswith("## Measured\n") and section.endswith("\n\n")
     assert "| a; b | 12.3 ms / 1 ms = 12.3 | a\\|b |" in section
-    assert "| c; d | 16384 MiB / 1 MiB = 16384 | not measured |" in tool.costs("MX402", rows)
-    assert tool.costs("MX999", rows) == ""
+    assert "| c; d | 16384 MiB / 1 MiB = 16384 | not measured |" in tool.costs("MX402", rows, "a machine")
+    assert tool.costs("MX999", rows, "a machine") == ""
+    assert "on a machine;" in section and "was faster" not in section
+    rows[0]["measured"]["mlx"] = {"bad": 1.0, "good": 2.0, "ratio": 0.5}
+    assert "was faster" in tool.costs("MX101", rows, "a machine")
+    assert tool.without_figures(tool.PAIRS, tool.measurements["pairs"]) == []
+    assert len(tool.without_figures(tool.PAIRS, tool.measurements["pairs"][1:])) == 1

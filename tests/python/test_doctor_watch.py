@@ -404,6 +404,15 @@ def training_by_hand():
         mx.eval(w)
 
 
+def simulation():
+    """What is evaluated is not read."""
+    x = mx.random.normal((64, 64))
+    for _ in range(40):
+        near = sum(mx.roll(x, k, axis) for k in (-1, 1) for axis in (0, 1))
+        x = mx.where(near > 0, x * 0.5, x + 0.1)
+        mx.eval(x)
+
+
 def arrays_of_numpy():
     """Their type was chosen elsewhere."""
     x, y = mx.ones((64, 64), dtype=HALF), mx.array(np.ones((64, 64), np.float32))
@@ -453,6 +462,7 @@ RIGHT = [
     accuracy,
     master_weights,
     training_by_hand,
+    simulation,
     arrays_of_numpy,
     accumulated_gradients,
     validation,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from mica import core
-from mica._transforms import _check_callable, _Traced, _wraps, jvp, vjp, vmap
+from mica._transforms import _as_mapped, _check_callable, _Traced, _wraps, jvp, vjp, vmap
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -21,8 +21,8 @@ class custom_function:
 
     Use as a decorator, then attach rules: ``@f.vjp`` takes (primals, cotangents, outputs), ``@f.jvp``
     (primals, tangents), ``@f.vmap`` (inputs, axes) and returns (outputs, axes). One positional argument is
-    passed bare, several as a tuple. Where a rule is missing, the function itself is differentiated or
-    batched.
+    passed bare, several as a tuple. Derivatives come in the structure of what they belong to, or in its
+    order. Where a rule is missing, the function itself is differentiated or batched.
     """
 
     def __init__(self, f: Callable) -> None:
@@ -105,6 +105,7 @@ class _Rules:
     def batch(self, inputs: list, axes: list, size: int) -> list:
         if self.of._vmap is None:
             return vmap(self.again, in_axes=tuple(axes))(*inputs)
+        inputs, axes = _as_mapped(inputs, axes)
         found, out_axes = self.of._vmap(self.packed(inputs), self.packed(axes))
         leaves, count = core._flatten(found, False), len(core._flatten(self.value, False))
         if len(leaves) != count:
@@ -131,33 +132,70 @@ def _out_axes(axes: Any, tree: Any) -> list:
     return _out_axes(axes[0], tree)
 
 
+def _fits(like: Any, found: Any) -> bool:
+    """Whether what a rule returned has the structure of ``like``, whose arrays it may have None for."""
+    if isinstance(like, _array):
+        return found is None or isinstance(found, _array)
+    if isinstance(like, (list, tuple)):
+        same = isinstance(found, (list, tuple)) and len(found) == len(like)
+        return same and all(map(_fits, like, found))
+    if isinstance(like, dict):
+        same = isinstance(found, dict) and found.keys() == like.keys()
+        return same and all(_fits(like[key], found[key]) for key in like)
+    return True
+
+
+def _in_order(found: Any) -> list:
+    """The leaves of a tree, whatever they are."""
+    if isinstance(found, (list, tuple)):
+        return [leaf for part in found for leaf in _in_order(part)]
+    if isinstance(found, dict):
+        return [leaf for part in found.values() for leaf in _in_order(part)]
+    return [found]
+
+
 def _leaves_like(like: Any, found: Any) -> list:
     """What a rule returned, in the order of the arrays of ``like``; None where it gave None: no derivative.
 
+    Another structure than that of ``like`` counts by its order, if it has as many arrays.
+
     Raises:
-        ValueError: the structure differs, or a shape.
+        ValueError: the number of arrays differs, or a shape.
     """
+    arrays = core._flatten(like, False)
+    if not _fits(like, found):
+        leaves = _in_order(found)
+        if len(leaves) == len(arrays):
+            return [_derivative(a, leaf) for a, leaf in zip(arrays, leaves, strict=True)]
+    return _by_structure(like, found)
+
+
+def _derivative(like: Any, found: Any) -> Any:
+    if found is None:
+        return None
+    if not isinstance(found, _array) or found.shape != like.shape:
+        given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
+        raise ValueError(
+            f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, "
+            f"not {given}."
+        )
+    return found if found.dtype == like.dtype else found.astype(like.dtype)
+
+
+def _by_structure(like: Any, found: Any) -> list:
     if isinstance(like, _array):
-        if found is None:
-            return [None]
-        if not isinstance(found, _array) or found.shape != like.shape:
-            given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
-            raise ValueError(
-                f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, "
-                f"not {given}."
-            )
-        return [found if found.dtype == like.dtype else found.astype(like.dtype)]
+        return [_derivative(like, found)]
     if isinstance(like, (list, tuple)):
         if not isinstance(found, (list, tuple)) or len(found) != len(like):
             given = f"{len(found)} parts" if isinstance(found, (list, tuple)) else type(found).__name__
             raise ValueError(
                 f"[custom_function] a rule must return {len(like)} parts here, one for each, not {given}."
             )
-        return [leaf for a, b in zip(like, found, strict=True) for leaf in _leaves_like(a, b)]
+        return [leaf for a, b in zip(like, found, strict=True) for leaf in _by_structure(a, b)]
     if isinstance(like, dict):
         if not isinstance(found, dict) or found.keys() != like.keys():
             raise ValueError(f"[custom_function] a rule must return a dict with the keys {list(like)} here.")
-        return [leaf for key in like for leaf in _leaves_like(like[key], found[key])]
+        return [leaf for key in like for leaf in _by_structure(like[key], found[key])]
     return []
 
 

@@ -6,6 +6,7 @@ The walking of graphs is the engine's; here arguments are taken apart and result
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 
 from mica import core
@@ -76,6 +77,69 @@ class _Traced:
         core._trace_end(self.keep)
 
 
+class _Containers:
+    """Lists and dicts in arguments: what a function does to the copies that it gets is done to them too."""
+
+    def __init__(self, trees: list, replaced: list, arrays: list, traced: _Traced) -> None:
+        self.arrays = arrays
+        self.traced = traced
+        self.pairs: list = []
+        self._pair(trees, replaced)
+        del self.pairs[0]  # the list of the arguments themselves
+        self.before = [copy.copy() for _, copy in self.pairs]
+
+    def _pair(self, old: Any, new: Any) -> None:
+        if not isinstance(old, tuple):
+            self.pairs.append((old, new))
+        inside = (old.values(), new.values()) if isinstance(old, dict) else (old, new)
+        for a, b in zip(*inside, strict=True):
+            if isinstance(a, (list, tuple, dict)):
+                self._pair(a, b)
+
+    def write_back(self) -> None:
+        """Do it, with the arrays in the place of those that stood for them."""
+        given, tracers = self.traced.given, self.traced.tracers
+        key = core._key
+        # Arrays that the function wrote into are others now: the caller's own stays what it was.
+        kept = [a if key(g) == key(t) else g for a, g, t in zip(self.arrays, given, tracers, strict=True)]
+        written = any(map(operator.is_, kept, given))
+        changed = [
+            (old, new)
+            for (old, new), before in zip(self.pairs, self.before, strict=True)
+            if written or not _same_parts(new, before)
+        ]
+        if not changed:
+            return
+        stands = {id(g): a for g, a in zip(given, kept, strict=True)}
+        stands |= {id(new): old for old, new in self.pairs}
+
+        def original(part: Any) -> Any:
+            if id(part) in stands:
+                return stands[id(part)]
+            if not isinstance(part, (list, tuple, dict)):
+                return part
+            leaves = core._flatten(part, False)
+            return core._rebuild(part, [stands.get(id(leaf), leaf) for leaf in leaves])
+
+        for old, new in changed:
+            if isinstance(old, dict):
+                parts = {name: original(part) for name, part in new.items()}
+                old.clear()
+                old.update(parts)
+            else:
+                old[:] = [original(part) for part in new]
+        self.traced.keep += core._flatten([old for old, _ in changed], False)
+
+
+def _same_parts(a: Any, b: Any) -> bool:
+    """Whether two lists or two dicts hold the same objects."""
+    if len(a) != len(b):
+        return False
+    if isinstance(a, dict):
+        return all(map(operator.eq, a, b)) and all(map(operator.is_, a.values(), b.values()))
+    return all(map(operator.is_, a, b))
+
+
 def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable) -> Callable:
     _check_callable(name, fun)
     numbers, names = _argument_numbers(name, argnums, argnames)
@@ -101,18 +165,22 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
             )
         with _Traced(arrays) as traced:
             replaced = core._rebuild(trees, traced.given)
+            containers = _Containers(trees, replaced, arrays, traced)
             given, named = list(args), dict(kwargs)
             for n, tree in zip(numbers, replaced, strict=False):
                 given[n] = tree
             for key, tree in zip(names, replaced[len(numbers) :], strict=False):
                 named[key] = tree
-            value = fun(*given, **named)
-            loss = check(value)
-            # Results that ride along are evaluated and used outside: they take part in the clean-up.
-            traced.keep = [loss, *core._flatten(value, False)]
-            found = core._pull_back([loss], [core.ones_like(loss)], traced.tracers)
-            traced.keep += found
-        grads = core._rebuild(trees, found)
+            try:
+                value = fun(*given, **named)
+                loss = check(value)
+                # Results that ride along are evaluated and used outside: they take part in the clean-up.
+                traced.keep = [loss, *core._flatten(value, False)]
+                found = core._pull_back([loss], [core.ones_like(loss)], traced.tracers)
+                traced.keep += found
+                grads = core._rebuild(trees, found)
+            finally:
+                containers.write_back()
         positional = tuple(grads[: len(numbers)])
         out: Any = positional[0] if bare else positional if numbers else None
         if names:
@@ -300,6 +368,23 @@ def _is_tree_of(axes: Any, args: tuple) -> bool:
     return isinstance(axes, dict) or (sequences and len(axes) == len(args[0]) != 1)
 
 
+# Arguments of mapped functions as they were given and their mapped axes, by the key of what has the batch in
+# front, for the time of a vmap.
+_moved: dict[int, tuple[_array, int]] = {}
+
+
+def _as_mapped(inputs: list, axes: list) -> tuple[list, list]:
+    """Arguments of a batching rule as they were given to the mapped function, if all come from there.
+
+    Where one was computed first, all have the batch in front: rules expect axes that go together.
+    """
+    both = [
+        _moved.get(core._key(x)) if axis == 0 else (x, axis) for x, axis in zip(inputs, axes, strict=True)
+    ]
+    given = [pair for pair in both if pair is not None]
+    return ([x for x, _ in given], [a for _, a in given]) if len(given) == len(both) else (inputs, axes)
+
+
 def _missing(name: str, key: object) -> None:
     raise ValueError(f"[vmap] {name} has no entry for {key!r}.")
 
@@ -355,13 +440,21 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
             raise ValueError("[vmap] At least one of in_axes must be non-None.")
         holders, fronted = core._batch_begin(arrays, axes)
         _note_arguments(fun, holders)
+        moved = {
+            core._key(f): (a, axis)
+            for f, a, axis in zip(fronted, arrays, axes, strict=True)
+            if axis is not None
+        }
         try:
             # The function may write into what it gets; the holders stay what they are.
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
             results = core._flatten(value, True)
             outs = _spread(out_axes, value, "out_axes")
+            _moved.update(moved)
             found = core._batch_end(results, holders, fronted, axes, outs)
         finally:
+            for key in moved:
+                _moved.pop(key, None)
             core._batch_close()
         return core._rebuild(value, found)
 

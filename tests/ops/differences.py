@@ -413,6 +413,13 @@ DIFFERENCES = (
         example=("mx.jvp(lambda x: x * x, [mx.ones((2,), dtype=mx.float16)], [mx.ones((2,))])[1][0]"),
     ),
     Difference(
+        "the axes that a custom rule of vmap gets for what was computed before",
+        "the wheel passes on wherever its own rules have left the batch",
+        "the batch is in front; arguments of the mapped function itself come as they were given, with their "
+        "axes, if all of the rule's inputs are such",
+        proven="axes are no results: test_core_custom.py, test_axes_of_vmap_rules",
+    ),
+    Difference(
         "a custom rule whose gradient has another dtype",
         "the wheel passes it on, so that x and its gradient differ in type",
         "converted to the argument's dtype",

@@ -210,7 +210,8 @@ def test_training_step_by_hand() -> None:
         (lambda c: 3.0, "2 parts"),
         (lambda c: [c, c, c], "2 parts here, one for each, not 3"),
         (lambda c: (mx.ones((3,)), c), r"shape \(\).*not shape \(3,\)"),
-        (lambda c: (c, 1.0), "not float"),
+        (lambda c: (c, 1.0), "shape .*not float"),
+        (lambda c: [[c]], "2 parts here, one for each, not 1"),
     ],
 )
 def test_wrong_rules_are_refused(found, message: str) -> None:
@@ -246,3 +247,67 @@ def test_rules_without_a_derivative() -> None:
 def test_compile_takes_functions() -> None:
     with pytest.raises(TypeError):
         mx.compile(3)
+
+
+@pytest.mark.parametrize(
+    "form",
+    (list, tuple, lambda parts: [list(parts)], lambda parts: {"a": parts[0]}),
+    ids=("list", "tuple", "nested", "dict"),
+)
+def test_rules_return_one_array_in_a_container(form) -> None:
+    @mx.custom_function
+    def f(x):
+        return x * x
+
+    f.vjp(lambda primal, cotangent, output: form((7 * primal * cotangent,)))
+    f.jvp(lambda primal, tangent: form((7 * primal * tangent,)))
+    x = mx.array([1.0, 2.0, 3.0])
+    assert mx.grad(lambda x: f(x).sum())(x).tolist() == [7, 14, 21]
+    assert mx.jvp(f, [x], [x])[1][0].tolist() == [7, 28, 63]
+
+
+def test_rules_return_arrays_in_order() -> None:
+    """Nested otherwise than the arguments, but as many."""
+
+    @mx.custom_function
+    def f(x, y):
+        return x["a"] * x["b"] * y
+
+    f.vjp(lambda p, cotangent, output: [[p[0]["a"]], p[0]["b"] * 10, (p[1] * 100,)])
+    tree = {"a": mx.array(2.0), "b": mx.array(3.0)}
+    first, second = mx.grad(f, argnums=(0, 1))(tree, mx.array(4.0))
+    assert [first["a"].item(), first["b"].item(), second.item()] == [2, 30, 400]
+
+
+@pytest.mark.parametrize(
+    ("in_axes", "prepare", "want"),
+    [
+        ((1, 1), lambda x, y: (x, y), ((2, 3), (2, 3), 1, 1)),
+        ((-1, 1), lambda x, y: (x, y), ((2, 3), (2, 3), 1, 1)),
+        ((0, 0), lambda x, y: (x, y), ((2, 3), (2, 3), 0, 0)),
+        ((1, None), lambda x, y: (x, y), ((2, 3), (2, 3), 1, None)),
+        pytest.param(
+            (1, 1),
+            lambda x, y: (x + 1, y),
+            ((3, 2), (3, 2), 0, 0),
+            marks=pytest.mark.mica_only,
+        ),
+    ],
+)
+def test_axes_of_vmap_rules(in_axes, prepare, want) -> None:
+    """Inputs that come from the mapped function's arguments are as they were given."""
+    seen: list = []
+
+    @mx.custom_function
+    def f(x, y):
+        return x + y.sum()
+
+    def rule(inputs, axes):
+        seen.append((*(tuple(x.shape) for x in inputs), *axes))
+        return inputs[0] * 2, axes[0]
+
+    f.vmap(rule)
+    x, y = mx.arange(6.0).reshape(2, 3), mx.ones((2, 3))
+    got = mx.vmap(lambda x, y: f(*prepare(x, y)), in_axes=in_axes, out_axes=in_axes[0])(x, y)
+    assert mx.array_equal(got, prepare(x, y)[0] * 2).item()
+    assert seen == [want]

@@ -150,6 +150,65 @@ def test_in_place_updates_do_not_leak() -> None:
     assert x.tolist() == [1.0, 2.0]
 
 
+def scale(x: dict) -> mx.array:
+    """Replace an entry, one inside, and one in place; return the sum of squares of the first."""
+    x["a"] = x["a"] * 2
+    x["n"][0] = x["a"] * 3
+    x["b"] += 1
+    return (x["a"] ** 2).sum()
+
+
+def test_changed_containers_stay_changed() -> None:
+    """What the function does to dicts and lists in its arguments stays done, with arrays for tracers."""
+    first, second, third = (mx.array([1.0, 2.0, 3.0]) for _ in range(3))
+    inner = [second, third]
+    d = {"a": first, "n": inner, "b": third}
+    gradient = mx.grad(scale)(d)
+    assert gradient["a"].tolist() == [8, 16, 24] and gradient["n"][0].tolist() == [0, 0, 0]
+    assert d["a"].tolist() == [2, 4, 6] and d["b"].tolist() == [2, 3, 4]
+    assert d["n"] is inner and inner[0].tolist() == [6, 12, 18] and inner[1].tolist() == [1, 2, 3]
+    assert [x.tolist() for x in (first, second, third)] == [[1, 2, 3]] * 3
+    assert mx.grad(lambda x: (d["a"] * x).sum())(mx.ones((3,))).tolist() == [2, 4, 6]
+
+
+def test_containers_change_in_nested_and_failing_functions() -> None:
+    """Transformations inside, keyword arguments, and functions that raise."""
+
+    def outer(x: dict) -> mx.array:
+        return mx.grad(lambda y: scale(y))(x)["a"].sum()
+
+    def made() -> dict:
+        return {"a": mx.array([1.0, 2.0]), "n": [mx.array(0.0)], "b": mx.array(1.0)}
+
+    d = made()
+    assert mx.grad(outer)(d)["a"].tolist() == [8, 8] and d["a"].tolist() == [2, 4]
+    d = made()
+    mx.grad(lambda x, y: x.sum() * scale(y), argnames=["y"])(mx.ones((1,)), y=d)
+    assert d["a"].tolist() == [2, 4] and d["n"][0].tolist() == [6, 12]
+    d = made()
+    with pytest.raises(ZeroDivisionError):
+        mx.grad(lambda x: scale(x) * (1 // 0))(d)
+    assert d["a"].tolist() == [2, 4]
+
+
+@pytest.mark.mica_only
+def test_containers_that_get_or_lose_entries() -> None:
+    """The gradient has the structure that the argument had."""
+
+    def f(x: dict) -> mx.array:
+        x["new"] = [x["a"], x["a"] * 2]
+        x["n"].append(x.pop("b"))
+        return (x["a"] ** 2).sum()
+
+    a, b = mx.array(3.0), mx.array(4.0)
+    d = {"a": a, "b": b, "n": []}
+    value, gradient = mx.value_and_grad(f)(d)
+    assert value.item() == 9 and gradient["a"].item() == 6 and gradient["b"].item() == 0
+    assert list(gradient) == ["a", "b", "n"] and list(d) == ["a", "n", "new"]
+    assert d["a"] is a and d["n"] == [b] and d["n"][0] is b
+    assert d["new"][0] is a and d["new"][1].item() == 6
+
+
 def test_eval_inside() -> None:
     """Values may be asked for inside grad and jvp; inside vmap and compile not."""
     seen = []

@@ -69,7 +69,7 @@ typedef struct mica__sketch_node {
 } mica__sketch_node;
 
 typedef struct mica__sketch_input {
-    int64_t node; /* place in `nodes`; -1: it was there before */
+    int64_t node; /* place in `nodes`; negative: it was there before, the same for the same array */
     uint64_t bytes;
     mica_dtype dtype;
     int ndim;

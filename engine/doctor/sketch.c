@@ -58,7 +58,7 @@ static void enter(mica_node *n, void *user)
         const mica_array *a = n->inputs[i];
         uint32_t mark = mica__node_of(a)->mark;
         mica__sketch_input *in = &d->s->inputs[d->inputs++];
-        *in = (mica__sketch_input){ .node = (int64_t)mark - 1,
+        *in = (mica__sketch_input){ .node = mark ? (int64_t)mark - 1 : -(int64_t)(intptr_t)a,
                                     .bytes = bytes_read(a),
                                     .dtype = (mica_dtype)a->dtype };
         copy_shape(a, &in->ndim, in->shape);

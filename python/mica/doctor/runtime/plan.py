@@ -158,7 +158,7 @@ def plan_of(nodes: list[tuple], bandwidth: float, speed: float) -> Plan:
         if kept:
             step.written += size
         for source, count, _, _ in inputs:
-            if source >= 0 and (home[source] == at or (source, at) in counted):
+            if (source, at) in counted or (source >= 0 and home[source] == at):
                 continue
             counted.add((source, at))
             count = exists[source] if source >= 0 else count

@@ -126,6 +126,8 @@ class Calls(Base):
             if name == "enumerate":
                 parts = [Value("range"), first]
             return Value("iterator", data=parts)
+        if name in ("any", "all", "max", "min", "sorted") and len(args) == 1:
+            self.check_elements(name, first, node)
         if name in ("reversed", "sorted", "iter"):
             return first
         if name in ("list", "tuple"):
@@ -168,6 +170,20 @@ class Calls(Base):
             else:
                 self.report("MX101", node, self.frame, f"{function.data}() evaluates")
         return sequence(None, number())
+
+    def check_elements(self, name: str, over: Value, node: ast.AST) -> None:
+        """any(y), max(v > 0 for v in y) and their like ask for the truth of each element."""
+        value = over
+        if over.kind == "sequence":
+            value = over.data.element()
+            if all(loop in self.loops for loop in value.loops("elem")):
+                return
+        if value.kind != "array":
+            return
+        if self.compiled_frame() is not None:
+            self.on_read(node, value, "truth")
+        else:
+            self.report("MX101", node, self.frame, f"{name}() evaluates")
 
     def call_python(self, name: str, args: list[Value], kwargs: dict[str, Value], node: ast.AST) -> Value:
         """Functions of Python's library that matter here."""
@@ -260,6 +276,8 @@ class Calls(Base):
             for value in args:
                 self.on_read(node, value, "log")
             return NONE
+        if kind == "at":
+            return self.update_at(owner, args, node)
         if kind == "path":
             return (
                 self.call_builtin("open", [UNKNOWN, *args], kwargs, node) if name == "open" else Value("path")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mica.doctor import api, scan
 from mica.doctor.project import Instance, Module
-from mica.doctor.values import UNKNOWN, Value, arrays_in
+from mica.doctor.values import UNKNOWN, Value, arrays_in, merge_loops
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -165,22 +165,37 @@ class Checks(Base):
                         "MX503", target, self.frame, f"{base.id!r} is a copy of a part of {parent.id!r}"
                     )
                     return
+        filled = self.filled_by(index, value)
+        for loop in reversed(self.loops):
+            if loop in filled and self.lives_outside(base, loop):
+                place = self.locate(target, loop.frame)
+                if place is not None:
+                    self.report("MX503", place, loop.frame)
+                return
+
+    def filled_by(self, index: Value, value: Value) -> frozenset:
+        """The loops on whose turns an index is another single place that takes a plain value."""
         parts = index.data.items if index.kind == "sequence" and index.data.items is not None else [index]
         bounded = any(p.kind == "slice" and any(b.kind != "none" for b in p.data[1]) for p in parts)
         computed = "heavy" in value.tags or value.loops("decode") or value.tags.get("called")
         several = any(p.kind in ("array", "sequence", "numpy", "unknown") for p in parts)
         if bounded or computed or several:
             # Padding, blocks, and buffers that take the results of other work; several places in one write.
-            return
-        for part_value in parts:
-            if part_value.kind != "number":
-                continue
-            for loop in reversed(self.loops):
-                if loop in part_value.loops("varying") and self.lives_outside(base, loop):
-                    place = self.locate(target, loop.frame)
-                    if place is not None:
-                        self.report("MX503", place, loop.frame)
-                    return
+            return frozenset()
+        return frozenset().union(*(p.loops("varying") for p in parts if p.kind == "number"))
+
+    def update_at(self, owner: Value, args: list[Value], node: ast.AST) -> Value:
+        """x.at[i].add(v), and what it gives: in a loop that carries x on, x is filled one by one."""
+        array, index = owner.data
+        filled = self.filled_by(index, args[0] if args else UNKNOWN)
+        for loop in reversed(self.loops):
+            if loop in filled and loop in array.loops("carried"):
+                place = self.locate(node, loop.frame)
+                if place is not None:
+                    self.report("MX503", place, loop.frame)
+                break
+        tags = {**merge_loops([array], ("carried", "decode")), "pending": True}
+        return Value("array", array.dtype, array.shape, None, tags)
 
     def lives_outside(self, base: ast.AST, loop: Any) -> bool:
         """Whether an array that is written existed before the loop."""

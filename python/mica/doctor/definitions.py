@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mica.doctor import api
 from mica.doctor.project import Class, Function
-from mica.doctor.values import Value
+from mica.doctor.values import NONE, Value
 
 if TYPE_CHECKING:
     from mica.doctor.interpreter import Interpreter as Base
@@ -70,9 +70,12 @@ class Definitions(Base):
                     value.data.owner = cls
                 elif value.kind == "compiled" and value.data.function.kind == "function":
                     value.data.function.data.owner = cls
+        for name, value in self.annotated_fields(node).items():
+            if cls.attributes.get(name, NONE).kind in ("none", "unknown"):
+                cls.attributes[name] = value
         del frame.deferred[deferred:]
         frame.env = saved
-        frame.env[node.name] = Value("class", data=cls)
+        frame.env[node.name] = cls.value
         if frame.caller is None:
             frame.deferred.append((cls, None))  # type: ignore[arg-type]
 

@@ -91,8 +91,7 @@ class Expressions(Base):
         return self.evaluate(node.value)
 
     def e_Await(self, node: ast.Await) -> Value:
-        self.evaluate(node.value)
-        return UNKNOWN
+        return self.evaluate(node.value)
 
     def e_Yield(self, node: ast.Yield) -> Value:
         if node.value is not None:
@@ -340,7 +339,7 @@ class Expressions(Base):
             if right.kind == "none" and len(node.ops) == 1:
                 if left.kind == "none":
                     return number(isinstance(op, ast.Is))
-                if left.kind in (
+                if "optional" not in left.tags and left.kind in (
                     "array",
                     "instance",
                     "sequence",

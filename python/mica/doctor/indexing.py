@@ -82,6 +82,8 @@ class Indexing(Base):
             return self.attribute_of_instance(node, owner, name)
         if kind == "class":
             found = owner.data.lookup(name)
+            if found is not None and found.kind == "function" and found.data.kind == "class":
+                return Value("function", data=found.data.bound(owner.data.value))
             return found if found is not None else Value("bound", data=(owner, name))
         if kind == "optimizer":
             if name == "state":
@@ -151,7 +153,8 @@ class Indexing(Base):
             found = data.cls.lookup(name)
             if found is not None:
                 if found.kind == "function":
-                    bound = found.data.bound(owner)
+                    of_class = found.data.kind == "class"
+                    bound = found.data.bound(data.cls.value if of_class else owner)
                     if found.data.kind == "property":
                         return self.inline(bound, [], {}, node)
                     return Value("function", data=bound)
@@ -188,6 +191,8 @@ class Indexing(Base):
             if None in owner.data:
                 return owner.data[None]
             return UNKNOWN
+        if kind == "bound" and owner.data[1] == "at" and owner.data[0].kind == "array":
+            return Value("at", data=(owner.data[0], index))
         if kind == "tree" and owner.data[0] == "loaded":
             return owner.data[1].leaf
         if kind == "tree" and "gradients" in owner.tags:

@@ -7,6 +7,7 @@ import ast
 from typing import Any
 
 from mica.doctor import scan
+from mica.doctor.annotations import Annotations
 from mica.doctor.calls import Calls
 from mica.doctor.checks import Checks
 from mica.doctor.definitions import Definitions
@@ -23,13 +24,13 @@ from mica.doctor.statements import Statements
 from mica.doctor.steps import Steps
 from mica.doctor.tracing import Tracing
 from mica.doctor.upcasts import Upcasts
-from mica.doctor.values import NONE, STRING, UNKNOWN, Loop, Value, join_all, number, sequence
+from mica.doctor.values import NONE, UNKNOWN, Loop, Value, join_all, sequence
 
 INLINE_DEPTH = 5
 # Expressions that one task may look at inside called functions.
 INLINE_BUDGET = 6_000
 # History that does not change what a function does with an argument.
-PLAIN_TAGS = frozenset({"pending", "heavy", "worked", "traced", "assumed", "declared", "parameter", "called"})
+PLAIN_TAGS = frozenset("pending heavy worked traced assumed declared parameter called optional".split())
 
 
 def fresh(value: Value, depth: int = 3) -> Value:
@@ -42,8 +43,8 @@ def fresh(value: Value, depth: int = 3) -> Value:
 
 
 class Interpreter(
-    Statements, Definitions, Narrowing, Expressions, Indexing, Calls, Functions, Special, Layers, Checks,
-    Upcasts, Tracing, Steps,
+    Annotations, Statements, Definitions, Narrowing, Expressions, Indexing, Calls, Functions, Special,
+    Layers, Checks, Upcasts, Tracing, Steps,
 ):  # fmt: skip
     """Walks through one file and collects findings; helpers in other files are followed through the
     project."""
@@ -149,7 +150,8 @@ class Interpreter(
         instance = self.sample(cls)
         for value in list(cls.attributes.values()):
             if value.kind == "function" and value.data.owner is cls and not value.data.compiled:
-                self.run_function(value.data.bound(instance), None)
+                of_class = value.data.kind == "class"
+                self.run_function(value.data.bound(cls.value if of_class else instance), None)
 
     def sample(self, cls: Class) -> Value:
         """An instance of a class, made once with a constructor whose arguments are not known."""
@@ -200,6 +202,8 @@ class Interpreter(
         evidence = scan.array_evidence(function.node)
         if compiled or self.frame.forward:
             evidence = evidence | scan.operand_names(function.node)
+        if compiled:
+            evidence = evidence | scan.computed_parameters(function.node)
         foreign = scan.mentions(function.module.tree, frozenset({"numpy", "torch", "jax", "tensorflow"}))
         env: dict[str, Value] = {}
         bound = list(function.arguments[0])
@@ -331,53 +335,3 @@ class Interpreter(
             said = self.result_by_annotation(function)
             return said if said.kind != "unknown" else result
         return result
-
-    def result_by_annotation(self, function: Function) -> Value:
-        """What a function's annotation says that it returns."""
-        returns = getattr(function.node, "returns", None)
-        if returns is None:
-            return UNKNOWN
-        saved = self.frame
-        self.frame = Frame(function.module, None, function.closure, saved)
-        value = self.annotated(returns)
-        self.frame = saved
-        return value
-
-    def annotated(self, annotation: ast.AST) -> Value:
-        """What an annotation says of a value."""
-        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            try:
-                annotation = ast.parse(annotation.value, mode="eval").body
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                return UNKNOWN
-        if isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool"):
-            if self.frame.lookup(annotation.id)[0] is None:
-                return number()
-        if isinstance(annotation, ast.Name) and annotation.id == "str":
-            return STRING
-        if isinstance(annotation, ast.Subscript):
-            name = annotation.value
-            word = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")
-            if word in ("list", "List", "Sequence", "Iterable", "Iterator"):
-                return sequence(None, self.annotated(annotation.slice))
-            if word in ("tuple", "Tuple") and isinstance(annotation.slice, ast.Tuple):
-                parts = annotation.slice.elts
-                if not any(isinstance(p, ast.Constant) and p.value is Ellipsis for p in parts):
-                    return sequence([self.annotated(p) for p in parts])
-            return UNKNOWN
-        if not isinstance(annotation, (ast.Name, ast.Attribute)):
-            return UNKNOWN
-        value = self.evaluate(annotation)
-        if value.kind == "api":
-            name = value.data
-            if name == "mlx.core.array":
-                return Value("array", tags={"declared": True})
-            if name.startswith("mlx.nn."):
-                return Value("instance", data=Instance(None, name.rpartition(".")[2]))
-            if name.startswith("mlx.optimizers."):
-                return Value("optimizer", data=object())
-        if value.kind == "numpy_api" and value.data in ("numpy.ndarray",):
-            return Value("numpy")
-        if value.kind == "class":
-            return Value("instance", data=Instance(value.data, value.data.layer(), known_constructor=False))
-        return UNKNOWN

@@ -58,6 +58,10 @@ class Class:
     bases: list[Value]
     attributes: dict[str, Value] = field(default_factory=dict)
     sample: Value | None = None
+    value: Value = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.value = Value("class", data=self)
 
     def lookup(self, name: str, depth: int = 8) -> Value | None:
         """An attribute of the class or its bases in the project."""

@@ -191,6 +191,30 @@ def operand_names(function: ast.AST) -> frozenset[str]:
 
 
 @kept
+def computed_parameters(function: ast.AST) -> frozenset[str]:
+    """Parameters of a compiled function that array functions are given, or its only one if arithmetic is
+    done with it; not those that may be numbers which shape the graph."""
+    found: set[str] = set()
+    parameters = _parameters(function)
+    alone = parameters if len(parameters) == 1 else set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            first, base = node.args[0], node.func.value
+            if isinstance(base, ast.Name) and base.id in ("mx", "core") and isinstance(first, ast.Name):
+                if node.func.attr in api.UNARY | api.NEEDS_ARRAY:
+                    found.add(first.id)
+        elif isinstance(node, ast.BinOp):
+            found |= {n.id for n in (node.left, node.right) if isinstance(n, ast.Name) and n.id in alone}
+    return frozenset(found & parameters) - structural_parameters(function)
+
+
+def _parameters(function: ast.AST) -> set[str]:
+    """Names of parameters without those that come by stars."""
+    arguments = function.args  # type: ignore[attr-defined]
+    return {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)} - {"self"}
+
+
+@kept
 def structural_parameters(function: ast.AST) -> frozenset[str]:
     """Names whose value decides what the graph looks like: indexes, shapes, axes, branches, counts of
     loops."""

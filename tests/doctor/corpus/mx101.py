@@ -307,3 +307,111 @@ def values(x):
         print(len(x))
     return [v.item() for v in x]  # expect: MX101
 values(mx.ones((2,)))
+# %% wrong: optional parameters
+from typing import Optional, Union
+import mlx.core as mx
+def first(x: Optional[mx.array]):
+    return [v.item() for v in x]  # expect: MX101
+def second(x: mx.array | None = None):
+    if x is None:
+        return []
+    return [v.item() for v in x]  # expect: MX101
+def third(x: Union[mx.array, None]):
+    return [v.item() for v in x]  # expect: MX101
+# %% right: parameters that may be other things
+from typing import Union
+import mlx.core as mx
+def first(x: mx.array | list):
+    return [float(v) for v in x]
+def second(x: Union[mx.array, list[float], None]):
+    return [float(v) for v in x]
+# %% wrong: annotated fields
+from dataclasses import dataclass
+from typing import NamedTuple
+import mlx.core as mx
+@dataclass
+class Batch:
+    y: mx.array
+    weights: mx.array | None = None
+    def show(self):
+        return [v.item() for v in self.y]  # expect: MX101
+class Pair(NamedTuple):
+    y: mx.array
+    names: list[str]
+class Plain:
+    w: mx.array
+    def show(self):
+        return [float(v) for v in self.w]  # expect: MX101
+def show(pair: Pair, batch: Batch):
+    for v in batch.weights:
+        print(v.item())  # expect: MX101
+    return [v.item() for v in pair.y]  # expect: MX101
+# %% right: annotated fields that are no arrays
+from dataclasses import dataclass
+import mlx.core as mx
+@dataclass
+class Batch:
+    y: mx.array
+    losses: list[float]
+    def show(self):
+        return [float(v) for v in self.losses] + self.y.tolist()
+# %% wrong: awaited function of the project
+import mlx.core as mx
+async def sample():
+    return mx.random.uniform(shape=(9,))
+async def show():
+    for v in await sample():
+        print(v.item())  # expect: MX101
+# %% right: awaited function that gives a list
+import mlx.core as mx
+async def sample():
+    return mx.random.uniform(shape=(9,)).tolist()
+async def show():
+    for v in await sample():
+        print(float(v))
+# %% wrong: class methods
+class Sampler:
+    @classmethod
+    def make(cls):
+        return mx.random.uniform(shape=(9,))
+    @classmethod
+    def show(cls):
+        for v in cls.make():
+            print(v.item())  # expect: MX101
+    @classmethod
+    def built(cls):
+        return cls()
+    def values(self):
+        return mx.arange(3)
+for v in Sampler.built().values():
+    print(v.item())  # expect: MX101
+# %% right: class methods that give lists
+class Sampler:
+    @classmethod
+    def make(cls):
+        return mx.random.uniform(shape=(9,)).tolist()
+    @classmethod
+    def show(cls):
+        for v in cls.make():
+            print(float(v))
+# %% wrong: truth of all elements
+y = mx.random.uniform(shape=(9,))
+if any(v > 0.5 for v in y):  # expect: MX101
+    print("some")
+if all([v > 0.5 for v in y]):  # expect: MX101
+    print("all")
+largest = max(y)  # expect: MX101
+ordered = sorted(y)  # expect: MX101
+# %% right: reductions, and a few values of different arrays
+y = mx.random.uniform(shape=(9,))
+if mx.any(y > 0.5) or max(y.tolist()) > 0.9:
+    print("some")
+a, b = mx.sum(y), mx.mean(y)
+largest = mx.max(y)
+ready = all(hasattr(v, "shape") for v in (a, b))
+longest = max(v.shape[0] for v in (y, y))
+# %% right: a random number drawn on each turn
+def until(limit):
+    while (v := mx.random.uniform()).item() < limit:
+        print("again")
+    return v

@@ -162,3 +162,33 @@ def f(x):
         if s > 1:
             total = total + x * float(s)
     return total
+# %% wrong: reading what a compiled function is given
+@mx.compile
+def printed(x):
+    print(x)  # expect: MX301
+    return x * 2
+@mx.compile
+def converted(x):
+    np.array(x)  # expect: MX301
+    return mx.exp(x)
+@mx.compile
+def formatted(x):
+    print(f"{x}")  # expect: MX301
+    return 1 + x
+@mx.compile
+def several(x, scale):
+    print(x, scale)  # expect: MX301
+    return mx.sum(x) * scale
+# %% right: printing numbers and names that shape a compiled function
+@mx.compile
+def repeated(x, n):
+    print(f"traced for {n}")
+    return mx.repeat(x, n)
+@mx.compile
+def sized(n):
+    print(n)
+    return mx.zeros((n,)) * n
+@mx.compile
+def named(x, name="relu"):
+    print(f"{name} of shape {x.shape}")
+    return mx.maximum(x, 0)

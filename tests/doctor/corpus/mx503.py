@@ -130,3 +130,25 @@ def merge(embeds: mx.array, features, places):
     for i in range(embeds.shape[0]):
         embeds[i, places[i]] = features[i]
     return embeds
+# %% wrong: at[i].add of each index
+def count():
+    x = mx.zeros((100,))
+    for i in range(100):
+        x = x.at[i].add(1)  # expect: MX503
+    return x
+# %% wrong: at of rows and of minimum
+def lowest(values: list[float]):
+    x = mx.ones((100, 2))
+    for i, v in enumerate(values):
+        x = x.at[i, 0].minimum(v)  # expect: MX503
+    return x
+# %% right: at of many places, of the same one, and of another array on each turn
+def count(batches: list[mx.array], x: mx.array):
+    for indices in batches:
+        x = x.at[indices].add(1)
+    for i in range(100):
+        x = x.at[0].add(i)
+    rows = []
+    for i in range(10):
+        rows.append(mx.zeros((10,)).at[i].add(1))
+    return x, rows

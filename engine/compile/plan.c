@@ -69,7 +69,8 @@ static int refuse_placeholder(const stack *s, const mica_node *placeholder)
     return mica__fail(
         MICA_EVALUE,
         "[eval] Attempting to eval an array during function transformations like compile or vmap "
-        "is not allowed. If it leaked out of a traced function, return it from there instead%s%s.",
+        "is not allowed. If it leaked out of a traced function, return it from there instead, or "
+        "name what holds it in the outputs of compile%s%s.",
         place ? "; it was made at " : "", place ? place : "");
 }
 

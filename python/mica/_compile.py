@@ -72,6 +72,16 @@ def _put(place: tuple, value: Any) -> None:
     container[key] = value
 
 
+def _changed(place: tuple, given: Any, holder: Any) -> bool:
+    """Whether a function has put another array in a place than ``given``, or written into that."""
+    container, key, _ = place
+    try:
+        value = container[key]
+    except (KeyError, IndexError):
+        return False
+    return value is not given or core._key(given) != core._key(holder)
+
+
 def _equal(x: Any, y: Any) -> bool:
     """Equal types, shapes and bits; any NaN equals any."""
     if x.dtype != y.dtype or x.shape != y.shape:
@@ -182,6 +192,7 @@ class _Compiled(core._Compiled):
         for place, holder in zip(places, written, strict=False):
             _put(place, holder)
         steps: list | None = None if self.recordings is None else []
+        traced = False
         core._transforming(1)
         outer = core._record(steps)
         try:
@@ -191,11 +202,15 @@ class _Compiled(core._Compiled):
             results = core._flatten(output, False)
             everything = results + [p[2] for p in after]
             program = core._program(everything, holders)
+            traced = True
         finally:
             core._record(outer)
             core._transforming(-1)
-            for place in places:
-                _put(place, place[2])
+            for place, holder, given_holder in zip(places, holders, written, strict=False):
+                # No call will change what `outputs` does not name: what the function has put there stays, to
+                # be refused where it is used.
+                if not traced or not _changed(place, given_holder, holder):
+                    _put(place, place[2])
             for place in before:
                 _put(place, place[2])
         trace.pin_sized()

@@ -129,12 +129,22 @@ static int interrupt_hook(void)
     return raised;
 }
 
+/* What leaked out of a function that is traced no more: the state is wrong then, not the call. */
+static bool leaked(mica_array *const arrays[], size_t n)
+{
+    if (mica_py_transforming()) return false;
+    for (size_t i = 0; i < n; i++)
+        if (mica__node_of(arrays[i])->flags & MICA_NODE_ABSTRACT) return true;
+    return false;
+}
+
 int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica_py_watch_reason(NULL);
     Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
+    if (status == MICA_EVALUE && leaked(arrays, n)) status = MICA_ERUNTIME;
     if (!PyErr_Occurred()) mica_py_raise(status);
     return -1;
 }

@@ -300,6 +300,25 @@ def test_as_decorator() -> None:
     assert f(mx.array(1)).item() == 2 and g(mx.array(1)).item() == 3
 
 
+def test_state_that_only_inputs_name() -> None:
+    """What the function changes there without saying so is refused where it is used, not lost."""
+    state = {"a": mx.ones((2,)), "b": mx.zeros((2,))}
+
+    def step(x):
+        y = state["a"] + state["b"] + x
+        state["a"] = state["a"] * 2
+        return y
+
+    f = mx.compile(step, inputs=state)
+    assert f(mx.zeros((2,))).tolist() == [1, 1]
+    assert state["b"].tolist() == [0, 0]
+    for wrong in (lambda: state["a"].tolist(), lambda: mx.eval(f(mx.zeros((2,))))):
+        with pytest.raises(RuntimeError, match="eval"):
+            wrong()
+    state["a"] = mx.ones((2,)) * 3
+    assert f(mx.zeros((2,))).tolist() == [3, 3]
+
+
 def test_nothing_leaks() -> None:
     """Compiled functions that are dropped give their arrays back."""
 

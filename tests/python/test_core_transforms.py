@@ -245,10 +245,27 @@ def test_leaked_arrays_say_where_they_were_made(transform) -> None:
     transform(step)(mx.array([1.0]))
     code = step.__code__
     for wrong in (lambda: mx.eval(kept[0]), lambda: (kept[0] + 1).tolist()):
-        with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno + 1}, in step"):
+        with pytest.raises(RuntimeError, match=f"{code.co_filename}:{code.co_firstlineno + 1}, in step"):
             wrong()
-    with pytest.raises(ValueError, match=f"{code.co_filename}:{code.co_firstlineno}, as an argument of step"):
+    with pytest.raises(
+        RuntimeError, match=f"{code.co_filename}:{code.co_firstlineno}, as an argument of step"
+    ):
         kept[1].item()
+
+
+@pytest.mark.parametrize("transform", (mx.compile, mx.vmap))
+def test_leaked_arrays_are_refused(transform) -> None:
+    """It is the state that is wrong then, not the call."""
+    kept: list = []
+
+    def step(x):
+        kept.append(x * 2)
+        return x
+
+    transform(step)(mx.array([1.0]))
+    for wrong in (mx.eval, mx.async_eval, repr, lambda x: x.tolist(), lambda x: mx.eval(x + 1)):
+        with pytest.raises(RuntimeError, match="eval"):
+            wrong(kept[0])
 
 
 def test_async_eval_inside() -> None:

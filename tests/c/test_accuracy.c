@@ -212,6 +212,19 @@ static void sample_densely(void *context, size_t task)
     check_doubles(s, CHUNK, x, &s->found[task]);
 }
 
+/* Doubles whose magnitudes are 1 with a difference of 2^-40 to 1 on either side, where many
+   functions have a zero or an end. */
+static void sample_near_one(void *context, size_t task)
+{
+    static _Thread_local double x[CHUNK];
+    const survey *s = context;
+    for (size_t i = 0; i < CHUNK; i++) {
+        double place = (double)(task * CHUNK + i) / (TASKS * CHUNK), apart = exp2(-40 * place);
+        x[i] = (i & 2 ? 1 - apart : 1 + apart) * (i & 1 ? -1 : 1);
+    }
+    check_doubles(s, CHUNK, x, &s->found[task]);
+}
+
 static void test_unary(const unary_case *c, uint32_t step)
 {
     static finding found[TASKS];
@@ -221,6 +234,7 @@ static void test_unary(const unary_case *c, uint32_t step)
     find_loops(&s, c->prim);
     mica__parallel(TASKS, sweep, &s);
     mica__parallel(TASKS, sample_densely, &s);
+    mica__parallel(TASKS, sample_near_one, &s);
     check_hard_places(&s);
     for (int round = 0; round < 8; round++) {
         for (size_t i = 0; i < CHUNK; i++) x[i] = mixture(i) * (i & 4 ? 1 + 0x1.23456p-30 : 1);

@@ -12,6 +12,8 @@ typedef struct item {
     int axis;                  /* the array's axis it stands for; -1: a new axis */
     int64_t start, stop, step; /* ITEM_INT: start */
     mica_array *array;
+    const mica_array *mask; /* that `array` was read from, and the axis of it; else NULL */
+    int mask_axis;
 } item;
 
 enum { MAX_ITEMS = 2 * MICA_MAX_NDIM + 1 };

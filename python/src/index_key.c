@@ -36,21 +36,25 @@ static bool bound(mica_scope *s, PyObject *o, int64_t missing, int64_t *out, boo
     return true;
 }
 
+static bool misfit(mica_scope *s, const mica_array *mask, const mica_array *a)
+{
+    return mica__error(s, MICA_EINDEX,
+                       "[index] a mask of shape %s does not fit the array's shape %s",
+                       mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(a)));
+}
+
 /* Indices of the true elements of a mask, one array an axis of it. Evaluates. */
 static bool add_mask(mica_scope *s, key *k, mica_array *mask)
 {
     if (k->n + mask->ndim > MAX_ITEMS) return refuse(s, "array");
     /* Where the mask stands: behind the axes of the items before it, unless an ellipsis says
-     * otherwise (place checks the rest). */
+     * otherwise (then place checks it). */
     int first = 0;
     for (int i = 0; i < k->n && first >= 0; i++)
         first = k->at[i].kind == ITEM_ELLIPSIS ? -1 : first + (k->at[i].kind != ITEM_NEW);
     for (int i = 0; first >= 0 && k->array && i < mask->ndim; i++)
-        if (first + i >= k->array->ndim || mask->shape[i] != k->array->shape[first + i]) {
-            return mica__error(
-                s, MICA_EINDEX, "[index] a mask of shape %s does not fit the array's shape %s",
-                mica__shape_text(mica__dims_of(mask)), mica__shape_text(mica__dims_of(k->array)));
-        }
+        if (first + i >= k->array->ndim || mask->shape[i] != k->array->shape[first + i])
+            return misfit(s, mask, k->array);
     if (!mica__mask_has_values(s, "index", mask) || mica_py_need(mask) < 0) return false;
     mica_scope own;
     mica__scope_begin(&own, NULL);
@@ -62,6 +66,8 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
     for (int axis = 0; ok && axis < mask->ndim; axis++) {
         item *it = &k->at[k->n++];
         *it = (item){ .kind = ITEM_ARRAY,
+                      .mask = mask,
+                      .mask_axis = axis,
                       .array = mica__empty(s, MICA_INT64, (mica_dims){ 1, &count }) };
         ok = it->array != NULL;
         if (ok) columns[axis] = (int64_t *)(void *)it->array->data;
@@ -86,6 +92,11 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
 static bool add_array(mica_scope *s, key *k, mica_array *a)
 {
     if (a->dtype == MICA_BOOL && a->ndim) return add_mask(s, k, a);
+    if (a->dtype == MICA_BOOL) {
+        return mica__error(s, MICA_EVALUE,
+                           "[index] cannot index an array by a bool array without axes; a mask has "
+                           "the sizes of the axes that it stands for");
+    }
     if (!mica__is_integer((mica_dtype)a->dtype)) {
         return mica__error(s, MICA_EVALUE,
                            "[index] cannot index an array by an array of %s; index arrays hold "
@@ -191,6 +202,8 @@ static bool place(mica_scope *s, key *k, const mica_array *a)
                                    (long long)it->start, it->axis, (long long)size);
             }
             if (it->start < 0) it->start += size;
+        } else if (it->mask && it->mask->shape[it->mask_axis] != size) {
+            return misfit(s, it->mask, a);
         } else if (it->kind == ITEM_SLICE) {
             int64_t low = it->step < 0 ? -1 : 0, high = it->step < 0 ? size - 1 : size;
             if (it->start < 0) it->start += size;

@@ -233,6 +233,26 @@ def test_boolean_mask_reads() -> None:
         mx.compile(lambda y: y[y > 1])(mx.arange(4))
 
 
+@pytest.mark.mica_only
+def test_masks_behind_an_ellipsis() -> None:
+    """They fit the last axes, or are refused wherever they stand."""
+    x = np.arange(12).reshape(2, 3, 2)
+    for mask in (np.array([True, False]), np.array([[True, False], [False, True], [True, True]])):
+        for key in ((..., mask), (None, ..., mask), (..., None, mask)):
+            ours = tuple(mx.array(k) if isinstance(k, np.ndarray) else k for k in key)
+            assert np.array_equal(np.array(mx.array(x)[ours]), x[key])
+    for mask in ([True, False, False], [True], [[True, False]]):
+        key = (..., mx.array(mask))
+        with pytest.raises(IndexError, match=r"a mask of shape \(.*\) does not fit"):
+            mx.array(x)[key]
+        with pytest.raises(IndexError, match="does not fit"):
+            mx.array(x)[key] = 1
+        with pytest.raises(IndexError, match="does not fit"):
+            mx.array(x).at[key].add(1)
+    with pytest.raises(ValueError, match="a bool array without axes"):
+        mx.array(x)[..., mx.array(True)]
+
+
 def test_rejected_keys() -> None:
     """Keys that are no indices."""
     x = mx.arange(6).reshape(2, 3)

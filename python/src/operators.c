@@ -1,4 +1,5 @@
 /* Operators of arrays: both sides, in place, comparison, conversion to Python numbers. */
+#include "convert.h"
 #include "record.h"
 
 typedef mica_array *builder2(mica_scope *, mica_array *, mica_array *);
@@ -42,12 +43,14 @@ static PyObject *refuse(const operation *op, PyObject *a, PyObject *b)
 
 /* The result of a builder on two Python operands, owned by the scope; NULL with an exception or a
  * failed scope. */
-static mica_array *combine(mica_scope *s, builder2 *f, PyObject *a, PyObject *b)
+static mica_array *combine(mica_scope *s, const operation *op, PyObject *a, PyObject *b)
 {
     mica_array *x = mica_py_array(a), *y = mica_py_array(b);
     if (!x) x = mica_py_operand(s, a, y);
     if (!y && x) y = mica_py_operand(s, b, mica_py_array(a));
-    return x && y ? f(s, x, y) : NULL;
+    if (x && y) return op->build(s, x, y);
+    if (PyErr_Occurred()) mica_py_name_error(op->name, x ? "b" : "a");
+    return NULL;
 }
 
 static PyObject *binary(operation *op, PyObject *a, PyObject *b)
@@ -57,7 +60,7 @@ static PyObject *binary(operation *op, PyObject *a, PyObject *b)
     if (first == MISTAKE || second == MISTAKE) return refuse(op, a, b);
     mica_scope s;
     mica_py_begin(&s, NULL, op->name, &op->origin);
-    return mica_py_recorded(op->what, mica_py_finish(&s, combine(&s, op->build, a, b)), a, b);
+    return mica_py_recorded(op->what, mica_py_finish(&s, combine(&s, op, a, b)), a, b);
 }
 
 static PyObject *in_place(operation *op, PyObject *self, PyObject *b)
@@ -67,7 +70,7 @@ static PyObject *in_place(operation *op, PyObject *self, PyObject *b)
     if (second == MISTAKE) return refuse(op, self, b);
     mica_scope s;
     mica_py_begin(&s, NULL, op->name, &op->origin);
-    mica_array *r = combine(&s, op->build, self, b);
+    mica_array *r = combine(&s, op, self, b);
     PyObject *before = mica_py_recording ? mica_py_wrap(mica_py_array(self)) : NULL;
     if (r && s.status == MICA_OK && !PyErr_Occurred()) mica_py_replace(self, r);
     int status = mica__scope_end(&s);

@@ -239,6 +239,15 @@ def test_integers_that_fit_nowhere() -> None:
     assert mx.array([2**63, 2**64 - 1], dtype=mx.uint64).tolist() == [2**63, 2**64 - 1]
     with pytest.raises(RuntimeError, match="does not fit"):
         mx.array(2**64, dtype=mx.uint64)
+    x = mx.array([1.0])
+    for name, call in {
+        r"\[multiply\] argument 'b'": lambda: x * 2**70,
+        r"\[divide\] argument 'b'": lambda: x / 10**30,
+        r"\[subtract\] argument 'a'": lambda: 2**70 - x,
+        r"\[add\] argument 'b'": lambda: x.__iadd__(2**64),
+    }.items():
+        with pytest.raises(RuntimeError, match=name + ": the integer .* does not fit"):
+            call()
 
 
 @pytest.mark.mica_only

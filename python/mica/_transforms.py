@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import functools
 import operator
+import types
 from collections.abc import Callable, Sequence
 
 from mica import core
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
+
+# The reference's name for the type of what transformations return: here plain functions.
+_gc_func = types.FunctionType
 if TYPE_CHECKING:
     from typing import Any
 

@@ -92,9 +92,19 @@ static PyObject *no_device(PyObject *m, PyObject *unused)
     Py_RETURN_FALSE;
 }
 /* As the reference on a machine without such a device: programs that may capture run on. */
-static PyObject *no_capture(PyObject *m, PyObject *args)
+static PyObject *start_capture(PyObject *m, PyObject *args, PyObject *keywords)
 {
-    (void)m, (void)args;
+    (void)m;
+    static char *names[] = { "path", NULL };
+    PyObject *path;
+    if (!mica_py_parse(args, keywords, "U:start_capture", names, &path)) return NULL;
+    Py_RETURN_NONE;
+}
+static PyObject *stop_capture(PyObject *m, PyObject *args, PyObject *keywords)
+{
+    (void)m;
+    static char *names[] = { NULL };
+    if (!mica_py_parse(args, keywords, ":stop_capture", names)) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -145,15 +155,16 @@ static PyObject *settings(PyObject *m, PyObject *unused)
     return all;
 }
 
+#define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef no_cuda[] = { { "is_available", no_device, METH_NOARGS,
                                    "is_available() -> bool: whether there is a CUDA device." },
                                  { NULL, NULL, 0, NULL } };
 static PyMethodDef no_metal[] = {
     { "is_available", no_device, METH_NOARGS,
       "is_available() -> bool: whether there is a Metal device." },
-    { "start_capture", no_capture, METH_VARARGS,
+    { "start_capture", KEYWORDS(start_capture), METH_VARARGS | METH_KEYWORDS,
       "start_capture(path): nothing is captured without a Metal device." },
-    { "stop_capture", no_capture, METH_VARARGS,
+    { "stop_capture", KEYWORDS(stop_capture), METH_VARARGS | METH_KEYWORDS,
       "stop_capture(): nothing is captured without a Metal device." },
     { NULL, NULL, 0, NULL },
 };

@@ -239,9 +239,8 @@ static int adopt_into(PyObject *m, const char *submodule, const char *module,
 
 static int execute(PyObject *m)
 {
-    static const char *const transforms[] = {
-        "grad", "value_and_grad", "vjp", "jvp", "vmap", NULL
-    };
+    static const char *const transforms[] = { "grad", "value_and_grad", "vjp", "jvp",
+                                              "vmap", "_gc_func",       NULL };
     static const char *const custom[] = { "custom_function", "checkpoint", "depends", NULL };
     static const char *const compile[] = { "compile", "disable_compile", "enable_compile", NULL };
     static const char *const export[] = { "FunctionExporter", "export_function", "export_to_dot",

@@ -89,13 +89,13 @@ static PyObject *arange(PyObject *m, PyObject *args, PyObject *keywords)
 
 /* ---- pad ---- */
 
-/* n, (n,) or (before, after); false with an exception. */
-static bool take_pair(mica_scope *s, PyObject *o, int64_t *low, int64_t *high)
+/* n, (n,) or (before, after), which is one of several where `nested`; false with an exception. */
+static bool take_pair(mica_scope *s, PyObject *o, bool nested, int64_t *low, int64_t *high)
 {
     mica_dims at;
     if (mica_py_dims("[pad] argument 'pad_width'", s, o, true, &at) < 0) return false;
     if (at.n != 1 && at.n != 2) {
-        PyErr_Format(at.n ? PyExc_TypeError : PyExc_ValueError,
+        PyErr_Format(at.n || nested ? PyExc_TypeError : PyExc_ValueError,
                      "[pad] argument 'pad_width' holds %zd widths for an axis; accepted: an int, a "
                      "pair (before, after), or a sequence of pairs",
                      (Py_ssize_t)at.n);
@@ -132,9 +132,15 @@ static bool pad_widths(mica_scope *s, PyObject *o, int ndim, int64_t low[], int6
                      "[pad] %zd pairs of widths are given for an array with %d axes", n, ndim);
         ok = false;
     }
-    if (!ndim && !nested) ok = ok && take_pair(s, o, (int64_t[1]){ 0 }, (int64_t[1]){ 0 });
+    /* An array of no axes takes any widths, and a sequence of none: pairs for all its axes. */
+    bool empty = pairs && n == 0;
+    int64_t unused[2];
+    if (!ndim && !empty)
+        ok = ok &&
+             take_pair(s, nested ? PyList_GetItem(pairs, 0) : o, nested, &unused[0], &unused[1]);
     for (int i = 0; i < ndim && ok; i++)
-        ok = take_pair(s, nested ? PyList_GetItem(pairs, n == 1 ? 0 : i) : o, &low[i], &high[i]);
+        ok = take_pair(s, nested ? PyList_GetItem(pairs, n == 1 ? 0 : i) : o, nested, &low[i],
+                       &high[i]);
     Py_XDECREF(pairs);
     return ok;
 }

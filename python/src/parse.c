@@ -41,7 +41,8 @@ static void tell(const char *name, char **names)
         char bare[256], accepted[256];
         bare_text(s, name, bare, sizeof bare);
         list_names(names, accepted, sizeof accepted);
-        PyErr_Format(PyExc_TypeError, "[%s] %s; the arguments are: %s", name, bare, accepted);
+        PyErr_Format(PyExc_TypeError, "[%s] %s; the arguments are: %s", name, bare,
+                     *accepted ? accepted : "none");
         Py_XDECREF(type);
         Py_XDECREF(value);
         Py_XDECREF(traceback);

@@ -69,7 +69,7 @@
         const int places = __builtin_ctzll(group); /* groups are powers of two: no division */     \
         for (size_t j = 0; j < n; j += (block_size), at += (block_size) * (bits) / 8) {            \
             size_t g = (first + j) >> places;                                                      \
-            float scale = scales[g], bias = biases ? biases[g] : 0;                                \
+            float scale = scales[g], bias = biases ? biases[g] : -0.0f; /* keeps -0 */             \
             EXPAND_STEP(bits, value, block_size, 0);                                               \
             EXPAND_STEP(bits, value, block_size, 1);                                               \
             if ((block_size) == 32) {                                                              \

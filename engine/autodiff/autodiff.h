@@ -40,6 +40,10 @@ extern const mica__rule_set mica__rule_sets[MICA_PRIM_COUNT];
 #undef JVP
 #undef VMAP
 
+/* Whether the derivative is zero wherever it exists. Of a NONDIFF row that has rules, these are for
+ * complex numbers. */
+bool mica__is_flat(const mica_node *n);
+
 /* The node again, with other inputs of the same shapes and types, or with given output shapes.
  * params NULL: the node's. Several outputs: results[]. */
 bool mica__rebuild(mica_scope *s, const mica_node *n, mica_array *const inputs[],

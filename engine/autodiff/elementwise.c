@@ -102,15 +102,30 @@ static mica_array *one_minus_square(mica_scope *s, mica_array *x)
     return mica_subtract(s, NUM(1), mica_square(s, x));
 }
 
+/* 1 / (sqrt(a) sqrt(b)): for complex numbers no 1 / sqrt(a b), which may be the other root. */
+static mica_array *one_over_roots(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return mica_reciprocal(s, mica_multiply(s, mica_sqrt(s, a), mica_sqrt(s, b)));
+}
+
+/* Sums are differences here, which keep the sign of an imaginary zero: it tells the sides of a
+ * branch cut. */
+static mica_array *arcsin_slope(mica_scope *s, mica_array *x)
+{
+    if (!mica__ready(s, x)) return NULL;
+    if (x->dtype != MICA_COMPLEX64) return mica_rsqrt(s, one_minus_square(s, x));
+    return one_over_roots(s, mica_negative(s, mica_subtract(s, x, NUM(1))),
+                          mica_subtract(s, x, NUM(-1)));
+}
 PARTIAL_RULE(arcsin)
 {
     (void)argument;
-    return mica_rsqrt(s, one_minus_square(s, X));
+    return arcsin_slope(s, X);
 }
 PARTIAL_RULE(arccos)
 {
     (void)argument;
-    return mica_negative(s, mica_rsqrt(s, one_minus_square(s, X)));
+    return mica_negative(s, arcsin_slope(s, X));
 }
 PARTIAL_RULE(arctan)
 {
@@ -120,12 +135,15 @@ PARTIAL_RULE(arctan)
 PARTIAL_RULE(arcsinh)
 {
     (void)argument;
-    return mica_rsqrt(s, mica_add(s, mica_square(s, X), NUM(1)));
+    return mica_rsqrt(s, mica_subtract(s, mica_square(s, X), NUM(-1)));
 }
 PARTIAL_RULE(arccosh)
 {
     (void)argument;
-    return mica_rsqrt(s, mica_subtract(s, mica_square(s, X), NUM(1)));
+    mica_array *x = X;
+    if (mica__ready(s, x) && x->dtype == MICA_COMPLEX64)
+        return one_over_roots(s, mica_subtract(s, x, NUM(1)), mica_subtract(s, x, NUM(-1)));
+    return mica_rsqrt(s, mica_subtract(s, mica_square(s, x), NUM(1)));
 }
 PARTIAL_RULE(arctanh)
 {
@@ -160,13 +178,13 @@ PARTIAL_RULE(divide)
     return mica_negative(s, mica_divide(s, OUTPUT, Y));
 }
 
-/* d x^y/dx = y x^(y-1); d x^y/dy = x^y log(x), 0 at x = 0. */
+/* d x^y/dx = y x^(y-1); d x^y/dy = x^y log(x), 0 where the power is 0. */
 PARTIAL_RULE(power)
 {
     if (argument == 0) return mica_multiply(s, Y, mica_power(s, X, mica_subtract(s, Y, NUM(1))));
-    mica_array *zero = mica_equal(s, X, NUM(0));
+    mica_array *zero = mica_equal(s, OUTPUT, NUM(0));
     mica_array *log = mica_log(s, mica_where(s, zero, NUM(1), X));
-    return mica_multiply(s, OUTPUT, mica_where(s, zero, NUM(0), log));
+    return mica_where(s, zero, NUM(0), mica_multiply(s, OUTPUT, log));
 }
 
 /* The share of each operand: exp(x - y). Equal infinities share like equal numbers do in the
@@ -245,6 +263,25 @@ JVP_RULE(abs)
     if (sign && sign->dtype == MICA_COMPLEX64)
         results[0] = mica_real(s, mica_multiply(s, mica_conjugate(s, sign), tangents[0]));
     else results[0] = mica_multiply(s, sign, tangents[0]);
+}
+
+/* z/|z| = s of complex numbers turns with i s Im(conj(s) dz)/|z|, which is its own adjoint. Real
+ * signs do not change (the row is NONDIFF). */
+static mica_array *sign_turned(mica_scope *s, const mica_node *n, mica_array *by)
+{
+    mica_array *sign = OUTPUT, *size = mica_abs(s, X);
+    mica_array *turn = mica_imag(s, mica_multiply(s, mica_conjugate(s, sign), by));
+    size = mica_where(s, mica_equal(s, size, NUM(0)), NUM(1), size);
+    return mica_multiply(s, mica_multiply(s, sign, mica__complex(s, 0, 1)),
+                         mica_divide(s, turn, size));
+}
+VJP_RULE(sign)
+{
+    if (needed[0]) gradients[0] = sign_turned(s, n, C);
+}
+JVP_RULE(sign)
+{
+    results[0] = sign_turned(s, n, tangents[0]);
 }
 VJP_RULE(real)
 {

@@ -37,7 +37,7 @@ static void push_node(mica_scope *s, const mica_node *n, mica_array *const tange
                       mica_array *results[])
 {
     const mica__prim_info *info = &mica__prims[n->prim];
-    if (info->flags & MICA_PRIM_NONDIFF) return;
+    if (mica__is_flat(n)) return;
     const mica__rule_set *rules = &mica__rule_sets[n->prim];
     if (rules->jvp) rules->jvp(s, n, tangents, results);
     else if (rules->partial) results[0] = jvp_by_partial(s, n, tangents);

@@ -14,6 +14,12 @@ const mica__rule_set mica__rule_sets[MICA_PRIM_COUNT] = {
 #undef VMAP
 };
 
+bool mica__is_flat(const mica_node *n)
+{
+    if (!(mica__prims[n->prim].flags & MICA_PRIM_NONDIFF)) return false;
+    return !mica__rule_sets[n->prim].vjp || n->out[0].dtype != MICA_COMPLEX64;
+}
+
 /* Element-wise by class: cotangent times the conjugate of the partial, summed over what was
  * broadcast. */
 static void vjp_by_partial(mica_scope *s, const mica_node *n, mica_array *cotangent,
@@ -34,7 +40,7 @@ static void pull_node(mica_scope *s, const mica_node *n, mica_array *const cotan
                       const bool needed[], mica_array *gradients[])
 {
     const mica__prim_info *info = &mica__prims[n->prim];
-    if (info->flags & MICA_PRIM_NONDIFF) return;
+    if (mica__is_flat(n)) return;
     const mica__rule_set *rules = &mica__rule_sets[n->prim];
     if (rules->vjp) rules->vjp(s, n, cotangents, needed, gradients);
     else if (rules->partial) vjp_by_partial(s, n, cotangents[0], needed, gradients);
@@ -78,7 +84,7 @@ static bool pull_make(mica_scope *s, pull *p, size_t nsources)
     for (size_t i = 0; i < n; i++) {
         const mica_node *node = p->graph.nodes.at[i];
         p->active[i] = i < nsources;
-        if (mica__prims[node->prim].flags & MICA_PRIM_NONDIFF) continue;
+        if (mica__is_flat(node)) continue;
         for (uint32_t k = 0; k < node->ninputs && !p->active[i]; k++)
             p->active[i] = is_active(p, node->inputs[k]);
     }

@@ -290,6 +290,13 @@ mica_array *mica__full(mica_scope *s, mica_dims shape, double value, mica_dtype 
     return a ? mica__broadcast_to(s, a, shape) : NULL;
 }
 
+mica_array *mica__abs_square(mica_scope *s, mica_array *a)
+{
+    if (!mica__ready(s, a)) return NULL;
+    if (a->dtype != MICA_COMPLEX64) return mica_square(s, a);
+    return mica_add(s, mica_square(s, mica_real(s, a)), mica_square(s, mica_imag(s, a)));
+}
+
 mica_array *mica__full_like(mica_scope *s, const mica_array *a, double value)
 {
     return a ? mica__full(s, mica__dims_of(a), value, (mica_dtype)a->dtype) : NULL;

@@ -56,6 +56,8 @@ mica_dtype mica__result_dtype(mica_array *const arrays[], size_t n);
 /* Sums and products of small integers are 32 bits wide. */
 mica_dtype mica__sum_dtype(mica_dtype d);
 mica_dtype mica__float_dtype(mica_dtype d); /* bool and integers: float32 */
+/* |a|^2, of complex numbers real: by the parts, whose derivatives do not stop at 0 as |a| does. */
+mica_array *mica__abs_square(mica_scope *s, mica_array *a);
 /* zeros/ones like: broadcast constants, no memory. */
 mica_array *mica__full_like(mica_scope *s, const mica_array *a, double value);
 mica_array *mica__full(mica_scope *s, mica_dims shape, double value, mica_dtype dtype);

@@ -24,10 +24,10 @@ static mica_array *over(const norming *g,
 static mica_array *euclidean(const norming *g)
 {
     mica_scope *s = g->s;
-    mica_array *x = g->a->dtype == MICA_COMPLEX64 ? mica_abs(s, g->a) : g->a;
-    mica_dtype d = x ? mica__float_dtype((mica_dtype)x->dtype) : MICA_FLOAT32;
-    x = mica__cast(s, x, mica__is_half(d) ? MICA_FLOAT32 : d);
-    return mica__cast(s, mica_sqrt(s, over(g, mica_sum, mica_square(s, x))), d);
+    mica_dtype d = mica__float_dtype((mica_dtype)g->a->dtype);
+    mica_array *x = mica__cast(s, g->a, mica__is_half(d) ? MICA_FLOAT32 : d);
+    if (d == MICA_COMPLEX64) d = MICA_FLOAT32;
+    return mica__cast(s, mica_sqrt(s, over(g, mica_sum, mica__abs_square(s, x))), d);
 }
 
 static mica_array *power_norm(const norming *g, double p)

@@ -221,8 +221,7 @@ static mica_array *wide_var(mica_scope *s, mica_array *a, int n, const int64_t *
     mica_dtype work = mean_work((mica_dtype)a->dtype);
     mica_array *x = mica__cast(s, a, work);
     mica_array *d = mica_subtract(s, x, wide_mean(s, x, n, axes, true));
-    if (work == MICA_COMPLEX64) d = mica_abs(s, d);
-    mica_array *squares = mica_square(s, d);
+    mica_array *squares = mica__abs_square(s, d);
     if (!squares) return NULL;
     mica_array *total =
         n ? reduce(s, mica_prim_sum, squares, n, axes, keepdims, (mica_dtype)squares->dtype)

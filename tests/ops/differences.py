@@ -296,10 +296,29 @@ DIFFERENCES = (
         example="mx.dequantize(*mx.quantize(mx.full((1, 32), 1e-39), mode='mxfp4'), mode='mxfp4')",
     ),
     Difference(
-        "quantize of an infinity in nvfp4",
-        "the wheel stores 0 for it",
+        "quantize in nvfp4 of what is 2^27 times its scale or more: an infinity, float32 from 448 * 2^27 on, "
+        "all numbers beside a tiny global scale or one of 0",
+        "the wheel stores 0",
         "the largest code: 6 of the largest scale",
-        example="mx.quantize(mx.array([[1.0] * 15 + [float('inf')]]), mode='nvfp4')",
+        example="mx.quantize(mx.array([[1.0] * 31 + [1e12]]), mode='nvfp4')",
+    ),
+    Difference(
+        "quantize in nvfp4 with a negative global scale, and of zeros with one of 0",
+        "the wheel puts the sign, of a number or of NaN, into the scale",
+        "scales are positive, the sign is the code's",
+        example="mx.quantize(mx.ones((1, 32)), mode='nvfp4', global_scale=mx.array(-1.0))",
+    ),
+    Difference(
+        "derivative of sign of complex numbers, and second derivatives of abs",
+        "the wheel takes z/|z| for constant",
+        "i s Im(conj(s) dz)/|z| for s = z/|z|",
+        example="mx.grad(lambda z: mx.real(mx.sign(z)).sum())(mx.array([0.6 - 0.4j]))",
+    ),
+    Difference(
+        "derivatives of arcsin, arccos, arcsinh and arccosh on their branch cuts",
+        "the wheel's sums lose the sign of a zero, and with it the side of the cut",
+        "the derivative on the side that the sign of zero names",
+        example="mx.jvp(mx.arcsin, [mx.array([2 + 0j])], [mx.array([1 + 0j])])[1][0]",
     ),
     Difference(
         "derivatives of quantize's scales and biases for a group of zeros",

@@ -17,6 +17,12 @@ extern PyTypeObject *mica_py_array_type;
  * own. */
 void mica_py_replace(PyObject *self, mica_array *value);
 /* Evaluates with the GIL released. 0, or -1 and an exception. */
+/* Counts an element of a loop over many, and lets signal handlers run now and then: true when one
+ * raises. They may change any list. */
+static inline bool mica_py_interrupted(uint64_t *count)
+{
+    return !(++*count & 0xFFFF) && PyErr_CheckSignals() < 0;
+}
 int mica_py_eval(mica_array *const arrays[], size_t n, bool wait);
 /* Evaluates one array; fast when it is done. */
 int mica_py_need(mica_array *a);

@@ -40,6 +40,7 @@ typedef struct nest {
     int64_t shape[MICA_MAX_NDIM];
     leaf kind;
     bool has_arrays, has_number;
+    uint64_t seen; /* leaves, for signals: whose handlers may change the lists meanwhile */
 } nest;
 
 static bool is_sequence(PyObject *o)
@@ -64,6 +65,7 @@ static bool ragged(void)
 
 static bool measure_leaf(nest *n, PyObject *o)
 {
+    if (mica_py_interrupted(&n->seen)) return false;
     leaf kind;
     if (PyBool_Check(o)) kind = LEAF_BOOL;
     else if (PyLong_Check(o)) {
@@ -99,9 +101,14 @@ static bool measure(nest *n, PyObject *o, int depth)
             if (n->ndim < 0) n->ndim = depth + 1;
             return depth + 1 == n->ndim ? true : ragged();
         }
-        for (int64_t i = 0; i < length; i++)
-            if (!measure(n, item(o, i), depth + 1)) return false;
-        return true;
+        bool good = true;
+        for (int64_t i = 0; good && i < length; i++) {
+            PyObject *part = item(o, i);
+            Py_XINCREF(part);
+            good = part && measure(n, part, depth + 1);
+            Py_XDECREF(part);
+        }
+        return good;
     }
     if (mica_py_array(o)) {
         n->has_arrays = true;
@@ -142,17 +149,29 @@ static bool store(mica_dtype d, void *to, PyObject *o)
     return !PyErr_Occurred();
 }
 
-static bool fill(mica_dtype d, char **to, PyObject *o)
+typedef struct filling {
+    mica_dtype dtype;
+    char *at, *end;
+    uint64_t count;
+} filling;
+
+static bool fill(filling *f, PyObject *o)
 {
     if (!is_sequence(o)) {
-        if (!store(d, *to, o)) return false;
-        *to += mica__dtype_sizes[d];
-        return true;
+        if (f->at == f->end) return ragged();
+        if (!store(f->dtype, f->at, o)) return false;
+        f->at += mica__dtype_sizes[f->dtype];
+        return !mica_py_interrupted(&f->count);
     }
     Py_ssize_t n = count(o);
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (!fill(d, to, item(o, i))) return false;
-    return true;
+    bool good = true;
+    for (Py_ssize_t i = 0; good && i < n; i++) {
+        PyObject *part = item(o, i);
+        Py_XINCREF(part);
+        good = part && fill(f, part);
+        Py_XDECREF(part);
+    }
+    return good;
 }
 
 /* Lists that hold arrays: each level is stacked. */
@@ -182,8 +201,10 @@ static mica_array *from_sequence(mica_scope *s, PyObject *o, mica_dtype dtype)
     if (!asked) dtype = n.has_number ? kinds[n.kind] : MICA_FLOAT32;
     mica_array *a = mica__empty(s, dtype, (mica_dims){ n.ndim, n.shape });
     if (a && !asked && mica__watching()) a->flags |= MICA_ARRAY_MADE;
-    char *to = a ? a->data : NULL;
-    return a && fill(dtype, &to, o) ? a : NULL;
+    if (!a) return NULL;
+    filling f = { dtype, a->data, a->data + a->size * mica__dtype_sizes[dtype], 0 };
+    if (!fill(&f, o)) return NULL;
+    return f.at == f.end || ragged() ? a : NULL;
 }
 
 /* ---- any object ---- */

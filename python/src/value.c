@@ -53,13 +53,15 @@ PyObject *mica_py_item(mica_array *a)
     return checked(a, mica_py_element((mica_dtype)a->dtype, a->data));
 }
 
-static PyObject *list_of(const mica_array *a, int axis, const char *p)
+/* made: the elements before, of all lists. */
+static PyObject *list_of(const mica_array *a, int axis, const char *p, uint64_t *made)
 {
-    if (axis == a->ndim) return mica_py_element((mica_dtype)a->dtype, p);
+    if (axis == a->ndim)
+        return mica_py_interrupted(made) ? NULL : mica_py_element((mica_dtype)a->dtype, p);
     PyObject *list = PyList_New((Py_ssize_t)a->shape[axis]);
     ptrdiff_t step = a->strides[axis] * mica__dtype_sizes[a->dtype];
     for (int64_t i = 0; list && i < a->shape[axis]; i++) {
-        PyObject *o = list_of(a, axis + 1, p + i * step);
+        PyObject *o = list_of(a, axis + 1, p + i * step, made);
         if (!o) Py_CLEAR(list);
         else PyList_SetItem(list, (Py_ssize_t)i, o);
     }
@@ -70,8 +72,9 @@ PyObject *mica_py_tolist(mica_array *a)
 {
     mica_py_watch_read(a, "tolist");
     if (mica_py_need(a) < 0) return NULL;
+    uint64_t made = 0;
     mica_retain(a);
-    PyObject *list = checked(a, list_of(a, 0, a->data));
+    PyObject *list = checked(a, list_of(a, 0, a->data, &made));
     mica_release(a);
     return list;
 }

@@ -4,7 +4,9 @@ result; nothing is left over.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -303,3 +305,30 @@ def test_classes(wrong, kind) -> None:
     """The class of the exception is the reference's."""
     with pytest.raises(kind):
         mx.eval(wrong())
+
+
+@pytest.mark.mica_only
+def test_signals_while_lists_are_made_and_read() -> None:
+    """Handlers run in the middle, and may change the list that is read."""
+    rows = 1 << 20
+    lists: list = []
+    handled: list[int] = []
+
+    def shrink(*unused: object) -> None:
+        handled.append(len(lists))
+        if lists:
+            del lists[rows // 2 :]
+
+    before = signal.signal(signal.SIGALRM, shrink)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        made = mx.zeros((4, rows)).tolist()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert len(made) == 4 and len(handled) > 3
+        lists, handled = made.pop(), []
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        with contextlib.suppress(ValueError, IndexError):  # unless it was cut before it was looked at
+            assert mx.array(lists).size == rows // 2
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

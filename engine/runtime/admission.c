@@ -34,8 +34,8 @@ static bool fits(size_t need)
 bool mica__job_estimate(mica__job *j, size_t streams)
 {
     size_t scratch, results = mica__plan_results(&j->plan, &scratch), all, sum;
-    bool known = !mica__mul_overflow(scratch, streams, &all) &&
-                 !mica__add_overflow(results, all, &sum);
+    bool known =
+        !mica__mul_overflow(scratch, streams, &all) && !mica__add_overflow(results, all, &sum);
     j->need = known && sum < MOST ? sum : MOST;
     if (j->plan.nsteps < 2 || (!admission.first && fits(j->need))) return false;
     size_t peak = mica__plan_save_memory(&j->plan);
@@ -49,6 +49,7 @@ static void admit(mica__job *j)
     admission.admitted++;
     admission.promised += j->need;
     atomic_store(&j->admitted, true);
+    mica__wake_job(j);
 }
 
 static mica__job *take_first(void)
@@ -62,7 +63,8 @@ static mica__job *take_first(void)
 static void admit_waiting(bool all)
 {
     bool any = false;
-    for (; admission.first && (all || !admission.admitted || fits(admission.first->need)); any = true)
+    for (; admission.first && (all || !admission.admitted || fits(admission.first->need));
+         any = true)
         admit(take_first());
     if (any) mica__condition_broadcast(&mica__queue_changed);
 }

@@ -18,28 +18,24 @@ static int cut(mica__job *j, mica__work **works)
     mica__work *list = mica__arena_alloc(&plan->arena, n * sizeof *list);
     mica__step **room = mica__arena_alloc(&plan->arena, n * sizeof *room);
     if (!list || !room) return MICA_EMEMORY;
-    mica_stream *first = mica__queue_resolve(plan->steps[0].stream);
-    bool one = true;
     for (size_t i = 0; i < n; i++) {
         plan->steps[i].stream = mica__queue_resolve(plan->steps[i].stream);
-        one = one && plan->steps[i].stream == first;
+        plan->steps[i].stream->cut = NULL;
     }
-    if (one) {
-        for (size_t i = 0; i < n; i++) room[i] = &plan->steps[i];
-        list[count++] = (mica__work){ .job = j, .stream = first, .steps = room, .n = n };
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            mica_stream *s = plan->steps[i].stream;
-            bool known = false;
-            for (size_t k = 0; k < count; k++) known = known || list[k].stream == s;
-            if (known) continue;
-            mica__work *w = &list[count++];
-            *w = (mica__work){ .job = j, .stream = s, .steps = room };
-            for (size_t k = i; k < n; k++)
-                if (plan->steps[k].stream == s) w->steps[w->n++] = &plan->steps[k];
-            room += w->n;
+    for (size_t i = 0; i < n; i++) {
+        mica_stream *s = plan->steps[i].stream;
+        if (!s->cut) {
+            s->cut = &list[count++];
+            *s->cut = (mica__work){ .job = j, .stream = s };
         }
+        s->cut->n++;
     }
+    for (size_t k = 0; k < count; room += list[k++].n) list[k].steps = room;
+    for (size_t i = 0; i < n; i++) {
+        mica__work *w = plan->steps[i].stream->cut;
+        w->steps[w->at++] = &plan->steps[i];
+    }
+    for (size_t k = 0; k < count; k++) list[k].at = 0;
     *works = list;
     return (int)count;
 }
@@ -92,7 +88,7 @@ static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mi
                 mica__plan_put_back(&j->plan);
                 return mica__last_status();
             }
-            mica__work_put_back(&works[i], 0);
+            mica__work_put_back(&works[i]);
             mica__report_fault(&j->report, mica__last_status());
             continue;
         }

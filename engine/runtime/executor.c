@@ -1,33 +1,36 @@
 /* Executors: the threads that serve the queues of streams.
 
-   A stream with queued work has an executor reserved for it, so every queue moves on however its
-   work waits for that of others; streams that are idle cost no thread. Executors are few while
-   streams take turns, and as many as there are streams at work at once. */
+   A stream with work that can go on is ready, and an executor takes it; work that has to wait is
+   parked (park.c) and occupies none. So executors are few, however many streams have work. One that
+   blocks all the same (for memory) is not counted, so one at least always serves, and every stream
+   that is ready comes to be served. */
+#include "base/system.h"
 #include "runtime/queue.h"
 
 enum {
-    MOST_IDLE = 16, /* executors that stay for later */
-    AT_EXIT = 2     /* seconds that work in flight has to stop */
+    MORE_THAN_PROCESSORS = 4, /* short work need not wait for long work to pause */
+    SLICE = 5 * 1000 * 1000,  /* nanoseconds that a work runs while other streams are ready */
+    AT_EXIT = 2               /* seconds that work in flight has to stop */
 };
 
 static struct {
     mica__condition work;      /* a stream became ready, or the process ends */
     mica_stream *first, *last; /* ready streams, the longest waiting first */
-    size_t threads, idle;
-    size_t engaged; /* streams that have one reserved; never more than `threads` */
-    bool closed;    /* the process ends: nothing is begun any more */
+    _Atomic size_t ready;      /* how many; raised and lowered under the lock */
+    size_t threads, idle, blocked;
+    bool closed; /* the process ends: nothing is begun any more */
 } executors = { .work = MICA_CONDITION_INIT };
 
-/* Hands the stream to an executor if it has work and nobody runs it. */
-static void make_ready(mica_stream *s)
+static size_t serving(void)
 {
-    if (!s->head || s->runner || s->ready) return;
-    s->ready = true;
-    s->next_ready = NULL;
-    if (executors.last) executors.last->next_ready = s;
-    else executors.first = s;
-    executors.last = s;
-    mica__condition_signal(&executors.work);
+    return executors.threads - executors.blocked;
+}
+
+static size_t most(void)
+{
+    static size_t count; /* asking the system takes long */
+    if (!count) count = mica__cpu_count() + MORE_THAN_PROCESSORS;
+    return count;
 }
 
 static mica_stream *take_ready(void)
@@ -35,6 +38,7 @@ static mica_stream *take_ready(void)
     mica_stream *s = executors.first;
     executors.first = s->next_ready;
     if (!executors.first) executors.last = NULL;
+    atomic_fetch_sub(&executors.ready, 1);
     s->ready = false;
     return s;
 }
@@ -50,10 +54,19 @@ static void serve(mica_stream *s)
     w->outer = NULL;
     mica__work_begin();
     mica__mutex_unlock(&mica__queue_lock);
-    mica__work_run(w, false);
+    bool ended = mica__work_run(w, false);
     mica__mutex_lock(&mica__queue_lock);
     s->runner = NULL;
-    mica__queue_left(s);
+    if (ended) {
+        mica__queue_left(s);
+        return;
+    }
+    s->running = NULL;
+    w->next = s->head;
+    s->head = w;
+    if (!s->tail) s->tail = w;
+    mica__queue_ready(s); /* unless it is parked */
+    if (mica__work_set_aside()) mica__condition_broadcast(&mica__queue_changed);
 }
 
 static void execute(void *unused)
@@ -62,8 +75,10 @@ static void execute(void *unused)
     mica__mutex_lock(&mica__queue_lock);
     for (;;) {
         if (executors.first && !executors.closed) {
-            serve(take_ready());
-        } else if (executors.idle >= MOST_IDLE && executors.threads > executors.engaged) {
+            mica_stream *s = take_ready();
+            if (s->head && !s->runner) serve(s);
+            else mica__condition_broadcast(&mica__queue_changed); /* withdrawn: nothing is called */
+        } else if (serving() > most()) {
             break;
         } else {
             executors.idle++;
@@ -75,33 +90,49 @@ static void execute(void *unused)
     mica__mutex_unlock(&mica__queue_lock);
 }
 
+static int start_executor(void)
+{
+    mica__thread thread;
+    MICA_TRY(mica__thread_start(&thread, "mica-stream", execute, NULL));
+    mica__thread_detach(&thread);
+    executors.threads++;
+    return MICA_OK;
+}
+
+/* Wakes or starts an executor for a stream that is ready; who serves comes to it otherwise. */
+static void call_executor(void)
+{
+    if (executors.idle) mica__condition_signal(&executors.work);
+    if (atomic_load(&executors.ready) > executors.idle && serving() < most())
+        (void)start_executor();
+}
+
+void mica__queue_ready(mica_stream *s)
+{
+    if (!s->head || s->runner || s->ready || s->place) return;
+    s->ready = true;
+    s->next_ready = NULL;
+    if (executors.last) executors.last->next_ready = s;
+    else executors.first = s;
+    executors.last = s;
+    atomic_fetch_add(&executors.ready, 1);
+    call_executor();
+}
+
 int mica__queue_add(mica_stream *s, mica__work *w)
 {
-    if (!s->engaged) {
-        if (executors.threads == executors.engaged) {
-            mica__thread thread;
-            MICA_TRY(mica__thread_start(&thread, "mica-stream", execute, NULL));
-            mica__thread_detach(&thread);
-            executors.threads++;
-        }
-        executors.engaged++;
-        s->engaged = true;
-    }
+    if (!serving()) MICA_TRY(start_executor());
+    w->next = NULL;
     if (s->tail) s->tail->next = w;
     else s->head = w;
     s->tail = w;
-    make_ready(s);
+    mica__queue_ready(s);
     return MICA_OK;
 }
 
 void mica__queue_left(mica_stream *s)
 {
-    if (s->head) {
-        make_ready(s);
-    } else if (s->engaged) {
-        s->engaged = false;
-        executors.engaged--;
-    }
+    mica__queue_ready(s);
     mica__condition_broadcast(&mica__queue_changed);
 }
 
@@ -110,11 +141,31 @@ bool mica__executors_called(void)
     return executors.first != NULL;
 }
 
+bool mica__executor_blocks(void)
+{
+    if (serving() < 2 && start_executor() != MICA_OK) return false;
+    executors.blocked++;
+    if (executors.first) call_executor();
+    return true;
+}
+
+void mica__executor_goes_on(void)
+{
+    executors.blocked--;
+}
+
+bool mica__executor_yields(int64_t began)
+{
+    return atomic_load_explicit(&executors.ready, memory_order_relaxed) &&
+           mica__now() - began > SLICE;
+}
+
 void mica__executors_forget(void)
 {
     mica__condition_init(&executors.work);
     executors.first = executors.last = NULL;
-    executors.threads = executors.idle = executors.engaged = 0;
+    atomic_store(&executors.ready, 0);
+    executors.threads = executors.idle = executors.blocked = 0;
 }
 
 /* At exit nobody can use what is being computed: work in flight stops at its next step, before the

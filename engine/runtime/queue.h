@@ -1,5 +1,5 @@
-/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps), stream.c (streams,
- * fork) and executor.c (the threads that serve queues). */
+/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps), park.c (what
+ * waits), stream.c (streams, fork) and executor.c (the threads that serve queues). */
 #ifndef MICA_ENGINE_QUEUE_H
 #define MICA_ENGINE_QUEUE_H
 
@@ -23,7 +23,7 @@ typedef struct mica__work {
     mica__job *job;
     mica_stream *stream;
     mica__step **steps;
-    size_t n;
+    size_t n, at; /* at: the step that comes next */
 } mica__work;
 
 /* One evaluation, shared by its works. */
@@ -37,6 +37,7 @@ struct mica__job {
     size_t turn;          /* the step that may run then; under the lock */
     size_t need;          /* bytes that it takes at most */
     mica__job *next;      /* among those that wait to be admitted */
+    mica_stream *parked;  /* whose works wait to be admitted, or for their turn */
     mica__plan plan;
     mica_array **roots; /* retained while the job lives */
     size_t nroots;
@@ -47,23 +48,25 @@ struct mica__job {
 struct mica_stream {
     _Atomic int32_t references; /* of programs; 0: among the free ones */
     int index;
-    bool engaged;       /* an executor is reserved for it: it has queued work, or one runs it */
     bool ready;         /* among those that wait for an executor */
     const void *runner; /* the thread that executes (mica__this_thread), NULL: idle */
     mica__work *running;
     mica__work *head, *tail;
     mica__report report; /* a fault that nobody has been told of */
-    mica_stream *next, *next_ready, *next_free;
+    mica__work *cut;     /* of the plan that is being cut into works */
+    mica_stream **place; /* parked: what points to it in the list of what its first work awaits */
+    const mica_node *awaited;
+    mica_stream *next, *next_ready, *next_free, *next_parked;
 };
 
 /* One lock for planning, queues and states; executing happens outside of it. */
 extern mica__mutex mica__queue_lock;
-/* A node that somebody waits for or a work is finished, or a stream has become idle. */
+/* A node that a thread waits for or a work is finished, or a stream has become idle. */
 extern mica__condition mica__queue_changed;
 
-/* Status of works whose inputs have been put back to pending by another evaluation: plan again.
- * Never leaves the runtime. */
-enum { MICA_AGAIN = 1 };
+/* Statuses that never leave the runtime. MICA_AGAIN: inputs of the work have been put back to
+ * pending by another evaluation; plan again. MICA_PARKED: the work goes on later. */
+enum { MICA_AGAIN = 1, MICA_PARKED = 2 };
 
 /* stream.c */
 void mica__queue_begin(void); /* before anything else here */
@@ -72,20 +75,40 @@ const void *mica__this_thread(void);
 /* Stops all works that run on other threads at their next step; whether there is one. Under the
  * lock. */
 bool mica__queue_stop_all(const void *but);
-/* Takes works of a job out of the queues of streams that are busy with something else: their nodes
- * become pending again. Under the lock. */
+/* Takes works of a job that nobody runs out of the queues: their nodes become pending again. Under
+ * the lock. */
 void mica__queue_withdraw(mica__job *j);
 /* The calling thread has just been told of this fault: mica_synchronize need not tell it again.
  * Under the lock. */
 void mica__queue_told(int status);
 
 /* executor.c; all under the lock */
-/* Queues a work; fails when the system has no thread for it. */
+/* Queues a work; fails when the system has no thread at all for it. */
 int mica__queue_add(mica_stream *s, mica__work *w);
+/* Hands the stream to an executor if it has work, nobody runs it, and it is not parked. */
+void mica__queue_ready(mica_stream *s);
 /* The stream's runner has left it: what is queued goes on, and who waits looks again. */
 void mica__queue_left(mica_stream *s);
 bool mica__executors_called(void); /* a stream waits for one, which will come */
+/* The calling executor is going to block, and others serve meanwhile; false when there is no other.
+ */
+bool mica__executor_blocks(void);
+void mica__executor_goes_on(void);
+/* Not under the lock. Whether a work that began then is to let other streams have the executor. */
+bool mica__executor_yields(int64_t began);
 void mica__executors_forget(void); /* in a forked child */
+
+/* park.c; all under the lock */
+/* Works and threads that wait for nodes, turns or memory. Raised before what is waited for is
+ * looked at: who changes it looks here afterwards. */
+extern _Atomic uint32_t mica__waiting;
+/* The stream's first work waits for the node or, with none, for the job. */
+void mica__park(mica_stream *s, const mica_node *n, mica__job *j);
+void mica__unpark(mica_stream *s); /* without making it ready */
+/* What waits for nodes of the step, for the job's next turn, or for the job, looks again. */
+void mica__wake_step(const mica__step *step);
+void mica__wake_turn(mica__job *j);
+void mica__wake_job(mica__job *j);
 
 /* admission.c; all under the lock */
 /* Works out what the job needs, its plan being cut into works for so many streams. True: that does
@@ -105,11 +128,15 @@ void mica__job_work_ended(mica__job *j);
 void mica__work_begin(void);
 /* The calling thread is within a work (an interrupt hook that evaluates). */
 bool mica__work_here(void);
-/* Runs one work to its end or first fault. ask: this is the thread that asked for the evaluation.
+/* Runs one work to its end or first fault: true. False: it goes on later. ask: this is the thread
+ * that asked for the evaluation; its works are never parked. */
+bool mica__work_run(mica__work *w, bool ask);
+/* Under the lock: the calling executor has left a work that goes on later; whether no other is
+ * busy.
  */
-void mica__work_run(mica__work *w, bool ask);
-/* Unfinished nodes become pending again. */
-void mica__work_put_back(mica__work *w, size_t from);
+bool mica__work_set_aside(void);
+/* Unfinished nodes become pending again; under the lock. */
+void mica__work_put_back(mica__work *w);
 void mica__plan_put_back(mica__plan *plan);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);

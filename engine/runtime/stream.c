@@ -32,7 +32,7 @@ static void after_fork_parent(void)
 
 static void lose(mica__work *w)
 {
-    mica__work_put_back(w, 0);
+    mica__work_put_back(w);
     mica__fail(MICA_ERUNTIME,
                "[eval] the process was forked while other threads evaluated; evaluate again");
     mica__report_fault(&w->job->report, MICA_ERUNTIME);
@@ -44,9 +44,12 @@ static void after_fork_child(void)
     mica__mutex_init(&mica__queue_lock);
     mica__condition_init(&mica__queue_changed);
     mica__executors_forget();
+    for (mica_stream *s = streams; s; s = s->next) {
+        mica__unpark(s);
+        s->ready = false;
+    }
     mica__works_forget();
     for (mica_stream *s = streams; s; s = s->next) {
-        s->engaged = s->ready = false;
         for (mica__work *w = s->head; w; w = w->next) lose(w);
         s->head = s->tail = NULL;
         if (!s->runner || s->runner == mica__this_thread()) continue;
@@ -68,24 +71,34 @@ void mica__queue_begin(void)
     mica__call_once(&once, begin);
 }
 
+/* Takes the job's works out of the stream's queue; whether there were any. */
+static bool withdraw(mica_stream *s, mica__job *j)
+{
+    bool any = false;
+    mica__work **at = &s->head;
+    s->tail = NULL;
+    while (*at) {
+        mica__work *w = *at;
+        if (w->job != j) {
+            s->tail = w;
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        any = true;
+        mica__work_put_back(w);
+        atomic_fetch_sub(&j->references, 1);
+        mica__job_work_ended(j);
+    }
+    return any;
+}
+
 void mica__queue_withdraw(mica__job *j)
 {
     for (mica_stream *s = streams; s; s = s->next) {
-        if (!s->runner) continue; /* an executor is on its way to the first */
-        mica__work **at = &s->head;
-        s->tail = NULL;
-        while (*at) {
-            mica__work *w = *at;
-            if (w->job != j) {
-                s->tail = w;
-                at = &w->next;
-                continue;
-            }
-            *at = w->next;
-            mica__work_put_back(w, 0);
-            atomic_fetch_sub(&j->references, 1);
-            mica__job_work_ended(j);
-        }
+        if (!withdraw(s, j) && !s->runner) continue;
+        mica__unpark(s); /* what waits or is about to, perhaps for ever: it looks again */
+        mica__queue_ready(s);
     }
     mica__condition_broadcast(&mica__queue_changed);
 }

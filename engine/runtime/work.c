@@ -8,8 +8,8 @@
 
 int (*mica__interrupt_hook)(void);
 static _Atomic int interrupted;
-/* Threads that wait for single nodes, or for memory. */
-static _Atomic uint32_t waiting;
+/* Threads that wait within a work; under the lock. */
+static uint32_t threads_waiting;
 /* Works that run and do not wait: those that may give memory back. Works of the calling thread. */
 static _Atomic int busy;
 static _Thread_local int busy_here;
@@ -63,10 +63,14 @@ static void put_back(mica__step *step)
     for (uint32_t i = 0; i < step->nops; i++) unschedule(step->ops[i].node);
 }
 
-void mica__work_put_back(mica__work *w, size_t from)
+void mica__work_put_back(mica__work *w)
 {
     atomic_store(&w->job->in_turn, false); /* these steps have no turn any more */
-    for (size_t i = from; i < w->n; i++) put_back(w->steps[i]);
+    mica__wake_job(w->job);
+    for (size_t i = w->at; i < w->n; i++) {
+        put_back(w->steps[i]);
+        mica__wake_step(w->steps[i]);
+    }
 }
 
 void mica__plan_put_back(mica__plan *plan)
@@ -81,47 +85,77 @@ static void pause_here(bool pause)
     if (pause && before == busy_here) mica__condition_broadcast(&mica__queue_changed);
 }
 
+/* A work that runs, and whether on the thread that asked for the evaluation. */
+typedef struct asking {
+    mica__work *work;
+    bool ask;
+} asking;
+
+/* Before and after the calling thread looks, under the lock, at what it may have to wait for. */
+static void begin_waiting(void)
+{
+    mica__mutex_lock(&mica__queue_lock);
+    atomic_fetch_add(&mica__waiting, 1);
+    threads_waiting++;
+}
+static void end_waiting(void)
+{
+    threads_waiting--;
+    atomic_fetch_sub(&mica__waiting, 1);
+    mica__mutex_unlock(&mica__queue_lock);
+}
+
+/* Waits once, for the node or else for what becomes of the job. Executors have works to run that do
+ * not wait: there the work is parked. */
+static int wait_once(const asking *a, const mica_node *n)
+{
+    if (atomic_load(&a->work->job->stop)) return mica__fail_interrupted();
+    if (!a->ask) {
+        mica__park(a->work->stream, n, a->work->job);
+        return MICA_PARKED;
+    }
+    pause_here(true);
+    int status = mica__queue_wait(true);
+    pause_here(false);
+    return status;
+}
+
 /* Waits while the node is being computed by this or an earlier plan. One that was put back and then
  * claimed by a later plan is not waited for: that plan's work may stand in a queue behind ours. */
-static int await_node(const mica_array *a, uint32_t claim, bool ask)
+static int await_node(const mica_array *in, const asking *a)
 {
     int status = MICA_OK;
-    const mica_node *n = mica__node_of(a);
-    mica__mutex_lock(&mica__queue_lock);
-    atomic_fetch_add(&waiting, 1); /* before the state is looked at: see announce */
-    pause_here(true);
-    while (status == MICA_OK && node_is(a, MICA_NODE_SCHEDULED) && (int32_t)(n->claim - claim) <= 0)
-        status = mica__queue_wait(ask);
-    pause_here(false);
-    atomic_fetch_sub(&waiting, 1);
-    mica__mutex_unlock(&mica__queue_lock);
+    const mica_node *n = mica__node_of(in);
+    uint32_t claim = a->work->job->plan.claim;
+    begin_waiting();
+    while (status == MICA_OK && node_is(in, MICA_NODE_SCHEDULED) &&
+           (int32_t)(n->claim - claim) <= 0)
+        status = wait_once(a, n);
+    end_waiting();
     return status;
 }
 
 /* Waits until the job may take memory; nothing is held for it yet. */
-static int await_admission(mica__job *j, bool ask)
+static int await_admission(const asking *a)
 {
     int status = MICA_OK;
-    if (atomic_load(&j->admitted)) return MICA_OK;
-    mica__mutex_lock(&mica__queue_lock);
-    pause_here(true);
-    while (status == MICA_OK && !atomic_load(&j->admitted))
-        status = atomic_load(&j->stop) ? mica__fail_interrupted() : mica__queue_wait(ask);
-    pause_here(false);
-    mica__mutex_unlock(&mica__queue_lock);
+    if (atomic_load(&a->work->job->admitted)) return MICA_OK;
+    begin_waiting();
+    while (status == MICA_OK && !atomic_load(&a->work->job->admitted)) status = wait_once(a, NULL);
+    end_waiting();
     return status;
 }
 
 /* Waits until the steps before this one in the plan have been done, or the order is given up. */
-static int await_turn(mica__job *j, size_t step, bool ask)
+static int await_turn(const mica__step *step, const asking *a)
 {
     int status = MICA_OK;
-    mica__mutex_lock(&mica__queue_lock);
-    pause_here(true);
-    while (status == MICA_OK && atomic_load(&j->in_turn) && j->turn != step)
-        status = atomic_load(&j->stop) ? mica__fail_interrupted() : mica__queue_wait(ask);
-    pause_here(false);
-    mica__mutex_unlock(&mica__queue_lock);
+    mica__job *j = a->work->job;
+    begin_waiting();
+    while (status == MICA_OK && atomic_load(&j->in_turn) &&
+           j->turn != (size_t)(step - j->plan.steps))
+        status = wait_once(a, NULL);
+    end_waiting();
     return status;
 }
 
@@ -129,7 +163,8 @@ static void pass_turn(mica__job *j)
 {
     mica__mutex_lock(&mica__queue_lock);
     j->turn++;
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__wake_turn(j);
+    if (threads_waiting) mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
 }
 
@@ -137,37 +172,39 @@ static void pass_turn(mica__job *j)
  * some back; false when nothing else runs, so that waiting is in vain. */
 static bool await_memory(bool ask, unsigned seen)
 {
-    mica__mutex_lock(&mica__queue_lock);
-    atomic_fetch_add(&waiting, 1);
+    begin_waiting();
     pause_here(true);
-    while (atomic_load(&progress) == seen && (atomic_load(&busy) > 0 || mica__executors_called()))
+    bool waits = ask || mica__executor_blocks();
+    while (waits && atomic_load(&progress) == seen &&
+           (atomic_load(&busy) > 0 || mica__executors_called()))
         if (mica__queue_wait(ask) != MICA_OK) break;
+    if (waits && !ask) mica__executor_goes_on();
     bool again = atomic_load(&progress) != seen;
     if (!again) atomic_fetch_add(&progress, 1); /* one gives up: another that waits tries again */
     if (!again) mica__condition_broadcast(&mica__queue_changed);
     pause_here(false);
-    atomic_fetch_sub(&waiting, 1);
-    mica__mutex_unlock(&mica__queue_lock);
+    end_waiting();
     return again;
 }
 
-/* Wakes those who wait for a node that was finished just now. Adding 0 orders the node's state
- * before the count is read. */
-static void announce(void)
+/* Wakes those who wait for nodes of a step that was finished just now. Adding 0 orders the states
+ * of nodes before the count is read. */
+static void announce(const mica__step *step)
 {
     atomic_fetch_add(&progress, 1);
-    if (!atomic_fetch_add(&waiting, 0)) return;
+    if (!atomic_fetch_add(&mica__waiting, 0)) return;
     mica__mutex_lock(&mica__queue_lock);
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__wake_step(step); /* by address: nodes may be gone */
+    if (threads_waiting) mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
 }
 
 /* Waits until no input of the step is being computed elsewhere; a fault when one failed. */
-static int inputs_ready(const mica__step *step, uint32_t claim, bool ask)
+static int inputs_ready(const mica__step *step, const asking *a)
 {
     if (step->product) {
         mica__step own = { .node = step->product };
-        int status = inputs_ready(&own, claim, ask);
+        int status = inputs_ready(&own, a);
         if (status != MICA_OK) return status;
     }
     size_t n = step->node ? step->node->ninputs : step->nexternals;
@@ -176,7 +213,7 @@ static int inputs_ready(const mica__step *step, uint32_t claim, bool ask)
     for (size_t i = 0; i < n; i++) {
         if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here))
             continue;
-        int status = await_node(in[i], claim, ask);
+        int status = await_node(in[i], a);
         if (status != MICA_OK) return status;
         if (node_is(in[i], MICA_NODE_FAILED)) return mica__node_fault(mica__node_of(in[i]));
         if (!node_is(in[i], MICA_NODE_DONE)) return MICA_AGAIN;
@@ -217,16 +254,11 @@ static bool sticks(int status)
     return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN;
 }
 
-typedef struct asking {
-    mica__job *job;
-    bool ask;
-} asking;
-
 /* Whether the work is to stop: somebody waits for it no more, or was interrupted. */
 static bool is_stopped(void *context)
 {
     const asking *a = context;
-    if (atomic_load_explicit(&a->job->stop, memory_order_relaxed)) return true;
+    if (atomic_load_explicit(&a->work->job->stop, memory_order_relaxed)) return true;
     if (a->ask && mica__interrupt_hook && mica__interrupt_hook()) return true;
     return atomic_load_explicit(&interrupted, memory_order_relaxed) &&
            atomic_exchange(&interrupted, 0);
@@ -234,10 +266,10 @@ static bool is_stopped(void *context)
 
 static int run_step(mica__step *step, asking *a)
 {
-    mica__job *j = a->job;
+    mica__job *j = a->work->job;
     bool in_turn = atomic_load_explicit(&j->in_turn, memory_order_relaxed);
-    if (in_turn) MICA_TRY(await_turn(j, (size_t)(step - j->plan.steps), a->ask));
-    int status = inputs_ready(step, j->plan.claim, a->ask);
+    if (in_turn) MICA_TRY(await_turn(step, a));
+    int status = inputs_ready(step, a);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
     const mica__watcher *watcher = mica__watching();
@@ -254,7 +286,7 @@ static int run_step(mica__step *step, asking *a)
         mica__origin_name_error(step->node->origin);
         mica__node_fail(step->node, status, mica_last_error());
     }
-    announce();
+    announce(step);
     return status;
 }
 
@@ -278,7 +310,8 @@ void mica__job_release(mica__job *j)
 void mica__works_forget(void)
 {
     atomic_store(&busy, busy_here);
-    atomic_store(&waiting, 0);
+    atomic_store(&mica__waiting, 0);
+    threads_waiting = 0;
 }
 
 void mica__work_begin(void)
@@ -304,31 +337,51 @@ static void end_work(void)
     mica__mutex_unlock(&mica__queue_lock);
 }
 
-void mica__work_run(mica__work *w, bool ask)
+bool mica__work_set_aside(void)
+{
+    busy_here--;
+    return atomic_fetch_sub(&busy, 1) == 1;
+}
+
+/* Runs steps until the work ends, fails or is to go on later. */
+static int run_steps(mica__work *w, asking *a)
+{
+    int64_t began = a->ask ? 0 : mica__now();
+    int status = await_admission(a);
+    while (status == MICA_OK && w->at < w->n) {
+        status = run_step(w->steps[w->at], a);
+        if (status != MICA_OK) break;
+        w->at++;
+        if (!a->ask && w->at < w->n && mica__executor_yields(began)) status = MICA_PARKED;
+    }
+    return status;
+}
+
+bool mica__work_run(mica__work *w, bool ask)
 {
     mica__job *j = w->job;
-    asking a = { j, ask };
-    int status = MICA_OK;
-    size_t i = 0;
+    asking a = { w, ask };
     mica__parallel_ask(is_stopped, &a);
-    status = await_admission(j, ask);
-    for (; i < w->n && status == MICA_OK; i++) status = run_step(w->steps[i], &a);
+    int status = run_steps(w, &a);
     mica__parallel_ask(NULL, NULL);
-    if (status != MICA_OK) mica__work_put_back(w, i ? i - 1 : 0);
-    if (status == MICA_AGAIN && !j->waited)
+    if (status == MICA_PARKED) return false;
+    bool waited = j->waited;
+    if (status == MICA_AGAIN && !waited)
         status =
             mica__fail(MICA_ERUNTIME,
                        "[eval] the work that this array depends on was stopped; evaluate it again");
     mica__mutex_lock(&mica__queue_lock);
-    if (status != MICA_OK) mica__report_fault(j->waited ? &j->report : &w->stream->report, status);
+    if (status != MICA_OK) {
+        mica__work_put_back(w);
+        mica__report_fault(waited ? &j->report : &w->stream->report, status);
+    }
     /* Who waits has a reference: the work lets go of its own before it is seen to be finished, so
        that nothing is held any more when an evaluation returns. */
-    bool waited = j->waited;
     if (waited) atomic_fetch_sub(&j->references, 1);
     w->stream->running = w->outer; /* the work may be gone when the lock is taken again */
     mica__job_work_ended(j);
-    mica__condition_broadcast(&mica__queue_changed);
     mica__mutex_unlock(&mica__queue_lock);
     if (!waited) mica__job_release(j);
-    end_work();
+    end_work(); /* wakes who waits for the job */
+    return true;
 }

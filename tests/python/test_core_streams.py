@@ -101,6 +101,50 @@ def test_many_streams() -> None:
             assert mx.array(i).item() == i
 
 
+WIDE = """
+import os, signal, sys, time
+import {target} as mx
+def threads():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("Threads")).split()[1])
+def chain(x, streams):
+    for s in streams:
+        x = mx.add(x, 1, stream=s)
+    return x
+streams = [mx.new_stream(mx.cpu) for _ in range(int(sys.argv[1]))]
+for i in range(3):
+    x = chain(mx.zeros((1,)), streams)
+    if i == 1:
+        mx.async_eval(x)
+    assert x.item() == len(streams)
+    own = [mx.add(mx.array(float(k)), i, stream=s) for k, s in enumerate(streams)]
+    if i == 1:
+        mx.async_eval(*own)
+        for s in streams:
+            mx.synchronize(s)
+    mx.eval(own)
+    assert [y.item() for y in own] == [k + i for k in range(len(streams))]
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for late in (0.0005, 0.005, 0.02):
+    start = mx.sort(mx.random.uniform(shape=(1 << 20,)), stream=streams[0])[0] * 0
+    sums = [chain(start, streams[k:]) for k in range(1, len(streams), len(streams) // 20)]
+    signal.setitimer(signal.ITIMER_REAL, late)
+    try:
+        mx.eval(sums)
+    except KeyboardInterrupt:
+        pass
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert [s.item() for s in sums] == [len(streams) - k for k in range(1, len(streams), len(streams) // 20)]
+assert threads() <= 2 * os.cpu_count() + 16, threads()
+print("done")
+"""
+
+
+@pytest.mark.mica_only
+def test_streams_at_work_at_once() -> None:
+    """2,000 streams whose works wait for each other, or do not, take few threads; interrupted ones go on."""
+    assert run(WIDE, "2000", seconds=100) == "done\n"
+
+
 def test_depends() -> None:
     """What depends on others has the same values and is computed after them."""
     x = mx.ones((3,)) * 2

@@ -92,7 +92,7 @@ class _Rules:
             core._rebuild(self.value, results),
             **self.kwargs,
         )
-        # One array stands for the gradients of all arguments, as in the reference.
+        # One array stands for the gradients of all arguments.
         alone = len(self.args) == 1 or isinstance(found, _array)
         return _leaves_like(self.args, (found,) * len(self.args) if alone else found)
 

@@ -439,6 +439,13 @@ DIFFERENCES = (
         proven="axes are no results: test_core_custom.py, test_axes_of_vmap_rules",
     ),
     Difference(
+        "a custom rule of vjp that returns another number of gradients than there are arguments",
+        "the wheel takes the cotangent for those that are missing, and leaves out what is too much",
+        "one bare array stands for all, None for zeros; other numbers are refused",
+        proven="a rule is no call: test_core_custom.py, test_one_array_for_all_arguments, "
+        "test_wrong_rules_are_refused",
+    ),
+    Difference(
         "a custom rule whose gradient has another dtype",
         "the wheel passes it on, so that x and its gradient differ in type",
         "converted to the argument's dtype",

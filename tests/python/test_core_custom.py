@@ -224,6 +224,7 @@ def test_wrong_rules_are_refused(found, message: str) -> None:
         mx.grad(f, argnums=(0, 1))(mx.array(2.0), mx.array(3.0))
 
 
+@pytest.mark.mica_only
 def test_one_array_for_all_arguments() -> None:
     @mx.custom_function
     def f(x, y):

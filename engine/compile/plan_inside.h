@@ -1,4 +1,5 @@
-/* Inside of planning, shared by plan.c (order and groups) and plan_merge.c (steps that become one). */
+/* Inside of planning, shared by plan.c (order and groups) and plan_merge.c (steps that become one).
+ */
 #ifndef MICA_ENGINE_PLAN_INSIDE_H
 #define MICA_ENGINE_PLAN_INSIDE_H
 
@@ -22,7 +23,7 @@ typedef struct mica__plan_info {
 typedef struct mica__planner {
     mica__plan *plan;
     mica__vec order;        /* nodes, inputs first */
-    mica__plan_info *infos;            /* by node->mark - 1 */
+    mica__plan_info *infos; /* by node->mark - 1 */
     uint32_t *first, *last; /* group's list of nodes, by root */
     uint32_t *step;         /* the group's step, by root */
     uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */
@@ -42,8 +43,9 @@ static inline mica__plan_info *mica__planned(const mica__planner *p, const mica_
     return n->mark ? &p->infos[n->mark - 1] : NULL;
 }
 
-/* Whether the result of an element-wise node is needed outside of its tape, where `inside` references
-   of planned nodes beyond those of its group are part of the step. `by_scope`: a C scope holds it. */
+/* Whether the result of an element-wise node is needed outside of its tape, where `inside`
+   references of planned nodes beyond those of its group are part of the step. `by_scope`: a C scope
+   holds it. */
 bool mica__plan_keeps(const mica__plan_info *i, uint32_t inside, const mica__map *scoped,
                       bool *by_scope);
 

@@ -1,4 +1,5 @@
-/* Steps that run as one: products with their epilogues, tapes with the reduction of their values. */
+/* Steps that run as one: products with their epilogues, tapes with the reduction of their values.
+ */
 #include "compile/plan_inside.h"
 
 typedef mica__plan_info info;
@@ -46,8 +47,9 @@ static bool spares(const planner *p, const mica_node *reduction, const mica__map
     return !mica__plan_keeps(mica__planned(p, reduction->inputs[0]), 1, scoped, &by_scope);
 }
 
-/* A reduction takes elements from the tape that computes them, block by block. One reduction a tape,
-   for others may want another order of its elements: the first, or the first that saves memory. */
+/* A reduction takes elements from the tape that computes them, block by block. One reduction a
+   tape, for others may want another order of its elements: the first, or the first that saves
+   memory. */
 static void merge_reductions(planner *p, const mica__map *scoped)
 {
     mica__plan *plan = p->plan;

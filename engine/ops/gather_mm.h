@@ -17,8 +17,8 @@ mica_array *mica__unflatten_matrices(mica_scope *s, mica_array *a, int n, const 
 mica_array *mica__gather_mm(mica_scope *s, mica_array *a, mica_array *b, mica_array *lhs,
                             mica_array *rhs);
 
-/* a @ b of (..., rows, columns) by blocks, for which the bool masks of the result and of both have one
-   element each; all have the same leading axes. */
+/* a @ b of (..., rows, columns) by blocks, for which the bool masks of the result and of both have
+   one element each; all have the same leading axes. */
 mica_array *mica__masked_mm(mica_scope *s, mica_array *a, mica_array *b, mica_array *out,
                             mica_array *left, mica_array *right, int64_t block);
 

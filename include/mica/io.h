@@ -45,14 +45,15 @@ MICA_API const mica_metadata *mica_table_metadata(const mica_table *table);
 /** The text of that key; NULL when there is none. */
 MICA_API const char *mica_table_text(const mica_table *table, const char *key);
 
-/** A value about a file's content, as gguf files have them: one text, a list of texts, or numbers. */
+/** A value about a file's content, as gguf files have them: one text, a list of texts, or numbers.
+ */
 typedef struct mica_value {
     const char *key;
     mica_array *array;        /**< numbers, 0-d or 1-D; NULL for texts */
     bool list;                /**< texts: a list of them, not one */
     size_t count;             /**< how many texts */
     const char *const *texts; /**< each with a NUL behind it */
-    const size_t *lengths;    /**< their bytes, which may hold NUL too; NULL when saving: up to NUL */
+    const size_t *lengths; /**< their bytes, which may hold NUL too; NULL when saving: up to NUL */
 } mica_value;
 /** How many values there are; 0 for NULL. */
 MICA_API size_t mica_table_value_count(const mica_table *table);
@@ -70,8 +71,8 @@ MICA_API int mica_save_npy(mica_scope *scope, const char *path, mica_array *arra
     UTF-8, and not be "__metadata__". */
 MICA_API int mica_save_safetensors(mica_scope *scope, const char *path, const char *const names[],
                                    mica_arrays arrays, const mica_metadata *metadata, size_t count);
-/** Writes arrays under names, with `count` values, to a gguf file: float32, float16, int8, int16 and
-    int32 arrays of up to 8 axes. Values are texts and real numbers but halves. */
+/** Writes arrays under names, with `count` values, to a gguf file: float32, float16, int8, int16
+   and int32 arrays of up to 8 axes. Values are texts and real numbers but halves. */
 MICA_API int mica_save_gguf(mica_scope *scope, const char *path, const char *const names[],
                             mica_arrays arrays, const mica_value *values, size_t count);
 

@@ -1,4 +1,5 @@
-/* JSON, as headers of safetensors files have it; what is read as a text is written and read again. */
+/* JSON, as headers of safetensors files have it; what is read as a text is written and read again.
+ */
 #include "fuzz.h"
 
 #include "io/json.h"

@@ -1,5 +1,5 @@
-/* Runs a fuzz target over files: those of its corpus, in the ordinary tests. Each is also cut at some
-   places, and has some bytes changed. */
+/* Runs a fuzz target over files: those of its corpus, in the ordinary tests. Each is also cut at
+   some places, and has some bytes changed. */
 #include <dirent.h>
 #include <stdio.h>
 

@@ -31,8 +31,8 @@ static void end(const plan *p, void *registers)
    Of a tape at most a block. */
 static const void *elements(const plan *p, void *registers, int64_t at, size_t n, void *buffer)
 {
-    const void *from = p->tape ? mica__tape_read(p->tape, registers, at, n)
-                               : p->data + at * (int64_t)p->item;
+    const void *from =
+        p->tape ? mica__tape_read(p->tape, registers, at, n) : p->data + at * (int64_t)p->item;
     if (!p->convert) return from;
     p->convert(n, (const void *const[]){ from }, 0, buffer);
     return buffer;

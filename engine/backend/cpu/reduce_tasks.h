@@ -7,15 +7,15 @@
 #include "backend/cpu/tape_code.h"
 #include "backend/cpu/walk.h"
 
-/* Columns side by side; of many columns that a tape computes more, since its operands lie in several
-   places. */
+/* Columns side by side; of many columns that a tape computes more, since its operands lie in
+   several places. */
 enum { MICA_REDUCE_COLUMNS = 128, MICA_REDUCE_WIDE = 256, MICA_REDUCE_WORK = 32 * 1024 };
 
 typedef struct mica__reduction {
     const mica__reducer *loops;
     const char *data;
-    const mica__tape *tape; /* instead of data: computes elements, numbered in the order of its walk;
-                               strides are those of an array that lies in that order */
+    const mica__tape *tape; /* instead of data: computes elements, numbered in the order of its
+                               walk; strides are those of an array that lies in that order */
     size_t item;            /* bytes of an element of data */
     size_t element;         /* bytes of an element of the loops */
     mica__loop *convert;    /* input to loop type; NULL: the same */

@@ -10,9 +10,8 @@
    admitted the oldest begins, however much it needs: then it has all memory that evaluations can
    have, and what does not fit then does not fit at all. Within an evaluation on several streams
    that was told to save memory steps run in the plan's order, in which each comes after those that
-   it needs. A thread that waits while a
-   work of its own is interrupted (a signal handler that evaluates) may wait for what waits for that
-   one: then everything is let in. */
+   it needs. A thread that waits while a work of its own is interrupted (a signal handler that
+   evaluates) may wait for what waits for that one: then everything is let in. */
 #include "runtime/liveness.h"
 #include "runtime/memory.h"
 #include "runtime/queue.h"

@@ -132,19 +132,6 @@ def _out_axes(axes: Any, tree: Any) -> list:
     return _out_axes(axes[0], tree)
 
 
-def _fits(like: Any, found: Any) -> bool:
-    """Whether what a rule returned has the structure of ``like``, whose arrays it may have None for."""
-    if isinstance(like, _array):
-        return found is None or isinstance(found, _array)
-    if isinstance(like, (list, tuple)):
-        same = isinstance(found, (list, tuple)) and len(found) == len(like)
-        return same and all(map(_fits, like, found))
-    if isinstance(like, dict):
-        same = isinstance(found, dict) and found.keys() == like.keys()
-        return same and all(_fits(like[key], found[key]) for key in like)
-    return True
-
-
 def _in_order(found: Any) -> list:
     """The leaves of a tree, whatever they are."""
     if isinstance(found, (list, tuple)):
@@ -162,40 +149,48 @@ def _leaves_like(like: Any, found: Any) -> list:
     Raises:
         ValueError: the number of arrays differs, or a shape.
     """
-    arrays = core._flatten(like, False)
-    if not _fits(like, found):
-        leaves = _in_order(found)
-        if len(leaves) == len(arrays):
-            return [_derivative(a, leaf) for a, leaf in zip(arrays, leaves, strict=True)]
-    return _by_structure(like, found)
+    try:
+        pairs = _by_structure(like, found)
+    except ValueError:
+        arrays, leaves = core._flatten(like, False), _in_order(found)
+        if len(leaves) != len(arrays):
+            raise
+        pairs = list(zip(arrays, leaves, strict=True))
+    return [_derivative(array, leaf) for array, leaf in pairs]
 
 
 def _derivative(like: Any, found: Any) -> Any:
     if found is None:
         return None
     if not isinstance(found, _array) or found.shape != like.shape:
-        given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
-        raise ValueError(
-            f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, "
-            f"not {given}."
-        )
+        raise _no_derivative(like, found)
     return found if found.dtype == like.dtype else found.astype(like.dtype)
 
 
-def _by_structure(like: Any, found: Any) -> list:
+def _no_derivative(like: Any, found: Any) -> ValueError:
+    given = f"shape {found.shape}" if isinstance(found, _array) else type(found).__name__
+    return ValueError(
+        f"[custom_function] a rule must return an array of shape {like.shape} (or None) here, not {given}."
+    )
+
+
+def _by_structure(like: Any, found: Any) -> list[tuple]:
+    """The arrays of ``like``, each with what a rule returned in its place."""
     if isinstance(like, _array):
-        return [_derivative(like, found)]
+        if isinstance(found, (list, tuple, dict)):
+            raise _no_derivative(like, found)
+        return [(like, found)]
     if isinstance(like, (list, tuple)):
         if not isinstance(found, (list, tuple)) or len(found) != len(like):
             given = f"{len(found)} parts" if isinstance(found, (list, tuple)) else type(found).__name__
             raise ValueError(
                 f"[custom_function] a rule must return {len(like)} parts here, one for each, not {given}."
             )
-        return [leaf for a, b in zip(like, found, strict=True) for leaf in _by_structure(a, b)]
+        return [pair for a, b in zip(like, found, strict=True) for pair in _by_structure(a, b)]
     if isinstance(like, dict):
         if not isinstance(found, dict) or found.keys() != like.keys():
             raise ValueError(f"[custom_function] a rule must return a dict with the keys {list(like)} here.")
-        return [leaf for key in like for leaf in _by_structure(like[key], found[key])]
+        return [pair for key in like for pair in _by_structure(like[key], found[key])]
     return []
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 HALF = frozenset({"float16", "bfloat16"})
 FLOATS = HALF | {"float32", "float64"}
+# Methods of other frameworks' arrays that move them between devices: MX504.
+MOVES = frozenset({"to", "cuda", "cpu", "mps"})
 DTYPES = FLOATS | {
     "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "complex64",
 }  # fmt: skip

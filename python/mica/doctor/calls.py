@@ -332,7 +332,7 @@ class Calls(Base):
         if name == "backward":
             self.report("MX502", node, self.frame)
             return NONE
-        if name in ("to", "cuda", "cpu", "mps"):
+        if name in api.MOVES:
             self.report("MX504", node, self.frame)
             return owner
         if name in ("reshape", "transpose") and args:

@@ -10,6 +10,7 @@ import libcst as cst
 from libcst import matchers
 from libcst.metadata import PositionProvider
 
+from mica.doctor.api import MOVES
 from mica.doctor.interpreter import Finding
 from mica.doctor.skeleton import Names, code, differentiate, expression
 
@@ -264,7 +265,7 @@ def fix_tile(original: Any, call: Any, names: Names) -> Any:
 
 def fix_move(original: Any, call: Any, names: Names) -> Any:
     """x.cuda() is x."""
-    if isinstance(call.func, cst.Attribute) and call.func.attr.value in ("to", "cuda", "cpu", "mps"):
+    if isinstance(call.func, cst.Attribute) and call.func.attr.value in MOVES:
         return call.func.value
     return None
 

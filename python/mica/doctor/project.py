@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mica.doctor.relevance import import_files, import_folders
 from mica.doctor.values import Value
 
 MAX_DEPTH = 200
@@ -191,32 +192,15 @@ class Project:
 
     def find(self, name: str, level: int, importer: str) -> Module | None:
         """The file that an import names, seen from another file; None where it is not of this project."""
-        folder = Path(importer).parent
-        parts = [p for p in name.split(".") if p]
-        if level:
-            for _ in range(level - 1):
-                folder = folder.parent
-            return self._at(folder, parts)
-        candidates = [folder]
-        top = folder
-        for _ in range(8):
-            if not (top / "__init__.py").exists():
-                break
-            top = top.parent
-            candidates.append(top)
-        for candidate in candidates:
-            found = self._at(candidate, parts)
+        for folder in import_folders(importer, level):
+            found = self._at(folder, name)
             if found is not None:
                 return found
         return None
 
-    def _at(self, folder: Path, parts: list[str]) -> Module | None:
-        base = folder.joinpath(*parts)
-        names = [base / "__init__.py"]
-        if parts:
-            names.append(base.with_name(base.name + ".py"))
-        for path in names:
-            module = self._load(str(path))
+    def _at(self, folder: str, name: str) -> Module | None:
+        for path in import_files(folder, name):
+            module = self._load(path)
             if module is not None:
                 return module
         return None

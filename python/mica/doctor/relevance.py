@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 _WORDS = re.compile(rb"\b_?(?:mlx|mica)")
@@ -81,16 +82,26 @@ def _bytes_of(path: str) -> bytes | None:
         return None
 
 
-def _folders(path: str) -> list[str]:
-    """Where absolute imports of a file are looked for: as `Project.find` does."""
-    top = os.path.dirname(path) or "."
-    out = [top]
-    for _ in range(8):
-        if not os.path.isfile(os.path.join(top, "__init__.py")):
+def import_folders(importer: str, level: int = 0) -> list[str]:
+    """Where the imports of a file are looked for: those with dots, or the absolute ones."""
+    folder = os.path.dirname(Path(importer)) or "."
+    for _ in range(level - 1):
+        folder = os.path.dirname(folder) or "."
+    out = [folder]
+    for _ in range(0 if level else 8):
+        if not os.path.exists(os.path.join(folder, "__init__.py")):
             break
-        top = os.path.dirname(top) or "."
-        out.append(top)
+        folder = os.path.dirname(folder) or "."
+        out.append(folder)
     return out
+
+
+def import_files(folder: str, name: str) -> list[str]:
+    """The files that a dotted name may mean in a folder."""
+    parts = [p for p in name.split(".") if p]
+    base = "" if folder == "." else folder
+    inside = os.path.join(base, *parts, "__init__.py")
+    return [inside, os.path.join(base, *parts) + ".py"] if parts else [inside]
 
 
 def _is_file(path: str, tried: dict[str, bool]) -> bool:
@@ -103,22 +114,13 @@ def _is_file(path: str, tried: dict[str, bool]) -> bool:
 def _files(path: str, text: Text, tried: dict[str, bool]) -> list[str]:
     """The files of the project that a file imports; all that were looked for go to ``tried``."""
     out = []
-    absolute = _folders(path)
+    absolute = import_folders(path)
     for dots, name in text.imports:
-        parts = name.split(".") if name else []
-        folders = absolute
-        if dots:
-            folder = os.path.dirname(path) or "."
-            for _ in range(dots - 1):
-                folder = os.path.dirname(folder) or "."
-            folders = [folder]
-        for folder in folders:
-            base = os.path.join(folder, *parts)
-            names = [os.path.join(base, "__init__.py"), *([base + ".py"] if parts else [])]
-            there = next((n for n in names if _is_file(n, tried)), None)
-            if there is not None:
-                out.append(there)
-                break
+        folders = import_folders(path, dots) if dots else absolute
+        names = (file for folder in folders for file in import_files(folder, name))
+        there = next((n for n in names if _is_file(n, tried)), None)
+        if there is not None:
+            out.append(there)
     return out
 
 

@@ -8,12 +8,11 @@ import traceback as tracebacks
 from types import TracebackType
 
 import mica.core as core
+from mica.doctor.api import MOVES
 from mica.doctor.rules import RULES
 from mica.doctor.runtime.finding import Place
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-# Modules say it themselves; of arrays, that are asked for attributes so often, only the doctor does.
-_MEANT = {"to": "MX504", "cuda": "MX504", "cpu": "MX504", "mps": "MX504"}
 
 
 def mistake(error: BaseException, package: str) -> tuple[str, Place] | None:
@@ -28,15 +27,15 @@ def mistake(error: BaseException, package: str) -> tuple[str, Place] | None:
     """
     if not isinstance(error, AttributeError) or not isinstance(error.obj, core.array):
         return None
-    rule = _MEANT.get(error.name)
-    if rule is None:
+    # Modules say it themselves; of arrays, that are asked for attributes so often, only the doctor does.
+    if error.name not in MOVES:
         return None
     place = Place("?", 0)
     for frame, line in tracebacks.walk_tb(error.__traceback__):
         code = frame.f_code
         if not code.co_filename.startswith((package, "<frozen ")):
             place = Place(code.co_filename, line, getattr(code, "co_qualname", code.co_name))
-    return rule, place
+    return "MX504", place
 
 
 def hint(rule: str) -> str:

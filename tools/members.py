@@ -52,7 +52,8 @@ PROTOCOLS = {
     "__getitem__": (
         "x[index]",
         "A part: integers, slices, None and `...` give views; arrays of integers "
-        "gather; a boolean mask selects, and is evaluated for the size of the result.",
+        "gather; a boolean mask selects, and is evaluated for the size of the result; True and False take "
+        "all or nothing along an axis that they add.",
     ),
     "__setitem__": (
         "x[index] = y",

@@ -100,8 +100,9 @@ mica_array *mica_py_move_block(mica_scope *s, mica_array *r, int n, int before, 
     return mica_transpose(s, r, (mica_dims){ r->ndim, axes });
 }
 
-static mica_array *get(mica_scope *s, const key *k, mica_array *a)
+static mica_array *get(mica_scope *s, const key *k)
 {
+    mica_array *a = k->array;
     bounds b;
     mica_py_bounds(k, a, &b);
     if (!k->nindexed) return finish_axes(s, k, mica_py_slice_part(s, a, &b), 0);
@@ -130,7 +131,7 @@ static PyObject *read_item(PyObject *self, PyObject *o)
     mica_scope s;
     static uint16_t origin;
     mica_py_begin(&s, NULL, "__getitem__", &origin);
-    return mica_py_finish(&s, mica_py_read_key(&s, &k, o, a) ? get(&s, &k, a) : NULL);
+    return mica_py_finish(&s, mica_py_read_key(&s, &k, o, a) ? get(&s, &k) : NULL);
 }
 
 PyObject *mica_py_getitem(PyObject *self, PyObject *o)

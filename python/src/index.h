@@ -14,6 +14,7 @@ typedef struct item {
     mica_array *array;
     const mica_array *mask; /* that `array` was read from, and the axis of it; else NULL */
     int mask_axis;
+    bool truth; /* a bool without axes: an axis of size 1 of which it takes all or nothing */
 } item;
 
 enum { MAX_ITEMS = 2 * MICA_MAX_NDIM + 1 };
@@ -21,14 +22,14 @@ enum { MAX_ITEMS = 2 * MICA_MAX_NDIM + 1 };
 typedef struct key {
     int n;
     item at[MAX_ITEMS];
-    int nindexed;            /* items with an array */
-    bool separated;          /* something stands between the indexed items */
-    bool sliced;             /* some slice is not the whole axis */
-    const mica_array *array; /* what is indexed */
+    int nindexed;      /* items with an array */
+    bool separated;    /* something stands between the indexed items */
+    bool sliced;       /* some slice is not the whole axis */
+    mica_array *array; /* what is indexed, with an axis for each truth value */
 } key;
 
 /* Reads `o` as a key of `a`. False, and an exception or a failed scope. */
-bool mica_py_read_key(mica_scope *s, key *k, PyObject *o, const mica_array *a);
+bool mica_py_read_key(mica_scope *s, key *k, PyObject *o, mica_array *a);
 
 /* For mica_slice_static: the part that slices and ints choose. */
 typedef struct bounds {

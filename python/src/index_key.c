@@ -51,7 +51,9 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
      * otherwise (then place checks it). */
     int first = 0;
     for (int i = 0; i < k->n && first >= 0; i++)
-        first = k->at[i].kind == ITEM_ELLIPSIS ? -1 : first + (k->at[i].kind != ITEM_NEW);
+        first = k->at[i].kind == ITEM_ELLIPSIS
+                    ? -1
+                    : first + (k->at[i].kind != ITEM_NEW && !k->at[i].truth);
     for (int i = 0; first >= 0 && k->array && i < mask->ndim; i++)
         if (first + i >= k->array->ndim || mask->shape[i] != k->array->shape[first + i])
             return misfit(s, mask, k->array);
@@ -89,14 +91,30 @@ static bool add_mask(mica_scope *s, key *k, mica_array *mask)
     return ok && !PyErr_Occurred() && s->status == MICA_OK;
 }
 
+/* A truth value is a mask of no axes: it stands for an axis of size 1 that `place` inserts, of
+ * which it takes all or nothing (NumPy's rule). */
+static bool add_truth(mica_scope *s, key *k, bool value)
+{
+    const int64_t count = value;
+    mica_array *index = mica__empty(s, MICA_INT64, (mica_dims){ 1, &count });
+    if (!index) return false;
+    if (value) *(int64_t *)(void *)index->data = 0;
+    k->at[k->n++] = (item){ .kind = ITEM_ARRAY, .array = index, .truth = true };
+    return true;
+}
+
+static bool add_mask_of_no_axes(mica_scope *s, key *k, mica_array *mask)
+{
+    if (!mica__mask_has_values(s, "index", mask) || mica_py_need(mask) < 0) return false;
+    bool value = *(const uint8_t *)mask->data != 0;
+    int fault = mica__check_values(mask);
+    if (fault) return mica__scope_failed(s, fault) != NULL;
+    return add_truth(s, k, value);
+}
+
 static bool add_array(mica_scope *s, key *k, mica_array *a)
 {
-    if (a->dtype == MICA_BOOL && a->ndim) return add_mask(s, k, a);
-    if (a->dtype == MICA_BOOL) {
-        return mica__error(s, MICA_EVALUE,
-                           "[index] cannot index an array by a bool array without axes; a mask has "
-                           "the sizes of the axes that it stands for");
-    }
+    if (a->dtype == MICA_BOOL) return a->ndim ? add_mask(s, k, a) : add_mask_of_no_axes(s, k, a);
     if (!mica__is_integer((mica_dtype)a->dtype)) {
         return mica__error(s, MICA_EVALUE,
                            "[index] cannot index an array by an array of %s; index arrays hold "
@@ -115,6 +133,7 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
     item *it = &k->at[k->n];
     mica_array *a = mica_py_array(o);
     if (a) return add_array(s, k, a);
+    if (PyBool_Check(o)) return add_truth(s, k, o == Py_True);
     if (o == Py_None) *it = (item){ .kind = ITEM_NEW, .axis = -1 };
     else if (o == Py_Ellipsis) *it = (item){ .kind = ITEM_ELLIPSIS };
     else if (PySlice_Check(o)) {
@@ -136,7 +155,7 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
         a = mica_py_from_object(s, o, MICA_DEFAULT_DTYPE);
         if (a && a->size == 0) a = mica__cast(s, a, MICA_INT32);
         return a && add_array(s, k, a);
-    } else if (!PyBool_Check(o) && PyIndex_Check(o)) {
+    } else if (PyIndex_Check(o)) {
         PyObject *index = PyNumber_Index(o);
         if (!index && PyErr_ExceptionMatches(PyExc_TypeError) &&
             PyObject_CheckBuffer(o)) { /* a NumPy array of several */
@@ -146,7 +165,7 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
         }
         if (!index) return false;
         int overflow;
-        it->kind = ITEM_INT;
+        *it = (item){ .kind = ITEM_INT };
         it->start = PyLong_AsLongLongAndOverflow(index, &overflow);
         if (overflow) it->start = overflow < 0 ? INT64_MIN : INT64_MAX;
         Py_DECREF(index);
@@ -160,8 +179,8 @@ static bool add_item(mica_scope *s, key *k, PyObject *o)
     return true;
 }
 
-/* Gives items their axes, spreads the ellipsis, normalises ints and slices. */
-static bool place(mica_scope *s, key *k, const mica_array *a)
+/* Spreads the ellipsis: every axis of the array gets its item. */
+static bool spread(mica_scope *s, key *k)
 {
     int used = 0, ellipsis = -1;
     for (int i = 0; i < k->n; i++) {
@@ -172,15 +191,15 @@ static bool place(mica_scope *s, key *k, const mica_array *a)
             }
             ellipsis = i;
         } else {
-            used += k->at[i].kind != ITEM_NEW;
+            used += k->at[i].kind != ITEM_NEW && !k->at[i].truth;
         }
     }
-    if (used > a->ndim) {
+    if (used > k->array->ndim) {
         return mica__error(s, MICA_EVALUE,
                            "[index] too many indices for an array with %d dimensions: %d are given",
-                           a->ndim, used);
+                           k->array->ndim, used);
     }
-    int fill = a->ndim - used, from = ellipsis >= 0 ? ellipsis + 1 : k->n;
+    int fill = k->array->ndim - used, from = ellipsis >= 0 ? ellipsis + 1 : k->n;
     if (k->n + fill > MAX_ITEMS) {
         return mica__error(s, MICA_EVALUE, "[index] too many indices for an array");
     }
@@ -188,22 +207,43 @@ static bool place(mica_scope *s, key *k, const mica_array *a)
     for (int i = 0; i < fill; i++)
         k->at[from + i] = (item){ .kind = ITEM_SLICE, .stop = INT64_MAX / 4, .step = 1 };
     k->n += fill;
-    int axis = 0, last_indexed = -1;
+    return true;
+}
+
+/* Gives truth values an axis of size 1 in the array. */
+static bool insert_axes(mica_scope *s, key *k)
+{
+    int64_t axes[MAX_ITEMS], n = 0, at = 0;
+    for (int i = 0; i < k->n; i++) {
+        if (k->at[i].truth) axes[n++] = at;
+        at += k->at[i].kind != ITEM_NEW && k->at[i].kind != ITEM_ELLIPSIS;
+    }
+    if (n) k->array = mica_expand_dims(s, k->array, (mica_dims){ n, axes });
+    return k->array != NULL;
+}
+
+/* Gives items their axes, normalises ints and slices. */
+static bool place(mica_scope *s, key *k)
+{
+    const mica_array *given = k->array;
+    if (!spread(s, k) || !insert_axes(s, k)) return false;
+    int axis = 0, truths = 0, last_indexed = -1;
     for (int i = 0; i < k->n; i++) k->nindexed += k->at[i].kind == ITEM_ARRAY;
     for (int i = 0; i < k->n; i++) {
         item *it = &k->at[i];
         if (it->kind == ITEM_NEW || it->kind == ITEM_ELLIPSIS) continue;
-        int64_t size = a->shape[axis];
+        int64_t size = k->array->shape[axis];
         it->axis = axis++;
+        truths += it->truth;
         if (it->kind == ITEM_INT) {
             if (it->start < -size || it->start >= size) {
                 return mica__error(s, MICA_EINDEX,
                                    "[index] index %lld is out of range for axis %d with size %lld",
-                                   (long long)it->start, it->axis, (long long)size);
+                                   (long long)it->start, it->axis - truths, (long long)size);
             }
             if (it->start < 0) it->start += size;
         } else if (it->mask && it->mask->shape[it->mask_axis] != size) {
-            return misfit(s, it->mask, a);
+            return misfit(s, it->mask, given);
         } else if (it->kind == ITEM_SLICE) {
             int64_t low = it->step < 0 ? -1 : 0, high = it->step < 0 ? size - 1 : size;
             if (it->start < 0) it->start += size;
@@ -223,7 +263,7 @@ static bool place(mica_scope *s, key *k, const mica_array *a)
     return true;
 }
 
-bool mica_py_read_key(mica_scope *s, key *k, PyObject *o, const mica_array *a)
+bool mica_py_read_key(mica_scope *s, key *k, PyObject *o, mica_array *a)
 {
     memset(k, 0, offsetof(key, at));
     k->nindexed = 0;
@@ -235,5 +275,5 @@ bool mica_py_read_key(mica_scope *s, key *k, PyObject *o, const mica_array *a)
     } else if (!add_item(s, k, o)) {
         return false;
     }
-    return place(s, k, a);
+    return place(s, k);
 }

@@ -47,9 +47,9 @@ static mica_array *arrange(mica_scope *s, const key *k, mica_array *v, const mic
                              : mica__reshape(s, v, m, out);
 }
 
-static mica_array *update(mica_scope *s, const key *k, mica_array *a, mica_array *v,
-                          mica_scatter_mode mode)
+static mica_array *update(mica_scope *s, const key *k, mica_array *v, mica_scatter_mode mode)
 {
+    mica_array *a = k->array;
     bounds b;
     mica_py_bounds(k, a, &b);
     mica_dims start = { b.ndim, b.start }, stop = { b.ndim, b.stop }, step = { b.ndim, b.step };
@@ -66,6 +66,14 @@ static mica_array *update(mica_scope *s, const key *k, mica_array *a, mica_array
     return changed && k->sliced
                ? mica_slice_assign(s, a, changed, start, stop, step, MICA_SCATTER_SET)
                : changed;
+}
+
+/* In the shape of `a`: without the axes of truth values. */
+static mica_array *updated(mica_scope *s, const key *k, mica_array *a, mica_array *v,
+                           mica_scatter_mode mode)
+{
+    mica_array *r = update(s, k, v, mode);
+    return r && r->ndim != a->ndim ? mica__reshape(s, r, a->ndim, a->shape) : r;
 }
 
 /* A bool array as the only key: its true places take one value, or consecutive elements. */
@@ -141,7 +149,7 @@ static int write_item(PyObject *self, PyObject *o, PyObject *value)
     mica_array *v = value_of(&s, value, a), *r = NULL, *mask = v ? mask_of(&s, o) : NULL;
     key k;
     if (v && mask) r = assign_mask(&s, a, mask, v);
-    else if (v && mica_py_read_key(&s, &k, o, a)) r = update(&s, &k, a, v, MICA_SCATTER_SET);
+    else if (v && mica_py_read_key(&s, &k, o, a)) r = updated(&s, &k, a, v, MICA_SCATTER_SET);
     if (r && s.status == MICA_OK && !PyErr_Occurred())
         mica_py_replace(self, mica__cast(&s, r, (mica_dtype)a->dtype));
     int status = mica__scope_end(&s);
@@ -222,7 +230,7 @@ static PyObject *at_update(PyObject *self, PyObject *value, change *c)
     if (v && c->prepare) v = c->prepare(&s, v);
     v = v ? mica__cast(&s, v, (mica_dtype)a->dtype) : NULL;
     PyObject *result = mica_py_finish(
-        &s, v && mica_py_read_key(&s, &k, o->key, a) ? update(&s, &k, a, v, c->mode) : NULL);
+        &s, v && mica_py_read_key(&s, &k, o->key, a) ? updated(&s, &k, a, v, c->mode) : NULL);
     if (!mica_py_recording) return result;
     PyObject *args = Py_BuildValue("(OOsO)", o->array, o->key, c->name + 3, value);
     if (args) result = mica_py_record_call("at", NULL, args, NULL, result);

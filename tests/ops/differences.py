@@ -63,8 +63,8 @@ DIFFERENCES = (
         example="mx.gather_mm(*[mx.ones((1, 2, 2), dtype=mx.float16)] * 2, *[mx.array([0])] * 2)",
     ),
     Difference(
-        "x[mask]",
-        "the wheel refuses boolean masks in reads",
+        "x[mask], x[..., True]",
+        "the wheel refuses boolean masks in reads, and truth values but as the whole key of a write",
         "NumPy's result",
         example="mx.arange(3)[mx.array([True, False, True])]",
     ),

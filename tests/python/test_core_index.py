@@ -249,8 +249,89 @@ def test_masks_behind_an_ellipsis() -> None:
             mx.array(x)[key] = 1
         with pytest.raises(IndexError, match="does not fit"):
             mx.array(x).at[key].add(1)
-    with pytest.raises(ValueError, match="a bool array without axes"):
-        mx.array(x)[..., mx.array(True)]
+
+
+def draw_key_with_truths(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple:
+    """A key for NumPy with one or two truth values among integers, slices, index arrays, None and ..."""
+    length, axis, items = int(rng.integers(1, 3)), 0, []
+    used = int(rng.integers(0, len(shape) + 1))
+    ellipsis = int(rng.integers(0, 2 * used + 1))  # at this item, if there are so many
+    for at in range(used):
+        if at == ellipsis:
+            items.append(...)
+            axis += len(shape) - used
+        size = shape[axis]
+        items.append(
+            [
+                int(rng.integers(-size, size)),
+                slice(None, None, int(rng.choice((-1, 1, 2)))),
+                rng.integers(-size, size, length),
+                rng.integers(0, size, length).tolist(),
+            ][int(rng.integers(4))]
+        )
+        axis += 1
+    for _ in range(int(rng.integers(1, 3))):
+        truth = bool(rng.random() < 0.7)
+        truth = [truth, np.bool_(truth), np.array(truth)][int(rng.integers(3))]
+        items.insert(int(rng.integers(len(items) + 1)), truth)
+    if rng.random() < 0.5:
+        items.insert(int(rng.integers(len(items) + 1)), None)
+    return tuple(items)
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize("seed", range(4))
+def test_truth_values_among_keys(seed: int) -> None:
+    """True and False, from Python, NumPy or arrays, take all or nothing along an axis that they add."""
+    rng = np.random.default_rng(700 + seed)
+    for _ in range(100):
+        x = rng.integers(0, 100, rng.integers(1, 4, int(rng.integers(0, 5)))).astype(np.float32)
+        key = draw_key_with_truths(rng, x.shape)
+        ours = tuple(mx.array(k) if isinstance(k, np.ndarray) else k for k in key)
+        if len(key) == 1 and rng.random() < 0.5:
+            key, ours = key[0], ours[0]
+        try:
+            want = x[key]
+        except IndexError:
+            with pytest.raises(ValueError, match="index arrays of shapes .* cannot be broadcast"):
+                mx.array(x)[ours]
+            continue
+        values = rng.integers(0, 100, np.shape(want)).astype(np.float32)
+        written, added, ones = x.copy(), x.copy(), np.zeros_like(x)
+        written[key] = values
+        np.add.at(added, key, values)
+        np.add.at(ones, key, 1)
+
+        def read(y, ours=ours):
+            return y[ours]
+
+        got = mx.array(x)
+        got[ours] = mx.array(values)
+        assert got.shape == x.shape and np.array_equal(np.array(got), written), (x.shape, key)
+        assert np.array_equal(np.array(mx.array(x).at[ours].add(mx.array(values))), added), (x.shape, key)
+        for call in (read, mx.compile(read)):
+            got = call(mx.array(x))
+            assert got.shape == np.shape(want) and np.array_equal(np.array(got), want), (x.shape, key)
+        got = mx.vmap(read)(mx.array(np.stack([x, x + 1])))
+        assert np.array_equal(np.array(got), np.stack([want, (x + 1)[key]])), (x.shape, key)
+        _, (got,) = mx.vjp(read, [mx.array(x)], [mx.ones(np.shape(want))])
+        assert np.array_equal(np.array(got), ones), (x.shape, key)
+        _, (got,) = mx.jvp(read, [mx.array(x)], [mx.array(x)])
+        assert np.array_equal(np.array(got), want), (x.shape, key)
+
+
+@pytest.mark.mica_only
+def test_truth_values_as_only_keys() -> None:
+    """Reads add an axis as in NumPy; writes take what broadcasts to the array, as in the reference."""
+    for value in (True, False):
+        for key in (value, mx.array(value), np.bool_(value)):
+            x = mx.arange(6).reshape(2, 3)
+            assert x[key].shape == (int(value), 2, 3)
+            x[key] = mx.array([7, 8, 9])
+            assert x.tolist() == ([[7, 8, 9]] * 2 if value else [[0, 1, 2], [3, 4, 5]])
+    for traced in (lambda a: a[a > 0], lambda a: a[..., a > 0]):
+        with pytest.raises(ValueError, match=r"use where\(mask, a"):
+            mx.compile(traced)(mx.array(1.0))
 
 
 def test_rejected_keys() -> None:

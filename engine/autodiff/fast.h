@@ -18,5 +18,8 @@ mica__vmap_rule mica__vmap_composed;
    inputs of the node's shapes, made of other primitives. How many there are; 0 on failure. */
 size_t mica__compose_fused(mica_scope *s, const mica_node *n, mica_array *const in[],
                            mica_array *out[]);
+/* The same for a gated delta rule or its derivative. */
+size_t mica__compose_gated_delta(mica_scope *s, const mica_node *n, mica_array *const in[],
+                                 mica_array *out[]);
 
 #endif

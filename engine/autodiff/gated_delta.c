@@ -1,5 +1,6 @@
 /* Derivatives of the gated delta rule: reverse mode has a kernel, all else goes through the
    composition. Batches go into leading axes. */
+#include "autodiff/fast.h"
 #include "autodiff/rule.h"
 #include "ops/gated_delta.h"
 
@@ -25,8 +26,8 @@ static bool is_masked(const mica_node *n)
     return MICA_PARAMS(n, gated_delta)->masked != 0; /* its derivative has the same field */
 }
 
-/* The node's outputs again from inputs of the same shapes. Returns their number, 0 on failure. */
-static size_t compose(mica_scope *s, const mica_node *n, mica_array *const in[], mica_array *out[])
+size_t mica__compose_gated_delta(mica_scope *s, const mica_node *n, mica_array *const in[],
+                                 mica_array *out[])
 {
     bool masked = is_masked(n);
     mica_array *arguments[MICA_DELTA_INPUTS] = { NULL }, *y[2];
@@ -53,7 +54,7 @@ static void jvp_composed(mica_scope *s, const mica_node *n, mica_array *const ta
             from[m] = tracers[i];
             given[m++] = tangents[i];
         }
-    size_t count = m ? compose(s, n, tracers, out) : 0;
+    size_t count = m ? mica__compose_gated_delta(s, n, tracers, out) : 0;
     if (count) mica__push_forward(s, out, count, from, given, m, results);
 }
 JVP_RULE(gated_delta)
@@ -89,7 +90,7 @@ VJP_RULE(gated_delta_vjp)
 {
     mica_array *tracers[MOST], *out[MOST], *found[MOST];
     if (!trace(s, n->inputs, n->ninputs, tracers)) return;
-    size_t count = compose(s, n, tracers, out);
+    size_t count = mica__compose_gated_delta(s, n, tracers, out);
     if (!count || !mica__pull_back(s, out, cotangents, count, tracers, n->ninputs, found)) return;
     for (uint32_t i = 0; i < n->ninputs; i++)
         if (needed[i]) gradients[i] = found[i];

@@ -180,10 +180,14 @@ bool mica__mlx_rule_arange(mlx_call *c)
     return mica__mlx_count(c, 0, 1) && mica__mlx_give(c, mica_arange(c->s, c->reals[0], c->reals[1],
                                                                      c->reals[2], c->dtypes[0]));
 }
+/* MLX records the whole shape, with the axes of the keys in front. */
 bool mica__mlx_rule_random_bits(mlx_call *c)
 {
-    return mica__mlx_count(c, 1, 1) &&
-           mica__mlx_give(c, mica_random_bits(c->s, c->lists[0], c->numbers[0], c->in[0]));
+    if (!mica__mlx_count(c, 1, 1)) return false;
+    int64_t keys = c->in[0]->ndim ? c->in[0]->ndim - 1 : 0;
+    if (c->lists[0].n < keys) return mica__mlx_refuse(c, "the shape");
+    mica_dims each = { c->lists[0].n - keys, c->lists[0].at + keys };
+    return mica__mlx_give(c, mica_random_bits(c->s, each, c->numbers[0], c->in[0]));
 }
 bool mica__mlx_rule_pass(mlx_call *c)
 {

@@ -41,6 +41,29 @@ bool mica__mlx_rule_scatter_axis(mlx_call *c)
     return mica__mlx_node(c, mica_prim_scatter_axis, &p);
 }
 
+/* Rows of a batch, each with its mask and the elements that it takes in order. */
+bool mica__mlx_rule_masked_scatter(mlx_call *c)
+{
+    if (!mica__mlx_count(c, 3, 1)) return false;
+    const mica_array *a = c->in[0];
+    int64_t rows = a->ndim ? a->shape[0] : 0;
+    mica_array **row = mica__scope_alloc(c->s, ((size_t)rows + 1) * sizeof *row);
+    for (int i = 0; i < 3; i++)
+        if (!c->in[i]->ndim || c->in[i]->shape[0] != rows)
+            return mica__mlx_refuse(c, "the shapes of the inputs");
+    if (!row) return false;
+    for (int64_t i = 0; i < rows; i++) {
+        mica_array *source = mica__row(c->s, c->in[2], i);
+        int64_t size = source ? source->size : 0;
+        row[i] =
+            mica_masked_scatter(c->s, mica__row(c->s, c->in[0], i), mica__row(c->s, c->in[1], i),
+                                mica__reshape(c->s, source, 1, &size));
+        if (!row[i]) return false;
+    }
+    return mica__mlx_give(c, rows ? mica_stack(c->s, (mica_arrays){ (size_t)rows, row }, 0)
+                                  : c->in[0]);
+}
+
 /* ---- reductions, scans, order ---- */
 
 bool mica__mlx_rule_reduce(mlx_call *c)

@@ -1,7 +1,9 @@
 /* Functions written for MLX: values, constants, operations in order. */
 #include "io/mlx_write.h"
 
-#include "autodiff/fast.h"
+#include "autodiff/autodiff.h"
+#include "io/mlx_apart.h"
+#include "ops/builder.h"
 
 struct mica__mlx_writer {
     mica_scope *s;
@@ -191,16 +193,9 @@ static bool put_input(mica__mlx_writer *w, const mica_array *a)
     return true;
 }
 
-/* ---- fused operations, of which MLX's CPU build has none ---- */
+/* ---- operations of which MLX's CPU build has none ---- */
 
-static bool is_fused(unsigned prim)
-{
-    return prim == mica_prim_rms_norm || prim == mica_prim_rms_norm_vjp ||
-           prim == mica_prim_layer_norm || prim == mica_prim_layer_norm_vjp ||
-           prim == mica_prim_rope || prim == mica_prim_attention || prim == mica_prim_attention_vjp;
-}
-
-/* What stands for an array once fused operations are taken apart. */
+/* What stands for an array once operations are taken apart. */
 static mica_array *other_for(const mica__map *others, mica_array *a)
 {
     void *found;
@@ -218,7 +213,7 @@ static bool take_apart(mica_scope *s, const mica_node *n, mica__map *others)
         changed |= in[i] != n->inputs[i];
     }
     size_t count = n->noutputs;
-    if (is_fused(n->prim)) count = mica__compose_fused(s, n, in, out);
+    if (mica__mlx_is_apart(n)) count = mica__mlx_take_apart(s, n, in, out);
     else if (!changed) return true;
     else if (!mica__rebuild(s, n, in, NULL, out)) return false;
     for (size_t i = 0; i < count; i++) {
@@ -228,9 +223,10 @@ static bool take_apart(mica_scope *s, const mica_node *n, mica__map *others)
     return count > 0;
 }
 
-/* Results of a graph without fused operations; in memory of the scope. NULL on failure. */
-static mica_array **without_fused(mica_scope *s, mica_array *const results[], size_t nresults,
-                                  mica_array *const placeholders[], size_t n)
+/* Results of a graph without operations that have to be taken apart; in memory of the scope. NULL
+ * on failure. */
+static mica_array **in_parts(mica_scope *s, mica_array *const results[], size_t nresults,
+                             mica_array *const placeholders[], size_t n)
 {
     mica__graph g = { 0 };
     mica__map others = { 0 };
@@ -247,7 +243,7 @@ static bool put_function(mica__mlx_writer *w, mica__text *to, const mica__signat
                          mica_array *const results[], size_t nresults,
                          mica_array *const placeholders[], size_t n)
 {
-    mica_array **plain = without_fused(w->s, results, nresults, placeholders, n);
+    mica_array **plain = in_parts(w->s, results, nresults, placeholders, n);
     if (!plain || !mica__graph_make(w->s, &w->graph, plain, nresults, placeholders, n))
         return false;
     w->values = mica__scope_alloc(w->s, (w->graph.nodes.n + 1) * sizeof *w->values);

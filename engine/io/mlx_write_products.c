@@ -1,5 +1,5 @@
-/* What primitives become in files for MLX: reductions, order, products, transforms, linear algebra.
- */
+/* What primitives become in files for MLX: reductions, order, masks, products, transforms, linear
+   algebra. */
 #include "io/mlx_write_rule.h"
 #include "ops/quantize.h"
 
@@ -61,27 +61,92 @@ bool mica__mlx_reductions(const mlx_writing *c)
     }
 }
 
+/* ---- masks ---- */
+
+/* MLX batches along the first axis, and has a truth value for each element. */
+bool mica__mlx_masked_scatter(const mlx_writing *c)
+{
+    int64_t wide[MICA_MAX_NDIM], size = c->n->inputs[0]->size, taken = c->n->inputs[2]->size;
+    const int64_t whole[2] = { 1, size }, source[2] = { 1, taken };
+    const mica_dims flat = { 2, whole };
+    mlx_value in[3], mask = c->in[1], out;
+    for (int64_t i = 0; i < c->shape.n; i++) wide[i] = i < mask.shape.n ? mask.shape.at[i] : 1;
+    bool ok = mica__mlx_reshape(c, mask, (mica_dims){ c->shape.n, wide }, &mask) &&
+              mica__mlx_repeat(c, mask, c->shape, &mask) &&
+              mica__mlx_reshape(c, c->in[0], flat, &in[0]) &&
+              mica__mlx_reshape(c, mask, flat, &in[1]) &&
+              mica__mlx_reshape(c, c->in[2], (mica_dims){ 2, source }, &in[2]) &&
+              mica__mlx_one(c, "MaskedScatter", NULL, 3, in, c->dtype, flat, &out) &&
+              mica__mlx_reshape(c, out, c->shape, c->out);
+    c->out[0].shape = c->shape; /* those above are only lent */
+    return ok;
+}
+
 /* ---- products, transforms, linear algebra ---- */
+
+/* The part of a value from `start` on, of a shape: itself where that is all of it. */
+static bool part_of(const mlx_writing *c, mlx_value in, mica_dims start, mica_dims shape,
+                    mlx_value *out)
+{
+    int64_t stop[MICA_MAX_NDIM], step[MICA_MAX_NDIM];
+    mica__text p = { 0 };
+    *out = in;
+    if (mica__shape_equal(in.shape, shape)) return true;
+    for (int64_t k = 0; k < shape.n; k++) {
+        stop[k] = start.at[k] + shape.at[k];
+        step[k] = 1;
+    }
+    mica__mlx_list(&p, start, 4);
+    mica__mlx_list(&p, (mica_dims){ shape.n, stop }, 4);
+    mica__mlx_list(&p, (mica_dims){ shape.n, step }, 4);
+    return mica__mlx_one(c, "Slice", &p, 1, &in, in.dtype, shape, out);
+}
+
+/* How windows meet an axis: zeros before and behind, and the part of the input that they reach.
+   MLX's kernels take no negative number of zeros. False where nothing is reached. */
+typedef struct meeting {
+    int64_t low, high, start, size;
+} meeting;
+static bool meet(const mlx_writing *c, int64_t k, meeting *m)
+{
+    const struct mica__conv_params *q = MICA_PARAMS(c->n, conv);
+    int64_t size = c->in[0].shape.at[k + 1], window = c->in[1].shape.at[k + 1],
+            apart = q->input_dilation.at[k];
+    int64_t reach =
+        (c->shape.at[k + 1] - 1) * q->stride.at[k] + (window - 1) * q->kernel_dilation.at[k] + 1;
+    m->start = q->low.at[k] < 0 ? (apart - 1 - q->low.at[k]) / apart : 0;
+    m->low = q->low.at[k] + m->start * apart;
+    m->size = reach > m->low ? (reach - m->low - 1) / apart + 1 : 0;
+    if (m->size > size - m->start) m->size = size - m->start;
+    m->high = reach - m->low - ((m->size - 1) * apart + 1);
+    return m->size > 0;
+}
 
 bool mica__mlx_convolution(const mlx_writing *c)
 {
     const struct mica__conv_params *q = MICA_PARAMS(c->n, conv);
-    int64_t high[3];
+    int64_t low[3], high[3], start[5] = { 0 }, size[5];
     mica__text p = { 0 };
+    mlx_value in[2] = { c->in[0], c->in[1] };
+    mica_dims part = { in[0].shape.n, size };
+    for (int64_t k = 0; k < part.n; k++) size[k] = in[0].shape.at[k];
     for (int64_t k = 0; k < q->stride.n; k++) {
-        int64_t size = c->in[0].shape.at[k + 1], window = c->in[1].shape.at[k + 1];
-        int64_t reach = (c->shape.at[k + 1] - 1) * q->stride.at[k] +
-                        (window - 1) * q->kernel_dilation.at[k] + 1;
-        high[k] = reach - q->low.at[k] - ((size - 1) * q->input_dilation.at[k] + 1);
+        meeting m;
+        if (!meet(c, k, &m)) return mica__mlx_cannot(c, "whose windows meet nothing but zeros");
+        low[k] = m.low;
+        high[k] = m.high;
+        start[k + 1] = m.start;
+        size[k + 1] = m.size;
     }
+    if (!part_of(c, in[0], (mica_dims){ part.n, start }, part, &in[0])) return false;
     mica__mlx_list(&p, q->stride, 4);
-    mica__mlx_list(&p, q->low, 4);
+    mica__mlx_list(&p, (mica_dims){ q->stride.n, low }, 4);
     mica__mlx_list(&p, (mica_dims){ q->stride.n, high }, 4);
     mica__mlx_list(&p, q->kernel_dilation, 4);
     mica__mlx_list(&p, q->input_dilation, 4);
     mica__mlx_int(&p, q->groups);
     mica__mlx_truth(&p, q->flip);
-    return mica__mlx_whole(c, "Convolution", &p);
+    return mica__mlx_one(c, "Convolution", &p, 2, in, c->dtype, c->shape, c->out);
 }
 
 static void put_format(mica__text *p, int64_t group, int64_t bits, int64_t mode)

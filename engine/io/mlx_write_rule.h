@@ -40,6 +40,7 @@ bool mica__mlx_with_number(const mlx_writing *c, const char *name, mica__text *p
 
 /* ---- families (mlx_write_products.c) ---- */
 bool mica__mlx_reductions(const mlx_writing *c);
+bool mica__mlx_masked_scatter(const mlx_writing *c);
 bool mica__mlx_convolution(const mlx_writing *c);
 bool mica__mlx_quantized(const mlx_writing *c);
 bool mica__mlx_quantization(const mlx_writing *c);

@@ -305,7 +305,7 @@ static bool sources(const mlx_writing *c)
 {
     mica__text p = { 0 };
     if (c->n->prim == mica_prim_random_bits) {
-        mica__mlx_list(&p, MICA_PARAMS(c->n, random_bits)->shape, 4);
+        mica__mlx_list(&p, c->shape, 4);
         mica__mlx_int(&p, MICA_PARAMS(c->n, random_bits)->width);
         return mica__mlx_whole(c, "RandomBits", &p);
     }
@@ -359,6 +359,7 @@ bool mica__mlx_write_node(mica__mlx_writer *w, const mica_node *n, const mlx_val
     case mica_prim_dynamic_slice:
     case mica_prim_dynamic_slice_update:
     case mica_prim_concatenate: return indexing(&c);
+    case mica_prim_masked_scatter: return mica__mlx_masked_scatter(&c);
     case mica_prim_matmul: return mica__mlx_whole(&c, "Matmul", NULL);
     case mica_prim_masked_mm:
         return mica__mlx_with_int(&c, "BlockMaskedMM", MICA_PARAMS(n, masked_mm)->block);

@@ -66,8 +66,8 @@ def errors(name: str, cases: list, example: str) -> list[str]:
     found: dict[tuple[str, str], tuple[list[str], str]] = {}
     for mistake in one_mistake.of_calls(calls):
         got = one_mistake.outcome(mistake) if mistake.kind not in EVERYWHERE else None
-        if got is None:
-            continue
+        if got is None or (mistake.kind == "another element type" and "] the matrix is" in got[1]):
+            continue  # right, or a fault of the numbers that were drawn: the type is accepted
         arguments, _ = found.setdefault((got[0], mistake.kind), ([], got[1].split("\n")[0]))
         if mistake.argument not in arguments:
             arguments.append(mistake.argument)

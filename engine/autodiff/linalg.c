@@ -143,15 +143,7 @@ JVP_RULE(solve_triangular)
 }
 
 /* ---- Cholesky factors: I. Murray, Differentiation of the Cholesky decomposition (2016). The
-   matrix is symmetric, and so is its gradient, whichever triangle is read. ---- */
-
-/* The lower triangle with half of the diagonal. */
-static mica_array *half_triangle(mica_scope *s, mica_array *a)
-{
-    if (!a) return NULL;
-    mica_array *strict = mica_tril(s, a, -1);
-    return mica_multiply(s, mica_add(s, strict, mica_tril(s, a, 0)), NUM(0.5));
-}
+   matrix is Hermitian, and so is its gradient, whichever triangle is read. ---- */
 
 VJP_RULE(cholesky)
 {
@@ -159,7 +151,7 @@ VJP_RULE(cholesky)
     bool upper = MICA_PARAMS(n, cholesky)->upper != 0;
     mica_array *l = upper ? mica__adjoint(s, OUTPUT) : OUTPUT, *c = upper ? mica__adjoint(s, C) : C;
     mica_array *phi =
-        half_triangle(s, mica__times(s, mica__adjoint(s, l), mica__triangle(s, c, false, 0)));
+        mica__half_triangle(s, mica__times(s, mica__adjoint(s, l), mica__triangle(s, c, false, 0)));
     mica_array *left = mica__solve_triangle(s, mica__adjoint(s, l), phi, true);
     gradients[0] = mica__hermitian(s, divide_triangle(s, left, l, false));
 }
@@ -169,7 +161,7 @@ JVP_RULE(cholesky)
     mica_array *l = upper ? mica__adjoint(s, OUTPUT) : OUTPUT;
     mica_array *left = mica__solve_triangle(s, l, mica__hermitian(s, T), false);
     mica_array *both = divide_triangle(s, left, mica__adjoint(s, l), true);
-    mica_array *t = mica__times(s, l, half_triangle(s, both));
+    mica_array *t = mica__times(s, l, mica__half_triangle(s, both));
     results[0] = upper ? mica__adjoint(s, t) : t;
 }
 
@@ -284,6 +276,15 @@ static mica_array *matrix_sum(mica_scope *s, mica_array *a)
     return a ? mica_sum(s, a, MICA_AXES(-2, -1), false) : NULL;
 }
 
+static mica_array *product(mica_scope *s, mica_array *a, mica_array *b)
+{
+    return a && b ? mica_multiply(s, a, b) : NULL;
+}
+static mica_array *transposed(mica_scope *s, mica_array *a)
+{
+    return a ? mica_swapaxes(s, a, -1, -2) : NULL;
+}
+
 static mica_array *cofactors(mica_scope *s, mica_array *a)
 {
     return mica__build(s, mica_prim_cofactor, NULL, 1, &a, (mica_dtype)a->dtype, mica__dims_of(a));
@@ -291,7 +292,7 @@ static mica_array *cofactors(mica_scope *s, mica_array *a)
 
 VJP_RULE(det)
 {
-    if (needed[0]) gradients[0] = times_matrix(s, C, cofactors(s, X));
+    if (needed[0]) gradients[0] = times_matrix(s, C, mica__conjugated(s, cofactors(s, X)));
 }
 JVP_RULE(det)
 {
@@ -302,23 +303,33 @@ JVP_RULE(det)
 VJP_RULE(cofactor)
 {
     if (!needed[0]) return;
-    mica_array *k = OUTPUT, *t = mica__adjoint(s, mica__inverse(s, X));
-    mica_array *first = times_matrix(s, matrix_sum(s, mica_multiply(s, C, k)), t);
-    gradients[0] = mica__plus(s, first, mica__minus(s, mica__times3(s, t, mica__adjoint(s, C), k)));
+    mica_array *k = mica__conjugated(s, OUTPUT), *h = mica__adjoint(s, mica__inverse(s, X));
+    mica_array *first = times_matrix(s, matrix_sum(s, product(s, C, k)), h);
+    gradients[0] = mica__plus(s, first, mica__minus(s, mica__times3(s, h, transposed(s, C), k)));
 }
 JVP_RULE(cofactor)
 {
-    mica_array *k = OUTPUT, *t = mica__adjoint(s, mica__inverse(s, X));
-    mica_array *first = times_matrix(s, matrix_sum(s, mica_multiply(s, t, T)), k);
-    results[0] = mica__plus(s, first, mica__minus(s, mica__times3(s, k, mica__adjoint(s, T), t)));
+    mica_array *k = OUTPUT, *t = transposed(s, mica__inverse(s, X));
+    mica_array *first = times_matrix(s, matrix_sum(s, product(s, t, T)), k);
+    results[0] = mica__plus(s, first, mica__minus(s, mica__times3(s, k, transposed(s, T), t)));
 }
 
+/* With w = tr(A^-1 dA): d log|det| = Re w, d sign = i Im(w) sign, which is 0 for real numbers. */
 VJP_RULE(slogdet)
 {
-    if (needed[0] && cotangents[1])
-        gradients[0] = times_matrix(s, cotangents[1], mica__adjoint(s, mica__inverse(s, X)));
+    mica_array *by = cotangents[1];
+    if (!needed[0]) return;
+    if (C && X->dtype == MICA_COMPLEX64) {
+        mica_array *turn = mica_imag(s, product(s, C, mica__conjugated(s, OUTPUT)));
+        by = mica__plus(s, by, product(s, turn, mica__complex(s, 0, 1)));
+    }
+    gradients[0] = times_matrix(s, by, by ? mica__adjoint(s, mica__inverse(s, X)) : NULL);
 }
 JVP_RULE(slogdet)
 {
-    results[1] = matrix_sum(s, mica_multiply(s, mica__adjoint(s, mica__inverse(s, X)), T));
+    mica_array *w = matrix_sum(s, product(s, transposed(s, mica__inverse(s, X)), T));
+    results[1] = w;
+    if (!w || w->dtype != MICA_COMPLEX64) return;
+    results[1] = mica_real(s, w);
+    results[0] = product(s, product(s, mica_imag(s, w), mica__complex(s, 0, 1)), OUTPUT);
 }

@@ -37,6 +37,13 @@ static inline mica_array *mica__triangle(mica_scope *s, mica_array *a, bool uppe
 {
     return a ? upper ? mica_triu(s, a, k) : mica_tril(s, a, k) : NULL;
 }
+/* The lower triangle with half of the diagonal. */
+static inline mica_array *mica__half_triangle(mica_scope *s, mica_array *a)
+{
+    if (!a) return NULL;
+    mica_array *strict = mica_tril(s, a, -1);
+    return mica_multiply(s, mica_add(s, strict, mica_tril(s, a, 0)), mica_number(s, 0.5));
+}
 static inline mica_array *mica__diagonal(mica_scope *s, mica_array *a)
 {
     return a ? mica_diagonal(s, a, 0, -2, -1) : NULL;

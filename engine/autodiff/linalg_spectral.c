@@ -26,9 +26,22 @@ static mica_array *outside(mica_scope *s, mica_array *q, mica_array *x)
     return difference(s, x, mica__times3(s, q, mica__adjoint(s, q), x));
 }
 
+/* Im(diagonal); NULL for real numbers. */
+static mica_array *imaginary_diagonal(mica_scope *s, mica_array *a)
+{
+    return a && a->dtype == MICA_COMPLEX64 ? mica_imag(s, mica__diagonal(s, a)) : NULL;
+}
+/* The matrix with i angles on its diagonal. */
+static mica_array *turning(mica_scope *s, mica_array *angles)
+{
+    return mica__diagonal_matrix(s,
+                                 angles ? mica_multiply(s, angles, mica__complex(s, 0, 1)) : NULL);
+}
+
 /* ---- QR: S. Walter, L. Lehmann, Algorithmic differentiation of linear algebra functions with
    application in optimum experimental design (2018); a wide A = [A1 A2] has A1 = Q R1 and R2 = Q^H
-   A2. ---- */
+   A2. Complex: D. Roberts, L. Roberts, QR and LQ decomposition matrix backpropagation algorithms
+   for square, wide, and deep - real or complex - matrices (2020); R's diagonal is real. ---- */
 
 /* X R^-1 */
 static mica_array *over_r(mica_scope *s, mica_array *x, mica_array *r)
@@ -44,9 +57,9 @@ static mica_array *qr_vjp(mica_scope *s, mica_array *q, mica_array *r, mica_arra
     mica_array *m = cr ? mica__times(s, r, mica__adjoint(s, cr)) : NULL;
     if (cq) m = mica__plus(s, m, mica__minus(s, mica__times(s, mica__adjoint(s, cq), q)));
     if (!m) return NULL;
-    mica_array *symmetric =
-        mica__plus(s, mica_tril(s, m, 0), mica__adjoint(s, mica_tril(s, m, -1)));
-    mica_array *g = mica__plus(s, cq, mica__times(s, q, symmetric));
+    mica_array *half = mica__half_triangle(s, m);
+    mica_array *g =
+        mica__plus(s, cq, mica__times(s, q, mica__plus(s, half, mica__adjoint(s, half))));
     /* G R^-H = (R^-1 G^H)^H */
     return mica__adjoint(s, mica__solve_triangle(s, r, mica__adjoint(s, g), true));
 }
@@ -81,6 +94,7 @@ JVP_RULE(qr)
     mica_array *x = over_r(s, t1, r1), *inside = mica__times(s, mica__adjoint(s, q), x);
     mica_array *strict = mica__triangle(s, inside, false, -1),
                *turn = difference(s, strict, mica__adjoint(s, strict));
+    turn = mica__plus(s, turn, turning(s, imaginary_diagonal(s, inside)));
     mica_array *dq = mica__plus(s, mica__times(s, q, turn), outside(s, q, x));
     mica_array *dr = mica__triangle(s, mica__times(s, difference(s, inside, turn), r1), true, 0);
     results[0] = dq;
@@ -123,9 +137,7 @@ static svd svd_parts(mica_scope *s, const mica_node *n)
 /* i Im(diagonal) / values, as a matrix; NULL for real numbers. */
 static mica_array *phases(mica_scope *s, const svd *f, mica_array *a)
 {
-    if (!a || a->dtype != MICA_COMPLEX64) return NULL;
-    mica_array *part = product(s, mica_imag(s, mica__diagonal(s, a)), f->inverse);
-    return mica__diagonal_matrix(s, part ? mica_multiply(s, part, mica__complex(s, 0, 1)) : NULL);
+    return turning(s, product(s, imaginary_diagonal(s, a), f->inverse));
 }
 
 static mica_array *values_vjp(mica_scope *s, const mica_node *n, mica_array *c)

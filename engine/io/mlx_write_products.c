@@ -206,10 +206,19 @@ static bool fourier(const mlx_writing *c, int64_t axis, int64_t n, bool inverse,
     return factor == 1 || mica__mlx_with_number(c, "Multiply", NULL, out, factor, c->dtype, c->out);
 }
 
+/* Factorizations that MLX evaluates for real numbers alone. */
+static bool only_of_reals(mica_prim prim)
+{
+    return prim == mica_prim_cholesky || prim == mica_prim_inv || prim == mica_prim_tri_inv ||
+           prim == mica_prim_qr;
+}
+
 bool mica__mlx_transforms(const mlx_writing *c)
 {
     const mica_node *n = c->n;
     mica__text p = { 0 };
+    if (c->dtype == MICA_COMPLEX64 && only_of_reals(n->prim))
+        return mica__mlx_cannot(c, "MLX does not compute it for complex64");
     switch (n->prim) {
     case mica_prim_fft: {
         const struct mica__fft_params *q = n->params;

@@ -180,11 +180,9 @@ bool mica__infer_hadamard(mica__inference *i)
 /* ---- linear algebra ---- */
 
 /* Matrices of a type that LAPACK has. */
-static bool check_matrices(mica__inference *i, const mica_array *a, bool complex, bool square)
+static bool check_matrices(mica__inference *i, const mica_array *a, bool square)
 {
-    bool type = a->dtype == MICA_FLOAT32 || a->dtype == MICA_FLOAT64 ||
-                (complex && a->dtype == MICA_COMPLEX64);
-    if (!type) return mica__infer_refuse(i, "an input's type");
+    if (!mica__lapack_has((mica_dtype)a->dtype)) return mica__infer_refuse(i, "an input's type");
     bool fits = a->ndim >= 2 && mica__size_from_end(a, 1) <= INT32_MAX &&
                 mica__size_from_end(a, 2) <= INT32_MAX &&
                 (!square || mica__size_from_end(a, 1) == mica__size_from_end(a, 2));
@@ -193,7 +191,7 @@ static bool check_matrices(mica__inference *i, const mica_array *a, bool complex
 
 bool mica__infer_square(mica__inference *i)
 {
-    return mica__infer_count(i, 1, 1) && check_matrices(i, i->in[0], false, true) &&
+    return mica__infer_count(i, 1, 1) && check_matrices(i, i->in[0], true) &&
            mica__infer_like(i, 0, i->in[0]);
 }
 
@@ -207,7 +205,7 @@ static bool give_matrices(mica__inference *i, size_t k, mica_dtype dtype, int n,
 
 bool mica__infer_pinv(mica__inference *i)
 {
-    if (!mica__infer_count(i, 1, 1) || !check_matrices(i, i->in[0], false, false)) return false;
+    if (!mica__infer_count(i, 1, 1) || !check_matrices(i, i->in[0], false)) return false;
     const mica_array *a = i->in[0];
     return give_matrices(i, 0, (mica_dtype)a->dtype, 2, mica__size_from_end(a, 1),
                          mica__size_from_end(a, 2));
@@ -216,7 +214,7 @@ bool mica__infer_pinv(mica__inference *i)
 bool mica__infer_solve(mica__inference *i)
 {
     if (!mica__infer_count(i, 2, 1) || !mica__infer_one_type(i, 0, 2) ||
-        !check_matrices(i, i->in[0], true, true) || !check_matrices(i, i->in[1], true, false))
+        !check_matrices(i, i->in[0], true) || !check_matrices(i, i->in[1], false))
         return false;
     const mica_array *a = i->in[0], *b = i->in[1];
     if (a->ndim != b->ndim) return mica__infer_refuse(i, "an input's shape");
@@ -225,7 +223,7 @@ bool mica__infer_solve(mica__inference *i)
 
 bool mica__infer_lu(mica__inference *i)
 {
-    if (!mica__infer_count(i, 1, 3) || !check_matrices(i, i->in[0], false, false)) return false;
+    if (!mica__infer_count(i, 1, 3) || !check_matrices(i, i->in[0], false)) return false;
     int64_t m = mica__size_from_end(i->in[0], 2), n = mica__size_from_end(i->in[0], 1);
     return mica__infer_like(i, 0, i->in[0]) &&
            give_matrices(i, 1, MICA_UINT32, 1, m < n ? m : n, 0) &&
@@ -235,38 +233,32 @@ bool mica__infer_lu(mica__inference *i)
 bool mica__infer_determinant(mica__inference *i)
 {
     size_t n = i->prim == mica_prim_slogdet ? 2 : 1;
-    if (!mica__infer_count(i, 1, n) || !check_matrices(i, i->in[0], false, true)) return false;
-    for (size_t k = 0; k < n; k++)
-        if (!give_matrices(i, k, (mica_dtype)i->in[0]->dtype, 0, 0, 0)) return false;
-    return true;
+    if (!mica__infer_count(i, 1, n) || !check_matrices(i, i->in[0], true)) return false;
+    mica_dtype d = (mica_dtype)i->in[0]->dtype;
+    return give_matrices(i, 0, d, 0, 0, 0) &&
+           (n < 2 || give_matrices(i, 1, mica__real_dtype(d), 0, 0, 0));
 }
 
 bool mica__infer_qr(mica__inference *i)
 {
-    if (!mica__infer_count(i, 1, 2) || !check_matrices(i, i->in[0], false, false)) return false;
+    if (!mica__infer_count(i, 1, 2) || !check_matrices(i, i->in[0], false)) return false;
     int64_t m = mica__size_from_end(i->in[0], 2), n = mica__size_from_end(i->in[0], 1),
             k = m < n ? m : n;
     mica_dtype d = (mica_dtype)i->in[0]->dtype;
     return give_matrices(i, 0, d, 2, m, k) && give_matrices(i, 1, d, 2, k, n);
 }
 
-static mica_dtype real_of(mica_dtype d)
-{
-    return d == MICA_COMPLEX64 ? MICA_FLOAT32 : d;
-}
-
 bool mica__infer_svd(mica__inference *i)
 {
     int64_t mode = ((const struct mica__svd_params *)i->params)->mode;
     if (mode < 0 || mode > 2) return mica__infer_refuse(i, "the mode");
-    if (!mica__infer_count(i, 1, mode ? 3 : 1) || !check_matrices(i, i->in[0], true, false))
-        return false;
+    if (!mica__infer_count(i, 1, mode ? 3 : 1) || !check_matrices(i, i->in[0], false)) return false;
     int64_t m = mica__size_from_end(i->in[0], 2), n = mica__size_from_end(i->in[0], 1),
             k = m < n ? m : n;
     mica_dtype d = (mica_dtype)i->in[0]->dtype;
-    if (!mode) return give_matrices(i, 0, real_of(d), 1, k, 0);
+    if (!mode) return give_matrices(i, 0, mica__real_dtype(d), 1, k, 0);
     return give_matrices(i, 0, d, 2, m, mode == 1 ? m : k) &&
-           give_matrices(i, 1, real_of(d), 1, k, 0) &&
+           give_matrices(i, 1, mica__real_dtype(d), 1, k, 0) &&
            give_matrices(i, 2, d, 2, mode == 1 ? n : k, n);
 }
 
@@ -275,10 +267,10 @@ bool mica__infer_eigen(mica__inference *i)
     bool hermitian = i->prim == mica_prim_eigh;
     int64_t vectors = hermitian ? ((const struct mica__eigh_params *)i->params)->vectors
                                 : ((const struct mica__eig_params *)i->params)->vectors;
-    if (!mica__infer_count(i, 1, vectors ? 2 : 1) || !check_matrices(i, i->in[0], true, true))
+    if (!mica__infer_count(i, 1, vectors ? 2 : 1) || !check_matrices(i, i->in[0], true))
         return false;
     mica_dtype d = (mica_dtype)i->in[0]->dtype;
-    if (!give_matrices(i, 0, hermitian ? real_of(d) : MICA_COMPLEX64, 1,
+    if (!give_matrices(i, 0, hermitian ? mica__real_dtype(d) : MICA_COMPLEX64, 1,
                        mica__size_from_end(i->in[0], 1), 0))
         return false;
     return !vectors ||

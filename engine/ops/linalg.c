@@ -4,19 +4,19 @@
 
 /* ---- checks ---- */
 
-/* Types that LAPACK computes in; complex64 where `complex`. */
-bool mica__check_lapack_type(mica_scope *s, const char *name, mica_dtype d, bool complex)
+/* Types that LAPACK computes in. */
+static bool check_type(mica_scope *s, const char *name, mica_dtype d)
 {
-    if (d == MICA_FLOAT32 || d == MICA_FLOAT64 || (complex && d == MICA_COMPLEX64)) return true;
+    if (mica__lapack_has(d)) return true;
     mica__error(s, MICA_EVALUE,
-                "[linalg.%s] Arrays must have type float32%s. Received array with type %s; convert "
-                "it with astype.",
-                name, complex ? ", float64 or complex64" : " or float64", mica_dtype_name(d));
+                "[linalg.%s] Arrays must have type float32, float64 or complex64. Received array "
+                "with type %s; convert it with astype.",
+                name, mica_dtype_name(d));
     return false;
 }
 
 /* At least two axes, of sizes that LAPACK can count. */
-bool mica__check_matrix(mica_scope *s, const char *name, const mica_array *a)
+static bool check_matrix(mica_scope *s, const char *name, const mica_array *a)
 {
     if (a->ndim < 2)
         mica__error(
@@ -30,9 +30,8 @@ bool mica__check_matrix(mica_scope *s, const char *name, const mica_array *a)
     return mica__scope_ok(s);
 }
 
-static bool mica__check_square(mica_scope *s, const char *name, const mica_array *a)
+static bool check_square(mica_scope *s, const char *name, const mica_array *a)
 {
-    if (!mica__check_matrix(s, name, a)) return false;
     if (a->shape[a->ndim - 1] != a->shape[a->ndim - 2])
         mica__error(s, MICA_EVALUE,
                     "[linalg.%s] Only defined for square matrices. Received array with shape %s.",
@@ -40,14 +39,19 @@ static bool mica__check_square(mica_scope *s, const char *name, const mica_array
     return mica__scope_ok(s);
 }
 
-/* A square matrix of a type that LAPACK has. */
-mica_array *mica__square_matrix(mica_scope *s, const char *name, mica_array *a, bool complex)
+/* A matrix, or a square one, of a type that LAPACK has. */
+mica_array *mica__matrix(mica_scope *s, const char *name, mica_array *a)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_lapack_type(s, name, (mica_dtype)a->dtype, complex) ||
-        !mica__check_square(s, name, a))
+    if (!mica__ready(s, a) || !check_type(s, name, (mica_dtype)a->dtype) ||
+        !check_matrix(s, name, a))
         return NULL;
     return a;
+}
+mica_array *mica__square_matrix(mica_scope *s, const char *name, mica_array *a)
+{
+    a = mica__matrix(s, name, a);
+    return a && check_square(s, name, a) ? a : NULL;
 }
 
 /* The leading axes of a, then `n` sizes. */
@@ -80,18 +84,18 @@ static mica_array *same_shape(mica_scope *s, mica_prim prim, const void *params,
 mica_array *mica_linalg_cholesky(mica_scope *s, mica_array *a, bool upper)
 {
     struct mica__cholesky_params p = { .upper = upper };
-    return same_shape(s, mica_prim_cholesky, &p, mica__square_matrix(s, "cholesky", a, false));
+    return same_shape(s, mica_prim_cholesky, &p, mica__square_matrix(s, "cholesky", a));
 }
 
 mica_array *mica_linalg_inv(mica_scope *s, mica_array *a)
 {
-    return same_shape(s, mica_prim_inv, NULL, mica__square_matrix(s, "inv", a, false));
+    return same_shape(s, mica_prim_inv, NULL, mica__square_matrix(s, "inv", a));
 }
 
 static mica_array *tri_inv(mica_scope *s, const char *name, mica_array *a, bool upper)
 {
     struct mica__tri_inv_params p = { .upper = upper };
-    return same_shape(s, mica_prim_tri_inv, &p, mica__square_matrix(s, name, a, false));
+    return same_shape(s, mica_prim_tri_inv, &p, mica__square_matrix(s, name, a));
 }
 
 mica_array *mica_linalg_tri_inv(mica_scope *s, mica_array *a, bool upper)
@@ -99,21 +103,20 @@ mica_array *mica_linalg_tri_inv(mica_scope *s, mica_array *a, bool upper)
     return tri_inv(s, "tri_inv", a, upper);
 }
 
-/* inv(L L^T) = inv(L)^T inv(L), inv(U^T U) = inv(U) inv(U)^T. */
+/* inv(L L^H) = inv(L)^H inv(L), inv(U^H U) = inv(U) inv(U)^H. */
 mica_array *mica_linalg_cholesky_inv(mica_scope *s, mica_array *a, bool upper)
 {
     mica_array *x = tri_inv(s, "cholesky_inv", a, upper);
-    mica_array *t = mica__ready(s, x) ? mica_swapaxes(s, x, -2, -1) : NULL;
-    return t ? upper ? mica_matmul(s, x, t) : mica_matmul(s, t, x) : NULL;
+    mica_array *h = mica__ready(s, x) ? mica_swapaxes(s, x, -2, -1) : NULL;
+    if (h && h->dtype == MICA_COMPLEX64) h = mica_conjugate(s, h);
+    return h ? upper ? mica_matmul(s, x, h) : mica_matmul(s, h, x) : NULL;
 }
 
 mica_array *mica_linalg_pinv(mica_scope *s, mica_array *a)
 {
     int64_t room[MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_lapack_type(s, "pinv", (mica_dtype)a->dtype, false) ||
-        !mica__check_matrix(s, "pinv", a))
-        return NULL;
+    a = mica__matrix(s, "pinv", a);
+    if (!a) return NULL;
     mica_dims shape = mica__batch_and(a, 2, a->shape[a->ndim - 1], a->shape[a->ndim - 2], room);
     return mica__build(s, mica_prim_pinv, NULL, 1, &a, (mica_dtype)a->dtype, shape);
 }
@@ -125,12 +128,9 @@ static mica_array *for_determinant(mica_scope *s, const char *name, mica_array *
                                    mica_dtype *dtype)
 {
     a = mica__operand(s, a);
-    if (!mica__ready(s, a)) return NULL;
-    if (a->dtype == MICA_COMPLEX64)
-        return mica__error(s, MICA_EVALUE, "[linalg.%s] Complex inputs are not supported.", name);
-    if (!mica__check_square(s, name, a)) return NULL;
+    if (!mica__ready(s, a) || !check_matrix(s, name, a) || !check_square(s, name, a)) return NULL;
     *dtype = mica__float_dtype((mica_dtype)a->dtype);
-    return mica__cast(s, a, *dtype == MICA_FLOAT64 ? MICA_FLOAT64 : MICA_FLOAT32);
+    return mica__cast(s, a, mica__lapack_has(*dtype) ? *dtype : MICA_FLOAT32);
 }
 
 mica_array *mica_linalg_det(mica_scope *s, mica_array *a)
@@ -152,12 +152,13 @@ mica_arrays mica_linalg_slogdet(mica_scope *s, mica_array *a)
     a = for_determinant(s, "slogdet", a, &dtype);
     if (!a) return (mica_arrays){ 0, NULL };
     mica_dims shape = mica__batch_and(a, 0, 0, 0, room);
-    const mica_dtype dtypes[2] = { (mica_dtype)a->dtype, (mica_dtype)a->dtype };
+    const mica_dtype dtypes[2] = { (mica_dtype)a->dtype, mica__real_dtype((mica_dtype)a->dtype) };
     const mica_dims shapes[2] = { shape, shape };
     mica_array *out[2];
     if (!mica__build_many(s, mica_prim_slogdet, NULL, 1, &a, 2, dtypes, shapes, out))
         return (mica_arrays){ 0, NULL };
-    for (int i = 0; i < 2; i++) out[i] = mica__cast(s, out[i], dtype);
+    out[0] = mica__cast(s, out[0], dtype);
+    out[1] = mica__cast(s, out[1], mica__real_dtype(dtype));
     return mica__several(s, 2, out);
 }
 
@@ -196,17 +197,17 @@ static bool check_system(mica_scope *s, const char *name, mica_array **a, mica_a
                     "last dimension of second "
                     "input with shape %s.",
                     name, shapes[0], shapes[1]);
-    else if (d != MICA_FLOAT32 && d != MICA_FLOAT64)
+    else if (!mica__lapack_has(d))
         mica__error(s, MICA_EVALUE,
-                    "[linalg.%s] Input arrays must promote to float32 or float64. Received arrays "
-                    "with type %s and %s.",
+                    "[linalg.%s] Input arrays must promote to float32, float64 or complex64. "
+                    "Received arrays with type %s and %s; convert them with astype.",
                     name, mica_dtype_name((mica_dtype)(*a)->dtype),
                     mica_dtype_name((mica_dtype)(*b)->dtype));
-    if (!mica__scope_ok(s) || !mica__check_matrix(s, name, *a)) return false;
+    if (!mica__scope_ok(s) || !check_matrix(s, name, *a)) return false;
     *a = mica__cast(s, *a, d);
     *b = mica__cast(s, *b, d);
     if (*b && *vector) *b = mica_expand_dims(s, *b, MICA_AXES(1));
-    return *a && *b && mica__check_matrix(s, name, *b);
+    return *a && *b && check_matrix(s, name, *b);
 }
 
 /* One matrix, many right-hand sides: their columns side by side, so that it is factorized once.
@@ -275,10 +276,8 @@ mica_array *mica_linalg_solve_triangular(mica_scope *s, mica_array *a, mica_arra
 static bool lu(mica_scope *s, const char *name, mica_array *a, mica_array *out[3])
 {
     int64_t room[3][MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_lapack_type(s, name, (mica_dtype)a->dtype, false) ||
-        !mica__check_matrix(s, name, a))
-        return false;
+    a = mica__matrix(s, name, a);
+    if (!a) return false;
     int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1];
     const mica_dtype dtypes[3] = { (mica_dtype)a->dtype, MICA_UINT32, MICA_UINT32 };
     const mica_dims shapes[3] = { mica__batch_and(a, 2, m, n, room[0]),

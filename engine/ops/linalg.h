@@ -4,11 +4,20 @@
 
 #include "ops/shape.h"
 
-/* Checks: a type that LAPACK has (complex64 where `complex`); at least two axes of sizes it can
- * count; a square matrix of both. */
-bool mica__check_lapack_type(mica_scope *s, const char *name, mica_dtype d, bool complex);
-bool mica__check_matrix(mica_scope *s, const char *name, const mica_array *a);
-mica_array *mica__square_matrix(mica_scope *s, const char *name, mica_array *a, bool complex);
+/* Types that LAPACK computes in. */
+static inline bool mica__lapack_has(mica_dtype d)
+{
+    return d == MICA_FLOAT32 || d == MICA_FLOAT64 || d == MICA_COMPLEX64;
+}
+/* The type of magnitudes. */
+static inline mica_dtype mica__real_dtype(mica_dtype d)
+{
+    return d == MICA_COMPLEX64 ? MICA_FLOAT32 : d;
+}
+/* The operand, checked: a type that LAPACK has, at least two axes of sizes that it can count; of
+ * square matrices. NULL, and the scope is marked, for others. */
+mica_array *mica__matrix(mica_scope *s, const char *name, mica_array *a);
+mica_array *mica__square_matrix(mica_scope *s, const char *name, mica_array *a);
 /* The leading axes of a, then `n` sizes. */
 mica_dims mica__batch_and(const mica_array *a, int n, int64_t first, int64_t second,
                           int64_t room[MICA_MAX_NDIM]);

@@ -1,18 +1,11 @@
 /* Builders of orthogonal factors, singular values and eigenvalues. */
 #include "ops/linalg.h"
 
-static mica_dtype real_of(mica_dtype d)
-{
-    return d == MICA_COMPLEX64 ? MICA_FLOAT32 : d;
-}
-
 mica_arrays mica_linalg_qr(mica_scope *s, mica_array *a)
 {
     int64_t room[2][MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_lapack_type(s, "qr", (mica_dtype)a->dtype, false) ||
-        !mica__check_matrix(s, "qr", a))
-        return (mica_arrays){ 0, NULL };
+    a = mica__matrix(s, "qr", a);
+    if (!a) return (mica_arrays){ 0, NULL };
     int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
     const mica_dtype dtypes[2] = { (mica_dtype)a->dtype, (mica_dtype)a->dtype };
     const mica_dims shapes[2] = { mica__batch_and(a, 2, m, k, room[0]),
@@ -27,14 +20,12 @@ mica_arrays mica_linalg_qr(mica_scope *s, mica_array *a)
 bool mica__svd(mica_scope *s, const char *name, mica_array *a, int64_t mode, mica_array *out[3])
 {
     int64_t room[3][MICA_MAX_NDIM];
-    a = mica__operand(s, a);
-    if (!mica__ready(s, a) || !mica__check_lapack_type(s, name, (mica_dtype)a->dtype, true) ||
-        !mica__check_matrix(s, name, a))
-        return false;
+    a = mica__matrix(s, name, a);
+    if (!a) return false;
     struct mica__svd_params p = { .mode = mode };
     int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
     mica_dtype d = (mica_dtype)a->dtype;
-    const mica_dtype dtypes[3] = { d, real_of(d), d };
+    const mica_dtype dtypes[3] = { d, mica__real_dtype(d), d };
     const mica_dims shapes[3] = { mica__batch_and(a, 2, m, mode == 1 ? m : k, room[0]),
                                   mica__batch_and(a, 1, k, 0, room[1]),
                                   mica__batch_and(a, 2, mode == 1 ? n : k, n, room[2]) };
@@ -53,10 +44,10 @@ bool mica__eigh(mica_scope *s, const char *name, mica_array *a, bool upper, bool
                 mica_array *out[2])
 {
     int64_t room[MICA_MAX_NDIM];
-    a = mica__square_matrix(s, name, a, true);
+    a = mica__square_matrix(s, name, a);
     if (!a) return false;
     struct mica__eigh_params p = { .upper = upper, .vectors = vectors };
-    const mica_dtype dtypes[2] = { real_of((mica_dtype)a->dtype), (mica_dtype)a->dtype };
+    const mica_dtype dtypes[2] = { mica__real_dtype((mica_dtype)a->dtype), (mica_dtype)a->dtype };
     const mica_dims shapes[2] = { mica__batch_and(a, 1, a->shape[a->ndim - 1], 0, room),
                                   mica__dims_of(a) };
     return mica__build_many(s, mica_prim_eigh, &p, 1, &a, vectors ? 2 : 1, dtypes, shapes, out);
@@ -92,7 +83,7 @@ mica_array *mica_linalg_eigvalsh(mica_scope *s, mica_array *a, const char *UPLO)
 static bool eig(mica_scope *s, const char *name, mica_array *a, bool vectors, mica_array *out[2])
 {
     int64_t room[MICA_MAX_NDIM];
-    a = mica__square_matrix(s, name, a, true);
+    a = mica__square_matrix(s, name, a);
     if (!a) return false;
     struct mica__eig_params p = { .vectors = vectors };
     const mica_dtype dtypes[2] = { MICA_COMPLEX64, MICA_COMPLEX64 };

@@ -1149,14 +1149,15 @@ MICA_API mica_array *mica_hanning(mica_scope *scope, int64_t M);
     hadamard_transform(a: array, scale: float? = None) */
 MICA_API mica_array *mica_hadamard_transform(mica_scope *scope, mica_array *a, double scale);
 
-/** The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of
-    a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is
-    not positive definite.
+/** The Cholesky factor of symmetric or Hermitian positive definite matrices (..., n, n): L of a = L
+    L^H, or U of a = U^H U if upper. Reads that triangle of a alone, and of its diagonal the real
+    parts. RuntimeError at evaluation when a matrix is not positive definite. Takes float32, float64
+    and complex64.
     linalg_cholesky(a: array, upper: bool = False) */
 MICA_API mica_array *mica_linalg_cholesky(mica_scope *scope, mica_array *a, bool upper);
 
-/** The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of
-    a^T a for upper ones.
+/** The inverse of the matrices whose Cholesky factors are given: of a a^H for lower triangles a, of
+    a^H a for upper ones. Takes float32, float64 and complex64.
     linalg_cholesky_inv(a: array, upper: bool = False) */
 MICA_API mica_array *mica_linalg_cholesky_inv(mica_scope *scope, mica_array *a, bool upper);
 
@@ -1165,44 +1166,46 @@ MICA_API mica_array *mica_linalg_cholesky_inv(mica_scope *scope, mica_array *a, 
     linalg_cross(a: array, b: array, axis: axis = -1) */
 MICA_API mica_array *mica_linalg_cross(mica_scope *scope, mica_array *a, mica_array *b, int axis);
 
-/** Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are
-    computed in float32 and rounded.
+/** Determinants of square matrices (..., n, n), in float32 unless they are float64 or complex64;
+    halves are computed in float32 and rounded.
     linalg_det(a: array) */
 MICA_API mica_array *mica_linalg_det(mica_scope *scope, mica_array *a);
 
 /** Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square
     matrices; complex64 also for real matrices. Derivatives through the vectors need values that
-    differ. Also takes complex64.
+    differ. Takes float32, float64 and complex64.
     linalg_eig(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_eig(mica_scope *scope, mica_array *a);
 
-/** Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also
-    takes complex64.
+/** Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Takes
+    float32, float64 and complex64.
     linalg_eigvals(a: array) */
 MICA_API mica_array *mica_linalg_eigvals(mica_scope *scope, mica_array *a);
 
 /** Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of
     symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives
-    through the vectors need values that differ. Also takes complex64.
+    through the vectors need values that differ. Takes float32, float64 and complex64.
     linalg_eigh(a: array, UPLO: string = 'L' -> tuple) */
 MICA_API mica_arrays mica_linalg_eigh(mica_scope *scope, mica_array *a, const char *UPLO);
 
 /** Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO
-    ('L' or 'U') is read. Also takes complex64.
+    ('L' or 'U') is read. Takes float32, float64 and complex64.
     linalg_eigvalsh(a: array, UPLO: string = 'L') */
 MICA_API mica_array *mica_linalg_eigvalsh(mica_scope *scope, mica_array *a, const char *UPLO);
 
-/** Inverses of square matrices. RuntimeError at evaluation when one is singular.
+/** Inverses of square matrices. RuntimeError at evaluation when one is singular. Takes float32,
+    float64 and complex64.
     linalg_inv(a: array) */
 MICA_API mica_array *mica_linalg_inv(mica_scope *scope, mica_array *a);
 
 /** LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with
-    ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32.
+    ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32. Takes
+    float32, float64 and complex64.
     linalg_lu(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_lu(mica_scope *scope, mica_array *a);
 
 /** LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0)
-    that each step exchanged with its own, uint32.
+    that each step exchanged with its own, uint32. Takes float32, float64 and complex64.
     linalg_lu_factor(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_lu_factor(mica_scope *scope, mica_array *a);
 
@@ -1216,39 +1219,43 @@ MICA_API mica_array *mica_linalg_norm(mica_scope *scope, mica_array *a, mica_ord
                                       mica_dims axis, bool keepdims);
 
 /** The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10
-    max(m, n) epsilon of the largest count as 0.
+    max(m, n) epsilon of the largest count as 0. Takes float32, float64 and complex64.
     linalg_pinv(a: array) */
 MICA_API mica_array *mica_linalg_pinv(mica_scope *scope, mica_array *a);
 
 /** QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles
-    (..., k, n), k = min(m, n).
+    (..., k, n), k = min(m, n), with a real diagonal. Takes float32, float64 and complex64.
     linalg_qr(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_qr(mica_scope *scope, mica_array *a);
 
-/** Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular
-    matrices. In float32 unless the matrices are float64; halves are computed in float32 and
-    rounded.
+/** Sign (-1, 0, 1; for complex64 a complex number of magnitude 1, or 0) and logarithm of the
+    magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are
+    float64, or the sign's complex64; halves are computed in float32 and rounded.
     linalg_slogdet(a: array -> tuple) */
 MICA_API mica_arrays mica_linalg_slogdet(mica_scope *scope, mica_array *a);
 
 /** X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns);
-    leading axes broadcast. RuntimeError at evaluation when a matrix is singular.
+    leading axes broadcast. RuntimeError at evaluation when a matrix is singular. Takes what
+    promotes to float32, float64 or complex64.
     linalg_solve(a: array, b: array) */
 MICA_API mica_array *mica_linalg_solve(mica_scope *scope, mica_array *a, mica_array *b);
 
 /** X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve.
-    RuntimeError at evaluation when the diagonal has a 0.
+    RuntimeError at evaluation when the diagonal has a 0. Takes what promotes to float32, float64 or
+    complex64.
     linalg_solve_triangular(a: array, b: array, *, upper: bool = False) */
 MICA_API mica_array *mica_linalg_solve_triangular(mica_scope *scope, mica_array *a, mica_array *b,
                                                   bool upper);
 
 /** Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k),
     descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless
-    compute_uv. Derivatives through U and V need values that differ. Also takes complex64.
+    compute_uv. Derivatives through U and V need values that differ. Takes float32, float64 and
+    complex64.
     linalg_svd(a: array, compute_uv: bool = True -> bare_tuple) */
 MICA_API mica_arrays mica_linalg_svd(mica_scope *scope, mica_array *a, bool compute_uv);
 
 /** Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read.
+    Takes float32, float64 and complex64.
     linalg_tri_inv(a: array, upper: bool = False) */
 MICA_API mica_array *mica_linalg_tri_inv(mica_scope *scope, mica_array *a, bool upper);
 

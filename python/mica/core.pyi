@@ -1121,61 +1121,61 @@ fast: _fast
 
 class _linalg(_linalg_head):
     def cholesky(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
-        """The Cholesky factor of symmetric positive definite matrices (..., n, n): L of a = L L^T, or U of a = U^T U if upper. Reads that triangle of a alone. RuntimeError at evaluation when a matrix is not positive definite."""
+        """The Cholesky factor of symmetric or Hermitian positive definite matrices (..., n, n): L of a = L L^H, or U of a = U^H U if upper. Reads that triangle of a alone, and of its diagonal the real parts. RuntimeError at evaluation when a matrix is not positive definite. Takes float32, float64 and complex64."""
 
     def cholesky_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
-        """The inverse of the matrices whose Cholesky factors are given: of a a^T for lower triangles a, of a^T a for upper ones."""
+        """The inverse of the matrices whose Cholesky factors are given: of a a^H for lower triangles a, of a^H a for upper ones. Takes float32, float64 and complex64."""
 
     def cross(self, a: array, b: array, axis: int = -1, *, stream: StreamOrDevice = None) -> array:
         """The cross product along an axis of size 2 or 3; of 2 numbers the third is 0. Leading axes broadcast; any type."""
 
     def det(self, a: array, *, stream: StreamOrDevice = None) -> array:
-        """Determinants of square matrices (..., n, n), in float32 unless they are float64; halves are computed in float32 and rounded."""
+        """Determinants of square matrices (..., n, n), in float32 unless they are float64 or complex64; halves are computed in float32 and rounded."""
 
     def eig(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Also takes complex64."""
+        """Eigenvalues (..., n) and normalized right eigenvectors (..., n, n), as columns, of square matrices; complex64 also for real matrices. Derivatives through the vectors need values that differ. Takes float32, float64 and complex64."""
 
     def eigvals(self, a: array, *, stream: StreamOrDevice = None) -> array:
-        """Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Also takes complex64."""
+        """Eigenvalues (..., n) of square matrices, in no order; complex64 also for real matrices. Takes float32, float64 and complex64."""
 
     def eigh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Also takes complex64."""
+        """Eigenvalues (..., n), ascending, and orthonormal eigenvectors (..., n, n), as columns, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Derivatives through the vectors need values that differ. Takes float32, float64 and complex64."""
 
     def eigvalsh(self, a: array, UPLO: str = 'L', *, stream: StreamOrDevice = None) -> array:
-        """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Also takes complex64."""
+        """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices, of which the triangle UPLO ('L' or 'U') is read. Takes float32, float64 and complex64."""
 
     def inv(self, a: array, *, stream: StreamOrDevice = None) -> array:
-        """Inverses of square matrices. RuntimeError at evaluation when one is singular."""
+        """Inverses of square matrices. RuntimeError at evaluation when one is singular. Takes float32, float64 and complex64."""
 
     def lu(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32."""
+        """LU factorization of matrices (..., m, n) with exchanged rows: p (..., m), L (..., m, k) with ones on the diagonal, U (..., k, n), k = min(m, n), such that a = L[p] @ U; p is uint32. Takes float32, float64 and complex64."""
 
     def lu_factor(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32."""
+        """LU factorization in one matrix: U on and above the diagonal, L below it, and the row (from 0) that each step exchanged with its own, uint32. Takes float32, float64 and complex64."""
 
     def norm(self, a: array, /, ord: None | int | float | str = None, axis: None | int | Sequence[int] = None, keepdims: bool = False, *, stream: StreamOrDevice = None) -> array:
         """Norms of vectors (one axis) or matrices (two axes, or a itself). ord for vectors: a number p, sum(|x|^p)^(1/p); inf, -inf; 0 counts what is not 0. For matrices: 'fro' (default), 'nuc' (sum of singular values), 1, -1 (largest, smallest sum of a column), inf, -inf (of a row), 2, -2 (largest, smallest singular value). Without ord, the 2-norm over all the axes given, or of the flattened array. Complex numbers count by magnitude."""
 
     def pinv(self, a: array, *, stream: StreamOrDevice = None) -> array:
-        """The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0."""
+        """The Moore-Penrose pseudo-inverse (..., n, m) of matrices (..., m, n). Singular values up to 10 max(m, n) epsilon of the largest count as 0. Takes float32, float64 and complex64."""
 
     def qr(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n)."""
+        """QR factorization of matrices (..., m, n): orthonormal columns (..., m, k) and upper triangles (..., k, n), k = min(m, n), with a real diagonal. Takes float32, float64 and complex64."""
 
     def slogdet(self, a: array, *, stream: StreamOrDevice = None) -> tuple[array, ...]:
-        """Sign (-1, 0, 1) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64; halves are computed in float32 and rounded."""
+        """Sign (-1, 0, 1; for complex64 a complex number of magnitude 1, or 0) and logarithm of the magnitude of determinants; 0 and -inf for singular matrices. In float32 unless the matrices are float64, or the sign's complex64; halves are computed in float32 and rounded."""
 
     def solve(self, a: array, b: array, *, stream: StreamOrDevice = None) -> array:
-        """X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular."""
+        """X of a X = b for square matrices a (..., n, n): b is one vector (n,), or (..., n, columns); leading axes broadcast. RuntimeError at evaluation when a matrix is singular. Takes what promotes to float32, float64 or complex64."""
 
     def solve_triangular(self, a: array, b: array, *, upper: bool = False, stream: StreamOrDevice = None) -> array:
-        """X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0."""
+        """X of a X = b, where only the lower, or the upper, triangle of a is read; shapes as in solve. RuntimeError at evaluation when the diagonal has a 0. Takes what promotes to float32, float64 or complex64."""
 
     def svd(self, a: array, compute_uv: bool = True, *, stream: StreamOrDevice = None) -> Any:
-        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Also takes complex64."""
+        """Singular value decomposition of matrices (..., m, n): U (..., m, m), values (..., k), descending, k = min(m, n), and the conjugate transpose of V (..., n, n); the values alone unless compute_uv. Derivatives through U and V need values that differ. Takes float32, float64 and complex64."""
 
     def tri_inv(self, a: array, upper: bool = False, *, stream: StreamOrDevice = None) -> array:
-        """Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read."""
+        """Inverses of triangles: the lower one of each matrix, or the upper one. The other is not read. Takes float32, float64 and complex64."""
 
 linalg: _linalg
 

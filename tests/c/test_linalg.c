@@ -47,6 +47,28 @@ static void test_values(void)
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 
+/* 2 x 2 matrices of complex numbers: L of L L^H, the determinant, what solves a system. */
+static void test_complex(void)
+{
+    static const mica_complex64 values[4] = { { 4, 0 }, { 0, -2 }, { 0, 2 }, { 5, 0 } };
+    mica_scope *s = mica_scope_open(NULL);
+    mica_array *a = mica_from_data(s, values, MICA_SHAPE(2, 2), MICA_COMPLEX64);
+    mica_complex64 out[4], one;
+    CHECK_EQUAL(mica_to_data(s, mica_linalg_cholesky(s, a, false), out, sizeof out), MICA_OK);
+    CHECK(out[0].re == 2 && out[1].re == 0 && out[2].im == 1 && out[3].re == 2);
+    CHECK_EQUAL(mica_to_data(s, mica_linalg_det(s, a), &one, sizeof one), MICA_OK);
+    CHECK(one.re == 16 && one.im == 0);
+    mica_array *x = mica_linalg_solve(s, a, mica_ones(s, MICA_SHAPE(2), MICA_FLOAT32));
+    CHECK_EQUAL(mica_to_data(s, mica_matmul(s, a, x), out, 2 * sizeof *out), MICA_OK);
+    for (int i = 0; i < 2; i++)
+        CHECK(out[i].re > 0.99999F && out[i].re < 1.00001F && out[i].im < 1e-6F);
+    mica_arrays sign = mica_linalg_slogdet(s, a);
+    CHECK_EQUAL(sign.n, 2);
+    CHECK_EQUAL(mica_dtype_of(sign.at[0]), MICA_COMPLEX64);
+    CHECK_EQUAL(mica_dtype_of(sign.at[1]), MICA_FLOAT32);
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+}
+
 /* The fault belongs to the node; the scope of another call is not touched. */
 static void test_faults(void)
 {
@@ -62,12 +84,14 @@ static void test_faults(void)
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 
-static mica_array *all_of_them(mica_scope *s)
+/* Real, and complex where `turn` is. */
+static mica_array *all_of(mica_scope *s, mica_array *turn)
 {
     mica_array *a = mica_add(
         s,
         mica_random_normal(s, MICA_SHAPE(3, 5, 5), MICA_FLOAT32, NULL, NULL, mica_random_key(s, 1)),
         mica_multiply(s, mica_number(s, 8), mica_identity(s, 5, MICA_FLOAT32)));
+    a = mica_multiply(s, a, turn);
     mica_arrays parts[5] = { mica_linalg_svd(s, a, true), mica_linalg_qr(s, a),
                              mica_linalg_lu(s, a), mica_linalg_eigh(s, a, "L"),
                              mica_linalg_slogdet(s, a) };
@@ -81,12 +105,24 @@ static mica_array *all_of_them(mica_scope *s)
     return values ? mica_add(s, sum, mica_sum(s, mica_abs(s, values), MICA_ALL_AXES, false)) : NULL;
 }
 
+static mica_array *all_of_them(mica_scope *s)
+{
+    return all_of(s, mica_scalar(s, 1, MICA_FLOAT32));
+}
+static mica_array *all_of_complex(mica_scope *s)
+{
+    static const mica_complex64 turn = { 0.8F, 0.6F };
+    return mica_abs(s, all_of(s, mica_from_data(s, &turn, MICA_SHAPE(1), MICA_COMPLEX64)));
+}
+
 int main(void)
 {
     test_library();
     if (!available) return check_report("linalg (without LAPACK)");
     test_values();
+    test_complex();
     test_faults();
     check_each_failure(all_of_them);
+    check_each_failure(all_of_complex);
     return check_report("linalg");
 }

@@ -137,6 +137,11 @@ def described(outcome: Outcome) -> str:
     return "result" if outcome.error is None else f"{outcome.error_class.__name__}: {outcome.error}"
 
 
+def refused(label: str, error: Exception) -> tuple[str, str]:
+    """A failure's label and message: a result where the wheel has an error."""
+    return label, f"a result, expected {type(error).__name__}: {str(error)[:120]}"
+
+
 def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) -> bool:
     """True when both gave results; records it when only one did or the errors' classes differ."""
     if want.error is None and got.error is None:
@@ -146,7 +151,7 @@ def check_errors(got: Outcome, want: Outcome, label: str, failures: Failures) ->
     if want.error is None:
         failures.add(label, f"{type(got.error).__name__}: {str(got.error)[:200]}, expected a result")
     elif got.error is None:
-        failures.add(label, f"a result, expected {type(want.error).__name__}: {str(want.error)[:120]}")
+        failures.add(*refused(label, want.error))
     elif got.error_class is not want.error_class and not refusals.error_class_differs(
         label, described(got), described(want)
     ):

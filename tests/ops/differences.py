@@ -245,6 +245,13 @@ DIFFERENCES = (
         example="mx.linalg.det(mx.eye(4, dtype=mx.float16))",
     ),
     Difference(
+        "complex64 in linalg.inv, tri_inv, pinv, cholesky, cholesky_inv, lu, lu_factor, qr, solve, "
+        "solve_triangular, det, slogdet",
+        "the wheel refuses",
+        "computed by LAPACK's routines for complex numbers",
+        example="mx.linalg.inv(mx.eye(2).astype(mx.complex64))",
+    ),
+    Difference(
         "derivatives of linalg",
         "the wheel has none",
         "standard formulas",

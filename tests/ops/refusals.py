@@ -20,6 +20,11 @@ class Refusal:
     reason: str
 
 
+# What the wheel computes for real matrices alone.
+REAL_ON_THE_WHEEL = (
+    "inv|tri_inv|pinv|cholesky|cholesky_inv|lu|lu_factor|qr|solve|solve_triangular|det|slogdet"
+)
+
 # Outcomes are texts: "result", "died", "hangs", or "Class: message".
 REFUSALS = (
     Refusal("", "", r"^(died|hangs)$", "a wrong call never ends the process, nor waits for ever"),
@@ -93,6 +98,12 @@ REFUSALS = (
         "^result",
         "^ValueError: .*cannot be broadcast",
         "vectors of two and of three elements have a product, as in NumPy",
+    ),
+    Refusal(
+        rf"^mx\.linalg\.({REAL_ON_THE_WHEEL})\(.*complex64",
+        "^(result|RuntimeError)",
+        r"^ValueError: .*(float32 or float64|[Cc]omplex)",
+        "complex matrices have inverses, factors and determinants, too",
     ),
     Refusal(
         r"^mx\.vecdot\(", "^result", "axis is out of bounds", "leading axes broadcast, as in the standard"
@@ -206,6 +217,10 @@ _MEANT = tuple(
         (
             r"^linalg\.(det|slogdet).* b?float16 .*a result, expected ValueError: \[linalg::lu_factor\]",
             "determinants of halves exist beyond 3 x 3 too",
+        ),
+        (
+            rf"^linalg\.({REAL_ON_THE_WHEEL})\b.* complex64 .*a result, expected ValueError: \[linalg::",
+            "complex matrices have inverses, factors and determinants, too",
         ),
         (
             r"^vecdot.*a result, expected ValueError: \[vecdot\] axis is out of bounds",

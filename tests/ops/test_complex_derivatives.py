@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from tests.ops import values
-from tests.ops.cases import CASES, Case
+from tests.ops.cases import CASES, Case, V
 from tests.ops.check import Failures, outcome
 from tests.ops.target import mx
 from tests.ops.test_transforms import shapes_of
 
 pytestmark = pytest.mark.mica_only
 
-# What is made of arithmetic alone, besides the element-wise functions; of these not what jumps.
-SMOOTH = {"var", "std", "mean", "prod", "cumprod", "logsumexp", "softmax", "linalg.norm", "matmul", "inner"}
+# What is made of arithmetic alone, besides the element-wise functions and families; of these not what jumps.
+SMOOTH = {"sum", "var", "std", "mean", "prod", "cumsum", "cumprod", "logsumexp", "softmax"}
+FAMILIES = ("linalg", "fft", "index", "shape", "matmul", "products")
 JUMPS = {"maximum", "minimum", "clip", "remainder", "divmod", "floor_divide"}
+# Of real numbers alone, or refused whatever the numbers.
+REFUSED = {"expm1", "erf", "erfinv", "sigmoid", "arctan2", "stack[unequal]"}
 cases = [
     c
     for c in CASES
@@ -26,18 +29,29 @@ cases = [
     and not c.nondiff
     and "complex64" in c.dtypes
     and c.domains
-    and (c.elementwise or c.name in SMOOTH)
+    and (c.elementwise or c.name in SMOOTH or c.family in FAMILIES)
     and c.name not in JUMPS
+    and c.label not in REFUSED
 ]
 # Of `sign` the matrix compares the first derivative of real numbers alone, which is 0.
 signs = [c for c in CASES if c.name == "sign" and c.domains]
 STEP = 1 / 256
 
 
+def is_extreme(case: Case, variant: V) -> bool:
+    """Whether the result is the largest or smallest of several sums, which may change within a step."""
+    return case.label == "linalg.norm[matrices]" and variant.args[0] not in ("fro", "nuc")
+
+
 def points(case: Case, shapes, rng: np.random.Generator) -> list[np.ndarray]:
-    """Numbers away from 0, both axes, and from each other; element k lies in quadrant k mod 4."""
+    """Numbers away from 0, both axes, and from each other; element k lies in quadrant k mod 4. Indices and
+    the like as the case draws them.
+    """
     found = []
-    for shape in shapes:
+    for domain, shape in zip(case.domains, shapes, strict=True):
+        if domain.dtype is not None:
+            found.append(domain.draw(rng, shape, domain.dtype))
+            continue
         count = int(np.prod(shape))
         quadrant = (np.arange(count) + 1) % 4
         real = rng.uniform(0.3, 1.4, count) * np.where(quadrant % 3 == 0, 1, -1)
@@ -67,7 +81,29 @@ def pairing(a: list, b: list) -> float:
 
 
 def arrays_of(numbers: list[np.ndarray]) -> list:
+    """Complex arrays."""
     return [values.to_array(mx, x, "complex64") for x in numbers]
+
+
+def arguments_of(case: Case, numbers: list[np.ndarray]) -> list:
+    """The case's arguments in their types."""
+    return [
+        values.to_array(mx, x, domain.dtype or "complex64")
+        for domain, x in zip(case.domains, numbers, strict=True)
+    ]
+
+
+def weights_of(outputs: list, rng: np.random.Generator) -> list[np.ndarray]:
+    """Numbers for each element of the outputs, complex where these are."""
+    return [
+        rng.normal(size=y.shape) + (1j * rng.normal(size=y.shape) if y.dtype == mx.complex64 else 0)
+        for y in outputs
+    ]
+
+
+def seeds_of(weights: list[np.ndarray], outputs: list) -> list:
+    """Cotangents of the outputs."""
+    return [mx.array(np.array(w)).astype(y.dtype) for w, y in zip(weights, outputs, strict=True)]
 
 
 def check(
@@ -81,11 +117,8 @@ def check(
 
     quotient = [(a - b) / (2 * STEP) for a, b in zip(numbers(1), numbers(-1), strict=True)]
     outputs = function(*arrays_of(at))
-    weights = [
-        rng.normal(size=y.shape) + (1j * rng.normal(size=y.shape) if y.dtype == mx.complex64 else 0)
-        for y in outputs
-    ]
-    seeds = [mx.array(np.array(w)).astype(y.dtype) for w, y in zip(weights, outputs, strict=True)]
+    weights = weights_of(outputs, rng)
+    seeds = seeds_of(weights, outputs)
     tangents = mx.jvp(function, arrays_of(at), arrays_of(along))[1]
     gradients = mx.vjp(function, arrays_of(at), seeds)[1]
     wanted = pairing(weights, quotient)
@@ -101,31 +134,37 @@ def check(
 
 @pytest.mark.parametrize("case", cases + signs, ids=[c.label for c in cases + signs])
 def test_complex_derivatives(case: Case) -> None:
-    """vjp and jvp of the function, and of its jvp, agree with differences."""
+    """vjp and jvp of the function, of its jvp, and of its vjp agree with differences."""
     failures = Failures()
     diff = case.diff or (0,)
-    for shapes in shapes_of(case, 1):
-        for variant in case.variants[:2]:
+    thorough = case.family in FAMILIES
+    for shapes in shapes_of(case, 3 if case.family == "linalg" else 1):
+        for variant in case.variants if thorough else case.variants[:2]:
+            if is_extreme(case, variant):
+                continue
             label = f"{case.name}{variant} {shapes}"
             rng = np.random.default_rng(values.seed_of("complex", label))
             at = points(case, shapes, rng)
             along, other = directions(at, case, rng), directions(at, case, rng)
 
             def function(*some):
-                full = arrays_of(at)
+                full = arguments_of(case, at)
                 for i, x in zip(diff, some, strict=True):
                     full[i] = x
                 found = case.run(mx, full, variant)
                 return list(found) if isinstance(found, (tuple, list)) else [found]
 
-            if outcome(lambda: mx.eval(case.run(mx, arrays_of(at), variant))).error is not None:
+            if outcome(lambda: case.run(mx, arguments_of(case, at), variant)).error is not None:
                 continue  # real numbers alone
             chosen = [at[i] for i in diff]
             check(function, chosen, along, rng, label, failures)
             second = lambda *some: mx.jvp(function, list(some), arrays_of(along))[1]  # noqa: E731
             check(second, chosen, other, rng, f"of jvp, {label}", failures)
-    if failures.checked:
-        failures.raise_any()
+            outputs = function(*arrays_of(chosen))
+            seeds = seeds_of(weights_of(outputs, rng), outputs)
+            slope = lambda *some: mx.vjp(function, list(some), seeds)[1]  # noqa: E731
+            check(slope, chosen, other, rng, f"of vjp, {label}", failures)
+    failures.raise_any()
 
 
 def test_branch_cuts() -> None:

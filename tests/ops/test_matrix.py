@@ -10,7 +10,7 @@ import pytest
 
 from tests.ops import differences, target, values
 from tests.ops.cases import Case, V, X, all_cases
-from tests.ops.check import Failures, Outcome, check_errors, compare_values, outcome, tolerance
+from tests.ops.check import Failures, Outcome, check_errors, compare_values, outcome, refused, tolerance
 from tests.ops.layouts import arranged, spread
 from tests.ops.target import mx, wheel
 
@@ -82,6 +82,25 @@ def reference(case: Case, arrays, variant: V) -> list[np.ndarray] | None:
     return list(truth) if isinstance(truth, (list, tuple)) else [truth]
 
 
+def beyond_the_wheel(case: Case, label: str, want: Outcome, drawn, variant: V) -> Outcome | None:
+    """NumPy's outcome, in the dtypes that follow from the case's, where the wheel refuses what mica is meant
+    to give; None elsewhere.
+    """
+    if (
+        want.error is None
+        or case.ref is None
+        or not differences.is_meant(": ".join(refused(label, want.error)))
+    ):
+        return None
+    found = case.ref(*[x for x, _ in drawn], *variant.args, **variant.kwargs)
+    names = [name for _, name in drawn if values.is_float(name)] or ["float32"]
+    leaves = []
+    for x in map(np.asarray, found if isinstance(found, (list, tuple)) else [found]):
+        kind = {"c": "complex64", "f": names[0].replace("complex64", "float32")}.get(x.dtype.kind)
+        leaves.append((kind or x.dtype.name, x))
+    return Outcome(leaves, type(found).__name__, None)
+
+
 def judge(
     case: Case,
     label: str,
@@ -96,6 +115,8 @@ def judge(
     result is rounded.
     """
     failures.checked += 1
+    if got.error is None and (meant := beyond_the_wheel(case, label, want, drawn, variant)):
+        meant.container, want = got.container, meant
     if not check_errors(got, want, label, failures):
         return
     if got.container != want.container or len(got.leaves) != len(want.leaves):

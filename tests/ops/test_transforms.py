@@ -33,6 +33,14 @@ def shapes_of(case: Case, limit: int = 3) -> list[tuple[tuple[int, ...], ...]]:
     return small if LONG else small[:limit]
 
 
+def dtypes_of(case: Case, *names: str) -> list[str]:
+    """Those of the dtypes that the case takes, or its first; of linear algebra complex64 besides, which has
+    kernels and rules of its own there.
+    """
+    more = ("complex64",) if case.family == "linalg" else ()
+    return [name for name in dict.fromkeys(names + more) if name in case.dtypes] or list(case.dtypes[:1])
+
+
 def layout_of(case: Case, *parts: object) -> str:
     """One of the layouts that the case allows, by turns: over all cases and dtypes each mode meets each."""
     layouts = [layout for layout in case.layouts if layout != "broadcast"]
@@ -114,10 +122,10 @@ def test_exported(case: Case, tmp_path) -> None:
     Repeated cotangents become plain arrays in files, which products take by another way.
     """
     failures = Failures()
-    name = "float32" if "float32" in case.dtypes else case.dtypes[0]
     shapes, path = shapes_of(case, 1)[0], tmp_path / "case.mlxfn"
     whole = {"": lambda run, arrays: run(*arrays), " vjp": gradients_of, " vmap": batched_twice}
-    for variant in case.variants if LONG else case.variants[:1]:
+    each = [(name, v) for name in dtypes_of(case, "float32") for v in case.variants[: None if LONG else 1]]
+    for name, variant in each:
         arrays = arrays_of(arguments(case, shapes, name), layout_of(case, "export", name))
         for kind, transform in whole.items():
             label = f"{case.name}{variant} {name} {shapes}{kind}"
@@ -179,9 +187,7 @@ def test_vmap(case: Case) -> None:
     """Batched over each argument alone and over all of them gives what a loop gives."""
     failures = Failures()
     count = len(case.domains)
-    for name in [
-        n for n in (("float32", "int32") if not LONG else case.dtypes) if n in case.dtypes
-    ] or case.dtypes[:1]:
+    for name in dtypes_of(case, *(case.dtypes if LONG else ("float32", "int32"))):
         for shapes in shapes_of(case, 2) + ([((),) * count] if case.elementwise else []):
             for variant in case.variants if LONG else case.variants[:6]:
                 drawn = arguments(case, shapes, name)

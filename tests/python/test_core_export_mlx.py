@@ -420,4 +420,9 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX"):
             mx.exporter(tmp_path / "f", function, format="mlx")(mx.array(ARRAYS["k"]))
+    for name in ("cholesky", "inv", "tri_inv", "qr"):
+        with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX: .*complex64"):
+            mx.exporter(tmp_path / "f", getattr(mx.linalg, name), format="mlx")(
+                mx.eye(2).astype(mx.complex64)
+            )
     assert not list(tmp_path.iterdir())

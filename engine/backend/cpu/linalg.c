@@ -9,6 +9,8 @@ static li cholesky_one(const mica__matrices *b, int64_t i, char *work)
     char *out = mica__matrix_at(&b->l->out[0], i, (int64_t)b->n * b->n);
     li info = 0;
     mica__copy_matrix(b, i, out);
+    for (li r = 0; r < b->n && b->complex; r++) /* imaginary parts there are not read */
+        ((mica_complex64 *)(void *)out)[(int64_t)r * (b->n + 1)].im = 0;
     if (!mica__triangle_finite(out, b->n, b->upper, b->dtype))
         mica__fill_nan(out, (int64_t)b->n * b->n, b->dtype); /* NaN is passed on */
     else if (b->n) b->f->potrf(b->upper ? "L" : "U", &b->n, out, &b->n, &info, 1);

@@ -55,6 +55,14 @@ static inline void mica__copy_matrix(const mica__matrices *b, int64_t index, voi
     memcpy(to, mica__matrix_at(b->l->in[0], index, size), (size_t)size * b->item);
 }
 
+/* Singular values by gesdd, of the transpose, whose factors are ours exchanged. b->mode: */
+enum { MICA_SVD_VALUES, MICA_SVD_FULL, MICA_SVD_THIN }; /* as prim.def numbers them */
+/* Asks for b->lwork; real numbers of rwork, complex matrices' alone; the call. */
+void mica__svd_workspace(mica__matrices *b);
+size_t mica__svd_rwork(const mica__matrices *b);
+void mica__gesdd(const mica__matrices *b, void *a, void *s, void *u, void *vt, void *work,
+                 void *rwork, li *iwork, li *info);
+
 /* Bytes rounded up to whole cache lines: places in scratch. */
 static inline size_t mica__lines(size_t bytes)
 {

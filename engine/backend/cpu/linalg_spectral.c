@@ -4,53 +4,60 @@
 /* ---- singular values: of the transpose, whose factors are ours exchanged; no matrix is transposed
  * ---- */
 
-enum { VALUES, FULL, THIN };
-
-static size_t svd_rwork(const mica__matrices *b)
+size_t mica__svd_rwork(const mica__matrices *b)
 {
     size_t small = (size_t)b->k, large = (size_t)(b->m > b->n ? b->m : b->n);
     if (!b->complex) return 0;
-    if (b->mode == VALUES) return 7 * small + 1;
+    if (b->mode == MICA_SVD_VALUES) return 7 * small + 1;
     size_t one = 5 * small * small + 5 * small,
            other = 2 * large * small + 2 * small * small + small;
     return one > other ? one : other;
 }
 
-static void gesdd(const mica__matrices *b, char *a, void *s, void *u, void *vt, void *work,
-                  const li *lwork, void *rwork, li *iwork, li *info)
+void mica__gesdd(const mica__matrices *b, void *a, void *s, void *u, void *vt, void *work,
+                 void *rwork, li *iwork, li *info)
 {
-    const char *job = b->mode == VALUES ? "N" : b->mode == FULL ? "A" : "S";
-    li columns = b->mode == THIN ? b->k : b->m;
+    const char *job = b->mode == MICA_SVD_VALUES ? "N" : b->mode == MICA_SVD_FULL ? "A" : "S";
+    li columns = b->mode == MICA_SVD_THIN ? b->k : b->m;
     if (b->complex)
-        b->f->gesdd_complex(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork,
+        b->f->gesdd_complex(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, &b->lwork,
                             rwork, iwork, info, 1);
     else
-        b->f->gesdd(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, lwork, iwork,
+        b->f->gesdd(job, &b->n, &b->m, a, &b->n, s, u, &b->n, vt, &columns, work, &b->lwork, iwork,
                     info, 1);
+}
+
+void mica__svd_workspace(mica__matrices *b)
+{
+    double answer[2] = { 1, 0 };
+    li info = 0, none[8];
+    b->lwork = -1; /* asks */
+    if (b->k) mica__gesdd(b, answer, answer, answer, answer, answer, answer, none, &info);
+    b->lwork = b->k ? mica__queried(answer, b->dtype) : 0;
 }
 
 /* Work: a copy of A, integers, real workspace, workspace. */
 static li svd_one(const mica__matrices *b, int64_t i, char *work)
 {
-    int64_t size = (int64_t)b->m * b->n, columns = b->mode == THIN ? b->k : b->m,
-            rows = b->mode == THIN ? b->k : b->n;
+    int64_t size = (int64_t)b->m * b->n, columns = b->mode == MICA_SVD_THIN ? b->k : b->m,
+            rows = b->mode == MICA_SVD_THIN ? b->k : b->n;
     mica_array *out = b->l->out;
-    size_t values = b->mode == VALUES ? 0 : 1;
+    size_t values = b->mode == MICA_SVD_VALUES ? 0 : 1;
     char *u = values ? mica__matrix_at(&out[0], i, (int64_t)b->m * columns) : work;
     char *vt = values ? mica__matrix_at(&out[2], i, rows * b->n) : work;
     char *iwork = work + mica__lines((size_t)size * b->item),
          *rwork = iwork + mica__lines(8 * (size_t)b->k * sizeof(li));
-    char *rest = rwork + mica__lines(svd_rwork(b) * b->real);
+    char *rest = rwork + mica__lines(mica__svd_rwork(b) * b->real);
     li info = 0;
     if (!b->k) {
-        if (b->mode == FULL)
+        if (b->mode == MICA_SVD_FULL)
             mica__fill_identity(u, b->m, b->dtype), mica__fill_identity(vt, b->n, b->dtype);
         return 0;
     }
     memcpy(work, mica__matrix_at(b->l->in[0], i, size), (size_t)size * b->item);
     if (!mica__all_finite(work, size, b->dtype)) return MICA_NOT_FINITE;
-    gesdd(b, work, mica__matrix_at(&out[values], i, b->k), vt, u, rest, &b->lwork, rwork,
-          (li *)(void *)iwork, &info);
+    mica__gesdd(b, work, mica__matrix_at(&out[values], i, b->k), vt, u, rest, rwork,
+                (li *)(void *)iwork, &info);
     return info;
 }
 
@@ -59,15 +66,10 @@ int mica__kernel_svd(mica__launch *l)
     mica__matrices b;
     MICA_TRY(mica__matrices_init(&b, l, "linalg.svd"));
     b.mode = (int)MICA_PARAMS(l->node, svd)->mode;
-    if (b.k) {
-        double answer[2] = { 1, 0 };
-        li ask = -1, info = 0, none[8];
-        gesdd(&b, (char *)answer, answer, answer, answer, answer, &ask, answer, none, &info);
-        b.lwork = mica__queried(answer, b.dtype);
-    }
+    mica__svd_workspace(&b);
     b.work_bytes = mica__lines((size_t)b.m * (size_t)b.n * b.item) +
-                   mica__lines(8 * (size_t)b.k * sizeof(li)) + mica__lines(svd_rwork(&b) * b.real) +
-                   (size_t)b.lwork * b.item + 64;
+                   mica__lines(8 * (size_t)b.k * sizeof(li)) +
+                   mica__lines(mica__svd_rwork(&b) * b.real) + (size_t)b.lwork * b.item + 64;
     return mica__matrices_run(&b, svd_one, "has singular values that do not converge");
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.ops.cases import X, case, family, ulps, v
-from tests.ops.values import ALL, FLOATS
+from tests.ops.values import ALL, COMPLEX, FLOATS
 
 family("linalg")
 
@@ -37,6 +37,11 @@ def transposed(a):
     return a.swapaxes(-1, -2)
 
 
+def adjoint(m, a):
+    """The conjugate transpose; of real numbers the transpose."""
+    return m.conj(transposed(a)) if "complex" in str(a.dtype) else transposed(a)
+
+
 def eye_like(m, a):
     """The identity in the type of ``a``."""
     return np.eye(a.shape[-1]) if m is np else m.eye(a.shape[-1]).astype(a.dtype)
@@ -52,14 +57,16 @@ def regular(m, a):
     return a + (a.shape[-1] + 2) * eye_like(m, a) if is_square(a) else a
 
 
-def symmetric(m, a):
-    """A symmetric matrix."""
-    return a + transposed(a) if is_square(a) else a
+def hermitian(m, a):
+    """A symmetric or Hermitian matrix."""
+    return a + adjoint(m, a) if is_square(a) else a
 
 
 def positive(m, a):
-    """A symmetric positive definite matrix."""
-    return symmetric(m, a) + 8 * eye_like(m, a) if is_square(a) else a
+    """A symmetric or Hermitian positive definite matrix."""
+    return (
+        hermitian(m, a) + 8 * (2 if "complex" in str(a.dtype) else 1) * eye_like(m, a) if is_square(a) else a
+    )
 
 
 def through(name, prepare, *, ref=None):
@@ -81,9 +88,9 @@ def matrix_case(name, prepare, *, shapes=SQUARE, ref=None, **options):
 
 
 def cholesky(a, upper=False):
-    """NumPy's factor, or its transpose."""
+    """NumPy's factor, or its adjoint."""
     low = np.linalg.cholesky(a)
-    return transposed(low) if upper else low
+    return adjoint(np, low) if upper else low
 
 
 matrix_case("cholesky", positive, ref=cholesky, variants=(v(), v(True), v(upper=True)))
@@ -91,7 +98,7 @@ matrix_case(
     "cholesky_inv",
     regular,
     ref=lambda a, upper=False: np.linalg.inv(
-        transposed(np.triu(a)) @ np.triu(a) if upper else np.tril(a) @ transposed(np.tril(a))
+        adjoint(np, np.triu(a)) @ np.triu(a) if upper else np.tril(a) @ adjoint(np, np.tril(a))
     ),
     variants=(v(), v(upper=True)),
 )
@@ -104,43 +111,66 @@ matrix_case(
 )
 matrix_case("pinv", lambda m, a: a, shapes=ANY, ref=lambda a: np.linalg.pinv(a, rcond=1e-6), layouts=DENSE)
 matrix_case("det", regular)
-matrix_case("det", lambda m, a: a, layouts=("contiguous",), dtypes=("float32", "float64"), label="as drawn")
+matrix_case(
+    "det",
+    lambda m, a: a,
+    layouts=("contiguous",),
+    dtypes=("float32", "float64", "complex64"),
+    label="as drawn",
+)
 matrix_case("slogdet", regular, dtypes=[name for name in ALL if name not in ("float16", "bfloat16")])
 matrix_case("qr", lambda m, a: a, shapes=ANY, layouts=DENSE)
 
 
-def lu(a):
-    """The row of L U of each row of a, L, and U: by elimination with the largest pivot."""
+def lu_steps(a):
+    """L and U in one matrix, the row that each step exchanged, and the row of L U of each row of a: by
+    elimination with the largest pivot, which for complex numbers is that of the largest |re| + |im|, as in
+    LAPACK.
+    """
     a = np.array(a)
-    out = [np.zeros(a.shape[:-1], np.uint32), None, None]
     m, n = a.shape[-2:]
     k = min(m, n)
     both = a.reshape(-1, m, n)
-    orders = np.zeros(both.shape[:2], np.uint32)
-    for x, place in zip(both, orders, strict=True):
+    orders, exchanged = np.zeros((len(both), m), np.uint32), np.zeros((len(both), k), np.uint32)
+    for x, place, steps in zip(both, orders, exchanged, strict=True):
         order = np.arange(m)
         for step in range(k):
-            best = step + np.argmax(np.abs(x[step:, step]))
+            best = step + np.argmax(np.abs(x[step:, step].real) + np.abs(x[step:, step].imag))
+            steps[step] = best
             x[[step, best]] = x[[best, step]]
             order[[step, best]] = order[[best, step]]
             x[step + 1 :, step] /= x[step, step]
             x[step + 1 :, step + 1 :] -= np.outer(x[step + 1 :, step], x[step, step + 1 :])
         place[order] = np.arange(m)
-    out[0] = orders.reshape(a.shape[:-1])
-    out[1] = (np.tril(both[:, :, :k], -1) + np.eye(m, k)).reshape(*a.shape[:-2], m, k)
-    out[2] = np.triu(both[:, :k, :]).reshape(*a.shape[:-2], k, n)
-    return out
+    return both.reshape(a.shape), exchanged.reshape(*a.shape[:-2], k), orders.reshape(a.shape[:-1])
+
+
+def lu(a):
+    """The row of L U of each row of a, L, and U."""
+    both, _, order = lu_steps(a)
+    k = min(a.shape[-2:])
+    return [order, np.tril(both[..., :k], -1) + np.eye(a.shape[-2], k), np.triu(both[..., :k, :])]
 
 
 matrix_case("lu", lambda m, a: a, shapes=ANY, ref=lu, layouts=DENSE)
-case("linalg.lu_factor", M, shapes=ANY, ulp=LOOSE, scaled=True, layouts=DENSE, dtypes=ALL, diff=())
+case(
+    "linalg.lu_factor",
+    M,
+    shapes=ANY,
+    ref=lambda a: lu_steps(a)[:2],
+    ulp=LOOSE,
+    scaled=True,
+    layouts=DENSE,
+    dtypes=ALL,
+    diff=(),
+)
 case(
     "linalg.lu",
     M,
     shapes=ANY[:5],
     ulp=LOOSE,
     scaled=True,
-    dtypes=("float32", "float64"),
+    dtypes=("float32", "float64", "complex64"),
     layouts=("contiguous",),
     call=lambda m, a: m.linalg.lu(a)[1:],
     ref=lambda a: lu(a)[1:],
@@ -194,7 +224,7 @@ def svd_invariants(m, a):
     u, s, vt = m.linalg.svd(a)
     k = s.shape[-1]
     u1, v1 = u[..., :, :k], vt[..., :k, :]
-    return [s, (u1 * s[..., None, :] ** 3) @ v1, u1 @ transposed(u1), transposed(v1) @ v1, u @ transposed(u)]
+    return [s, (u1 * s[..., None, :] ** 3) @ v1, u1 @ adjoint(m, u1), adjoint(m, v1) @ v1, u @ adjoint(m, u)]
 
 
 case(
@@ -204,7 +234,7 @@ case(
     ulp=ulps(256, 1024),
     scaled=True,
     layouts=DENSE,
-    dtypes=FLOATS,
+    dtypes=FLOATS + COMPLEX,
     call=svd_invariants,
     ref=lambda a: svd_invariants(np, a),
 )
@@ -224,7 +254,7 @@ case(
 def eigh_invariants(m, a, uplo="L"):
     """Values, and A^3 made of values and vectors."""
     w, q = m.linalg.eigh(a, uplo)
-    return [w, (q * w[..., None, :] ** 3) @ transposed(q), (q[..., :, :1]) @ transposed(q[..., :, :1])]
+    return [w, (q * w[..., None, :] ** 3) @ adjoint(m, q), (q[..., :, :1]) @ adjoint(m, q[..., :, :1])]
 
 
 case(
@@ -234,17 +264,16 @@ case(
     ulp=ulps(256, 1024),
     scaled=True,
     layouts=DENSE,
-    dtypes=FLOATS,
+    dtypes=FLOATS + COMPLEX,
     variants=(v(), v("U")),
-    call=lambda m, a, *uplo: eigh_invariants(m, symmetric(m, a), *uplo),
-    ref=lambda a, *uplo: eigh_invariants(np, symmetric(np, a), *uplo),
+    call=lambda m, a, *uplo: eigh_invariants(m, hermitian(m, a), *uplo),
+    ref=lambda a, *uplo: eigh_invariants(np, hermitian(np, a), *uplo),
 )
 matrix_case(
     "eigvalsh",
-    symmetric,
+    hermitian,
     ref=lambda a, *u, **k: np.linalg.eigvalsh(a),
     variants=(v(), v("U"), v(UPLO="L")),
-    dtypes=[name for name in ALL if name != "complex64"],
 )
 
 
@@ -268,6 +297,19 @@ for name, vectors in (("eig", True), ("eigvals", False)):
         dtypes=("float32", "float16", "int32"),
         call=lambda m, a, vectors=vectors: eig_invariants(m, a, vectors),
         ref=lambda a, vectors=vectors: eig_invariants(np, a, vectors),
+    )
+    # Numbers of any sign and phase add up: what is left is small.
+    case(
+        f"linalg.{name}",
+        M,
+        shapes=SQUARE,
+        ulp=ulps(8192),
+        scaled=True,
+        layouts=DENSE,
+        dtypes=COMPLEX,
+        call=lambda m, a, vectors=vectors: eig_invariants(m, a, vectors),
+        ref=lambda a, vectors=vectors: eig_invariants(np, a, vectors),
+        label="complex",
     )
     case(
         f"linalg.{name}",

@@ -175,7 +175,7 @@ shape(
     "trace",
     (v(), v(1), v(0, 1, 2), v(offset=-1, axis1=0, axis2=2)),
     shapes=(S3, ((4, 4),)),
-    dtypes=("float32", "float64"),
+    dtypes=("float32", "float64", "complex64"),
     ulp=ulps(4),
     label="derivative",
 )
@@ -202,7 +202,8 @@ shape(
     domains=(X(), X()),
     shapes=(((2, 3), (3, 2)), ((3,), (2, 2)), ((), (2,))),
     later=True,
-    dtypes=("int32", "float32"),
+    dtypes=("int32", "float32", "complex64"),
+    ulp=EXACT | {"complex64": 4.0},
 )
 shape(
     "diff",
@@ -215,7 +216,7 @@ shape(
     "diff",
     (v(), v(2), v(n=1, axis=0)),
     later=True,
-    dtypes=("float32", "float64"),
+    dtypes=("float32", "float64", "complex64"),
     ulp=ulps(4),
     scaled=True,
     label="derivative",

@@ -205,17 +205,15 @@ static int32_t external(mica__step *step, mica_array *a)
     return ~(int32_t)step->nexternals++;
 }
 
-bool mica__plan_keeps(const info *i, uint32_t inside, const mica__map *scoped, bool *by_scope)
+bool mica__plan_keeps(const info *i, uint32_t inside, uint32_t scope, bool *by_scope)
 {
-    const mica_array *out = &i->node->out[0];
-    void *held = NULL;
-    uint32_t uses = (uint32_t)atomic_load_explicit(&out->uses, memory_order_relaxed);
-    *by_scope = mica__map_get(scoped, out, &held);
-    uint32_t known = i->edges + (*by_scope ? (uint32_t)(uintptr_t)held : 0);
-    return i->root || i->outside > inside || uses > known;
+    const mica_node *n = i->node;
+    uint32_t uses = (uint32_t)atomic_load_explicit(&n->out[0].uses, memory_order_relaxed);
+    *by_scope = scope && atomic_load_explicit(&n->holder, memory_order_relaxed) == scope;
+    return i->root || i->outside > inside || uses > i->edges + *by_scope;
 }
 
-static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__map *scoped)
+static int make_tape(planner *p, mica__step *step, uint32_t group)
 {
     info *infos = p->infos;
     size_t n = infos[group].size;
@@ -239,7 +237,7 @@ static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__m
             }
         }
         bool by_scope;
-        op->keep = mica__plan_keeps(&infos[i], 0, scoped, &by_scope);
+        op->keep = mica__plan_keeps(&infos[i], 0, p->scope, &by_scope);
         if (!op->keep && by_scope) step->recomputable = true;
         step->nops++;
     }
@@ -248,8 +246,7 @@ static int make_tape(planner *p, mica__step *step, uint32_t group, const mica__m
 
 /* Emits groups so that each comes after those it needs; depth first, so that results are consumed
  * soon. */
-static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
-                        const mica__map *scoped)
+static int order_groups(planner *p, mica_array *const roots[], size_t nroots)
 {
     size_t n = p->order.n;
     mica__arena *arena = &p->plan->arena;
@@ -280,7 +277,7 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
                 memset(step, 0, sizeof *step);
                 mica_node *node = p->infos[p->first[f->group]].node;
                 step->stream = node->stream;
-                if (is_elementwise(node)) MICA_TRY(make_tape(p, step, f->group, scoped));
+                if (is_elementwise(node)) MICA_TRY(make_tape(p, step, f->group));
                 else step->node = node;
                 depth--;
                 continue;
@@ -301,7 +298,7 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots,
     return MICA_OK;
 }
 
-static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const mica__map *scoped)
+static int make(planner *p, stack *s, mica_array *const roots[], size_t n)
 {
     for (size_t i = 0; i < n; i++) MICA_TRY(walk(p, s, roots[i]));
     if (!p->order.n) return MICA_OK;
@@ -315,26 +312,17 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n, const
         if (root) root->root = true;
     }
     MICA_TRY(list_groups(p));
-    MICA_TRY(order_groups(p, roots, n, scoped));
-    if (p->limit) mica__plan_merge(p, scoped);
+    MICA_TRY(order_groups(p, roots, n));
+    if (p->limit) mica__plan_merge(p);
     return MICA_OK;
 }
 
-int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
-                    mica_array *const scoped[], size_t nscoped)
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint32_t scope)
 {
     memset(plan, 0, sizeof *plan);
-    planner p = { .plan = plan };
+    planner p = { .plan = plan, .scope = scope };
     stack s = { 0 };
-    mica__map holds = { 0 };
-    int status = MICA_OK;
-    for (size_t i = 0; i < nscoped && status == MICA_OK; i++) {
-        if (mica__is_done(scoped[i])) continue;
-        void *count = NULL;
-        mica__map_get(&holds, scoped[i], &count);
-        status = mica__map_set(&holds, scoped[i], (void *)((uintptr_t)count + 1));
-    }
-    if (status == MICA_OK) status = make(&p, &s, roots, n, &holds);
+    int status = make(&p, &s, roots, n);
     static uint32_t claims;
     plan->claim = ++claims;
     for (size_t i = 0; i < p.order.n; i++) {
@@ -347,7 +335,6 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
     for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
     mica__free(s.at);
     mica__vec_free(&p.order);
-    mica__map_free(&holds);
     if (status != MICA_OK) mica__plan_free(plan);
     return status;
 }

@@ -44,12 +44,11 @@ typedef struct mica__plan {
     size_t nawaited;
 } mica__plan;
 
-/* Plans the evaluation of `roots`. The caller holds the planner's lock. `scoped` are arrays whose
-   only other holder is a C scope: they are not kept for its sake. Marks the planned nodes
+/* Plans the evaluation of `roots`. The caller holds the planner's lock. Arrays whose only other
+   holder is the scope of this id are not kept for its sake; 0: no scope. Marks the planned nodes
    SCHEDULED. MICA_OK (possibly without steps), the fault of a failed node, or EMEMORY with nothing
    changed. */
-int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n,
-                    mica_array *const scoped[], size_t nscoped);
+int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint32_t scope);
 void mica__plan_free(mica__plan *plan);
 
 #endif

@@ -27,6 +27,7 @@ typedef struct mica__planner {
     uint32_t *first, *last; /* group's list of nodes, by root */
     uint32_t *step;         /* the group's step, by root */
     uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */
+    uint32_t scope;         /* id of the scope that evaluates, or 0 */
 } mica__planner;
 
 /* The root of a node's group. */
@@ -44,12 +45,11 @@ static inline mica__plan_info *mica__planned(const mica__planner *p, const mica_
 }
 
 /* Whether the result of an element-wise node is needed outside of its tape, where `inside`
-   references of planned nodes beyond those of its group are part of the step. `by_scope`: a C scope
+   references of planned nodes beyond those of its group are part of the step. `by_scope`: the scope
    holds it. */
-bool mica__plan_keeps(const mica__plan_info *i, uint32_t inside, const mica__map *scoped,
-                      bool *by_scope);
+bool mica__plan_keeps(const mica__plan_info *i, uint32_t inside, uint32_t scope, bool *by_scope);
 
 /* Lets tapes run as epilogues of products, and reductions take their elements from tapes. */
-void mica__plan_merge(mica__planner *p, const mica__map *scoped);
+void mica__plan_merge(mica__planner *p);
 
 #endif

@@ -41,16 +41,16 @@ static void merge_products(planner *p)
 
 /* Whether a reduction's operand need not be written to memory when the reduction takes it from the
    running tape. */
-static bool spares(const planner *p, const mica_node *reduction, const mica__map *scoped)
+static bool spares(const planner *p, const mica_node *reduction)
 {
     bool by_scope;
-    return !mica__plan_keeps(mica__planned(p, reduction->inputs[0]), 1, scoped, &by_scope);
+    return !mica__plan_keeps(mica__planned(p, reduction->inputs[0]), 1, p->scope, &by_scope);
 }
 
 /* A reduction takes elements from the tape that computes them, block by block. One reduction a
    tape, for others may want another order of its elements: the first, or the first that saves
    memory. */
-static void merge_reductions(planner *p, const mica__map *scoped)
+static void merge_reductions(planner *p)
 {
     mica__plan *plan = p->plan;
     for (size_t t = 0; t < plan->nsteps; t++) {
@@ -62,7 +62,7 @@ static void merge_reductions(planner *p, const mica__map *scoped)
         uint32_t group = mica__plan_group(p->infos, (uint32_t)(in - p->infos));
         mica__step *tape = &plan->steps[p->step[group]];
         if (tape->product || tape->stream != plan->steps[t].stream) continue;
-        if (tape->reduced && (spares(p, tape->reduced, scoped) || !spares(p, n, scoped))) continue;
+        if (tape->reduced && (spares(p, tape->reduced) || !spares(p, n))) continue;
         tape->reduced = n;
         tape->reduced_op = in->local;
     }
@@ -71,17 +71,17 @@ static void merge_reductions(planner *p, const mica__map *scoped)
         if (!tape->reduced) continue;
         mica__tape_op *op = &tape->ops[tape->reduced_op];
         bool by_scope;
-        op->keep = mica__plan_keeps(mica__planned(p, &op->node->out[0]), 1, scoped, &by_scope);
+        op->keep = mica__plan_keeps(mica__planned(p, &op->node->out[0]), 1, p->scope, &by_scope);
         op->last = tape->nops; /* read after the last op */
         if (!op->keep && by_scope) tape->recomputable = true;
     }
 }
 
-void mica__plan_merge(planner *p, const mica__map *scoped)
+void mica__plan_merge(planner *p)
 {
     mica__plan *plan = p->plan;
     merge_products(p);
-    merge_reductions(p, scoped);
+    merge_reductions(p);
     /* Steps that became part of another one go. */
     for (size_t t = 0; t < plan->nsteps; t++) {
         const mica__step *step = &plan->steps[t];

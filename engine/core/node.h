@@ -106,6 +106,7 @@ struct mica_node {
     uint32_t mark;  /* scratch of the planner, under its lock */
     uint32_t claim; /* number of the plan that scheduled it last, under the planner's lock */
     uint32_t site;  /* the line of the program that made it, while somebody watches (watch.h) */
+    _Atomic uint32_t holder; /* id of the scope that took the last reference for itself; 0: none */
     mica_stream *stream;
     mica_array **inputs;
     void *params;

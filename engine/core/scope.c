@@ -5,11 +5,24 @@
 #include "core/scope.h"
 #include "core/watch.h"
 
+/* Ids are taken from one counter by the batch: a locked addition for each scope would cost more
+ * than the rest of opening one. */
+static uint32_t next_id(void)
+{
+    enum { BATCH = 1 << 12 };
+    static _Atomic uint32_t batches;
+    static _Thread_local uint32_t last = BATCH - 1;
+    if (++last % BATCH == 0)
+        last = atomic_fetch_add_explicit(&batches, BATCH, memory_order_relaxed) + 1;
+    return last;
+}
+
 void mica__scope_begin(mica_scope *s, mica_stream *stream)
 {
     s->stream = stream;
     s->parent = NULL;
     s->status = MICA_OK;
+    s->id = next_id();
     s->origin = 0;
     s->on_heap = false;
     s->message = NULL;
@@ -107,6 +120,22 @@ int mica_scope_close_keeping(mica_scope *s, mica_array **arrays, size_t n)
     return status;
 }
 
+/* Planning asks which scope holds a pending array. */
+static void hold(const mica_scope *s, mica_array *a)
+{
+    mica_node *n = mica__node_of(a);
+    if (mica__state(n) != MICA_NODE_DONE)
+        atomic_store_explicit(&n->holder, s->id, memory_order_relaxed);
+}
+
+static void let_go(const mica_scope *s, mica_array *a)
+{
+    mica_node *n = mica__node_of(a);
+    if (atomic_load_explicit(&n->holder, memory_order_relaxed) == s->id)
+        atomic_store_explicit(&n->holder, 0, memory_order_relaxed);
+    mica_release(a);
+}
+
 /* The scope's reference to `old`, or a new one when it has none, becomes one to `fresh`. There is
  * room. */
 static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
@@ -114,12 +143,13 @@ static void replace(mica_scope *s, mica_array *old, mica_array *fresh)
     size_t i = s->n;
     while (i > 0 && s->owned[i - 1] != old) i--;
     mica_retain(fresh);
+    hold(s, fresh);
     if (i == 0) {
         s->owned[s->n++] = fresh;
         return;
     }
     s->owned[i - 1] = fresh;
-    mica_release(old);
+    let_go(s, old);
 }
 
 int mica_scope_close_replacing(mica_scope *s, mica_array **arrays, mica_array *const values[],
@@ -191,6 +221,7 @@ mica_array *mica_scope_own(mica_scope *s, mica_array *a)
         mica_release(a);
         return NULL;
     }
+    hold(s, a);
     s->owned[s->n++] = a;
     return a;
 }

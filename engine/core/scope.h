@@ -8,6 +8,7 @@ struct mica_scope {
     mica_stream *stream; /* NULL: the calling thread's default when a node is made */
     mica_scope *parent;
     int status;
+    uint32_t id;     /* tells scopes apart, also those that are closed; never 0 */
     uint16_t origin; /* the public function that builds here; 0: none, errors keep their names */
     bool on_heap;
     char *message;      /* of the first failure; NULL when even that could not be allocated */

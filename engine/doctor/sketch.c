@@ -118,7 +118,7 @@ int mica__sketch_of(mica__sketch **out, mica_array *const roots[], size_t nroots
     mica__plan plan;
     mica__queue_begin();
     mica__mutex_lock(&mica__queue_lock);
-    int status = mica__plan_make(&plan, roots, nroots, NULL, 0);
+    int status = mica__plan_make(&plan, roots, nroots, 0);
     if (status == MICA_OK) {
         *out = mica__sketch_make(&plan);
         if (!*out) status = mica__fail_memory("doctor", plan.nsteps * sizeof(mica__sketch_node));

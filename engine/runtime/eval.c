@@ -64,9 +64,9 @@ static void leave(mica_stream *s, const mica__work *w)
 
 /* Under the lock: claims the pending nodes and queues them; *here is what the calling thread is to
  * run itself. */
-static int schedule(mica__job *j, mica_array *const scoped[], size_t nscoped, mica__work **here)
+static int schedule(mica__job *j, uint32_t scope, mica__work **here)
 {
-    MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scoped, nscoped));
+    MICA_TRY(mica__plan_make(&j->plan, j->roots, j->nroots, scope));
     if (!j->plan.nsteps) return MICA_OK;
     mica__work *works;
     int count = cut(j, &works);
@@ -138,14 +138,14 @@ static mica__job *job_new(mica_array *const roots[], size_t n, bool waited, uint
 }
 
 /* One attempt: MICA_AGAIN when another evaluation put back what this one was waiting for. */
-static int evaluate(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
-                    bool wait, uint64_t watched)
+static int evaluate(mica_array *const roots[], size_t n, uint32_t scope, bool wait,
+                    uint64_t watched)
 {
     mica__job *j = job_new(roots, n, wait, watched);
     if (!j) return MICA_EMEMORY;
     mica__work *here = NULL;
     mica__mutex_lock(&mica__queue_lock);
-    int status = schedule(j, scoped, nscoped, &here);
+    int status = schedule(j, scope, &here);
     if (here) {
         mica_stream *s = here->stream;
         mica__work_begin();
@@ -161,8 +161,7 @@ static int evaluate(mica_array *const roots[], size_t n, mica_array *const scope
     return status;
 }
 
-int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
-               bool wait)
+int mica__eval(mica_array *const roots[], size_t n, uint32_t scope, bool wait)
 {
     bool pending = false;
     for (size_t i = 0; i < n && !pending; i++) pending = !mica__is_done(roots[i]);
@@ -172,10 +171,10 @@ int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], 
     mica__queue_begin();
     /* What only a scope holds may be asked for while an evaluation that nobody waits for still
      * runs: that one keeps it. */
-    if (!wait) nscoped = 0;
+    if (!wait) scope = 0;
     const mica__watcher *watcher = mica__watching();
     uint64_t watched = watcher ? watcher->evaluation_begins() : 0;
-    do status = evaluate(roots, n, scoped, nscoped, wait, watched);
+    do status = evaluate(roots, n, scope, wait, watched);
     while (status == MICA_AGAIN);
     if (watcher) watcher->evaluation_ends(watched, wait);
     return status;
@@ -191,7 +190,7 @@ static int eval_in_scope(mica_scope *s, mica_array *const arrays[], size_t n, bo
             mica__error(s, MICA_EVALUE, "[eval] array %zu is NULL", i);
             return s->status;
         }
-    int status = mica__eval(arrays, n, s->owned, s->n, wait);
+    int status = mica__eval(arrays, n, s->id, wait);
     if (status != MICA_OK) mica__scope_failed(s, status);
     return status;
 }

@@ -17,14 +17,13 @@ extern int (*mica__interrupt_hook)(void);
 void mica__interrupt(void);
 int mica__fail_interrupted(void); /* MICA_EINTERRUPT with its message */
 
-/* Evaluates roots; `scoped`: see plan.h. wait: return when all are done. */
-int mica__eval(mica_array *const roots[], size_t n, mica_array *const scoped[], size_t nscoped,
-               bool wait);
+/* Evaluates roots for the scope of this id, or 0 (plan.h). wait: return when all are done. */
+int mica__eval(mica_array *const roots[], size_t n, uint32_t scope, bool wait);
 
 /* Evaluates one array for its value: fast when it is there already. */
 static inline int mica__need(mica_array *a)
 {
-    return mica__is_done(a) ? MICA_OK : mica__eval(&a, 1, NULL, 0, true);
+    return mica__is_done(a) ? MICA_OK : mica__eval(&a, 1, 0, true);
 }
 
 #endif

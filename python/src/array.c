@@ -142,7 +142,7 @@ int mica_py_eval(mica_array *const arrays[], size_t n, bool wait)
 {
     int status;
     mica_py_watch_reason(NULL);
-    Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, NULL, 0, wait);
+    Py_BEGIN_ALLOW_THREADS status = mica__eval(arrays, n, 0, wait);
     Py_END_ALLOW_THREADS if (status == MICA_OK) return 0;
     if (status == MICA_EVALUE && leaked(arrays, n)) status = MICA_ERUNTIME;
     if (!PyErr_Occurred()) mica_py_raise(status);

@@ -122,6 +122,42 @@ static void test_replacing(void)
     CHECK(live_same(before, live_now()));
 }
 
+/* Evaluation writes down what somebody beside the evaluating scope holds, and nothing else. */
+static void test_holding(void)
+{
+    live before = live_now();
+    mica_scope *s = mica_scope_open(NULL), *t = mica_scope_open(s);
+    mica_array *x = ones(s, 2), *kept = mica_add(t, x, x);
+    CHECK_EQUAL(mica_scope_close_keeping(t, &kept, 1), MICA_OK);
+    mica_array *own = mica_retain(mica_add(s, x, kept)), *plain = mica_square(s, own);
+    mica_array *y = mica_square(s, plain);
+    CHECK_EQUAL(mica_eval(s, &y, 1), MICA_OK);
+    CHECK(!mica__is_done(kept)); /* the scope alone holds it, since the inner one is closed */
+    CHECK(mica__is_done(own));
+    CHECK(!mica__is_done(plain));
+    CHECK(mica_item(s, mica_max(s, plain, MICA_ALL_AXES, false)) == 9); /* and can be had later */
+    CHECK(mica_item(s, mica_max(s, kept, MICA_ALL_AXES, false)) == 2);
+    mica_release(own);
+
+    /* What left the scope is held by who else retained it. */
+    mica_array *p = mica_add(s, x, x), *old = mica_retain(p);
+    t = mica_scope_open(s);
+    mica_array *next = mica_square(t, p);
+    CHECK_EQUAL(mica_scope_close_replacing(t, &p, &next, 1), MICA_OK);
+    CHECK_EQUAL(mica_eval(s, &p, 1), MICA_OK);
+    CHECK(mica__is_done(old));
+    mica_release(old);
+
+    /* Another scope's array stays for it. */
+    t = mica_scope_open(NULL);
+    mica_array *theirs = mica_add(t, x, x), *mine = mica_square(s, theirs);
+    CHECK_EQUAL(mica_eval(s, &mine, 1), MICA_OK);
+    CHECK(mica__is_done(theirs));
+    CHECK_EQUAL(mica_scope_close(t), MICA_OK);
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+    CHECK(live_same(before, live_now()));
+}
+
 static int freed;
 static void count_free(void *user)
 {
@@ -205,6 +241,7 @@ int main(void)
     test_null_scope();
     test_keeping();
     test_replacing();
+    test_holding();
     test_memory();
     test_numbers();
     return check_report("scope");

@@ -19,7 +19,13 @@ static mica_array *triangular(mica_scope *s, const mica_node *n, mica_array *con
     return mica_matmul(s, inverse, in[1]);
 }
 
-/* V / S U^T of the singular values that count (the kernel's bound). */
+static mica_array *adjoint(mica_scope *s, mica_array *a)
+{
+    a = mica_swapaxes(s, a, -1, -2);
+    return a && a->dtype == MICA_COMPLEX64 ? mica_conjugate(s, a) : a;
+}
+
+/* V / S U^H of the singular values that count (the kernel's bound). */
 static mica_array *pseudo_inverse(mica_scope *s, const mica_node *n, mica_array *const in[])
 {
     mica_array *svd[3];
@@ -27,7 +33,7 @@ static mica_array *pseudo_inverse(mica_scope *s, const mica_node *n, mica_array 
     int64_t rows = in[0]->shape[axes - 2], columns = in[0]->shape[axes - 1],
             k = rows < columns ? rows : columns;
     if (!mica__svd(s, "pinv", in[0], 1, svd)) return NULL;
-    mica_dtype dtype = (mica_dtype)in[0]->dtype;
+    mica_dtype dtype = mica__real_dtype((mica_dtype)in[0]->dtype);
     double epsilon = dtype == MICA_FLOAT64 ? 0x1p-52 : 0x1p-23;
     double bound = 10.0 * (double)(rows > columns ? rows : columns) * epsilon;
     mica_array *largest = mica_max(s, svd[1], MICA_AXES(-1), true);
@@ -38,8 +44,8 @@ static mica_array *pseudo_inverse(mica_scope *s, const mica_node *n, mica_array 
     mica_array *u = mica__slice_axis(s, svd[0], axes - 1, 0, k),
                *v = mica__slice_axis(s, svd[2], axes - 2, 0, k);
     (void)n;
-    v = mica_multiply(s, mica_swapaxes(s, v, -1, -2), mica_expand_dims(s, factors, MICA_AXES(-2)));
-    return mica_matmul(s, v, mica_swapaxes(s, u, -1, -2));
+    v = mica_multiply(s, adjoint(s, v), mica_expand_dims(s, factors, MICA_AXES(-2)));
+    return mica_matmul(s, v, adjoint(s, u));
 }
 
 /* One element of each matrix. */

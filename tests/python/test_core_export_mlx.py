@@ -253,6 +253,17 @@ EXPORT_ONLY: dict[str, Callable] = {
     "bitwise_invert": lambda mx, j, k: [~j, ~k, ~j.astype(mx.int8), ~k.astype(mx.uint64), ~(j > 5)],
     "from_fp8": lambda mx, x: mx.from_fp8(mx.arange(256).astype(mx.uint8)).astype(mx.float32) + x[0, 0],
     "unique of NaN": lambda mx, x: mx.unique(mx.log(x), size=30),
+    "complex pinv": lambda mx, x: [mx.linalg.pinv(a, **cpu(mx)) for a in (x + 1j * x[::-1], x.T * (1 + 1j))],
+    "complex determinants": lambda mx, c: [
+        part
+        for n in (1, 2, 3)
+        for a in (c[:n, :n] + 1j * c[1 : n + 1, 1 : n + 1],)
+        for part in (mx.linalg.det(a, **cpu(mx)), *mx.linalg.slogdet(a, **cpu(mx)))
+    ],
+    "complex factors": lambda mx, c: [
+        mx.linalg.svd(c + 1j * c.T, compute_uv=False, **cpu(mx)),
+        mx.linalg.eigvalsh(c + 1j * c.T, **cpu(mx)),
+    ],
     "mxfp4": lambda mx, i: of_codes(mx, i, "mxfp4", 32, 4),
     "nvfp4": lambda mx, i: of_codes(mx, i, "nvfp4", 16, 4),
     "mxfp8": lambda mx, i: of_codes(mx, i, "mxfp8", 32, 8),
@@ -420,9 +431,17 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX"):
             mx.exporter(tmp_path / "f", function, format="mlx")(mx.array(ARRAYS["k"]))
+    c = mx.eye(4).astype(mx.complex64)
     for name in ("cholesky", "inv", "tri_inv", "qr"):
         with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX: .*complex64"):
-            mx.exporter(tmp_path / "f", getattr(mx.linalg, name), format="mlx")(
-                mx.eye(2).astype(mx.complex64)
-            )
+            mx.exporter(tmp_path / "f", getattr(mx.linalg, name), format="mlx")(c)
+    for function, name in (
+        (lambda x: mx.linalg.solve_triangular(x, x), "tri_inv"),
+        (lambda x: mx.linalg.cholesky_inv(x), "tri_inv"),
+        (lambda x: mx.linalg.solve(x, x), "solve"),
+        (mx.linalg.det, "det"),
+        (mx.linalg.lu, "lu"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} cannot be in a file of MLX"):
+            mx.exporter(tmp_path / "f", function, format="mlx")(c)
     assert not list(tmp_path.iterdir())

@@ -5,9 +5,9 @@
 
 #include "core/watch.h"
 
-/* ---- free lists: one a thread and size class of 64 bytes, capped; the rest goes back to the host
+/* ---- free lists: one a thread and size class of 16 bytes, capped; the rest goes back to the host
  * allocator ---- */
-enum { NODE_GRAIN = 64, NODE_CLASSES = 32, NODE_KEEP = 4096 };
+enum { NODE_GRAIN = 16, NODE_CLASSES = 128, NODE_KEEP = 4096 };
 
 typedef struct free_list {
     void *head[NODE_CLASSES];
@@ -161,6 +161,25 @@ void mica__buffer_release(mica__buffer *b)
 
 /* ---- nodes ---- */
 
+/* A node of so many bytes, the first `head` of which are zero. */
+static mica_node *node_of(unsigned prim, size_t head, size_t bytes)
+{
+    uint8_t class;
+    mica_node *n = take(bytes, &class);
+    if (!n) return NULL;
+    memset(n, 0, head);
+    n->prim = (uint16_t)prim;
+    n->size_class = class;
+    n->inputs = (mica_array **)(void *)((char *)n + head);
+    n->params = (char *)n + head;
+    if (mica__watching()) {
+        n->site = mica__site;
+        n->flags = mica__site_flags;
+    }
+    mica__live_add(MICA_LIVE_NODE, 1);
+    return n;
+}
+
 mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes)
 {
     size_t head = sizeof(mica_node) + noutputs * sizeof(mica_array);
@@ -173,23 +192,35 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
                    ninputs, noutputs);
         return NULL;
     }
-    uint8_t class;
-    mica_node *n = take(params_bytes, &class);
+    mica_node *n = node_of(prim, head, params_bytes);
     if (!n) return NULL;
-    memset(n, 0, head);
-    n->prim = (uint16_t)prim;
     n->noutputs = (uint8_t)noutputs;
     n->ninputs = (uint32_t)ninputs;
-    n->size_class = class;
-    n->inputs = (mica_array **)(void *)((char *)n + head);
     n->params = (char *)n + inputs_bytes;
     for (size_t i = 0; i < noutputs; i++) n->out[i].slot = (uint8_t)i;
-    if (mica__watching()) {
-        n->site = mica__site;
-        n->flags = mica__site_flags;
-    }
-    mica__live_add(MICA_LIVE_NODE, 1);
     return n;
+}
+
+int mica__node_slim(mica_node **node, unsigned prim, mica_dtype dtype, mica_dims shape,
+                    mica__buffer *buffer, const char *data)
+{
+    bool is_local = shape.n >= 0 && shape.n <= 4;
+    size_t head = sizeof(mica_node) + offsetof(mica_array, local) +
+                  (is_local ? 2 * (size_t)shape.n * sizeof(int64_t) : 0);
+    mica_node *n = node_of(prim, head, head);
+    if (!n) return MICA_EMEMORY;
+    n->noutputs = 1;
+    int status = mica__array_set_shape(&n->out[0], dtype, shape);
+    if (status) {
+        mica__node_discard(n);
+        return status;
+    }
+    if (is_local) n->out[0].strides = n->out[0].local + shape.n;
+    mica__buffer_retain(buffer);
+    mica__array_set_data(&n->out[0], buffer, (char *)(uintptr_t)data, NULL);
+    atomic_store_explicit(&n->state, MICA_NODE_DONE, memory_order_relaxed);
+    *node = n;
+    return MICA_OK;
 }
 
 int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)

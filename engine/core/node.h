@@ -15,6 +15,7 @@ typedef struct mica__buffer {
     _Atomic int32_t references;
     bool owned;    /* from mica__memory_take; else release(user) frees it */
     bool writable; /* false: mapped files and foreign memory that must not be donated */
+    bool parted;   /* arrays are parts of it, each as large as its elements: a file */
     uint32_t site; /* what a watcher said when the memory was taken */
     void *data;
     size_t bytes;
@@ -59,16 +60,19 @@ struct mica_array {
     char *data;           /* first element; valid once evaluated */
     mica__buffer *buffer; /* owner of data; NULL: the value lies in `value` */
     union {
-        char bytes[16];
+        char bytes[8];
         double real;
         int64_t integer;
-    } value; /* the element of a 0-d constant */
+    } value; /* the element of an array of one that has no buffer */
     union {
-        double real;
-        int64_t integer;
-        mica_complex64 complex;
-    } number;         /* weak numbers: what was given, also while they are traced */
-    int64_t local[8]; /* shape and strides of up to 4 axes */
+        int64_t
+            local[8]; /* shape and strides of up to 4 axes; slim nodes end behind those in use */
+        union {
+            double real;
+            int64_t integer;
+            mica_complex64 complex;
+        } number; /* weak numbers, which are 0-d: what was given, also while they are traced */
+    };
 };
 
 /* A node's life. Only the planner moves PENDING to SCHEDULED; only its executor moves on (or back,
@@ -153,6 +157,11 @@ static inline int mica__check_values(const mica_array *a)
    without shape and uses 0. The inputs are filled in by the caller, who retains them. NULL and a
    message on failure. */
 mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes);
+/* A DONE node of one output, whose values lie in the buffer, and which has no room for anything but
+   its shape and strides: files may hold hundreds of thousands of arrays. Takes a reference of its
+   own to the buffer. Fails as mica__array_set_shape. */
+int mica__node_slim(mica_node **node, unsigned prim, mica_dtype dtype, mica_dims shape,
+                    mica__buffer *buffer, const char *data);
 /* Sets an output's type and shape; strides are room only. Fails with EVALUE, EOVERFLOW, EMEMORY. */
 int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape);
 /* Frees a node none of whose outputs was ever used (after a failed construction). */

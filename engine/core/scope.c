@@ -89,10 +89,10 @@ static bool reserve(mica_scope *s, size_t more)
     size_t capacity = 2 * s->capacity, bytes;
     while (capacity < s->n + more) capacity *= 2;
     if (mica__mul_overflow(capacity, sizeof(mica_array *), &bytes)) return false;
-    mica_array **owned = mica__alloc(bytes);
+    bool is_local = s->owned == s->local;
+    mica_array **owned = mica__realloc(is_local ? NULL : s->owned, bytes);
     if (!owned) return false;
-    memcpy(owned, s->owned, s->n * sizeof *owned);
-    if (s->owned != s->local) mica__free(s->owned);
+    if (is_local) memcpy(owned, s->local, s->n * sizeof *owned);
     s->owned = owned;
     s->capacity = capacity;
     return true;

@@ -6,18 +6,27 @@
 #include "core/scope.h"
 #include "mica/io.h"
 
-/* Bytes that arrays are made of: a mapped file, or memory that holds one. */
+/* Bytes that arrays are made of: a mapped file, or memory that holds one. Its arrays share one
+   owner, two for a mapping, and have no memory of their own. */
 typedef struct mica__source {
-    mica__mapping *mapping; /* either this */
-    mica__buffer *memory;   /* or this */
+    mica__buffer *owner;    /* all of it */
+    mica__buffer *end;      /* of what ends in a mapping's last page; NULL for memory */
+    mica__mapping *mapping; /* the owner's, or NULL */
     const char *base;       /* the first byte of what is to be read */
     uint64_t bytes;
-    const char *name; /* for messages */
+    const char *name; /* for messages; lent */
     bool arrays_only; /* what the file says about them is not wanted */
 } mica__source;
 
-/* A mapping from byte `start` on; a later start than the end is the end. */
-mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start);
+/* A mapping from byte `start` on; a later start than the end is the end. MICA_EMEMORY. */
+int mica__source_of_mapping(mica__source *from, mica__mapping *m, uint64_t start);
+/* All bytes of a buffer. MICA_EMEMORY. */
+int mica__source_of_memory(mica__source *from, mica__buffer *memory, const char *name);
+/* One more to release. */
+void mica__source_retain(const mica__source *from);
+void mica__source_release(const mica__source *from); /* one that was never filled is fine */
+/* After bytes have been read: as mica__mapping_check. */
+int mica__source_check(const mica__source *from);
 
 /* The array whose row-major elements lie at `offset`: the bytes themselves wherever they allow it.
    swapped: in big-endian order. */

@@ -161,12 +161,11 @@ int mica__import_source(const mica__source *from, mica_imported **out)
     mica_imported *m = mica__alloc_zero(1, sizeof *m);
     if (!m) return MICA_EMEMORY;
     m->source = *from;
-    if (from->mapping) mica__mapping_retain(from->mapping);
-    if (from->memory) mica__buffer_retain(from->memory);
+    mica__source_retain(from);
     m->scope = mica_scope_open(NULL);
     int status = MICA_EMEMORY;
     if (m->scope) status = read_file(m) ? open_functions(m) : m->scope->status;
-    if (!status && from->mapping) status = mica__mapping_check(from->mapping);
+    if (!status) status = mica__source_check(from);
     if (status) mica_imported_release(m);
     else *out = m;
     return status;
@@ -181,9 +180,12 @@ int mica_import_function(const char *path, mica_imported **out)
         return mica__fail(status, "[import_function] Failed to open %s: %s", path,
                           mica_last_error());
     MICA_TRY(status);
-    mica__source from = mica__source_of_mapping(m, 0);
-    status = mica__import_source(&from, out);
+    mica__source from;
+    status = mica__source_of_mapping(&from, m, 0);
     mica__mapping_release(m);
+    MICA_TRY(status);
+    status = mica__import_source(&from, out);
+    mica__source_release(&from);
     return status;
 }
 
@@ -206,8 +208,7 @@ void mica_imported_release(mica_imported *m)
     if (!m) return;
     for (size_t i = 0; i < m->n; i++) mica_compiled_release(m->functions[i].compiled);
     if (m->scope) mica_scope_close(m->scope);
-    mica__mapping_release(m->source.mapping);
-    mica__buffer_release(m->source.memory);
+    mica__source_release(&m->source);
     mica__free(m);
 }
 

@@ -68,7 +68,7 @@ static bool get_constant(reader *r)
     mica_array *a = mica__tensor(r->s, r->data, offset, bytes, dtype, false, shape);
     if (a && bytes <= SMALL && a->buffer && a->data == r->data->base + offset) {
         a = mica_from_data(r->s, a->data, shape, dtype);
-        int status = a && r->data->mapping ? mica__mapping_check(r->data->mapping) : MICA_OK;
+        int status = a ? mica__source_check(r->data) : MICA_OK;
         if (status) return mica__scope_failed(r->s, status);
     }
     return add_value(r, a, shape);

@@ -8,17 +8,7 @@
 #include "ops/builder.h"
 #include "ops/shape.h"
 
-mica__source mica__source_of_mapping(mica__mapping *m, uint64_t start)
-{
-    uint64_t bytes = mica__mapping_bytes(m);
-    if (start > bytes) start = bytes;
-    return (mica__source){ .mapping = m,
-                           .base = (const char *)mica__mapping_base(m) + start,
-                           .bytes = bytes - start,
-                           .name = mica__mapping_name(m) };
-}
-
-/* ---- arrays over bytes ---- */
+/* ---- sources ---- */
 
 static void release_mapping(void *m)
 {
@@ -40,33 +30,85 @@ static int check_pages(void *m)
     return mica__mapping_intact(m) ? MICA_OK : mica__mapping_check(m);
 }
 
+static mica__buffer *owner_of(mica__mapping *m, int (*check)(void *m))
+{
+    mica__buffer *b = mica__buffer_adopt((void *)(uintptr_t)mica__mapping_base(m),
+                                         (size_t)mica__mapping_bytes(m), release_mapping, m);
+    if (!b) return NULL;
+    mica__mapping_retain(m);
+    b->check = check;
+    b->parted = true;
+    return b;
+}
+
+int mica__source_of_mapping(mica__source *from, mica__mapping *m, uint64_t start)
+{
+    uint64_t bytes = mica__mapping_bytes(m);
+    if (start > bytes) start = bytes;
+    mica__source made = { .owner = owner_of(m, check_pages),
+                          .end = owner_of(m, check_all),
+                          .mapping = m,
+                          .base = (const char *)mica__mapping_base(m) + start,
+                          .bytes = bytes - start,
+                          .name = mica__mapping_name(m) };
+    if (!made.owner || !made.end) {
+        mica__source_release(&made);
+        return MICA_EMEMORY;
+    }
+    *from = made;
+    return MICA_OK;
+}
+
+int mica__source_of_memory(mica__source *from, mica__buffer *memory, const char *name)
+{
+    /* An owner of its own, which is never donated. */
+    mica__buffer *b = mica__buffer_adopt(memory->data, memory->bytes, release_memory, memory);
+    if (!b) return MICA_EMEMORY;
+    mica__buffer_retain(memory);
+    b->parted = true;
+    *from = (mica__source){ .owner = b, .base = b->data, .bytes = b->bytes, .name = name };
+    return MICA_OK;
+}
+
+void mica__source_retain(const mica__source *from)
+{
+    mica__buffer_retain(from->owner);
+    mica__buffer_retain(from->end);
+}
+
+void mica__source_release(const mica__source *from)
+{
+    mica__buffer_release(from->owner);
+    mica__buffer_release(from->end);
+}
+
+int mica__source_check(const mica__source *from)
+{
+    return from->mapping ? mica__mapping_check(from->mapping) : MICA_OK;
+}
+
+/* ---- arrays over bytes ---- */
+
 static bool in_last_page(const mica__mapping *m, const char *end)
 {
     uint64_t page = mica__page_size(), bytes = mica__mapping_bytes(m);
-    return (uint64_t)(end - (const char *)mica__mapping_base(m)) > (bytes - 1) / page * page;
+    return bytes &&
+           (uint64_t)(end - (const char *)mica__mapping_base(m)) > (bytes - 1) / page * page;
 }
 
-/* An array that is the bytes themselves. */
-static mica_array *adopt(mica_scope *s, const mica__source *from, const char *data,
+/* An array that is the bytes themselves, which need not lie where elements of the type may lie:
+   then they are read element by element (mica__is_aligned). */
+static mica_array *adopt(mica_scope *s, const mica__source *from, const char *data, uint64_t bytes,
                          mica_dtype dtype, mica_dims shape)
 {
-    void *at = (void *)(uintptr_t)data;
-    if (!from->mapping) {
-        mica__buffer_retain(from->memory);
-        return mica_from_memory(s, at, shape, dtype, release_memory, from->memory);
-    }
-    mica__mapping_retain(from->mapping);
-    mica_array *a = mica_from_memory(s, at, shape, dtype, release_mapping, from->mapping);
-    if (a)
-        a->buffer->check =
-            in_last_page(from->mapping, data + a->buffer->bytes) ? check_all : check_pages;
-    return a;
+    bool last = from->mapping && in_last_page(from->mapping, data + bytes);
+    return mica__part(s, last ? from->end : from->owner, data, dtype, shape);
 }
 
 /* After bytes have been read here. */
 static mica_array *whole(mica_scope *s, const mica__source *from, mica_array *a)
 {
-    int status = a && from->mapping ? mica__mapping_check(from->mapping) : MICA_OK;
+    int status = a ? mica__source_check(from) : MICA_OK;
     return status ? mica__scope_failed(s, status) : a;
 }
 
@@ -101,26 +143,16 @@ static mica_array *swap_bytes(mica_scope *s, const char *data, mica_dtype dtype,
     return a;
 }
 
-/* Bytes that do not lie where elements of the type may lie: read element by element
- * (mica__is_aligned). */
-static mica_array *unaligned(mica_scope *s, const mica__source *from, const char *data,
-                             mica_dtype dtype, mica_dims shape, int64_t bytes)
-{
-    mica_array *raw = adopt(s, from, data, MICA_UINT8, MICA_SHAPE(bytes));
-    return mica_reshape(s, mica_view(s, raw, dtype), shape);
-}
-
 mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offset, uint64_t bytes,
                          mica_dtype dtype, bool swapped, mica_dims shape)
 {
+    if (!mica__scope_ok(s)) return NULL;
+    if (!bytes) return adopt(s, from, from->owner->data, 0, dtype, shape);
     const char *data = from->base + offset;
-    if (!bytes) return mica__empty(s, dtype, shape);
     if (swapped) return whole(s, from, swap_bytes(s, data, dtype, shape));
     if (dtype == MICA_BOOL && !all_zero_or_one(data, (size_t)bytes))
         return whole(s, from, truths(s, data, shape));
-    if ((uintptr_t)data % mica_dtype_size(dtype) != 0)
-        return unaligned(s, from, data, dtype, shape, (int64_t)bytes);
-    return adopt(s, from, data, dtype, shape);
+    return adopt(s, from, data, bytes, dtype, shape);
 }
 
 /* ---- npy ---- */
@@ -174,32 +206,71 @@ mica_array *mica__npy_later(mica_scope *s, const mica__source *head, mica_array 
 
 /* ---- tables ---- */
 
-static bool fill_table(mica_scope *s, mica_table *t, const mica__source *from,
-                       const mica__safetensors *f)
+/* What a file's header tells, entry by entry. Lists have room for all that may come: what is never
+   written takes no memory, and nothing is copied. */
+typedef struct filling {
+    mica_scope *s;
+    const mica__source *from;
+    mica_table *table;
+    mica__vec texts;
+} filling;
+
+static char *text_of(mica_scope *s, const char *text)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        const mica__tensor_entry *e = &f->entries[i];
-        mica_dims shape = { e->ndim, e->shape };
-        t->names[i] = e->name;
-        t->arrays[i] = mica__tensor(s, from, e->offset, e->bytes, e->dtype, false, shape);
-        if (!t->arrays[i]) return false;
+    return mica__arena_text(&s->arena, text, strlen(text));
+}
+
+static int add_tensor(void *user, const mica__tensor_entry *e)
+{
+    filling *f = user;
+    mica_table *t = f->table;
+    mica_dims shape = { e->ndim, e->shape };
+    t->arrays[t->count] = mica__tensor(f->s, f->from, e->offset, e->bytes, e->dtype, false, shape);
+    if (!t->arrays[t->count]) return f->s->status;
+    t->names[t->count] = text_of(f->s, e->name);
+    if (!t->names[t->count]) return MICA_EMEMORY;
+    t->count++;
+    return MICA_OK;
+}
+
+static int add_text(void *user, const char *key, const char *value)
+{
+    filling *f = user;
+    char *texts[2];
+    if (f->from->arrays_only) return MICA_OK;
+    for (int i = 0; i < 2; i++) {
+        texts[i] = text_of(f->s, i ? value : key);
+        if (!texts[i]) return MICA_EMEMORY;
+        MICA_TRY(mica__vec_push(&f->texts, texts[i]));
     }
-    for (size_t i = 0; i < f->metadata_count; i++)
-        t->metadata[i] = (mica_metadata){ f->metadata[i].key, f->metadata[i].value };
-    return mica__table_sort(s, t);
+    return MICA_OK;
+}
+
+static mica_table *filled(const filling *f)
+{
+    mica_table *t = f->table;
+    t->metadata_count = f->texts.n / 2;
+    t->metadata = mica__scope_alloc(f->s, t->metadata_count * sizeof *t->metadata);
+    if (!t->metadata || !mica__table_sort(f->s, t)) return NULL;
+    for (size_t i = 0; i < t->metadata_count; i++)
+        t->metadata[i] = (mica_metadata){ f->texts.at[2 * i], f->texts.at[2 * i + 1] };
+    const char *twin = mica__table_twin(t);
+    if (!twin) return t;
+    return mica__error(f->s, MICA_EIO, "[load_safetensors] '%s', tensor '%s': it is there twice",
+                       f->from->name, twin);
 }
 
 mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
 {
-    mica__safetensors f;
+    filling f = { .s = s, .from = from };
+    mica__safetensors_visitor visitor = { add_tensor, add_text, &f };
     if (!mica__scope_ok(s)) return NULL;
-    int status = mica__safetensors_parse(&f, from->base, from->bytes, from->name);
-    if (status) return mica__scope_failed(s, status);
-    if (from->arrays_only) f.metadata_count = 0;
-    mica_table *t = mica__table_new(s, f.count, f.metadata_count, 0);
-    mica__arena_move(&s->arena, &f.arena); /* the texts are the table's */
-    if (t && !fill_table(s, t, from, &f)) t = NULL;
-    mica__safetensors_free(&f);
+    f.table = mica__table_new(s, mica__safetensors_most(from->base, from->bytes), 0, 0);
+    if (!f.table) return NULL;
+    f.table->count = 0;
+    int status = mica__safetensors_read(from->base, from->bytes, from->name, &visitor);
+    mica_table *t = status ? mica__scope_failed(s, status) : filled(&f);
+    mica__vec_free(&f.texts);
     return t;
 }
 
@@ -209,8 +280,7 @@ static mica_table *table_of_one(mica_scope *s, mica_array *a)
     if (!t) return NULL;
     t->names[0] = "";
     t->arrays[0] = a;
-    t->by_name[0] = 0;
-    return t;
+    return mica__table_sort(s, t) ? t : NULL;
 }
 
 static bool begins(const mica__source *from, const char *with, size_t n)
@@ -235,8 +305,9 @@ static bool open_file(mica_scope *s, const char *path, mica__source *from)
     if (!path) return mica__error(s, MICA_EVALUE, "[load] the path is NULL");
     int status = mica__mapping_open(&m, path);
     if (status) return mica__scope_failed(s, status);
-    *from = mica__source_of_mapping(m, 0);
-    return true;
+    status = mica__source_of_mapping(from, m, 0);
+    mica__mapping_release(m);
+    return status == MICA_OK || mica__scope_failed(s, status);
 }
 
 mica_array *mica_load_npy(mica_scope *s, const char *path)
@@ -244,7 +315,7 @@ mica_array *mica_load_npy(mica_scope *s, const char *path)
     mica__source from;
     if (!open_file(s, path, &from)) return NULL;
     mica_array *a = mica__npy_array(s, &from, NULL);
-    mica__mapping_release(from.mapping);
+    mica__source_release(&from);
     return a;
 }
 
@@ -253,6 +324,6 @@ mica_table *mica_load(mica_scope *s, const char *path)
     mica__source from;
     if (!open_file(s, path, &from)) return NULL;
     mica_table *t = mica__any_table(s, &from);
-    mica__mapping_release(from.mapping);
+    mica__source_release(&from);
     return t;
 }

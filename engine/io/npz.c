@@ -28,7 +28,7 @@ static mica_array *stored(mica_scope *s, const mica__source *from, const mica__z
     inner.name = m->name;
     if (m->bytes <= CHECKED && mica__crc32(0, inner.base, (size_t)inner.bytes) != m->crc)
         status = fail_member(from, m->name, "its checksum is wrong");
-    if (!status && from->mapping) status = mica__mapping_check(from->mapping);
+    if (!status) status = mica__source_check(from);
     return status ? mica__scope_failed(s, status) : mica__npy_array(s, &inner, NULL);
 }
 
@@ -55,7 +55,7 @@ static mica_array *deflated(mica_scope *s, const mica__source *from, const mica_
         if (!text) return mica__scope_failed(s, MICA_EMEMORY);
         n = mica__inflate_start(text, more, in, (size_t)m->packed);
     }
-    int status = from->mapping ? mica__mapping_check(from->mapping) : MICA_OK;
+    int status = mica__source_check(from);
     if (!status && (!n || m->bytes > INT64_MAX / 2))
         status = fail_member(from, m->name, "its compressed bytes are damaged");
     mica__source head = { .base = text, .bytes = n, .name = m->name };

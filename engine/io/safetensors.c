@@ -44,7 +44,7 @@ static bool tensor_bytes(mica_dtype dtype, int ndim, const int64_t *shape, uint6
 /* ---- reading -------------------------------------------------------------------------------- */
 
 typedef struct reader {
-    mica__safetensors *out;
+    const mica__safetensors_visitor *visitor;
     const char *file;
     uint64_t data_start, data_bytes;
     bool has_metadata;
@@ -67,12 +67,11 @@ static int read_type(const reader *r, const mica__json *v, const char *tensor, m
                       r->file, tensor, v->string);
 }
 
-static int read_shape(const reader *r, const mica__json *v, mica__tensor_entry *e)
+static int read_shape(const reader *r, const mica__json *v, mica__tensor_entry *e,
+                      int64_t shape[MICA_MAX_NDIM])
 {
     if (!v || v->kind != MICA_JSON_ARRAY) return fail_entry(r, e->name, "it has no shape");
     if (v->count > MICA_MAX_NDIM) return fail_entry(r, e->name, "it has more than 32 axes");
-    int64_t *shape = mica__arena_alloc(&r->out->arena, v->count * sizeof *shape);
-    if (!shape) return MICA_EMEMORY;
     for (const mica__json *n = v->first; n; n = n->next) {
         if (n->kind != MICA_JSON_INTEGER || n->integer < 0)
             return fail_entry(r, e->name, "its shape is not made of whole numbers from 0");
@@ -111,7 +110,6 @@ static int read_offsets(const reader *r, const mica__json *v, mica__tensor_entry
 
 static int read_metadata(reader *r, const mica__json *v)
 {
-    mica__safetensors *out = r->out;
     if (r->has_metadata)
         return mica__fail(MICA_EIO, "[load_safetensors] '%s' has metadata twice", r->file);
     r->has_metadata = true;
@@ -119,61 +117,31 @@ static int read_metadata(reader *r, const mica__json *v)
     if (v->kind != MICA_JSON_OBJECT)
         return mica__fail(MICA_EIO, "[load_safetensors] '%s': its metadata are not an object",
                           r->file);
-    out->metadata = mica__arena_alloc(&out->arena, v->count * sizeof *out->metadata);
-    if (!out->metadata) return MICA_EMEMORY;
     for (const mica__json *m = v->first; m; m = m->next) {
         if (m->kind != MICA_JSON_STRING)
             return mica__fail(MICA_EIO, "[load_safetensors] '%s': the metadata '%s' are not a text",
                               r->file, m->key);
-        mica__text_pair *p = &out->metadata[out->metadata_count++];
-        p->key = mica__arena_text(&out->arena, m->key, m->key_bytes);
-        p->value = mica__arena_text(&out->arena, m->string, m->bytes);
-        if (!p->key || !p->value) return MICA_EMEMORY;
+        MICA_TRY(r->visitor->metadata(r->visitor->user, m->key, m->string));
     }
-    return MICA_OK;
-}
-
-static int more_room(mica__safetensors *out)
-{
-    size_t room = out->room + out->room / 2 + 8, bytes;
-    if (mica__mul_overflow(room, sizeof *out->entries, &bytes)) return MICA_EMEMORY;
-    mica__tensor_entry *entries = mica__realloc(out->entries, bytes);
-    if (!entries) return MICA_EMEMORY;
-    out->entries = entries;
-    out->room = room;
     return MICA_OK;
 }
 
 static int read_entry(const reader *r, const mica__json *v)
 {
-    if (r->out->count == r->out->room) MICA_TRY(more_room(r->out));
-    mica__tensor_entry *e = &r->out->entries[r->out->count];
-    *e = (mica__tensor_entry){ .name = mica__arena_text(&r->out->arena, v->key, v->key_bytes) };
-    if (!e->name) return MICA_EMEMORY;
+    int64_t shape[MICA_MAX_NDIM];
+    mica__tensor_entry e = { .name = v->key };
     if (v->kind != MICA_JSON_OBJECT)
         return fail_entry(r, v->key, "its description is not an object");
-    MICA_TRY(read_type(r, mica__json_member(v, "dtype"), v->key, &e->dtype));
-    MICA_TRY(read_shape(r, mica__json_member(v, "shape"), e));
-    MICA_TRY(read_offsets(r, mica__json_member(v, "data_offsets"), e));
-    r->out->count++;
-    return MICA_OK;
+    MICA_TRY(read_type(r, mica__json_member(v, "dtype"), v->key, &e.dtype));
+    MICA_TRY(read_shape(r, mica__json_member(v, "shape"), &e, shape));
+    MICA_TRY(read_offsets(r, mica__json_member(v, "data_offsets"), &e));
+    return r->visitor->tensor(r->visitor->user, &e);
 }
 
 static int read_member(void *user, const mica__json *m)
 {
     reader *r = user;
     return strcmp(m->key, "__metadata__") == 0 ? read_metadata(r, m) : read_entry(r, m);
-}
-
-static int check_names(const reader *r)
-{
-    const mica__safetensors *out = r->out;
-    const char **names = mica__alloc_zero(out->count, sizeof *names);
-    if (!names) return MICA_EMEMORY;
-    for (size_t i = 0; i < out->count; i++) names[i] = out->entries[i].name;
-    const char *twin = mica__twin(names, out->count);
-    mica__free(names);
-    return twin ? fail_entry(r, twin, "it is there twice") : MICA_OK;
 }
 
 static int read_header(reader *r, const char *text, size_t bytes)
@@ -185,8 +153,7 @@ static int read_header(reader *r, const char *text, size_t bytes)
         return mica__fail(MICA_EIO,
                           "[load_safetensors] '%s' has a header that is no JSON object: %s",
                           r->file, mica_last_error());
-    MICA_TRY(status);
-    return check_names(r);
+    return status;
 }
 
 static uint64_t header_bytes(const unsigned char *file)
@@ -196,10 +163,10 @@ static uint64_t header_bytes(const unsigned char *file)
     return n;
 }
 
-int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
-                            const char *name)
+int mica__safetensors_read(const void *file, uint64_t bytes, const char *name,
+                           const mica__safetensors_visitor *visitor)
 {
-    const unsigned char *p = file;
+    const char *p = file;
     if (bytes < LENGTH_BYTES)
         return mica__fail(MICA_EIO, "[load_safetensors] '%s' has %llu bytes, too few for a header",
                           name, (unsigned long long)bytes);
@@ -209,15 +176,31 @@ int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t b
                           "[load_safetensors] '%s' claims a header of %llu bytes; it has %llu "
                           "bytes, at most %d may be header",
                           name, (unsigned long long)header, (unsigned long long)bytes, MOST_HEADER);
-    mica__safetensors result = { 0 };
-    reader r = { .out = &result,
+    reader r = { .visitor = visitor,
                  .file = name,
                  .data_start = LENGTH_BYTES + header,
                  .data_bytes = bytes - LENGTH_BYTES - header };
-    int status = read_header(&r, (const char *)p + LENGTH_BYTES, (size_t)header);
-    if (status) mica__safetensors_free(&result);
-    else *out = result;
-    return status;
+    return read_header(&r, p + LENGTH_BYTES, (size_t)header);
+}
+
+size_t mica__safetensors_most(const void *file, uint64_t bytes)
+{
+    static const char shortest[] = "\"\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,0]}";
+    uint64_t header = bytes < LENGTH_BYTES ? 0 : header_bytes(file);
+    if (header > MOST_HEADER || header > bytes) return 0;
+    return (size_t)(header / (sizeof shortest - 1));
+}
+
+static int note_end(void *user, const mica__tensor_entry *e)
+{
+    uint64_t *end = user;
+    if (e->offset + e->bytes > *end) *end = e->offset + e->bytes;
+    return MICA_OK;
+}
+static int pass_over(void *user, const char *key, const char *value)
+{
+    (void)user, (void)key, (void)value;
+    return MICA_OK;
 }
 
 uint64_t mica__safetensors_needed(const void *start, uint64_t bytes)
@@ -226,21 +209,8 @@ uint64_t mica__safetensors_needed(const void *start, uint64_t bytes)
     uint64_t header = header_bytes(start), end = LENGTH_BYTES + header;
     if (header > MOST_HEADER) return bytes;
     if (end > bytes) return end;
-    mica__safetensors f;
-    if (mica__safetensors_parse(&f, start, INT64_MAX, "")) return bytes;
-    for (size_t i = 0; i < f.count; i++) {
-        const mica__tensor_entry *e = &f.entries[i];
-        if (e->offset + e->bytes > end) end = e->offset + e->bytes;
-    }
-    mica__safetensors_free(&f);
-    return end;
-}
-
-void mica__safetensors_free(mica__safetensors *s)
-{
-    mica__arena_free(&s->arena);
-    mica__free(s->entries);
-    *s = (mica__safetensors){ 0 };
+    mica__safetensors_visitor visitor = { note_end, pass_over, &end };
+    return mica__safetensors_read(start, INT64_MAX, "", &visitor) ? bytes : end;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -19,25 +19,27 @@ typedef struct mica__text_pair {
     const char *key, *value;
 } mica__text_pair;
 
-typedef struct mica__safetensors {
-    mica__tensor_entry *entries; /* in the order of the header */
-    size_t count, room;
-    mica__text_pair *metadata;
-    size_t metadata_count;
-    mica__arena arena; /* holds the texts, the shapes and the metadata */
-} mica__safetensors;
+/* Who is told what a header says: what is given lives until the function returns. A status other
+   than MICA_OK ends the reading. */
+typedef struct mica__safetensors_visitor {
+    int (*tensor)(void *user, const mica__tensor_entry *e);
+    int (*metadata)(void *user, const char *key, const char *value);
+    void *user;
+} mica__safetensors_visitor;
 
-/* Parses the header of a file of which all `bytes` are at hand (mapped). Every entry's range lies
-   in the file and has the size of its shape, no name occurs twice. Ranges may overlap and leave
-   holes: they are only read. The 8-bit floats that the reference accepts (F8_E4M3, F8_E8M0) become
-   uint8. BOOL bytes are as the file has them, perhaps neither 0 nor 1. `name` is for messages.
-   MICA_EIO (nothing to free then), MICA_EMEMORY. */
-int mica__safetensors_parse(mica__safetensors *out, const void *file, uint64_t bytes,
-                            const char *name);
+/* Reads the header of a file of which all `bytes` are at hand (mapped), in the order of the header.
+   Every entry's range lies in the file and has the size of its shape. Ranges may overlap and leave
+   holes: they are only read. That a name occurs twice is for the visitor to find. The 8-bit floats
+   that the reference accepts (F8_E4M3, F8_E8M0) become uint8. BOOL bytes are as the file has them,
+   perhaps neither 0 nor 1. `name` is for messages. MICA_EIO, MICA_EMEMORY, or what a visitor
+   returns. */
+int mica__safetensors_read(const void *file, uint64_t bytes, const char *name,
+                           const mica__safetensors_visitor *visitor);
+/* As many tensors as such a file may have at most, told by the length of its header. */
+size_t mica__safetensors_most(const void *file, uint64_t bytes);
 /* How many bytes of a stream that begins so make up the file: more than `bytes` where more has to
    be read, also to learn more; `bytes` where the beginning is wrong. */
 uint64_t mica__safetensors_needed(const void *start, uint64_t bytes);
-void mica__safetensors_free(mica__safetensors *s);
 
 /* Appends the header of a file with these tensors and sets their offset and bytes. Entries are
    sorted into the order in which their data have to be written, without gaps: larger elements

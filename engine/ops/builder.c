@@ -317,6 +317,15 @@ mica_array *mica__empty(mica_scope *s, mica_dtype dtype, mica_dims shape)
     return mica__scope_take(s, mica__node_of(a), 0);
 }
 
+mica_array *mica__part(mica_scope *s, mica__buffer *owner, const char *data, mica_dtype dtype,
+                       mica_dims shape)
+{
+    mica_node *n;
+    if (!mica__scope_ok(s)) return NULL;
+    int status = mica__node_slim(&n, mica_prim_constant, dtype, shape, owner, data);
+    return status ? mica__scope_failed(s, status) : mica__scope_take(s, n, 0);
+}
+
 mica_array *mica_from_data(mica_scope *s, const void *data, mica_dims shape, mica_dtype dtype)
 {
     if ((unsigned)dtype >= MICA_DTYPE_COUNT)

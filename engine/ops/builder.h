@@ -43,6 +43,9 @@ bool mica__mask_has_values(mica_scope *s, const char *name, const mica_array *ma
 mica_array *mica__truth(mica_scope *s, bool value);
 mica_array *mica__complex(mica_scope *s, double real, double imaginary);
 mica_array *mica__empty(mica_scope *s, mica_dtype dtype, mica_dims shape);
+/* The row-major elements at `data`, a place in `owner`. */
+mica_array *mica__part(mica_scope *s, mica__buffer *owner, const char *data, mica_dtype dtype,
+                       mica_dims shape);
 /* A strongly typed 0-d constant with the exact weak number's value. Fails with EVALUE when an
  * integer does not fit (semantics of weak integers). */
 mica_array *mica__strong(mica_scope *s, mica_array *weak, mica_dtype dtype);

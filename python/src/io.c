@@ -24,51 +24,38 @@ static const char *name_text(mica_scope *s, PyObject *name)
 }
 
 /* Memory of ours with a copy of what a stream has given. */
-static int copy_bytes(mica_scope *s, PyObject *data, mica__source *from)
+static int copy_bytes(PyObject *data, const char *name, mica__source *from)
 {
     Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return -1;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return MICA_ERUNTIME;
     mica__buffer *b = mica__buffer_new((size_t)view.len);
     if (b && view.len) memcpy(b->data, view.buf, (size_t)view.len);
-    if (b)
-        *from = (mica__source){
-            .memory = b, .base = b->data, .bytes = (uint64_t)view.len, .name = from->name
-        };
-    else mica__scope_failed(s, MICA_EMEMORY);
+    int status = b ? mica__source_of_memory(from, b, name) : MICA_EMEMORY;
+    mica__buffer_release(b);
     PyBuffer_Release(&view);
-    return b ? 0 : -1;
+    return status;
 }
 
 /* (path as bytes, name, 0), (descriptor, name, position) or (data, name, -1). */
-static int open_source(mica_scope *s, PyObject *where, const char *name, long long position,
-                       mica__source *from)
+static int open_source(PyObject *where, const char *name, long long position, mica__source *from)
 {
     mica__mapping *m;
     int status;
-    from->name = name;
-    if (position < 0) return copy_bytes(s, where, from);
+    if (position < 0) return copy_bytes(where, name, from);
     if (PyLong_Check(where)) {
         long descriptor = PyLong_AsLong(where);
-        if (descriptor == -1 && PyErr_Occurred()) return -1;
+        if (descriptor == -1 && PyErr_Occurred()) return MICA_ERUNTIME;
         status = mica__mapping_open_descriptor(&m, (int)descriptor, name);
     } else {
         const char *path = PyBytes_AsString(where);
-        if (!path) return -1;
+        if (!path) return MICA_ERUNTIME;
         Py_BEGIN_ALLOW_THREADS status = mica__mapping_open(&m, path);
         Py_END_ALLOW_THREADS
     }
-    if (status) {
-        mica__scope_failed(s, status);
-        return -1;
-    }
-    *from = mica__source_of_mapping(m, (uint64_t)position);
-    return 0;
-}
-
-static void close_source(mica__source *from)
-{
-    mica__mapping_release(from->mapping);
-    mica__buffer_release(from->memory);
+    MICA_TRY(status);
+    status = mica__source_of_mapping(from, m, (uint64_t)position);
+    mica__mapping_release(m);
+    return status;
 }
 
 /* ---- loading ---- */
@@ -165,13 +152,16 @@ static PyObject *load(PyObject *m, PyObject *args)
     mica__source from = { 0 };
     mica__scope_begin(&s, on);
     PyObject *result = NULL;
-    if (open_source(&s, where, name_text(&s, name), position, &from) == 0) {
+    int status = open_source(where, name_text(&s, name), position, &from);
+    if (status == MICA_OK) {
         from.arrays_only = !metadata;
         result = loaded(&s, &from, kind);
+    } else {
+        mica__scope_failed(&s, status);
     }
-    close_source(&from);
-    int status = mica__scope_end(&s);
-    if (status == MICA_OK) return result;
+    mica__source_release(&from);
+    status = mica__scope_end(&s);
+    if (PyErr_Occurred() || status == MICA_OK) return result;
     Py_XDECREF(result);
     return mica_py_raise(status);
 }

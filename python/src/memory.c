@@ -1,5 +1,8 @@
 /* Memory functions of mica.core. */
 #include "array.h"
+
+#include <stdlib.h>
+
 #include "mica/memory.h"
 #include "runtime/liveness.h"
 
@@ -62,30 +65,93 @@ static PyObject *set_wired_limit(PyObject *m, PyObject *args, PyObject *keywords
     return set_limit(args, keywords, "O:set_wired_limit", no_wired_memory);
 }
 
-/* Bytes of the memory behind the arrays of trees, each buffer once. */
-static int add_buffers(PyObject *o, mica__map *seen, size_t *bytes)
+/* What get_array_buffer_size has met: buffers, which count once and whole, and the ranges of arrays
+ * that are parts of a file, which count byte by byte. */
+typedef struct range {
+    uintptr_t begin, end;
+} range;
+typedef struct buffers {
+    mica__map seen;
+    range *ranges;
+    size_t n, capacity;
+    size_t bytes;
+} buffers;
+
+/* From the first to the last byte that the array reads. */
+static range range_of(const mica_array *a)
+{
+    ptrdiff_t item = mica__dtype_sizes[a->dtype];
+    range r = { (uintptr_t)a->data, (uintptr_t)a->data };
+    if (!a->size) return r;
+    for (int i = 0; i < a->ndim; i++) {
+        ptrdiff_t last = (ptrdiff_t)((a->shape[i] - 1) * a->strides[i]) * item;
+        *(last < 0 ? &r.begin : &r.end) += (uintptr_t)last;
+    }
+    r.end += (uintptr_t)item;
+    return r;
+}
+
+static int add_range(buffers *b, range r)
+{
+    if (b->n == b->capacity) {
+        size_t capacity = b->capacity + b->capacity / 2 + 8, bytes;
+        range *more = mica__mul_overflow(capacity, sizeof *more, &bytes)
+                          ? NULL
+                          : mica__realloc(b->ranges, bytes);
+        if (!more) return MICA_EMEMORY;
+        b->ranges = more;
+        b->capacity = capacity;
+    }
+    b->ranges[b->n++] = r;
+    return MICA_OK;
+}
+
+static int add_array(buffers *b, mica_array *a)
+{
+    void *known;
+    if (!mica__is_done(a) || !a->buffer) return MICA_OK;
+    if (a->buffer->parted) return add_range(b, range_of(a));
+    if (mica__map_get(&b->seen, a->buffer, &known)) return MICA_OK;
+    b->bytes += a->buffer->bytes;
+    return mica__map_set(&b->seen, a->buffer, a);
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    const range *x = a, *y = b;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+static size_t bytes_in_ranges(buffers *b)
+{
+    size_t bytes = 0;
+    uintptr_t end = 0;
+    if (b->n) qsort(b->ranges, b->n, sizeof *b->ranges, by_begin);
+    for (size_t i = 0; i < b->n; i++) {
+        uintptr_t begin = b->ranges[i].begin > end ? b->ranges[i].begin : end;
+        if (b->ranges[i].end <= begin) continue;
+        bytes += b->ranges[i].end - begin;
+        end = b->ranges[i].end;
+    }
+    return bytes;
+}
+
+/* Bytes of the memory behind the arrays of trees. */
+static int add_buffers(PyObject *o, buffers *b)
 {
     mica_array *a = mica_py_array(o);
-    if (a) {
-        void *known;
-        if (mica__is_done(a) && a->buffer && !mica__map_get(seen, a->buffer, &known)) {
-            if (mica__map_set(seen, a->buffer, a)) return mica_py_raise(MICA_EMEMORY) ? 0 : -1;
-            *bytes += a->buffer->bytes;
-        }
-        return 0;
-    }
+    if (a) return add_array(b, a) == MICA_OK ? 0 : (mica_py_raise(MICA_EMEMORY), -1);
     bool list = PyList_Check(o), tuple = PyTuple_Check(o);
     int status = 0;
     if ((list || tuple || PyDict_Check(o)) && Py_EnterRecursiveCall(" while walking a tree"))
         return -1;
     if (list || tuple) {
         for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status = add_buffers(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), seen, bytes);
+            status = add_buffers(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), b);
     } else if (PyDict_Check(o)) {
         PyObject *key, *value;
         Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value))
-            status = add_buffers(value, seen, bytes);
+        while (!status && PyDict_Next(o, &at, &key, &value)) status = add_buffers(value, b);
     } else {
         return 0;
     }
@@ -95,10 +161,11 @@ static int add_buffers(PyObject *o, mica__map *seen, size_t *bytes)
 static PyObject *get_array_buffer_size(PyObject *m, PyObject *args)
 {
     (void)m;
-    mica__map seen = { 0 };
-    size_t bytes = 0;
-    int status = add_buffers(args, &seen, &bytes);
-    mica__map_free(&seen);
+    buffers b = { 0 };
+    int status = add_buffers(args, &b);
+    size_t bytes = status ? 0 : b.bytes + bytes_in_ranges(&b);
+    mica__map_free(&b.seen);
+    mica__free(b.ranges);
     return status ? NULL : PyLong_FromSize_t(bytes);
 }
 

@@ -268,6 +268,50 @@ static void fuzz_json(int rounds)
 
 /* ---- safetensors ---------------------------------------------------------------------------- */
 
+/* What a header told. */
+typedef struct told {
+    mica__tensor_entry entries[16];
+    mica__text_pair metadata[16];
+    size_t count, metadata_count;
+    mica__arena arena;
+} told;
+
+static int keep_tensor(void *user, const mica__tensor_entry *e)
+{
+    told *t = user;
+    if (t->count == 16) return MICA_OK;
+    mica__tensor_entry *kept = &t->entries[t->count];
+    *kept = *e;
+    kept->name = mica__arena_text(&t->arena, e->name, strlen(e->name));
+    int64_t *shape = mica__arena_alloc(&t->arena, ((size_t)e->ndim + 1) * sizeof *shape);
+    if (!kept->name || !shape) return MICA_EMEMORY;
+    memcpy(shape, e->shape, (size_t)e->ndim * sizeof *shape);
+    kept->shape = shape;
+    t->count++;
+    return MICA_OK;
+}
+
+static int keep_metadata(void *user, const char *key, const char *value)
+{
+    told *t = user;
+    if (t->metadata_count == 16) return MICA_OK;
+    mica__text_pair *p = &t->metadata[t->metadata_count];
+    p->key = mica__arena_text(&t->arena, key, strlen(key));
+    p->value = mica__arena_text(&t->arena, value, strlen(value));
+    if (!p->key || !p->value) return MICA_EMEMORY;
+    t->metadata_count++;
+    return MICA_OK;
+}
+
+static int read_tensors(told *t, const void *file, uint64_t bytes, const char *name)
+{
+    mica__safetensors_visitor visitor = { keep_tensor, keep_metadata, t };
+    *t = (told){ 0 };
+    int status = mica__safetensors_read(file, bytes, name, &visitor);
+    if (status) mica__arena_free(&t->arena);
+    return status;
+}
+
 static char *tensors(const char *header, size_t data, size_t *bytes)
 {
     size_t n = strlen(header);
@@ -283,11 +327,10 @@ static void refuses_tensors(const char *header, size_t data, const char *because
 {
     size_t n;
     char *file = tensors(header, data, &n);
-    mica__safetensors s = { 0 };
-    if (mica__safetensors_parse(&s, file, n, "f.safetensors") != MICA_EIO)
+    told s = { 0 };
+    if (read_tensors(&s, file, n, "f.safetensors") != MICA_EIO)
         fprintf(stderr, "accepted: %s\n", header);
     CHECK_EQUAL(mica__last_status(), MICA_EIO);
-    CHECK(!s.entries && !s.count && !s.arena.blocks);
     CHECK_MENTIONS(mica_last_error(), because);
     CHECK_MENTIONS(mica_last_error(), "f.safetensors");
     mica__clear_error();
@@ -366,8 +409,6 @@ static void test_safetensors_refusals(void)
         { "{\"a\":" ENTRY("F32", "[1]", "[0,4]") "}", 3, "incomplete" },
         { "{\"a\":" ENTRY("U8", "[1]", "[9223372036854775806,9223372036854775807]") "}", 3,
           "incomplete" },
-        { "{\"a\":" ENTRY("F32", "[1]", "[0,4]") ",\"a\":" ENTRY("F32", "[1]", "[0,4]") "}", 4,
-          "twice" },
         { "{\"a\":" ENTRY("U8",
                           "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]",
                           "[0,1]") "}",
@@ -378,10 +419,10 @@ static void test_safetensors_refusals(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuses_tensors(cases[i].header, cases[i].data, cases[i].because);
-    mica__safetensors s = { 0 };
+    told s = { 0 };
     for (size_t n = 0; n < 8; n++) {
         char *file = exact("\1\0\0\0\0\0\0\0", n);
-        CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "x"), MICA_EIO);
+        CHECK_EQUAL(read_tensors(&s, file, n, "x"), MICA_EIO);
         free(file);
     }
     static const unsigned char lengths[][8] = { { 3 },
@@ -391,7 +432,7 @@ static void test_safetensors_refusals(void)
     for (int i = 0; i < 4; i++) {
         char file[10] = "........{}";
         memcpy(file, lengths[i], 8);
-        CHECK_EQUAL(mica__safetensors_parse(&s, file, 10, "x"), MICA_EIO);
+        CHECK_EQUAL(read_tensors(&s, file, 10, "x"), MICA_EIO);
     }
 }
 
@@ -409,8 +450,8 @@ static void test_safetensors_reading(void)
                                                                                "[4,"
                                                                                "12]") "}   \n",
         20, &n);
-    mica__safetensors s = { 0 };
-    CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "f"), MICA_OK);
+    told s = { 0 };
+    CHECK_EQUAL(read_tensors(&s, file, n, "f"), MICA_OK);
     CHECK_EQUAL(s.count, 4);
     CHECK_EQUAL(s.metadata_count, 2);
     CHECK_TEXT(s.metadata[0].key, "k");
@@ -423,12 +464,12 @@ static void test_safetensors_reading(void)
     CHECK(s.entries[1].dtype == MICA_UINT8 && s.entries[1].bytes == 3);
     CHECK(s.entries[2].dtype == MICA_BFLOAT16 && s.entries[2].bytes == 0 && s.entries[2].ndim == 3);
     CHECK(s.entries[3].ndim == 0 && s.entries[3].bytes == 8);
-    mica__safetensors_free(&s);
+    mica__arena_free(&s.arena);
     free(file);
     file = tensors("{\"__metadata__\":null}", 0, &n);
-    CHECK_EQUAL(mica__safetensors_parse(&s, file, n, "f"), MICA_OK);
+    CHECK_EQUAL(read_tensors(&s, file, n, "f"), MICA_OK);
     CHECK(!s.count && !s.metadata_count);
-    mica__safetensors_free(&s);
+    mica__arena_free(&s.arena);
     free(file);
 }
 
@@ -464,9 +505,9 @@ static void test_safetensors_writing(void)
     }
     CHECK_EQUAL(end - t.n, 56 + 30 + 4);
     while (t.n < end) mica__text_add(&t, "\1", 1);
-    mica__safetensors s = { 0 };
+    told s = { 0 };
     char *file = exact(t.at, t.n);
-    CHECK_EQUAL(mica__safetensors_parse(&s, file, t.n, "f"), MICA_OK);
+    CHECK_EQUAL(read_tensors(&s, file, t.n, "f"), MICA_OK);
     CHECK_EQUAL(s.count, 4);
     for (size_t i = 0; i < s.count; i++)
         for (int j = 0; j < 4; j++)
@@ -475,10 +516,10 @@ static void test_safetensors_writing(void)
                       s.entries[i].dtype == e[j].dtype && s.entries[i].ndim == e[j].ndim &&
                       memcmp(s.entries[i].shape, e[j].shape, 8 * (size_t)e[j].ndim) == 0);
     CHECK_TEXT(s.metadata[1].value, "a \"quoted\" text");
-    mica__safetensors_free(&s);
+    mica__arena_free(&s.arena);
     for (size_t n = 0; n < t.n; n++) { /* no beginning of the file is a file */
         char *cut = exact(file, n);
-        if (mica__safetensors_parse(&s, cut, n, "f") != MICA_EIO) CHECK(!"a cut file was accepted");
+        if (read_tensors(&s, cut, n, "f") != MICA_EIO) CHECK(!"a cut file was accepted");
         free(cut);
     }
     free(file);
@@ -523,14 +564,14 @@ static void fuzz_safetensors(int rounds)
             draw(8) ? (i % 2 ? n - (n > 90 ? 90 : n) : n) : draw((uint64_t)1 << draw(63));
         for (int k = 0; k < 8; k++) whole[k] = (char)(length >> 8 * k);
         memcpy(whole + 8, file, n);
-        mica__safetensors s = { 0 };
-        int status = mica__safetensors_parse(&s, whole, n + 8, "f");
+        told s = { 0 };
+        int status = read_tensors(&s, whole, n + 8, "f");
         for (size_t k = 0; k < s.count; k++)
             if (s.entries[k].offset > n + 8 || s.entries[k].bytes > n + 8 - s.entries[k].offset)
                 CHECK(!"outside of the file");
         good += !status;
         if (status && status != MICA_EIO) CHECK(!"a status that says something else");
-        mica__safetensors_free(&s);
+        mica__arena_free(&s.arena);
         free(whole);
         free(file);
         t.n = tail;
@@ -706,15 +747,15 @@ static void test_injection(void)
     int64_t live = mica__live(MICA_LIVE_HOST);
     bool ended = false;
     for (int64_t i = 0; i < 100 && !ended; i++) {
-        mica__safetensors s = { 0 };
+        told s = { 0 };
         mica__text t = { 0 };
         mica__tensor_entry e[4];
         mica__inject_failure(i);
-        int status = mica__safetensors_parse(&s, file, n, "f"), written = write_some(&t, e);
+        int status = read_tensors(&s, file, n, "f"), written = write_some(&t, e);
         ended = !status && !written;
         CHECK((!status || status == MICA_EMEMORY) && (!written || written == MICA_EMEMORY));
         mica__inject_failure(-1);
-        mica__safetensors_free(&s);
+        mica__arena_free(&s.arena);
         mica__text_free(&t);
         CHECK_EQUAL(mica__live(MICA_LIVE_HOST), live);
     }

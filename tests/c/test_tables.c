@@ -31,12 +31,55 @@ static mica_table *from_bytes(mica_scope *s)
     mica__buffer *b = mica__buffer_new(sizeof archive);
     if (!b) return mica__scope_failed(s, MICA_EMEMORY);
     memcpy(b->data, archive, sizeof archive);
-    mica__source from = {
-        .memory = b, .base = b->data, .bytes = sizeof archive, .name = "archive"
-    };
-    mica_table *t = mica__any_table(s, &from);
+    mica__source from;
+    int status = mica__source_of_memory(&from, b, "archive");
     mica__buffer_release(b);
+    if (status) return mica__scope_failed(s, status);
+    mica_table *t = mica__any_table(s, &from);
+    mica__source_release(&from);
     return t;
+}
+
+static mica_table *from_text(mica_scope *s, const char *header)
+{
+    size_t n = strlen(header);
+    mica__buffer *b = mica__buffer_new(8 + n + 8);
+    if (!b) return mica__scope_failed(s, MICA_EMEMORY);
+    char *file = b->data;
+    memset(file, 0, 8 + n + 8);
+    file[0] = (char)n;
+    file[1] = (char)(n >> 8);
+    memcpy(file + 8, header, n);
+    mica__source from;
+    int status = mica__source_of_memory(&from, b, "text");
+    mica__buffer_release(b);
+    if (status) return mica__scope_failed(s, status);
+    mica_table *t = mica__any_table(s, &from);
+    mica__source_release(&from);
+    return t;
+}
+
+#define ENTRY(name, begin)                                                                         \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[" begin "]}"
+
+/* Names are found in any order; one that is there twice is nobody's. */
+static void test_names(void)
+{
+    mica_scope *s = mica_scope_open(NULL);
+    const mica_table *t = from_text(s, "{" ENTRY("c", "0,4") "," ENTRY("a", "4,8") "," ENTRY(
+                                           "d", "0,4") "," ENTRY("b", "4,8") "}");
+    CHECK_EQUAL(mica_table_count(t), 4);
+    CHECK_TEXT(mica_table_name(t, 2), "d");
+    for (size_t i = 0; i < mica_table_count(t); i++)
+        CHECK(mica_table_find(t, mica_table_name(t, i)) == mica_table_array(t, i));
+    CHECK(!mica_table_find(t, "") && !mica_table_find(t, "aa") && !mica_table_find(t, "e"));
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+
+    s = mica_scope_open(NULL);
+    CHECK(!from_text(s, "{" ENTRY("c", "0,4") "," ENTRY("a", "4,8") "," ENTRY("c", "4,8") "}"));
+    CHECK_EQUAL(mica_scope_close(s), MICA_EIO);
+    CHECK_MENTIONS(mica_last_error(), "'c': it is there twice");
+    mica__clear_error();
 }
 
 static void test_npz(void)
@@ -114,6 +157,7 @@ int main(void)
     char folder[] = "/tmp/mica_tables_XXXXXX";
     if (!mkdtemp(folder)) return 1;
     snprintf(path, sizeof path, "%s/f", folder);
+    test_names();
     test_npz();
     test_gguf();
     test_refusals();

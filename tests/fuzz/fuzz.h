@@ -17,7 +17,8 @@ static inline mica__source fuzz_source(const uint8_t *data, size_t size)
     mica__source from = { .bytes = size, .name = "input" };
     char *copy = malloc(size + !size);
     if (copy && size) memcpy(copy, data, size);
-    from.memory = mica__buffer_adopt(copy, size, free, copy);
+    from.owner = mica__buffer_adopt(copy, size, free, copy);
+    from.owner->parted = true;
     from.base = copy;
     return from;
 }
@@ -65,7 +66,7 @@ static inline int fuzz_table(const uint8_t *data, size_t size,
     for (size_t i = 0; i < mica_table_value_count(t) && i < FUZZ_ARRAYS; i++)
         fuzz_evaluate(s, mica_table_values(t)[i].array);
     mica_scope_close(s);
-    mica__buffer_release(from.memory);
+    mica__source_release(&from);
     return 0;
 }
 

@@ -10,6 +10,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (a && used > size) abort();
     fuzz_evaluate(s, a);
     mica_scope_close(s);
-    mica__buffer_release(from.memory);
+    mica__source_release(&from);
     return 0;
 }

@@ -84,6 +84,22 @@ def test_complex_without_rows() -> None:
     assert q.shape == (3, 0) and r.shape == (0, 0)
 
 
+def test_small_complex_factors_are_lapacks() -> None:
+    """Small matrices have a path of their own: the same phases, no overflow; zeros stay."""
+    for shape in ((1, 1), (16, 16), (16, 3), (3, 16), (17, 5), (2, 2)):
+        a = complex_matrix(*shape)
+        a[0, 0] = abs(a[0, 0].real)
+        for scale in (1.0, 1e30, 1e-30):
+            q, r = (np.array(x) for x in linalg.qr(complex_array(a * scale)))
+            want_q, want_r = np.linalg.qr(a)
+            assert np.allclose(q, want_q, atol=1e-5) and np.allclose(r / scale, want_r, atol=1e-5)
+            assert not np.diagonal(r).imag.any()
+    q, r = linalg.qr(mx.zeros((3, 2), dtype=mx.complex64))
+    assert np.array_equal(np.array(q), np.eye(3, 2)) and not np.array(r).any()
+    q, r = linalg.qr(mx.array([[-2j]]))
+    assert q.item() * r.item() == -2j and r.item() == -2
+
+
 def test_large_complex() -> None:
     """Blocked paths of LAPACK: R has a real diagonal, and NumPy's signs."""
     a = complex_matrix(150, 130)

@@ -34,18 +34,19 @@ static int transform(int64_t rows, int64_t n, int axis, bool inverse, float *out
 }
 
 /* Real numbers there and back: 2 spectra of the same bits. */
-static int real_transform(int64_t n, float *out)
+static int real_transform(int64_t rows, int64_t n, float *out)
 {
     mica_scope *s = mica_scope_open(NULL);
-    mica_array *a = mica_from_data(s, numbers, MICA_SHAPE(n), MICA_FLOAT32);
+    mica_array *a = mica_from_data(s, numbers, MICA_SHAPE(rows, n), MICA_FLOAT32);
     a = mica_fft_rfft(s, a, MICA_NO_INTEGER, -1, "backward");
     mica_array *b = mica_fft_irfft(s, a, n, -1, "backward");
-    mica_to_data(s, b, out, (size_t)n * 4);
+    mica_to_data(s, b, out, (size_t)(rows * n) * 4);
     return mica_scope_close(s);
 }
 
 static const int64_t shapes[][2] = { { 1, 1 << 18 }, { 1, 100003 }, { 1, 99990 }, { 300, 256 },
-                                     { 17, 1009 },   { 64, 4096 },  { 5, 720 },   { 2, 61 } };
+                                     { 17, 1009 },   { 64, 4096 },  { 5, 720 },   { 2, 61 },
+                                     { 33, 509 },    { 1, 1009 },   { 6, 2018 } };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_bits_do_not_depend_on_threads(void)
@@ -60,9 +61,9 @@ static void test_bits_do_not_depend_on_threads(void)
             CHECK(memcmp(first, second, bytes) == 0);
         }
     mica__set_thread_count(1);
-    CHECK(real_transform(200000, first) == MICA_OK);
+    CHECK(real_transform(1, 200000, first) == MICA_OK);
     mica__set_thread_count(3);
-    CHECK(real_transform(200000, second) == MICA_OK);
+    CHECK(real_transform(1, 200000, second) == MICA_OK);
     CHECK(memcmp(first, second, 200000 * 4) == 0);
     mica__set_thread_count(0);
 }
@@ -82,11 +83,24 @@ static void test_bits_do_not_depend_on_vectors(void)
     mica__isa_cap(MICA_ISA_COUNT);
 }
 
+/* The L2 norm of a difference, relative to that of b. */
+static double distance(const float *a, const float *b, int64_t n)
+{
+    double wrong = 0, size = 0;
+    for (int64_t j = 0; j < n; j++) {
+        wrong += pow((double)a[j] - (double)b[j], 2);
+        size += pow((double)b[j], 2);
+    }
+    return sqrt(wrong / size);
+}
+
 /* Against the sum itself, in double with exact angles: relative error in the L2 norm. */
 static void test_errors_are_small(void)
 {
     for (int64_t n = 1; n <= 400; n++) {
         CHECK(transform(1, n, -1, false, first) == MICA_OK);
+        CHECK(transform(5, n, -1, false, second) == MICA_OK);
+        CHECK(distance(first, second, 2 * n) < 4e-7);
         double wrong = 0, size = 0;
         for (int64_t k = 0; k < n; k++) {
             double re = 0, im = 0;
@@ -105,15 +119,33 @@ static void test_errors_are_small(void)
 
 static void test_there_and_back(void)
 {
-    for (int64_t n = 1; n < 3000; n = n * 3 / 2 + 1) {
-        double wrong = 0, size = 0;
-        CHECK(real_transform(n, first) == MICA_OK);
-        for (int64_t j = 0; j < n; j++) {
-            wrong += pow(first[j] - numbers[j], 2);
-            size += pow(numbers[j], 2);
+    for (int64_t n = 1; n < 3000; n = n * 3 / 2 + 1)
+        for (int64_t rows = 1; rows <= 9; rows += 8) {
+            CHECK(real_transform(rows, n, first) == MICA_OK);
+            CHECK(distance(first, numbers, rows * n) < 4e-7);
         }
-        CHECK(sqrt(wrong / size) < 4e-7);
-    }
+}
+
+/* Lengths with a prime factor without a pass, one by one and side by side, along both axes. */
+static void test_convolutions(void)
+{
+    static const int64_t lengths[] = { 67, 127, 134, 251, 509, 1009, 1018, 1151, 2039, 4093 };
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (int64_t rows = 1; rows <= 19; rows += 9) {
+            int64_t n = lengths[i];
+            mica_scope *s = mica_scope_open(NULL);
+            mica_array *a = mica_from_data(s, numbers, MICA_SHAPE(rows, n), MICA_COMPLEX64);
+            mica_array *b = mica_swapaxes(s, a, 0, 1);
+            b = mica_fft_fft(s, b, MICA_NO_INTEGER, 0, "backward");
+            b = mica_swapaxes(s, mica_fft_ifft(s, b, MICA_NO_INTEGER, 0, "backward"), 0, 1);
+            a = mica_fft_fft(s, a, MICA_NO_INTEGER, 1, "backward");
+            a = mica_fft_ifft(s, a, MICA_NO_INTEGER, 1, "backward");
+            mica_to_data(s, a, first, (size_t)(rows * n) * 8);
+            mica_to_data(s, b, second, (size_t)(rows * n) * 8);
+            CHECK(mica_scope_close(s) == MICA_OK);
+            CHECK(distance(first, numbers, 2 * rows * n) < 4e-7);
+            CHECK(distance(second, numbers, 2 * rows * n) < 4e-7);
+        }
 }
 
 static void many_plans(void *wrong)
@@ -147,7 +179,8 @@ static void test_failing_memory(void)
     for (int64_t count = 0; count < 60; count++, n += 7) {
         live before = live_now();
         mica__inject_failure(count);
-        int status = count % 2 ? transform(1, n, -1, false, first) : real_transform(n, first);
+        int status = count % 2 ? transform(1, n, -1, false, first)
+                               : real_transform(count / 2 % 2 ? 1 : 8, n, first);
         mica__inject_failure(-1);
         CHECK(status == MICA_OK || status == MICA_EMEMORY);
         CHECK(live_same(before, live_now()));
@@ -164,6 +197,7 @@ int main(void)
     test_bits_do_not_depend_on_vectors();
     test_errors_are_small();
     test_there_and_back();
+    test_convolutions();
     test_plans_from_several_threads();
     test_failing_memory();
     return check_report("fft");

@@ -1,5 +1,5 @@
 /* Kernels of fft, rfft and irfft along any axis. Many short sequences are transformed side by side;
-   long ones, those of awkward lengths and single ones one after the other (fft_row.c). */
+   long ones and single ones one after the other (fft_row.c). */
 #include "backend/cpu/fft.h"
 
 #include "backend/cpu/choose.h"
@@ -81,7 +81,8 @@ static void tiles_task(void *context, size_t task)
 {
     transform *t = context;
     int64_t lanes = t->loops->lanes, run = t->inner == 1 ? t->outer : t->inner,
-            all = t->inner == 1 ? t->tiles : t->outer * t->tiles, room = (t->n + 1) * 2 * lanes;
+            all = t->inner == 1 ? t->tiles : t->outer * t->tiles, need = mica__fft_room(t->plan->n),
+            room = ((need > t->n ? need : t->n) + 1) * 2 * lanes;
     size_t bytes = (size_t)room * 2 * sizeof(float);
     void *memory;
     if (mica__memory_take(bytes, &memory) != MICA_OK) {
@@ -258,8 +259,8 @@ static int run(mica__launch *l, kind kind, int64_t axis, int64_t n, bool inverse
     }
     bool paired = kind != COMPLEX && n % 2 == 0;
     int64_t length = paired ? n / 2 : n;
-    bool tiled = mica__fft_is_smooth(length) && t.outer * t.inner >= FEW &&
-                 length <= (t.inner == 1 ? LONG_ROW : LONG_COLUMN);
+    bool tiled = t.outer * t.inner >= FEW &&
+                 mica__fft_room(length) <= (t.inner == 1 ? LONG_ROW : LONG_COLUMN);
     int status = mica__fft_plan_take(length, tiled ? MICA_FFT_SIDE_BY_SIDE : MICA_FFT_ROW, &t.plan);
     if (status == MICA_OK && paired) status = mica__fft_plan_take(n, MICA_FFT_REAL, &t.real);
     if (status == MICA_OK) {

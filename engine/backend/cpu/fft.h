@@ -7,7 +7,7 @@
 
 enum {
     MICA_FFT_PASSES = 40, /* factors of a length: at most 62 */
-    MICA_FFT_PRIME = 61,  /* the largest prime factor that has a pass; others go by chirps */
+    MICA_FFT_PRIME = 61,  /* the largest prime factor that has a pass; others are convolutions */
     MICA_FFT_LANES = 16   /* at most so many sequences side by side */
 };
 
@@ -27,7 +27,12 @@ typedef enum mica__fft_use {
     MICA_FFT_REAL          /* exp(-2 pi i k / n), k <= n / 4: between n reals and n / 2 pairs */
 } mica__fft_use;
 
-typedef enum mica__fft_way { MICA_FFT_DIRECT, MICA_FFT_STEPS, MICA_FFT_CHIRP } mica__fft_way;
+typedef enum mica__fft_way {
+    MICA_FFT_DIRECT,
+    MICA_FFT_STEPS,
+    MICA_FFT_CHIRP,
+    MICA_FFT_CYCLE
+} mica__fft_way;
 
 /* All members but the first two are constant once the plan is made. */
 typedef struct mica__fft_plan mica__fft_plan;
@@ -38,11 +43,11 @@ struct mica__fft_plan {
     mica__fft_use use;
     size_t bytes;
     float *numbers; /* owner of all tables below */
-    /* SIDE_BY_SIDE */
+    /* SIDE_BY_SIDE: passes, or a convolution by `first` */
     int passes;
     mica__fft_pass pass[MICA_FFT_PASSES];
-    /* ROW: DIRECT by `first` alone; STEPS: n = first->n * second->n; CHIRP: a convolution by `row`
-     */
+    /* ROW: DIRECT by `first` alone; STEPS: n = first->n * second->n; CHIRP, CYCLE: a convolution
+       by `row` */
     mica__fft_way way;
     const mica__fft_plan *first, *second, *row;
     /* STEPS: exp(-2 pi i k j / n) = fine[k % grain][j] * coarse[k / grain][j], k < first->n,
@@ -52,6 +57,9 @@ struct mica__fft_plan {
     const float *fine, *coarse;
     /* CHIRP: exp(-i pi j^2 / n), and the transform of its conjugate, divided by row->n. */
     const float *chirp, *filter;
+    /* CYCLE: g^q and g^-q modulo the prime n, 0 <= q < n - 1, and as `filter` the transform of
+       exp(-2 pi i g^-q / n), divided by n - 1. */
+    const int32_t *from, *to;
     /* REAL */
     const float *half;
 };
@@ -61,6 +69,17 @@ int mica__fft_plan_take(int64_t n, mica__fft_use use, const mica__fft_plan **pla
 void mica__fft_plan_give(const mica__fft_plan *plan); /* NULL is fine */
 /* Whether passes can do it: no prime factor above MICA_FFT_PRIME. */
 bool mica__fft_is_smooth(int64_t n);
+/* Elements that a tile needs room for. */
+int64_t mica__fft_room(int64_t n);
+
+/* ---- for what makes plans ---- */
+
+/* exp(-2 pi i k / n), 0 <= k < n < 2^60. */
+void mica__fft_root(int64_t k, int64_t n, double *re, double *im);
+/* Memory for the plan's tables, of so many pairs of numbers. */
+float *mica__fft_table(mica__fft_plan *p, int64_t pairs);
+/* A length that has a prime factor without a pass. */
+int mica__fft_make_convolution(mica__fft_plan *p);
 
 /* ---- loops ---- */
 
@@ -79,7 +98,8 @@ typedef struct mica__fft_loops {
     void (*load)(int64_t n, const mica__fft_side *from, int count, bool swap, float *tile);
     void (*store)(int64_t n, const float *tile, const mica__fft_side *to, int count, bool swap,
                   float scale);
-    /* Forward, unscaled. The result is in a or in b, as returned. */
+    /* Forward, unscaled, of tiles with the room that the plan's length needs. The result is in a or
+       in b, as returned. */
     float *(*transform)(const mica__fft_plan *plan, float *a, float *b);
     /* Twiddles of STEPS on columns j, j + 1, ... */
     void (*twist)(const mica__fft_plan *steps, int64_t j, int count, float *tile);

@@ -221,7 +221,7 @@ PASS(pass5, 5, butterfly_odd(5, from, s *m, to, s, w, pass->roots))
 PASS(pass7, 7, butterfly_odd(7, from, s *m, to, s, w, pass->roots))
 PASS(pass_odd, pass->radix, butterfly_odd(pass->radix, from, s *m, to, s, w, pass->roots))
 
-static float *transform(const mica__fft_plan *plan, float *a, float *b)
+static float *passes(const mica__fft_plan *plan, float *a, float *b)
 {
     int64_t s = 1, m = plan->n;
     for (int i = 0; i < plan->passes; i++) {
@@ -244,6 +244,66 @@ static float *transform(const mica__fft_plan *plan, float *a, float *b)
         b = swap;
     }
     return a;
+}
+
+/* ---- convolutions (fft_convolution.c) ---- */
+
+MICA_BODY pair swapped(pair a)
+{
+    return (pair){ a.im, a.re };
+}
+
+/* The convolution with the plan's filter: a is swapped by the way, so that the second transform is
+   an inverse one. The result is in a or in b, swapped. */
+static float *convolve(const mica__fft_plan *plan, V first[2], float *a, float *b)
+{
+    float *spectrum = passes(plan->first, a, b), *other = spectrum == a ? b : a;
+    V *x = (V *)(void *)spectrum;
+    pair sum = PAIR(x, 0);
+    for (int64_t k = 0; k < plan->first->n; k++)
+        put_pair(x, k, swapped(times(PAIR(x, k), plan->filter[2 * k], plan->filter[2 * k + 1])));
+    if (first) { /* adds to all, and the sum is wanted */
+        pair all = { first[0], first[1] };
+        put_pair(x, 0, add(PAIR(x, 0), swapped(all)));
+        sum = add(sum, all);
+        first[0] = sum.re;
+        first[1] = sum.im;
+    }
+    return passes(plan->first, spectrum, other);
+}
+
+static float *by_chirp(const mica__fft_plan *plan, float *a, float *b)
+{
+    int64_t n = plan->n, m = plan->first->n;
+    V *x = (V *)(void *)a;
+    for (int64_t j = 0; j < n; j++)
+        put_pair(x, j, times(PAIR(x, j), plan->chirp[2 * j], plan->chirp[2 * j + 1]));
+    memset(a + 2 * W * n, 0, (size_t)(m - n) * 2 * W * sizeof(float));
+    float *done = convolve(plan, NULL, a, b);
+    x = (V *)(void *)done;
+    for (int64_t j = 0; j < n; j++)
+        put_pair(x, j, times(swapped(PAIR(x, j)), plan->chirp[2 * j], plan->chirp[2 * j + 1]));
+    return done;
+}
+
+static float *by_cycle(const mica__fft_plan *plan, float *a, float *b)
+{
+    int64_t m = plan->first->n;
+    V *x = (V *)(void *)a, *y = (V *)(void *)b, first[2] = { x[0], x[1] };
+    for (int64_t q = 0; q < m; q++) put_pair(y, q, PAIR(x, plan->from[q]));
+    float *done = convolve(plan, first, b, a), *other = done == a ? b : a;
+    x = (V *)(void *)done;
+    y = (V *)(void *)other;
+    put_pair(y, 0, (pair){ first[0], first[1] });
+    for (int64_t q = 0; q < m; q++) put_pair(y, plan->to[q], swapped(PAIR(x, q)));
+    return other;
+}
+
+static float *transform(const mica__fft_plan *plan, float *a, float *b)
+{
+    return plan->way == MICA_FFT_CHIRP   ? by_chirp(plan, a, b)
+           : plan->way == MICA_FFT_CYCLE ? by_cycle(plan, a, b)
+                                         : passes(plan, a, b);
 }
 
 static void twist(const mica__fft_plan *steps, int64_t j, int count, float *tile)

@@ -1,5 +1,5 @@
-/* What a length needs: factors, twiddles, the chirp's transform. All angles and sums in double;
-   each number is rounded once. Plans stay in a bounded cache. */
+/* What a length needs: factors and twiddles, rounded once from double. Plans stay in a bounded
+   cache. */
 #include <math.h>
 
 #include "backend/cpu/fft.h"
@@ -7,38 +7,11 @@
 
 enum { CACHED = 64, SMALL = 16 };
 #define CACHED_BYTES ((size_t)96 << 20)
-#define TURN         6.283185307179586477 /* 2 pi */
-
-/* exp(-2 pi i k / n), 0 <= k < n: the angle is brought to the first eighth of the circle exactly.
- */
-static void root(int64_t k, int64_t n, double *re, double *im)
-{
-    uint64_t eighth = 8 * (uint64_t)k / (uint64_t)n; /* n < 2^60: checked by the caller */
-    double c, s;
-    int64_t left = k;
-    bool odd = eighth & 1;
-    /* odd eighths are measured back from their end: cosine and sine change places */
-    double angle;
-    if (!odd) angle = TURN * ((double)(8 * left - (int64_t)eighth * n) / (8.0 * (double)n));
-    else angle = TURN * ((double)(((int64_t)eighth + 1) * n - 8 * left) / (8.0 * (double)n));
-    c = cos(angle);
-    s = sin(angle);
-    switch (eighth) {
-    case 0: *re = c, *im = -s; break;
-    case 1: *re = s, *im = -c; break;
-    case 2: *re = -s, *im = -c; break;
-    case 3: *re = -c, *im = -s; break;
-    case 4: *re = -c, *im = s; break;
-    case 5: *re = -s, *im = c; break;
-    case 6: *re = s, *im = c; break;
-    default: *re = c, *im = s; break;
-    }
-}
 
 static void put_root(int64_t k, int64_t n, float *re, float *im)
 {
     double c, s;
-    root(k, n, &c, &s);
+    mica__fft_root(k, n, &c, &s);
     *re = (float)c;
     *im = (float)s;
 }
@@ -65,24 +38,17 @@ static int factor(int64_t n, int radix[MICA_FFT_PASSES])
     return passes;
 }
 
-static float *table(mica__fft_plan *p, int64_t pairs)
-{
-    size_t bytes;
-    if (mica__mul_overflow((size_t)pairs, 2 * sizeof(float), &bytes)) bytes = SIZE_MAX - 64;
-    p->bytes = bytes;
-    return p->numbers = mica__alloc(bytes);
-}
-
 static int make_passes(mica__fft_plan *p)
 {
     int radix[MICA_FFT_PASSES];
+    if (!mica__fft_is_smooth(p->n)) return mica__fft_make_convolution(p);
     p->passes = factor(p->n, radix);
     int64_t pairs = 0, left = p->n;
     for (int i = 0; i < p->passes; i++) {
         left /= radix[i];
         pairs += left * (radix[i] - 1) + radix[i];
     }
-    float *at = table(p, pairs);
+    float *at = mica__fft_table(p, pairs);
     if (!at) return MICA_EMEMORY;
     int64_t whole = p->n;
     for (int i = 0; i < p->passes; i++) {
@@ -116,7 +82,7 @@ static int make_steps(mica__fft_plan *p, int64_t rows)
     if (p->n > 65536)
         for (p->grain = 1; p->grain * p->grain < rows;) p->grain *= 2;
     int64_t lines = (rows + p->grain - 1) / p->grain;
-    float *at = table(p, (p->grain + (lines > 1 ? lines : 0)) * columns);
+    float *at = mica__fft_table(p, (p->grain + (lines > 1 ? lines : 0)) * columns);
     if (!at) return MICA_EMEMORY;
     p->fine = at;
     for (int64_t k = 0; k < p->grain; k++, at += 2 * columns)
@@ -124,79 +90,6 @@ static int make_steps(mica__fft_plan *p, int64_t rows)
     if (lines > 1) p->coarse = at;
     for (int64_t k = 0; k < lines && lines > 1; k++, at += 2 * columns)
         fill_line(k * p->grain, columns, p->n, at);
-    return MICA_OK;
-}
-
-/* The transform of x[0], x[step], ... in double: recursion over the smallest factors. */
-static void slow_transform(int64_t n, const double *x, int64_t step, double *y, const double *roots,
-                           int64_t whole, double *scratch)
-{
-    if (n == 1) {
-        y[0] = x[0];
-        y[1] = x[1];
-        return;
-    }
-    int64_t r = n % 2 == 0 ? 2 : n % 3 == 0 ? 3 : 5, m = n / r;
-    for (int64_t i = 0; i < r; i++)
-        slow_transform(m, x + 2 * i * step, step * r, y + 2 * i * m, roots, whole, scratch);
-    for (int64_t k = 0; k < n; k++) {
-        double re = 0, im = 0;
-        for (int64_t i = 0; i < r; i++) {
-            const double *w = roots + 2 * (i * k % n * (whole / n)), *a = y + 2 * (i * m + k % m);
-            re += a[0] * w[0] - a[1] * w[1];
-            im += a[0] * w[1] + a[1] * w[0];
-        }
-        scratch[2 * k] = re;
-        scratch[2 * k + 1] = im;
-    }
-    memcpy(y, scratch, (size_t)n * 2 * sizeof(double));
-}
-
-/* The shortest of 2^a, 3 * 2^a, 5 * 2^a and 15 * 2^a that holds the convolution. */
-static int64_t convolution_length(int64_t n)
-{
-    static const int64_t odd[] = { 1, 3, 5, 15 };
-    int64_t best = INT64_MAX;
-    for (int i = 0; i < 4; i++) {
-        int64_t m = odd[i] * 16;
-        while (m < 2 * n - 1) m *= 2;
-        if (m < best) best = m;
-    }
-    return best;
-}
-
-/* Bluestein: k j = (k^2 + j^2 - (k - j)^2) / 2 makes a convolution with a chirp of the transform (A
-   linear filtering approach to the computation of discrete Fourier transform, 1970). */
-static int make_chirp(mica__fft_plan *p)
-{
-    int64_t n = p->n, m = convolution_length(n);
-    p->way = MICA_FFT_CHIRP;
-    MICA_TRY(mica__fft_plan_take(m, MICA_FFT_ROW, &p->row));
-    float *chirp = table(p, n + m);
-    double *work = chirp ? mica__alloc_zero((size_t)m, 8 * sizeof(double)) : NULL;
-    if (!work) return MICA_EMEMORY;
-    double *x = work, *y = work + 2 * m, *roots = work + 4 * m, *scratch = work + 6 * m;
-    p->chirp = chirp;
-    p->filter = chirp + 2 * n;
-    int64_t square = 0; /* j^2 modulo 2 n */
-    for (int64_t j = 0; j < n; j++) {
-        double re, im;
-        root(square, 2 * n, &re, &im);
-        chirp[2 * j] = (float)re;
-        chirp[2 * j + 1] = (float)im;
-        x[2 * j] = re;
-        x[2 * j + 1] = -im;
-        if (j) {
-            x[2 * (m - j)] = re;
-            x[2 * (m - j) + 1] = -im;
-        }
-        square = (square + 2 * j + 1) % (2 * n);
-    }
-    for (int64_t j = 0; j < m; j++) root(j, m, roots + 2 * j, roots + 2 * j + 1);
-    slow_transform(m, x, 1, y, roots, m, scratch);
-    float *filter = chirp + 2 * n;
-    for (int64_t j = 0; j < 2 * m; j++) filter[j] = (float)(y[j] / (double)m);
-    mica__free(work);
     return MICA_OK;
 }
 
@@ -210,7 +103,7 @@ static int64_t divide(int64_t n)
 
 static int make_row(mica__fft_plan *p)
 {
-    if (!mica__fft_is_smooth(p->n)) return make_chirp(p);
+    if (!mica__fft_is_smooth(p->n)) return mica__fft_make_convolution(p);
     int64_t rows = p->n >= SMALL ? divide(p->n) : 1;
     if (rows >= 4) return make_steps(p, rows);
     p->way = MICA_FFT_DIRECT;
@@ -220,7 +113,7 @@ static int make_row(mica__fft_plan *p)
 static int make_real(mica__fft_plan *p)
 {
     int64_t count = p->n / 4 + 1;
-    float *at = table(p, count);
+    float *at = mica__fft_table(p, count);
     if (!at) return MICA_EMEMORY;
     p->half = at;
     for (int64_t k = 0; k < count; k++) put_root(k, p->n, at + 2 * k, at + 2 * k + 1);

@@ -1,5 +1,5 @@
 /* One contiguous sequence: passes alone, rows and columns of a matrix in turn (Bailey, FFTs in
-   external or hierarchical memory, 1990), or a convolution with a chirp. */
+   external or hierarchical memory, 1990), or a convolution. */
 #include "backend/cpu/choose.h"
 #include "backend/cpu/fft.h"
 
@@ -123,6 +123,49 @@ static int by_chirp(row *r)
     return status;
 }
 
+/* Pairs in the order of powers, and back, swapped. */
+static void gather(int64_t m, const float *from, const int32_t *place, bool swap, float *to)
+{
+    for (int64_t q = 0; q < m; q++) {
+        const float *x = from + 2 * (int64_t)place[q];
+        to[2 * q] = x[swap];
+        to[2 * q + 1] = x[!swap];
+    }
+}
+static void scatter(int64_t m, const float *from, const int32_t *place, bool swap, float scale,
+                    float *to)
+{
+    for (int64_t q = 0; q < m; q++) {
+        float *x = to + 2 * (int64_t)place[q];
+        x[swap] = from[2 * q] * scale;
+        x[!swap] = from[2 * q + 1] * scale;
+    }
+}
+
+/* The first element adds to all results, through the first of the convolution's spectrum. */
+static int by_cycle(row *r)
+{
+    const mica__fft_plan *p = r->plan;
+    int64_t m = p->row->n;
+    size_t bytes = (size_t)m * 4 * sizeof(float);
+    void *memory;
+    MICA_TRY(mica__memory_take(bytes, &memory));
+    float *a = memory, *b = a + 2 * m, re = r->from[0], im = r->from[1];
+    gather(m, r->from, p->from, r->inverse, a);
+    int status = mica__fft_row(r->loops, p->row, a, b, false, 1);
+    if (status == MICA_OK) {
+        r->to[0] = (re + b[r->inverse]) * r->scale;
+        r->to[1] = (im + b[!r->inverse]) * r->scale;
+        r->loops->multiply(m, b, false, p->filter, 1, true, b);
+        b[r->inverse] += im;
+        b[!r->inverse] += re;
+        status = mica__fft_row(r->loops, p->row, b, a, false, 1);
+    }
+    if (status == MICA_OK) scatter(m, a, p->to, !r->inverse, r->scale, r->to);
+    mica__memory_give(memory, bytes);
+    return status;
+}
+
 int mica__fft_row(const mica__fft_loops *loops, const mica__fft_plan *plan, const float *from,
                   float *to, bool inverse, float scale)
 {
@@ -133,6 +176,7 @@ int mica__fft_row(const mica__fft_loops *loops, const mica__fft_plan *plan, cons
     switch (plan->way) {
     case MICA_FFT_STEPS: return by_steps(&r);
     case MICA_FFT_CHIRP: return by_chirp(&r);
+    case MICA_FFT_CYCLE: return by_cycle(&r);
     default: return directly(&r);
     }
 }

@@ -60,6 +60,24 @@ static inline bool goes_on(int64_t i)
     return !i || i % ((int64_t)64 * CHUNK) || !mica__parallel_given_up();
 }
 
+static float log_sum(float max, double total)
+{
+    return isinf(max) ? max : (float)(log(total) + (double)max);
+}
+
+/* Some short rows, side by side. */
+static void short_rows(const rows *r, const char *in, size_t count, char *out)
+{
+    enum { MOST = MICA_SHORT_ROWS * MICA_SHORT_ROW };
+    float x[MOST], y[MOST], max[MICA_SHORT_ROWS], total[MICA_SHORT_ROWS];
+    size_t all = count * (size_t)r->n, results = r->sum_only ? count : all;
+    const float *from = read_f32(r, in, 0, (int64_t)all, x);
+    float *to = r->down ? y : (float *)(void *)out;
+    r->loops->short_f32(from, count, (size_t)r->n, max, total, r->sum_only ? NULL : to);
+    for (size_t i = 0; r->sum_only && i < count; i++) to[i] = log_sum(max[i], (double)total[i]);
+    if (r->down) r->down(results, (const void *const[]){ to }, 0, out);
+}
+
 static void row_f32(const rows *r, const char *in, char *out)
 {
     float buffer[CHUNK], max = -INFINITY;
@@ -79,7 +97,7 @@ static void row_f32(const rows *r, const char *in, char *out)
                                            e ? e + i : buffer);
     }
     if (r->sum_only) {
-        float result = isinf(max) ? max : (float)(log(total) + (double)max);
+        float result = log_sum(max, total);
         if (r->down) r->down(1, (const void *const[]){ &result }, 0, out);
         else *(float *)(void *)out = result;
         return;
@@ -114,10 +132,12 @@ static void rows_task(void *context, size_t task)
     const rows *r = context;
     int64_t first = (int64_t)task * r->a_task, last = least(first + r->a_task, r->count),
             item = mica__dtype_sizes[r->dtype];
-    for (int64_t i = first; i < last; i++) {
+    bool side_by_side = r->n < MICA_SHORT_ROW && r->dtype != MICA_FLOAT64;
+    for (int64_t i = first; i < last; i += side_by_side ? MICA_SHORT_ROWS : 1) {
         const char *in = r->in + i * r->n * item;
         char *out = r->out + i * (r->sum_only ? 1 : r->n) * item;
-        if (r->dtype == MICA_FLOAT64)
+        if (side_by_side) short_rows(r, in, (size_t)least(MICA_SHORT_ROWS, last - i), out);
+        else if (r->dtype == MICA_FLOAT64)
             row_f64(r, (const double *)(const void *)in, (double *)(void *)out);
         else row_f32(r, in, out);
     }

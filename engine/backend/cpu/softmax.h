@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+enum { MICA_SHORT_ROWS = 32, MICA_SHORT_ROW = 32 };
+
 /* Chunks of a row are summed as reduce.h says. */
 typedef struct mica__softmax_loops {
     float (*max_f32)(const float *x, size_t n); /* NaN wins; -inf for none */
@@ -11,6 +13,9 @@ typedef struct mica__softmax_loops {
      * allowed. */
     float (*exp_f32)(const float *x, size_t n, float max, float *e);
     void (*scale_f32)(float *x, size_t n, float factor);
+    /* Up to MICA_SHORT_ROWS rows of n < MICA_SHORT_ROW elements, side by side: their maxima, sums
+       of exponentials, and, unless y is NULL, the exponentials over the sums. */
+    void (*short_f32)(const float *x, size_t rows, size_t n, float *max, float *total, float *y);
     double (*max_f64)(const double *x, size_t n);
     double (*exp_f64)(const double *x, size_t n, double max, double *e);
     void (*scale_f64)(double *x, size_t n, double factor);

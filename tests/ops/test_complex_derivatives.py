@@ -132,6 +132,17 @@ def check(
             failures.add(f"{name} {label}", f"{got:.6g}, the difference quotient is {wanted:.6g}")
 
 
+def check_twice(function: Callable, at: list, along: list, other: list, rng, label: str, failures) -> None:
+    """vjp and jvp of a function, and of its jvp and vjp."""
+    check(function, at, along, rng, label, failures)
+    second = lambda *some: mx.jvp(function, list(some), arrays_of(along))[1]  # noqa: E731
+    check(second, at, other, rng, f"of jvp, {label}", failures)
+    outputs = function(*arrays_of(at))
+    seeds = seeds_of(weights_of(outputs, rng), outputs)
+    slope = lambda *some: mx.vjp(function, list(some), seeds)[1]  # noqa: E731
+    check(slope, at, other, rng, f"of vjp, {label}", failures)
+
+
 @pytest.mark.parametrize("case", cases + signs, ids=[c.label for c in cases + signs])
 def test_complex_derivatives(case: Case) -> None:
     """vjp and jvp of the function, of its jvp, and of its vjp agree with differences."""
@@ -157,13 +168,58 @@ def test_complex_derivatives(case: Case) -> None:
             if outcome(lambda: case.run(mx, arguments_of(case, at), variant)).error is not None:
                 continue  # real numbers alone
             chosen = [at[i] for i in diff]
-            check(function, chosen, along, rng, label, failures)
-            second = lambda *some: mx.jvp(function, list(some), arrays_of(along))[1]  # noqa: E731
-            check(second, chosen, other, rng, f"of jvp, {label}", failures)
-            outputs = function(*arrays_of(chosen))
-            seeds = seeds_of(weights_of(outputs, rng), outputs)
-            slope = lambda *some: mx.vjp(function, list(some), seeds)[1]  # noqa: E731
-            check(slope, chosen, other, rng, f"of vjp, {label}", failures)
+            check_twice(function, chosen, along, other, rng, label, failures)
+    failures.raise_any()
+
+
+def assigned(x, key, value):
+    """A copy of x with a part replaced."""
+    y = mx.array(x)
+    y[key] = value
+    return y
+
+
+# Functions of two 3 x 3 matrices: parts that are read and written, numbers that become real and complex
+# again, batches, factors of products.
+COMPOSED: dict[str, Callable] = {
+    "masked rows": lambda x, u: [assigned(x, mx.array([True, False, True]), u[0])],
+    "reversed part": lambda x, u: [assigned(x, (slice(None, None, -1), slice(0, 2)), u[:, :2])],
+    "gathered": lambda x, u: [x[mx.array([0, 2, 0]), mx.array([1, 1, 2])] * u[0]],
+    "added twice": lambda x, u: [x.at[mx.array([0, 0, 2])].add(u * x)],
+    "multiplied twice": lambda x, u: [x.at[mx.array([0, 0, 2])].multiply(u)],
+    "put": lambda x, u: [mx.put_along_axis(x, mx.array([[2], [0], [1]]), u[:, :1] * x[:, :1], 1)],
+    "strided": lambda x, u: [mx.as_strided(x, (4, 2), (1, 3), 1) * mx.as_strided(u, (4, 2), (1, 3), 1)],
+    "real parts": lambda x, u: [mx.real(x).astype(mx.complex64) * u, mx.imag(u) * x],
+    "transforms": lambda x, u: [mx.fft.rfft(mx.abs(x)), mx.fft.irfft(u), mx.fft.fftn(x * u), mx.fft.ifft2(u)],
+    "systems beside real numbers": lambda x, u: [
+        mx.linalg.solve(mx.real(x) + 4 * mx.eye(3), u),
+        mx.linalg.solve(x + 4 * mx.eye(3), mx.real(u)),
+        mx.linalg.solve_triangular(mx.abs(x) + mx.eye(3), u),
+    ],
+    "factors": lambda x, u: [mx.linalg.lu_factor(x @ u)[0], mx.linalg.pinv(x[:2]) @ u[:2]],
+    "Hermitian": lambda x, u: [
+        mx.linalg.cholesky(x @ mx.conj(x.T) + 3 * mx.eye(3), upper=True) @ u,
+        mx.linalg.eigvalsh(x + mx.conj(x.T)),
+    ],
+    "batch": lambda x, u: [mx.vmap(lambda a, b: mx.linalg.solve(x + 4 * mx.eye(3) + a[0], b))(x, u)],
+    "checkpoint": lambda x, u: [mx.checkpoint(lambda a, b: mx.linalg.inv(a + 3 * mx.eye(3)) @ b)(x, u)],
+    "products": lambda x, u: [
+        mx.einsum("ij,jk,ik->i", x, u, mx.conj(x)),
+        mx.tensordot(x, u, 1),
+        mx.linalg.cross(x, u),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composed(name: str) -> None:
+    """The same for functions of several operations."""
+    failures, rng = Failures(), np.random.default_rng(values.seed_of("composed", name))
+    at, along, other = (
+        [values.quantized(rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)), "complex64") for _ in "xu"]
+        for _ in range(3)
+    )
+    check_twice(COMPOSED[name], at, along, other, rng, name, failures)
     failures.raise_any()
 
 

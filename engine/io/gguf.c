@@ -7,7 +7,14 @@
      data, from the next multiple of the alignment (the value "general.alignment", or 32) on */
 #include "io/gguf.h"
 
-enum { ALIGNMENT = 32, HEAD = 24, LEAST_TENSOR = 24, LEAST_VALUE = 13, MOST_AXES = 8 };
+enum {
+    ALIGNMENT = 32,
+    HEAD = 24,
+    LEAST_TENSOR = 24,
+    LEAST_VALUE = 13,
+    MOST_AXES = 8,
+    STEP = 1 << 16
+};
 
 static const struct block {
     uint8_t known, elements;
@@ -40,6 +47,7 @@ static const uint8_t value_bytes[MICA_GGUF_VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4,
 typedef struct reader {
     const unsigned char *file;
     uint64_t at, bytes, alignment;
+    uint64_t wanted; /* where the bytes ended too early: at least so many were needed */
     const char *name;
     mica__gguf *out;
 } reader;
@@ -50,9 +58,18 @@ static int fail(const reader *r, const char *what)
                       what);
 }
 
+/* `count` more things of `each` bytes would be needed. */
+static int too_short(reader *r, uint64_t count, uint64_t each, const char *what)
+{
+    if (__builtin_mul_overflow(count, each, &r->wanted) ||
+        __builtin_add_overflow(r->wanted, r->at, &r->wanted))
+        r->wanted = UINT64_MAX;
+    return fail(r, what);
+}
+
 static int get(reader *r, size_t bytes, uint64_t *word)
 {
-    if (bytes > r->bytes - r->at) return fail(r, "it ends too early");
+    if (bytes > r->bytes - r->at) return too_short(r, bytes, 1, "it ends too early");
     *word = 0;
     for (size_t i = 0; i < bytes; i++) *word |= (uint64_t)r->file[r->at + i] << 8 * i;
     r->at += bytes;
@@ -64,7 +81,7 @@ static int get_text(reader *r, const char **text, size_t *length)
 {
     uint64_t n = 0;
     MICA_TRY(get(r, 8, &n));
-    if (n > r->bytes - r->at) return fail(r, "a text is longer than the file");
+    if (n > r->bytes - r->at) return too_short(r, n, 1, "a text is longer than the file");
     *text = mica__arena_text(&r->out->arena, (const char *)r->file + r->at, (size_t)n);
     if (!*text) return MICA_EMEMORY;
     r->at += n;
@@ -83,7 +100,8 @@ static int get_name(reader *r, const char **name)
 
 static int get_texts(reader *r, mica__gguf_value *v)
 {
-    if (v->count > (r->bytes - r->at) / 8) return fail(r, "a list is longer than the file");
+    if (v->count > (r->bytes - r->at) / 8)
+        return too_short(r, v->count, 8, "a list is longer than the file");
     const char **texts = mica__arena_alloc(&r->out->arena, (size_t)v->count * sizeof *texts);
     size_t *lengths = mica__arena_alloc(&r->out->arena, (size_t)v->count * sizeof *lengths);
     if (!texts || !lengths) return MICA_EMEMORY;
@@ -113,7 +131,7 @@ static int get_value(reader *r, mica__gguf_value *v)
     if (type == MICA_GGUF_VALUE_STRING) return get_texts(r, v);
     v->offset = r->at;
     if (v->count > (r->bytes - r->at) / value_bytes[type])
-        return fail(r, "a value is longer than the file");
+        return too_short(r, v->count, value_bytes[type], "a value is longer than the file");
     r->at += v->count * value_bytes[type];
     if (!v->list && type == MICA_GGUF_VALUE_UINT32 && strcmp(v->key, "general.alignment") == 0) {
         r->at -= 4;
@@ -175,9 +193,14 @@ static int check_names(const reader *r)
 }
 
 /* Offsets count from the first multiple of the alignment after the tensors' list. */
+static uint64_t data_start(const reader *r)
+{
+    return r->at + (-r->at & (r->alignment - 1));
+}
+
 static int place_tensors(reader *r)
 {
-    uint64_t start = r->at + (-r->at & (r->alignment - 1));
+    uint64_t start = data_start(r);
     for (size_t i = 0; i < r->out->ntensors; i++) {
         mica__gguf_tensor *t = &r->out->tensors[i];
         if (!t->bytes) {
@@ -196,7 +219,7 @@ static int place_tensors(reader *r)
     return MICA_OK;
 }
 
-static int get_all(reader *r)
+static int get_header(reader *r)
 {
     uint64_t version = 0, ntensors = 0, nvalues = 0;
     mica__gguf *out = r->out;
@@ -210,15 +233,16 @@ static int get_all(reader *r)
                           "little-endian order",
                           r->name, (unsigned long long)version);
     uint64_t left = r->bytes - r->at;
-    if (ntensors > left / LEAST_TENSOR || nvalues > left / LEAST_VALUE)
-        return fail(r, "it has more entries than bytes");
+    if (ntensors > left / LEAST_TENSOR)
+        return too_short(r, ntensors, LEAST_TENSOR, "it has more tensors than bytes");
+    if (nvalues > left / LEAST_VALUE)
+        return too_short(r, nvalues, LEAST_VALUE, "it has more values than bytes");
     out->values = mica__arena_alloc(&out->arena, (size_t)nvalues * sizeof *out->values);
     out->tensors = mica__arena_alloc(&out->arena, (size_t)ntensors * sizeof *out->tensors);
     if (!out->values || !out->tensors) return MICA_EMEMORY;
     for (uint64_t i = 0; i < nvalues; i++) MICA_TRY(get_value(r, &out->values[out->nvalues++]));
     for (uint64_t i = 0; i < ntensors; i++) MICA_TRY(get_tensor(r, &out->tensors[out->ntensors++]));
-    MICA_TRY(check_names(r));
-    return place_tensors(r);
+    return check_names(r);
 }
 
 int mica__gguf_parse(mica__gguf *out, const void *file, uint64_t bytes, const char *name)
@@ -226,11 +250,40 @@ int mica__gguf_parse(mica__gguf *out, const void *file, uint64_t bytes, const ch
     if (bytes < HEAD || memcmp(file, "GGUF", 4) != 0)
         return mica__fail(MICA_EIO, "[load_gguf] '%s' is no gguf file", name);
     mica__gguf result = { 0 };
-    reader r = { file, 0, bytes, ALIGNMENT, name, &result };
-    int status = get_all(&r);
+    reader r = {
+        .file = file, .bytes = bytes, .alignment = ALIGNMENT, .name = name, .out = &result
+    };
+    int status = get_header(&r);
+    if (!status) status = place_tensors(&r);
     if (status) mica__gguf_free(&result);
     else *out = result;
     return status;
+}
+
+uint64_t mica__gguf_needed(const void *start, uint64_t bytes, bool *known)
+{
+    *known = false;
+    if (bytes < HEAD) return bytes && memcmp(start, "GGUF", bytes < 4 ? bytes : 4) ? bytes : HEAD;
+    if (memcmp(start, "GGUF", 4) != 0) return bytes;
+    mica__gguf g = { 0 };
+    reader r = { .file = start, .bytes = bytes, .alignment = ALIGNMENT, .name = "", .out = &g };
+    uint64_t end = bytes, data, last;
+    int status = get_header(&r);
+    *known = status == MICA_OK;
+    if (status && r.wanted > bytes) {
+        /* In growing steps, since it is parsed again. */
+        end = bytes + bytes / 2 + STEP;
+        if (r.wanted > end) end = r.wanted;
+    } else if (!status) {
+        end = data = data_start(&r);
+        for (size_t i = 0; i < g.ntensors; i++)
+            if (__builtin_add_overflow(data, g.tensors[i].offset, &last) ||
+                __builtin_add_overflow(last, g.tensors[i].bytes, &last))
+                end = UINT64_MAX;
+            else if (last > end && g.tensors[i].bytes) end = last;
+    }
+    mica__gguf_free(&g);
+    return end;
 }
 
 void mica__gguf_free(mica__gguf *g)

@@ -83,6 +83,9 @@ typedef struct mica__gguf {
    incomplete one; MICA_EVALUE: what mica does not read; MICA_EMEMORY. */
 int mica__gguf_parse(mica__gguf *out, const void *file, uint64_t bytes, const char *name);
 void mica__gguf_free(mica__gguf *g);
+/* How many bytes of a stream that begins so have to be read: those of the file (known), more to
+   learn more, or `bytes` where the beginning is wrong. */
+uint64_t mica__gguf_needed(const void *start, uint64_t bytes, bool *known);
 
 /* Appends the header of a file with these tensors and values, of which `numbers[i]` points to the
    elements of value i, and sets the tensors' offset (from the start of the file) and bytes: each at

@@ -211,15 +211,17 @@ size_t mica__npy_header_bytes(const void *start, uint64_t bytes)
     return length > MOST_HEADER ? 0 : 12 + length;
 }
 
-uint64_t mica__npy_needed(const void *start, uint64_t bytes)
+uint64_t mica__npy_needed(const void *start, uint64_t bytes, bool *known)
 {
+    *known = false;
     if (bytes < MICA__NPY_START)
         return memcmp(start, magic, bytes < MAGIC_BYTES ? bytes : MAGIC_BYTES) ? bytes
                                                                                : MICA__NPY_START;
     uint64_t header = mica__npy_header_bytes(start, bytes);
     if (header > bytes) return header;
     mica__npy h;
-    return mica__npy_parse(&h, start, bytes, INT64_MAX, "") ? bytes : h.offset + h.bytes;
+    *known = mica__npy_parse(&h, start, bytes, INT64_MAX, "") == MICA_OK;
+    return *known ? h.offset + h.bytes : bytes;
 }
 
 int mica__npy_parse(mica__npy *out, const void *file, uint64_t head, uint64_t bytes,

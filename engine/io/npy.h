@@ -20,9 +20,9 @@ typedef struct mica__npy {
    no npy file's. */
 enum { MICA__NPY_START = 12 };
 size_t mica__npy_header_bytes(const void *start, uint64_t bytes);
-/* How many bytes of a stream that begins so make up the file: more than `bytes` where more has to
-   be read, also to learn more; `bytes` where the beginning is wrong. */
-uint64_t mica__npy_needed(const void *start, uint64_t bytes);
+/* How many bytes of a stream that begins so have to be read: those of the file (known), more to
+   learn more, or `bytes` where the beginning is wrong. */
+uint64_t mica__npy_needed(const void *start, uint64_t bytes, bool *known);
 /* Parses the header of a file that has `bytes`, of which the first `head` are at hand: versions 1
    to 3, keys in any order.
    "<V2" is bfloat16, as the reference writes it. Bytes of booleans are as the file has them,

@@ -203,14 +203,16 @@ static int pass_over(void *user, const char *key, const char *value)
     return MICA_OK;
 }
 
-uint64_t mica__safetensors_needed(const void *start, uint64_t bytes)
+uint64_t mica__safetensors_needed(const void *start, uint64_t bytes, bool *known)
 {
+    *known = false;
     if (bytes < LENGTH_BYTES) return LENGTH_BYTES;
     uint64_t header = header_bytes(start), end = LENGTH_BYTES + header;
     if (header > MOST_HEADER) return bytes;
     if (end > bytes) return end;
     mica__safetensors_visitor visitor = { note_end, pass_over, &end };
-    return mica__safetensors_read(start, INT64_MAX, "", &visitor) ? bytes : end;
+    *known = mica__safetensors_read(start, INT64_MAX, "", &visitor) == MICA_OK;
+    return *known ? end : bytes;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -37,9 +37,9 @@ int mica__safetensors_read(const void *file, uint64_t bytes, const char *name,
                            const mica__safetensors_visitor *visitor);
 /* As many tensors as such a file may have at most, told by the length of its header. */
 size_t mica__safetensors_most(const void *file, uint64_t bytes);
-/* How many bytes of a stream that begins so make up the file: more than `bytes` where more has to
-   be read, also to learn more; `bytes` where the beginning is wrong. */
-uint64_t mica__safetensors_needed(const void *start, uint64_t bytes);
+/* How many bytes of a stream that begins so have to be read: those of the file (known), more to
+   learn more, or `bytes` where the beginning is wrong. */
+uint64_t mica__safetensors_needed(const void *start, uint64_t bytes, bool *known);
 
 /* Appends the header of a file with these tensors and sets their offset and bytes. Entries are
    sorted into the order in which their data have to be written, without gaps: larger elements

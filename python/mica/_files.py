@@ -94,7 +94,8 @@ def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
     if descriptor is not None:
         result = core._load(descriptor, name, start or 0, stream, kind, metadata)
     else:
-        result = core._load(read_file(file, kind), name, -1, stream, kind, metadata)
+        data, used = read_file(file, kind)
+        result = core._load(data, name, -1 - used, stream, kind, metadata)
     if start is not None and kind == "npy":
         file.seek(start + result[1])
     elif descriptor is not None:
@@ -109,8 +110,8 @@ def load(
 
     Files, given as paths or as open files, are mapped: loading takes no time and the arrays no memory of
     their own. Compressed members of npz files are unpacked when they are used, and checked then; other
-    streams are read from where they stand: npy and safetensors files as far as their headers say, the others
-    to the end.
+    streams are read from where they stand, as far as the file's header says, npz files to the end. A header
+    that claims more than the memory limit, or a stream that has more, is a MemoryError.
 
     Blocks of 4 or 8 bits of gguf files (Q4_0, Q4_1, Q8_0) become three arrays for ``mx.dequantize`` with
     ``group_size=32``: codes under the name, and what ends in ``.scales`` and ``.biases``. Other
@@ -131,6 +132,7 @@ def load(
         ValueError: an unknown format, metadata of a format that has none, a file object in text mode, an
             element type that there is not here, an npz that is no zip file, an npz or gguf that is not there.
         RuntimeError: another file that is not there, or one that is not of its format.
+        MemoryError: a stream or its header wants more than the memory limit.
         OSError: later, where arrays are evaluated, when the file was cut short meanwhile. What is damaged in
             compressed members is a ValueError then.
     """

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # What is read at a time: headers can claim more than there is.
 _PIECE = 1 << 24
-# How files begin whose headers do not tell where they end.
-_MAGIC = {"npz": b"PK", "gguf": b"GGUF"}
 
 
 class Whole:
@@ -105,21 +103,71 @@ def _has_end(file: Any) -> bool:
     return isinstance(end, int) and end >= place > 0
 
 
-def read_file(file: Any, kind: str) -> bytearray:
-    """The bytes of the file that begins where a stream stands.
+def _fits(file: Any, data: bytearray, n: int) -> bool:
+    """Whether the stream may go on to ``n`` bytes; False where it ends soon, and ``data`` is all it has.
+
+    Raises:
+        MemoryError: so many would pass the memory limit, and the stream goes on.
+    """
+    try:
+        core._check_room(n)
+    except MemoryError:
+        # A damaged header claims anything: then the file is to be named, not the memory.
+        if _read_up_to(file, data, min(n, len(data) + _PIECE)):
+            raise
+        return False
+    return True
+
+
+def _read_known(file: Any, data: bytearray, n: int) -> tuple[Any, int]:
+    """The ``n`` bytes that begin with ``data`` in memory of the engine, and how many came."""
+    if not _fits(file, data, n):
+        return data, 0
+    room, done = core._room(n), len(data)
+    core._fill(room, 0, data)
+    data.clear()
+    while done < n and (piece := _read(file, min(n - done, _PIECE))):
+        piece = piece[: n - done]  # what only looks like a stream may give more
+        core._fill(room, done, piece)
+        done += len(piece)
+    return room, done
+
+
+def _read_to_end(file: Any, data: bytearray) -> tuple[Any, int]:
+    """All bytes of a stream that begins with ``data``, and how many there are."""
+    pieces: list[Any] = [bytes(data)]
+    n = len(data)
+    while piece := _read(file, _PIECE):
+        pieces.append(piece)
+        n += len(piece)
+        core._check_room(n)
+    room, done = core._room(n), 0
+    for i, piece in enumerate(pieces):
+        core._fill(room, done, piece)
+        done += len(piece)
+        pieces[i] = None
+    return room, n
+
+
+def read_file(file: Any, kind: str) -> tuple[Any, int]:
+    """The file that begins where a stream stands: its bytes, or memory of the engine and how much is used.
 
     The stream is read as far as the file's header says, or to its end where that is not told; only a
     little where the beginning is of another format, since streams may have no end.
+
+    Raises:
+        MemoryError: the header claims, or the stream has, more than the memory limit allows.
     """
     data = bytearray()
-    if kind in _MAGIC:
-        magic = _MAGIC[kind]
-        whole = _read_up_to(file, data, len(magic))
+    if kind == "npz":
+        whole = _read_up_to(file, data, 2)
         # Programs may stand in front of archives: those are found from their end.
-        if whole and (data == magic or (kind == "npz" and _has_end(file))):
-            while piece := _read(file, -1):
-                data += piece
-        return data
-    while (needed := core._needed(kind, data)) > len(data) and _read_up_to(file, data, needed):
-        pass
-    return data
+        return _read_to_end(file, data) if whole and (data == b"PK" or _has_end(file)) else (data, 0)
+    while True:
+        needed, known = core._needed(kind, data)
+        if needed <= len(data):
+            return data, 0
+        if known:
+            return _read_known(file, data, needed)
+        if not _fits(file, data, needed) or not _read_up_to(file, data, needed):
+            return data, 0

@@ -4,8 +4,10 @@
 
 #include "io.h"
 
+#include "io/gguf.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "runtime/memory.h"
 
 /* ---- where the bytes are ---- */
 
@@ -23,9 +25,55 @@ static const char *name_text(mica_scope *s, PyObject *name)
     return kept ? kept : "";
 }
 
-/* Memory of ours with a copy of what a stream has given. */
-static int copy_bytes(PyObject *data, const char *name, mica__source *from)
+/* _room(n) -> uint8 array of n bytes, uninitialised, for _fill */
+static PyObject *room(PyObject *m, PyObject *args)
 {
+    (void)m;
+    unsigned long long n;
+    if (!PyArg_ParseTuple(args, "K:_room", &n)) return NULL;
+    mica_scope s;
+    mica__scope_begin(&s, NULL);
+    int64_t bytes = n < INT64_MAX ? (int64_t)n : INT64_MAX;
+    return mica_py_finish(&s, mica__empty(&s, MICA_UINT8, (mica_dims){ 1, &bytes }));
+}
+
+/* _check_room(n): MemoryError where n bytes more would pass the limit */
+static PyObject *check_room(PyObject *m, PyObject *args)
+{
+    (void)m;
+    unsigned long long n;
+    if (!PyArg_ParseTuple(args, "K:_check_room", &n)) return NULL;
+    if (n > SIZE_MAX || !mica__memory_has_room((size_t)n))
+        return mica_py_raise(mica__fail_memory("load", (size_t)n));
+    Py_RETURN_NONE;
+}
+
+/* _fill(room, at, bytes): what a stream has given */
+static PyObject *fill(PyObject *m, PyObject *args)
+{
+    (void)m;
+    PyObject *o;
+    unsigned long long at;
+    Py_buffer data;
+    if (!PyArg_ParseTuple(args, "OKy*:_fill", &o, &at, &data)) return NULL;
+    const mica_array *a = mica_py_array(o);
+    uint64_t size = a ? (uint64_t)a->size : 0;
+    bool fits = a && a->buffer && at <= size && (uint64_t)data.len <= size - at;
+    if (fits) memcpy(a->data + at, data.buf, (size_t)data.len);
+    PyBuffer_Release(&data);
+    if (!fits) return PyErr_Format(PyExc_ValueError, "[load] bytes beyond their room");
+    Py_RETURN_NONE;
+}
+
+/* Memory of ours with what a stream has given: a room, or a copy of other bytes. */
+static int take_bytes(PyObject *data, uint64_t used, const char *name, mica__source *from)
+{
+    const mica_array *a = mica_py_array(data);
+    if (a) {
+        MICA_TRY(mica__source_of_memory(from, a->buffer, name));
+        if (used < from->bytes) from->bytes = used;
+        return MICA_OK;
+    }
     Py_buffer view;
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return MICA_ERUNTIME;
     mica__buffer *b = mica__buffer_new((size_t)view.len);
@@ -36,12 +84,13 @@ static int copy_bytes(PyObject *data, const char *name, mica__source *from)
     return status;
 }
 
-/* (path as bytes, name, 0), (descriptor, name, position) or (data, name, -1). */
+/* (path as bytes, name, 0), (descriptor, name, position), (bytes, name, -1) or (room, name, -1 -
+ * how much of it is used). */
 static int open_source(PyObject *where, const char *name, long long position, mica__source *from)
 {
     mica__mapping *m;
     int status;
-    if (position < 0) return copy_bytes(where, name, from);
+    if (position < 0) return take_bytes(where, (uint64_t)(-1 - position), name, from);
     if (PyLong_Check(where)) {
         long descriptor = PyLong_AsLong(where);
         if (descriptor == -1 && PyErr_Occurred()) return MICA_ERUNTIME;
@@ -93,11 +142,11 @@ static PyObject *table_dicts(const mica_table *t)
 static const struct {
     const char *name;
     mica_table *(*table)(mica_scope *s, const mica__source *from);
-    uint64_t (*needed)(const void *start, uint64_t bytes);
+    uint64_t (*needed)(const void *start, uint64_t bytes, bool *known);
 } formats[] = { { "npy", NULL, mica__npy_needed },
                 { "npz", mica__npz_table, NULL },
                 { "safetensors", mica__safetensors_table, mica__safetensors_needed },
-                { "gguf", mica__gguf_table, NULL } };
+                { "gguf", mica__gguf_table, mica__gguf_needed } };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 static int format_of(const char *name)
@@ -108,8 +157,8 @@ static int format_of(const char *name)
     return -1;
 }
 
-/* _needed(format, bytes that begin a file) -> how many bytes of the file have to be read, as far as
- * these tell */
+/* _needed(format, bytes that begin a file) -> how many bytes have to be read, as far as these tell,
+ * and whether those are the file */
 static PyObject *needed(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -118,9 +167,10 @@ static PyObject *needed(PyObject *m, PyObject *args)
     if (!PyArg_ParseTuple(args, "sy*:_needed", &format, &start)) return NULL;
     int kind = format_of(format);
     uint64_t n = (uint64_t)start.len;
-    if (kind >= 0 && formats[kind].needed) n = formats[kind].needed(start.buf, n);
+    bool known = false;
+    if (kind >= 0 && formats[kind].needed) n = formats[kind].needed(start.buf, n, &known);
     PyBuffer_Release(&start);
-    return kind < 0 ? NULL : PyLong_FromUnsignedLongLong(n);
+    return kind < 0 ? NULL : Py_BuildValue("(Ki)", (unsigned long long)n, known);
 }
 
 static PyObject *loaded(mica_scope *s, const mica__source *from, int format)
@@ -373,6 +423,9 @@ static PyMethodDef functions[] = {
       "_load(where, name, position, stream, format, with metadata) -> (array, bytes used) or "
       "(dict, metadata)" },
     { "_needed", needed, METH_VARARGS, NULL },
+    { "_room", room, METH_VARARGS, NULL },
+    { "_check_room", check_room, METH_VARARGS, NULL },
+    { "_fill", fill, METH_VARARGS, NULL },
     { "_save_gguf", mica_py_save_gguf, METH_VARARGS,
       "_save_gguf(path or write, arrays, metadata)" },
     { "_save_npy", save_npy, METH_VARARGS, "_save_npy(path or write, array)" },

@@ -53,12 +53,17 @@ static inline void fuzz_evaluate(mica_scope *s, mica_array *a)
     if (a && fuzz_is_small(a)) mica_eval(s, &a, 1);
 }
 
+/* needed: how far a stream is read that begins so, or NULL; what is a file is read no further. */
 static inline int fuzz_table(const uint8_t *data, size_t size,
-                             mica_table *(*load)(mica_scope *s, const mica__source *from))
+                             mica_table *(*load)(mica_scope *s, const mica__source *from),
+                             uint64_t (*needed)(const void *start, uint64_t bytes, bool *known))
 {
     mica__source from = fuzz_source(data, size);
     mica_scope *s = mica_scope_open(NULL);
+    bool known = true;
+    uint64_t most = needed ? needed(from.base, size, &known) : 0;
     const mica_table *t = s ? load(s, &from) : NULL;
+    if (t && (!known || most > size)) abort();
     for (size_t i = 0; i < mica_table_count(t); i++) {
         if (i < FUZZ_ARRAYS) fuzz_evaluate(s, mica_table_array(t, i));
         mica_table_find(t, mica_table_name(t, i));

@@ -3,5 +3,5 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    return fuzz_table(data, size, mica__npz_table);
+    return fuzz_table(data, size, mica__npz_table, NULL);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import threading
 from collections.abc import Callable
 
@@ -101,6 +102,98 @@ def test_streams_without_end(kind: str, start: bytes) -> None:
     """A wrong beginning is refused after little has been read."""
     with pytest.raises((RuntimeError, ValueError)):
         mx.load(io.BufferedReader(Source(start, 1 << 20)), format=kind)
+
+
+def npy_claiming(n: int) -> bytes:
+    """The header of an array of n bytes."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({n},), }}".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+
+
+def safetensors_claiming(n: int) -> bytes:
+    """The header of a tensor of n bytes."""
+    header = b'{"x":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (n, n)
+    return struct.pack("<Q", len(header)) + header
+
+
+def gguf_claiming(n: int) -> bytes:
+    """The header of a tensor of n bytes."""
+    return b"GGUF" + struct.pack("<IQQQsIQIQ", 3, 1, 0, 1, b"x", 1, n, 24, 0)
+
+
+CLAIMS: dict[str, tuple[str, bytes]] = {
+    "npy": ("npy", npy_claiming(1 << 45)),
+    "npy, more than any machine": ("npy", npy_claiming(1 << 62)),
+    "safetensors": ("safetensors", safetensors_claiming(1 << 45)),
+    "safetensors, more than any machine": ("safetensors", safetensors_claiming(1 << 62)),
+    "gguf": ("gguf", gguf_claiming(1 << 45)),
+    "gguf, a text": ("gguf", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 45)),
+    "gguf, a list": ("gguf", b"GGUF" + struct.pack("<IQQQsIIQ", 3, 0, 1, 1, b"k", 9, 8, 1 << 50)),
+    "gguf, tensors": ("gguf", b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 0)),
+    "gguf, values": ("gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 1 << 63)),
+    "npz": ("npz", b"PK\3\4"),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claims_without_end(claim: str) -> None:
+    """What a header claims, and a stream has, beyond the memory limit is an error before it is read."""
+    kind, start = CLAIMS[claim]
+    limit = mx.get_memory_limit()
+    mx.set_memory_limit(mx.get_active_memory() + (64 << 20))
+    try:
+        with pytest.raises(MemoryError, match=r"bytes.*active.*limit"):
+            mx.load(io.BufferedReader(Source(start, 100 << 20)), format=kind)
+        if kind != "npz":
+            with pytest.raises(MemoryError, match=r"bytes.*active.*limit"):
+                mx.load(io.BufferedReader(Source(start, 20 << 20)), format=kind)
+    finally:
+        mx.set_memory_limit(limit)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claims_that_end(claim: str) -> None:
+    """A stream that ends before what its header claims is not complete, whatever the claim."""
+    kind, start = CLAIMS[claim]
+    for more in (0, 3, 100_000):
+        with pytest.raises((RuntimeError, ValueError), match="incomplete|too early|ends|longer|more|zip"):
+            mx.load(io.BytesIO(start + bytes(more)), format=kind)
+
+
+def test_headers_without_end() -> None:
+    """Headers are bounded by their formats: 100 MB of safetensors, a megabyte of npy."""
+    with pytest.raises(RuntimeError, match="at most 100000000 may be header"):
+        mx.load(io.BufferedReader(Source(struct.pack("<Q", 100_000_001), 1 << 20)), format="safetensors")
+    with pytest.raises(RuntimeError, match="header that is no JSON"):
+        mx.load(io.BufferedReader(Source(struct.pack("<Q", 100_000_000), 101 << 20)), format="safetensors")
+    with pytest.raises(RuntimeError, match="longer than a megabyte"):
+        mx.load(
+            io.BufferedReader(Source(b"\x93NUMPY\2\0" + struct.pack("<I", 1 << 31), 1 << 20)), format="npy"
+        )
+
+
+def test_gguf_in_a_longer_stream() -> None:
+    """A gguf file is read as far as its header says, whatever follows; its header may be long."""
+    file = io.BytesIO()
+    texts = [f"token {i}" * 10 for i in range(5000)]
+    mx.save_gguf(file, {"x": mx.arange(1000.0), "y": mx.ones((3,))}, {"list": texts})
+    stream = io.BufferedReader(Source(file.getvalue(), len(file.getvalue()) + (1 << 20)))
+    loaded, metadata = mx.load(stream, format="gguf", return_metadata=True)
+    assert mx.array_equal(loaded["x"], mx.arange(1000.0)).item() and loaded["y"].tolist() == [1, 1, 1]
+    assert metadata["list"] == texts
+
+
+def test_streams_are_held_once() -> None:
+    """The memory of what is read from a stream is taken once, and counted by the byte."""
+    before = mx.get_active_memory()
+    start = npy_claiming(40 << 20)
+    mx.reset_peak_memory()
+    x = mx.load(io.BufferedReader(Source(start, 41 << 20)), format="npy")
+    held = mx.get_active_memory() - before
+    assert 40 << 20 <= held <= 42 << 20 and mx.get_peak_memory() - before == held
+    assert mx.get_array_buffer_size(x) == 40 << 20
+    del x
+    assert mx.get_active_memory() == before
 
 
 @pytest.mark.parametrize("name", ("save", "save_safetensors"))

@@ -125,17 +125,31 @@ uint16_t mica__float16_from(float x)
     return (uint16_t)(sign | ((u - 0x38000000u + 0xfffu + (u >> 13 & 1u)) >> 13));
 }
 
-static int64_t to_integer(double x)
+/* The low bits are those of the integer that casts of arrays give (kernel/convert.h): what is out
+   of range becomes the smallest; types below 32 bits take their bits from int32. */
+static int64_t to_int64(double x)
 {
-    if (!(x > -9.3e18 && x < 9.3e18)) return INT64_MIN;
-    return x >= 9223372036854775808.0 || x < -9223372036854775808.0 ? INT64_MIN : (int64_t)x;
+    return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
+}
+static int64_t to_int32(double x)
+{
+    return x > -0x1p31 - 1 && x < 0x1p31 ? (int64_t)x : INT32_MIN;
+}
+static int64_t to_integer(mica_dtype dtype, double x)
+{
+    switch (dtype) {
+    case MICA_INT64: return to_int64(x);
+    case MICA_UINT64: return x >= 0x1p63 ? to_int64(x - 0x1p63) ^ INT64_MIN : to_int64(x);
+    case MICA_UINT32: return x >= 0x1p31 ? to_int32(x - 0x1p31) ^ 0x80000000 : to_int32(x);
+    default: return to_int32(x);
+    }
 }
 
 void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t integer, double real,
                         double imaginary)
 {
     if (is_integer) real = (double)integer;
-    else integer = to_integer(real);
+    else if (mica__is_integer(dtype)) integer = to_integer(dtype, real);
     float single = is_integer ? (float)integer : (float)real;
     switch (dtype) {
     case MICA_BOOL:
@@ -148,10 +162,6 @@ void mica__store_number(mica_dtype dtype, void *out, bool is_integer, int64_t in
     case MICA_UINT32:
     case MICA_INT32: *(uint32_t *)out = (uint32_t)(uint64_t)integer; break;
     case MICA_UINT64:
-        if (!is_integer && real >= 9223372036854775808.0 && real < 18446744073709551616.0) {
-            *(uint64_t *)out = (uint64_t)real;
-            break;
-        } /* fall through */
     case MICA_INT64: *(uint64_t *)out = (uint64_t)integer; break;
     case MICA_FLOAT16: *(uint16_t *)out = mica__float16_from(single); break;
     case MICA_BFLOAT16: *(uint16_t *)out = mica__bfloat16_from(single); break;

@@ -252,7 +252,8 @@ static PyObject *issubdtype(PyObject *module, PyObject *args)
     return PyBool_FromLong(below(is_dtype(a) ? category_of(value_of(a)) : ca, cb));
 }
 
-static int is_kind(mica_dtype d, PyObject *kind)
+/* One kind, or -1 with an exception of the class. */
+static int is_kind(mica_dtype d, PyObject *kind, PyObject *class)
 {
     static const struct {
         const char *name;
@@ -261,13 +262,6 @@ static int is_kind(mica_dtype d, PyObject *kind)
                   { "integral", 5 }, { "real floating", 1 },  { "complex floating", 0 },
                   { "numeric", 6 } };
     if (is_dtype(kind)) return value_of(kind) == d;
-    if (PyTuple_Check(kind)) {
-        for (Py_ssize_t i = 0; i < PyTuple_Size(kind); i++) {
-            int yes = is_kind(d, PyTuple_GetItem(kind, i));
-            if (yes) return yes;
-        }
-        return 0;
-    }
     if (PyUnicode_Check(kind))
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
             if (!PyUnicode_CompareWithASCIIString(kind, kinds[i].name))
@@ -275,7 +269,7 @@ static int is_kind(mica_dtype d, PyObject *kind)
                            ? d == MICA_BOOL
                            : d != MICA_BOOL && below(category_of(d), kinds[i].category);
     PyErr_Format(
-        PyExc_ValueError,
+        class,
         "[isdtype] %R is no kind; accepted are a Dtype, \"bool\", \"signed integer\", \"unsigned "
         "integer\", "
         "\"integral\", \"real floating\", \"complex floating\", \"numeric\", or a tuple of these",
@@ -294,7 +288,10 @@ static PyObject *isdtype(PyObject *module, PyObject *args, PyObject *keywords)
         mica_py_name_error("isdtype", "dtype");
         return NULL;
     }
-    int yes = is_kind(d, kind);
+    bool several = PyTuple_Check(kind);
+    int yes = several ? 0 : is_kind(d, kind, kind == Py_None ? PyExc_TypeError : PyExc_ValueError);
+    for (Py_ssize_t i = 0; several && !yes && i < PyTuple_Size(kind); i++)
+        yes = is_kind(d, PyTuple_GetItem(kind, i), PyExc_ValueError);
     return yes < 0 ? NULL : PyBool_FromLong(yes);
 }
 
@@ -332,13 +329,14 @@ static PyObject *can_cast(PyObject *module, PyObject *args, PyObject *keywords)
     static char *names[] = { "from_", "to", NULL };
     PyObject *from, *to;
     mica_dtype f, t;
-    if (!mica_py_parse(args, keywords, "OO:can_cast", names, &from, &to) ||
-        dtype_or_array("can_cast", PyExc_TypeError, from, &f) < 0)
-        return NULL;
+    if (!mica_py_parse(args, keywords, "OO:can_cast", names, &from, &to)) return NULL;
     if (mica_py_dtype(to, &t) < 0) {
         mica_py_name_error("can_cast", "to");
         return NULL;
     }
+    if (dtype_or_array("can_cast", from == Py_None ? PyExc_TypeError : PyExc_ValueError, from, &f) <
+        0)
+        return NULL;
     return PyBool_FromLong(mica__promote(f, t) == t);
 }
 

@@ -1,6 +1,7 @@
 """Saving and loading of 1 GiB: against what the disk and the memory give without any library."""
 
 import os
+import statistics
 import subprocess
 import tempfile
 from functools import partial
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from registry import FIGURES, Limit, System, work
 
-ROUNDS = 3
+ROUNDS = 5
 FOLDER = os.environ.get("MICA_BENCH_FOLDER")
 
 # Times the saving of an array of random bytes, and prints it; argv: path of the file, kind.
@@ -72,29 +73,38 @@ def aliased(system: System, code: str) -> str:
 
 
 def saving(kind: str, system: System) -> float:
-    """The best of some rounds, over the best of dd in the same rounds."""
-    own, plain = [], []
+    """The median, over some rounds, of the time over that of dd right before or after it.
+
+    Both write a new file in every second round and replace one in the others: what a disk does beside the
+    work differs more from minute to minute than what is compared.
+    """
+    ratios = []
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        path, copy = Path(folder) / f"x.{kind}", Path(folder) / "copy"
-        for _ in range(ROUNDS):
-            own.append(run(system.python, aliased(system, SAVE), path, kind))
-            script = f"import subprocess, time; t = time.perf_counter(); subprocess.run({DD!r} + ['if=' + "
-            script += f"{str(path)!r}, 'of=' + {str(copy)!r}], check=True); print(time.perf_counter() - t)"
-            plain.append(run(system.python, script))
-            copy.unlink()
-    return min(own) / min(plain)
+        source, path, copy = (Path(folder) / name for name in ("source", f"x.{kind}", "copy"))
+        run(system.python, aliased(system, SAVE), path, kind)
+        os.link(path, source)
+        script = f"import subprocess, time; t = time.perf_counter(); subprocess.run({DD!r} + ['if=' + "
+        script += f"{str(source)!r}, 'of=' + {str(copy)!r}], check=True); print(time.perf_counter() - t)"
+        run(system.python, script)
+        for turn in range(ROUNDS):
+            if turn % 2 == 0:
+                path.unlink()
+                copy.unlink()
+            own = run(system.python, aliased(system, SAVE), path, kind)
+            ratios.append(own / run(system.python, script))
+    return statistics.median(ratios)
 
 
 def loading(kind: str, system: System) -> float:
-    """The best of some rounds, over the best of plain reads in the same rounds."""
-    own, plain = [], []
+    """The median, over some rounds, of the time over that of a plain read before it."""
+    ratios = []
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         path = Path(folder) / f"x.{kind}"
         run(system.python, aliased(system, SAVE), path, kind)
         for _ in range(ROUNDS):
-            plain.append(run(system.python, READ, path))
-            own.append(run(system.python, aliased(system, LOAD), path, kind))
-    return min(own) / min(plain)
+            plain = run(system.python, READ, path)
+            ratios.append(run(system.python, aliased(system, LOAD), path, kind) / plain)
+    return statistics.median(ratios)
 
 
 for kind in ("safetensors", "npy"):

@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/replaced.h"
 #include "base/thread.h"
 
-enum { BUFFER_BYTES = 1 << 16 };
+enum { BUFFER_BYTES = 1 << 16, PIECE = 8 << 20 };
 
 struct mica__writer {
     int folder; /* descriptor of the target's folder; -1 when the target is written directly */
     int file;
+    int old;    /* the file that is replaced, where it is large; else -1 */
     bool named; /* the temporary file has a name */
     int error;  /* errno of the first failure */
     size_t buffered;
@@ -111,6 +113,7 @@ static int open_target(mica__writer *w, char path[PATH_MAX])
     /* Replacing needs a writable folder only, but a file that must not be written must not be
      * replaced. */
     if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS)) return errno;
+    if (exists) w->old = mica__replaced_keep(path, (uint64_t)s.st_size);
     if ((error = open_folder(w, path)) || (error = open_temporary(w))) return error;
     if (exists) {
         if ((s.st_uid != geteuid() || s.st_gid != getegid()) && fchown(w->file, s.st_uid, s.st_gid))
@@ -125,6 +128,7 @@ static void discard(mica__writer *w)
     if (w->file >= 0) close(w->file);
     if (w->named) unlinkat(w->folder, w->temporary, 0);
     if (w->folder >= 0) close(w->folder);
+    if (w->old >= 0) close(w->old);
     mica__free(w);
 }
 
@@ -135,7 +139,7 @@ int mica__writer_open(mica__writer **writer, const char *path)
     if (n >= PATH_MAX) return fail_open(path, strerror(ENAMETOOLONG));
     mica__writer *w = mica__alloc(sizeof *w);
     if (!w) return MICA_EMEMORY;
-    w->folder = w->file = -1;
+    w->folder = w->file = w->old = -1;
     w->named = false;
     w->error = 0;
     w->buffered = 0;
@@ -143,6 +147,7 @@ int mica__writer_open(mica__writer **writer, const char *path)
     memcpy(w->path, path, n + 1);
     char resolved[PATH_MAX];
     memcpy(resolved, path, n + 1);
+    mica__replaced_wait();
     int error = open_target(w, resolved);
     if (error) {
         discard(w);
@@ -159,13 +164,25 @@ static int fail_write(mica__writer *w, int error)
                       (unsigned long long)w->written, strerror(w->error));
 }
 
+/* Lets the disk begin with what was just written, while the next piece is copied: measured, 512 MiB
+   take 1.4 s instead of 1.8 s. */
+static void begin_writing(const mica__writer *w, size_t bytes)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    if (w->folder >= 0 && bytes == PIECE)
+        sync_file_range(w->file, (off_t)w->written, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)w, (void)bytes;
+#endif
+}
+
 static int write_out(mica__writer *w, const unsigned char *data, size_t bytes)
 {
     while (bytes) {
-        size_t most = (size_t)1 << 30; /* the system takes less than 2 GiB at once */
-        ssize_t n = write(w->file, data, bytes < most ? bytes : most);
+        ssize_t n = write(w->file, data, bytes < PIECE ? bytes : PIECE);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return fail_write(w, n < 0 ? errno : ENOSPC);
+        begin_writing(w, (size_t)n);
         data += n;
         bytes -= (size_t)n;
         w->written += (uint64_t)n;
@@ -232,6 +249,8 @@ static int replace_target(mica__writer *w)
     if (renameat(w->folder, w->temporary, w->folder, w->target)) return fail_write(w, errno);
     w->named = false;
     fsync(w->folder); /* the name too; the file is whole either way */
+    mica__replaced_free(w->old);
+    w->old = -1;
     return MICA_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/replaced.h"
 #include "check.h"
 
 static char folder[] = "/tmp/mica-test-XXXXXX";
@@ -324,12 +325,82 @@ static void remove_folder(void)
     rmdir(folder);
 }
 
+/* ---- large files that are replaced ---------------------------------------------------------- */
+
+static int open_descriptors(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d)) n++;
+    if (d) closedir(d);
+    return n;
+}
+
+enum { LARGE = 20 << 20 };
+
+static int write_large(const char *path, char value, bool commit)
+{
+    mica__writer *w = NULL;
+    char *data = malloc(LARGE);
+    memset(data, value, LARGE);
+    int status = mica__writer_open(&w, path);
+    if (!status) status = mica__writer_write(w, data, LARGE);
+    if (!status && commit) status = mica__writer_commit(w);
+    else mica__writer_abort(w);
+    free(data);
+    return status;
+}
+
+static bool is_large(const char *path, char value)
+{
+    mica__mapping *m = NULL;
+    if (mica__mapping_open(&m, path)) return false;
+    const char *p = mica__mapping_base(m);
+    uint64_t n = mica__mapping_bytes(m);
+    bool same = n == LARGE && p[0] == value && memcmp(p, p + 1, n - 1) == 0;
+    mica__mapping_release(m);
+    return same;
+}
+
+static bool replaces_in_child(void)
+{
+    int before = failures;
+    CHECK_EQUAL(write_large(in_folder("large"), 5, true), MICA_OK);
+    mica__replaced_wait();
+    return failures == before;
+}
+
+/* The old file is freed beside the program: nothing of it stays, and a mapping of it still reads
+ * it. */
+static void test_replaced(void)
+{
+    const char *path = in_folder("large");
+    CHECK_EQUAL(write_large(path, 1, true), MICA_OK);
+    int descriptors = open_descriptors();
+    mica__mapping *first = NULL;
+    CHECK_EQUAL(mica__mapping_open(&first, path), MICA_OK);
+    for (char i = 2; i < 5; i++) {
+        CHECK_EQUAL(write_large(path, i, true), MICA_OK);
+        CHECK(is_large(path, i));
+    }
+    CHECK_EQUAL(write_large(path, 9, false), MICA_OK); /* dropped */
+    CHECK(is_large(path, 4));
+    CHECK(child(replaces_in_child));
+    CHECK(is_large(path, 5));
+    CHECK(first && ((const char *)mica__mapping_base(first))[LARGE - 1] == 1);
+    mica__mapping_release(first);
+    mica__replaced_wait();
+    CHECK_EQUAL(open_descriptors(), descriptors);
+    unlink(path);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 2;
     test_mapping();
     test_faults();
     test_writer();
+    test_replaced();
     remove_folder();
     return check_report("file");
 }

@@ -61,6 +61,7 @@ def watch() -> Iterator[Report]:
     report = Report()
     mx.synchronize()
     mx.reset_peak_memory()
+    before = mx.get_active_memory()  # the peak moves when memory is taken, which may never happen
     mx._watch_memory(True)
     try:
         yield report
@@ -68,7 +69,7 @@ def watch() -> Iterator[Report]:
         mx.synchronize()
         record = mx._memory_record()
         mx._watch_memory(False)
-        report.peak = mx.get_peak_memory()
+        report.peak = max(before, mx.get_peak_memory())
         report.required = record["required"]
         report.largest = record["largest"]
         report.evaluations = record["evaluations"]

@@ -177,6 +177,19 @@ def test_peak_of_a_training_step() -> None:
     assert report.required > 2 * MIB and report.ratio <= 1.1, str(report)
 
 
+def test_report_without_allocation() -> None:
+    """An evaluation that takes no memory, since an operand gives its own, has the peak of what was there."""
+    x = mx.random.normal((MIB,))
+    mx.eval(x)
+    before = mx.get_active_memory()
+    with mica.liveness.watch() as report:
+        y = x * 2
+        del x
+        mx.eval(y)
+    assert report.required == before
+    assert before <= report.peak < before + 64 * 1024
+
+
 def test_report_of_a_program(tmp_path: Path) -> None:
     """`python -m mica.liveness` runs a program with its arguments and says what it took."""
     program = tmp_path / "program.py"

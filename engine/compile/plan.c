@@ -12,7 +12,10 @@ typedef mica__planner planner;
 
 #define NONE UINT32_MAX
 
-enum { GROUP_LIMIT = 4096 }; /* nodes a tape: bounds the program and its registers */
+enum {
+    GROUP_LIMIT = 4096, /* nodes a tape: bounds the program and its registers */
+    AHEAD = 8           /* nodes that are fetched before their turn comes */
+};
 
 static bool is_elementwise(const mica_node *n)
 {
@@ -42,6 +45,16 @@ static int push(stack *s, mica_node *n)
     }
     s->at[s->n++] = (frame){ n, 0 };
     return MICA_OK;
+}
+
+/* Fetches nodes that are open: they are entered from the top of the stack. */
+static inline void fetch_open(const stack *s)
+{
+    if (s->n > AHEAD) mica__fetch(&s->at[s->n - 1 - AHEAD].node->out[0]);
+    if (s->n <= AHEAD / 2) return;
+    const frame *f = &s->at[s->n - 1 - AHEAD / 2];
+    const mica_node *n = f->node;
+    if (f->next < n->ninputs) mica__fetch(n->inputs[f->next]);
 }
 
 static int await(planner *p, mica_array *a)
@@ -85,33 +98,88 @@ static int visit(planner *p, const stack *s, mica_array *a)
     return n->prim == mica_prim_placeholder ? refuse_placeholder(s, n) : 1;
 }
 
-/* Depth-first order of the pending nodes below `root`, appended to p->order; node->mark becomes the
- * place + 1 (UINT32_MAX while open). */
+/* Whether consumer c may run in the same tape as the producer of its input. */
+static bool fusable(const info *producer, const info *c, const mica_array *input)
+{
+    return c->elementwise && producer->elementwise && producer->node->stream == c->node->stream &&
+           mica__shape_equal(mica__dims_of(input), mica__dims_of(&c->node->out[0]));
+}
+
+/* Joins the groups of two nodes of one level. */
+static void join(info *infos, uint32_t i, uint32_t k)
+{
+    uint32_t a = mica__plan_group(infos, i), b = mica__plan_group(infos, k);
+    if (a == b) return;
+    uint32_t large = infos[a].size >= infos[b].size ? a : b, small = large == a ? b : a;
+    infos[small].parent = large;
+    infos[large].size += infos[small].size;
+}
+
+/* Takes a node into the plan, all its inputs being there: its level and its group. */
+static int enter(planner *p, mica_node *n)
+{
+    if (p->n == p->capacity) {
+        if (p->n >= UINT32_MAX / 2)
+            return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
+        uint32_t capacity = p->capacity ? 2 * p->capacity : 32;
+        info *grown = mica__realloc(p->infos, capacity * sizeof *grown);
+        if (!grown) return MICA_EMEMORY;
+        p->infos = grown;
+        p->capacity = capacity;
+    }
+    info *infos = p->infos, *self = &infos[p->n];
+    uint32_t i = p->n++, level = 0;
+    *self = (info){ .node = n,
+                    .parent = i,
+                    .size = 1,
+                    .next = NONE,
+                    .ninputs = n->ninputs,
+                    .elementwise = is_elementwise(n) };
+    bool fuses[CLOSE] = { false }; /* element-wise nodes have no more inputs */
+    for (uint32_t k = 0; k < n->ninputs; k++) {
+        info *in = mica__planned(p, n->inputs[k]);
+        if (k < CLOSE) self->in[k] = in ? (uint32_t)(in - infos) : NONE;
+        if (!in) continue;
+        in->edges++;
+        bool fuse = fusable(in, self, n->inputs[k]);
+        if (fuse) fuses[k] = true;
+        fuse = fuse && infos[mica__plan_group(infos, (uint32_t)(in - infos))].size < p->limit;
+        uint32_t at_least = in->level + !fuse;
+        if (at_least > level) level = at_least;
+    }
+    self->level = level;
+    for (uint32_t k = 0; k < CLOSE; k++)
+        if (fuses[k] && infos[self->in[k]].level == level) join(infos, self->in[k], i);
+    n->mark = i + 1;
+    return MICA_OK;
+}
+
+/* Takes the pending nodes below `root` into the plan, depth first; node->mark becomes the place + 1
+ * (UINT32_MAX while open). */
 static int walk(planner *p, stack *s, mica_array *root)
 {
-    int enter = visit(p, s, root);
-    if (enter <= 0) return enter;
+    int opens = visit(p, s, root);
+    if (opens <= 0) return opens;
     mica_node *top = mica__node_of(root);
     MICA_TRY(push(s, top));
     top->mark = UINT32_MAX;
     while (s->n) {
         frame *f = &s->at[s->n - 1];
         mica_node *n = f->node;
-        if (f->next < n->ninputs) {
-            mica_array *input = n->inputs[f->next++];
-            enter = visit(p, s, input);
-            if (enter < 0) return enter;
-            if (enter) {
-                MICA_TRY(push(s, mica__node_of(input)));
-                mica__node_of(input)->mark = UINT32_MAX;
-            }
+        if (f->next == n->ninputs) {
+            fetch_open(s);
+            MICA_TRY(enter(p, n));
+            s->n--;
             continue;
         }
-        MICA_TRY(mica__vec_push(&p->order, n));
-        if (p->order.n >= UINT32_MAX - 1)
-            return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
-        n->mark = (uint32_t)p->order.n;
-        s->n--;
+        mica_array *input = n->inputs[f->next++];
+        mica__fetch(input);
+        opens = visit(p, s, input);
+        if (opens < 0) return opens;
+        if (opens) {
+            MICA_TRY(push(s, mica__node_of(input)));
+            mica__node_of(input)->mark = UINT32_MAX;
+        }
     }
     return MICA_OK;
 }
@@ -124,51 +192,9 @@ static inline uint32_t input_at(const planner *p, uint32_t i, uint32_t k)
     return in ? (uint32_t)(in - p->infos) : NONE;
 }
 
-/* Whether consumer c may run in the same tape as the producer of its input. */
-static bool fusable(const info *producer, const info *c, const mica_array *input)
-{
-    return c->elementwise && producer->elementwise && producer->node->stream == c->node->stream &&
-           mica__shape_equal(mica__dims_of(input), mica__dims_of(&c->node->out[0]));
-}
-
-static void assign_groups(planner *p)
-{
-    info *infos = p->infos;
-    for (uint32_t i = 0; i < p->order.n; i++) {
-        mica_node *n = p->order.at[i];
-        info *self = &infos[i];
-        self->node = n;
-        self->parent = i;
-        self->size = 1;
-        self->next = UINT32_MAX;
-        self->ninputs = n->ninputs;
-        self->elementwise = is_elementwise(n);
-        bool fuses[CLOSE] = { false }; /* element-wise nodes have no more inputs */
-        for (uint32_t k = 0; k < n->ninputs; k++) {
-            info *in = mica__planned(p, n->inputs[k]);
-            if (k < CLOSE) self->in[k] = in ? (uint32_t)(in - infos) : NONE;
-            if (!in) continue;
-            in->edges++;
-            bool fuse = fusable(in, self, n->inputs[k]);
-            if (fuse) fuses[k] = true;
-            fuse = fuse && infos[mica__plan_group(infos, (uint32_t)(in - infos))].size < p->limit;
-            uint32_t level = in->level + !fuse;
-            if (level > self->level) self->level = level;
-        }
-        for (uint32_t k = 0; k < CLOSE; k++) {
-            if (!fuses[k] || infos[self->in[k]].level != self->level) continue;
-            uint32_t a = mica__plan_group(infos, self->in[k]), b = mica__plan_group(infos, i);
-            if (a == b) continue;
-            uint32_t large = infos[a].size >= infos[b].size ? a : b, small = large == a ? b : a;
-            infos[small].parent = large;
-            infos[large].size += infos[small].size;
-        }
-    }
-}
-
 static int list_groups(planner *p)
 {
-    size_t n = p->order.n;
+    uint32_t n = p->n;
     p->first = mica__arena_alloc(&p->plan->arena, n * sizeof *p->first);
     p->last = mica__arena_alloc(&p->plan->arena, n * sizeof *p->last);
     if (!p->first || !p->last) return MICA_EMEMORY;
@@ -213,6 +239,16 @@ bool mica__plan_keeps(const info *i, uint32_t inside, uint32_t scope, bool *by_s
     return i->root || i->outside > inside || uses > i->edges + *by_scope;
 }
 
+/* Fetches nodes that come soon when a tape is made: places in a group mostly follow each other. */
+static inline void fetch_planned(const planner *p, uint32_t i)
+{
+    if (i + AHEAD < p->n) mica__fetch(&p->infos[i + AHEAD].node->out[0]);
+    if (i + AHEAD / 2 >= p->n) return;
+    const info *soon = &p->infos[i + AHEAD / 2];
+    for (uint32_t k = 0; k < soon->ninputs && k < CLOSE; k++)
+        if (soon->in[k] == NONE) mica__fetch(soon->node->inputs[k]);
+}
+
 static int make_tape(planner *p, mica__step *step, uint32_t group)
 {
     info *infos = p->infos;
@@ -224,6 +260,7 @@ static int make_tape(planner *p, mica__step *step, uint32_t group)
     if (!step->ops || !step->externals || !step->edges) return MICA_EMEMORY;
     for (uint32_t i = p->first[group]; i != UINT32_MAX; i = infos[i].next) {
         mica_node *node = infos[i].node;
+        fetch_planned(p, i);
         mica__tape_op *op = &step->ops[step->nops];
         *op = (mica__tape_op){ .node = node, .nin = (uint8_t)node->ninputs, .last = step->nops };
         infos[i].local = step->nops;
@@ -248,7 +285,7 @@ static int make_tape(planner *p, mica__step *step, uint32_t group)
  * soon. */
 static int order_groups(planner *p, mica_array *const roots[], size_t nroots)
 {
-    size_t n = p->order.n;
+    uint32_t n = p->n;
     mica__arena *arena = &p->plan->arena;
     typedef struct visit_frame {
         uint32_t group, node, input;
@@ -301,12 +338,7 @@ static int order_groups(planner *p, mica_array *const roots[], size_t nroots)
 static int make(planner *p, stack *s, mica_array *const roots[], size_t n)
 {
     for (size_t i = 0; i < n; i++) MICA_TRY(walk(p, s, roots[i]));
-    if (!p->order.n) return MICA_OK;
-    p->infos = mica__arena_alloc(&p->plan->arena, p->order.n * sizeof *p->infos);
-    if (!p->infos) return MICA_EMEMORY;
-    memset(p->infos, 0, p->order.n * sizeof *p->infos);
-    p->limit = mica__setting_flag(MICA_SETTING_fuse) ? GROUP_LIMIT : 0;
-    assign_groups(p);
+    if (!p->n) return MICA_OK;
     for (size_t i = 0; i < n; i++) {
         info *root = mica__planned(p, roots[i]);
         if (root) root->root = true;
@@ -321,12 +353,14 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint3
 {
     memset(plan, 0, sizeof *plan);
     planner p = { .plan = plan, .scope = scope };
+    p.limit = mica__setting_flag(MICA_SETTING_fuse) ? GROUP_LIMIT : 0;
     stack s = { 0 };
     int status = make(&p, &s, roots, n);
     static uint32_t claims;
     plan->claim = ++claims;
-    for (size_t i = 0; i < p.order.n; i++) {
-        mica_node *node = p.order.at[i];
+    for (uint32_t i = 0; i < p.n; i++) {
+        mica_node *node = p.infos[i].node;
+        if (i + AHEAD < p.n) mica__fetch_head(p.infos[i + AHEAD].node);
         node->mark = 0;
         if (status != MICA_OK) continue;
         node->claim = plan->claim;
@@ -334,7 +368,7 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint3
     }
     for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
     mica__free(s.at);
-    mica__vec_free(&p.order);
+    mica__free(p.infos);
     if (status != MICA_OK) mica__plan_free(plan);
     return status;
 }

@@ -22,8 +22,8 @@ typedef struct mica__plan_info {
 
 typedef struct mica__planner {
     mica__plan *plan;
-    mica__vec order;        /* nodes, inputs first */
-    mica__plan_info *infos; /* by node->mark - 1 */
+    mica__plan_info *infos; /* by node->mark - 1: inputs first */
+    uint32_t n, capacity;   /* of infos */
     uint32_t *first, *last; /* group's list of nodes, by root */
     uint32_t *step;         /* the group's step, by root */
     uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */

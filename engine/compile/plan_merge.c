@@ -23,9 +23,11 @@ static void merge_products(planner *p)
     mica__plan *plan = p->plan;
     for (size_t t = 0; t < plan->nsteps; t++) {
         mica__step *step = &plan->steps[t];
-        for (uint32_t e = 0; step->ops && !step->product && e < step->nexternals; e++) {
+        int64_t size = step->ops ? step->ops[0].node->out[0].size : 0;
+        if (size < 1024) continue;
+        for (uint32_t e = 0; !step->product && e < step->nexternals; e++) {
             const mica_array *a = step->externals[e];
-            if (a->size != step->ops[0].node->out[0].size || a->size < 1024) continue;
+            if (a->size != size) continue;
             mica_node *reshaped = only_used_by(p, a, step->edges[e], mica_prim_reshape);
             mica_node *product = reshaped
                                      ? only_used_by(p, reshaped->inputs[0], 1, mica_prim_matmul)

@@ -44,11 +44,6 @@ bool mica__is_float(mica_dtype d)
 {
     return kinds[d] == 'f' || kinds[d] == 'V';
 }
-bool mica__is_half(mica_dtype d)
-{
-    return d == MICA_FLOAT16 || d == MICA_BFLOAT16;
-}
-
 /* The reference's table: bool yields; complex wins; an integer yields to any float; u64 with a
  * signed integer gives float32. */
 mica_dtype mica__promote(mica_dtype a, mica_dtype b)

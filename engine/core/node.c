@@ -6,12 +6,22 @@
 #include "core/watch.h"
 
 /* ---- free lists: one a thread and size class of 16 bytes, capped; the rest goes back to the host
- * allocator ---- */
-enum { NODE_GRAIN = 16, NODE_CLASSES = 128, NODE_KEEP = 4096 };
+   allocator. A list whose cap made nodes go that are wanted again keeps more: a thread that builds
+   and drops a large graph over and over does not ask for each of its nodes. ---- */
+enum {
+    NODE_GRAIN = 16,
+    NODE_CLASSES = 128,
+    NODE_KEEP = 4096,          /* of a class at first, and of buffers */
+    NODE_KEEP_BYTES = 32 << 20 /* of all classes, beyond the first NODE_KEEP of each */
+};
 
 typedef struct free_list {
-    void *head[NODE_CLASSES];
-    uint32_t count[NODE_CLASSES];
+    struct {
+        void *head;
+        uint32_t count, more; /* more: than NODE_KEEP are kept */
+        bool missed;          /* some went to the host allocator since it grew */
+    } nodes[NODE_CLASSES];
+    size_t more_bytes; /* what the classes may keep beyond NODE_KEEP, together */
     void *buffers;
     uint32_t buffer_count;
     bool registered;
@@ -25,9 +35,9 @@ static void lists_free(void *p)
 {
     free_list *l = p;
     for (int c = 0; c < NODE_CLASSES; c++)
-        while (l->head[c]) {
-            void *item = l->head[c];
-            l->head[c] = *(void **)item;
+        while (l->nodes[c].head) {
+            void *item = l->nodes[c].head;
+            l->nodes[c].head = *(void **)item;
             mica__live_add(MICA_LIVE_HOST, 1);
             mica__free(item);
         }
@@ -52,6 +62,18 @@ static void lists_register(void)
     pthread_setspecific(list_key, &lists);
 }
 
+/* The list is empty, and what it let go before would have been of use: it may keep twice as much.
+ */
+static void keep_more(size_t class)
+{
+    uint32_t more = NODE_KEEP + lists.nodes[class].more;
+    size_t bytes = more * class * NODE_GRAIN;
+    lists.nodes[class].missed = false;
+    if (bytes > NODE_KEEP_BYTES - lists.more_bytes) return;
+    lists.more_bytes += bytes;
+    lists.nodes[class].more += more;
+}
+
 static void *take(size_t bytes, uint8_t *class)
 {
     size_t c = (bytes + NODE_GRAIN - 1) / NODE_GRAIN;
@@ -60,25 +82,29 @@ static void *take(size_t bytes, uint8_t *class)
         return mica__alloc(bytes);
     }
     *class = (uint8_t)c;
-    void *item = lists.head[c];
-    if (!item) return mica__alloc(c * NODE_GRAIN);
+    void *item = lists.nodes[c].head;
+    if (!item) {
+        if (lists.nodes[c].missed) keep_more(c);
+        return mica__alloc(c * NODE_GRAIN);
+    }
     if (mica__injected_failure()) return NULL;
-    lists.head[c] = *(void **)item;
-    lists.count[c]--;
+    lists.nodes[c].head = *(void **)item;
+    lists.nodes[c].count--;
     mica__live_add(MICA_LIVE_HOST, 1); /* what lies in a list is not alive */
     return item;
 }
 
 static void give(void *item, uint8_t class)
 {
-    if (class == 0 || lists.count[class] >= NODE_KEEP) {
+    if (class == 0 || lists.nodes[class].count >= NODE_KEEP + lists.nodes[class].more) {
+        lists.nodes[class].missed = true;
         mica__free(item);
         return;
     }
     if (!lists.registered) lists_register();
-    *(void **)item = lists.head[class];
-    lists.head[class] = item;
-    lists.count[class]++;
+    *(void **)item = lists.nodes[class].head;
+    lists.nodes[class].head = item;
+    lists.nodes[class].count++;
     mica__live_add(MICA_LIVE_HOST, -1);
 }
 
@@ -180,9 +206,24 @@ static mica_node *node_of(unsigned prim, size_t head, size_t bytes)
     return n;
 }
 
-mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes)
+/* What `ndim` axes take within an array. */
+static size_t axes_bytes(int64_t ndim)
 {
-    size_t head = sizeof(mica_node) + noutputs * sizeof(mica_array);
+    return ndim >= 0 && ndim <= 4 ? 2 * (size_t)ndim * sizeof(int64_t) : 0;
+}
+
+/* Of outputs; a single one has room for its axes, or for a weak number's value. */
+static size_t outputs_bytes(size_t noutputs, int64_t ndim)
+{
+    if (noutputs != 1) return noutputs * sizeof(mica_array);
+    size_t axes = axes_bytes(ndim), number = sizeof(((mica_array *)0)->number);
+    return offsetof(mica_array, local) + (axes > number ? axes : number);
+}
+
+mica_node *mica__node_new(unsigned prim, size_t noutputs, int64_t ndim, size_t ninputs,
+                          size_t params_bytes)
+{
+    size_t head = sizeof(mica_node) + outputs_bytes(noutputs, ndim);
     size_t inputs_bytes;
     if (noutputs > 255 || ninputs > UINT32_MAX ||
         mica__mul_overflow(ninputs, sizeof(mica_array *), &inputs_bytes) ||
@@ -204,9 +245,7 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t
 int mica__node_slim(mica_node **node, unsigned prim, mica_dtype dtype, mica_dims shape,
                     mica__buffer *buffer, const char *data)
 {
-    bool is_local = shape.n >= 0 && shape.n <= 4;
-    size_t head = sizeof(mica_node) + offsetof(mica_array, local) +
-                  (is_local ? 2 * (size_t)shape.n * sizeof(int64_t) : 0);
+    size_t head = sizeof(mica_node) + offsetof(mica_array, local) + axes_bytes(shape.n);
     mica_node *n = node_of(prim, head, head);
     if (!n) return MICA_EMEMORY;
     n->noutputs = 1;
@@ -215,7 +254,6 @@ int mica__node_slim(mica_node **node, unsigned prim, mica_dtype dtype, mica_dims
         mica__node_discard(n);
         return status;
     }
-    if (is_local) n->out[0].strides = n->out[0].local + shape.n;
     mica__buffer_retain(buffer);
     mica__array_set_data(&n->out[0], buffer, (char *)(uintptr_t)data, NULL);
     atomic_store_explicit(&n->state, MICA_NODE_DONE, memory_order_relaxed);
@@ -244,7 +282,7 @@ int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)
     a->ndim = (uint8_t)shape.n;
     a->size = size;
     a->shape = a->local;
-    a->strides = a->local + 4;
+    a->strides = a->local + shape.n;
     if (shape.n > 4) {
         a->shape = mica__alloc(2 * (size_t)shape.n * sizeof(int64_t));
         if (!a->shape) return MICA_EMEMORY;
@@ -302,6 +340,7 @@ static void destroy(mica_node *first)
         list = n->link.next;
         for (size_t i = 0; i < n->ninputs; i++) {
             mica_array *input = n->inputs[i];
+            mica__fetch(input);
             if (!drop(input)) continue;
             mica_node *m = mica__node_of(input);
             mica__free(m->link.fault);

@@ -65,8 +65,8 @@ struct mica_array {
         int64_t integer;
     } value; /* the element of an array of one that has no buffer */
     union {
-        int64_t
-            local[8]; /* shape and strides of up to 4 axes; slim nodes end behind those in use */
+        int64_t local[8]; /* shape and strides of up to 4 axes; a node's single output ends behind
+                             those in use, so arrays are never copied as a whole */
         union {
             double real;
             int64_t integer;
@@ -126,6 +126,30 @@ static inline mica_node *mica__node_of(const mica_array *a)
     return (mica_node *)(void *)((char *)(uintptr_t)(a - a->slot) - offsetof(mica_node, out));
 }
 
+/* For walks through graphs that are larger than the caches. A node is three lines far apart, head,
+   output and inputs, and what lies in one says where the next is. Asking for all of them at once,
+   and for those of nodes that come soon, spares most of the wait. These are hints: the output is
+   taken to be the node's only one, and a wrong guess costs a load. */
+static inline void mica__fetch_head(const mica_node *n)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(n, 1);
+#else
+    (void)n;
+#endif
+}
+static inline void mica__fetch(const mica_array *a)
+{
+#if defined(__GNUC__)
+    uintptr_t at = (uintptr_t)a;
+    __builtin_prefetch((const void *)(at - offsetof(mica_node, out)));
+    __builtin_prefetch((const void *)at);
+    __builtin_prefetch((const void *)(at + offsetof(mica_array, local)));
+#else
+    (void)a;
+#endif
+}
+
 static inline int mica__state(const mica_node *n)
 {
     return atomic_load_explicit(&n->state, memory_order_acquire);
@@ -154,9 +178,10 @@ static inline int mica__check_values(const mica_array *a)
 }
 
 /* A node with room for its outputs, inputs and `params_bytes` of parameters, state PENDING, outputs
-   without shape and uses 0. The inputs are filled in by the caller, who retains them. NULL and a
-   message on failure. */
-mica_node *mica__node_new(unsigned prim, size_t noutputs, size_t ninputs, size_t params_bytes);
+   without shape and uses 0. A single output is to get `ndim` axes. The inputs are filled in by the
+   caller, who retains them. NULL and a message on failure. */
+mica_node *mica__node_new(unsigned prim, size_t noutputs, int64_t ndim, size_t ninputs,
+                          size_t params_bytes);
 /* A DONE node of one output, whose values lie in the buffer, and which has no room for anything but
    its shape and strides: files may hold hundreds of thousands of arrays. Takes a reference of its
    own to the buffer. Fails as mica__array_set_shape. */
@@ -202,7 +227,10 @@ mica_dtype mica__promote(mica_dtype a, mica_dtype b);
 bool mica__is_integer(mica_dtype d); /* without bool */
 bool mica__is_unsigned(mica_dtype d);
 bool mica__is_float(mica_dtype d); /* real floating */
-bool mica__is_half(mica_dtype d);
+static inline bool mica__is_half(mica_dtype d)
+{
+    return d == MICA_FLOAT16 || d == MICA_BFLOAT16;
+}
 static inline bool mica__is_inexact(mica_dtype d)
 {
     return mica__is_float(d) || d == MICA_COMPLEX64;

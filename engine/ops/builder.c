@@ -22,11 +22,11 @@ static bool usable(mica_scope *s, mica_prim prim, size_t n, mica_array *const in
 
 /* The node with its inputs retained and parameters copied; outputs have no shape yet. */
 static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, size_t ninputs,
-                             mica_array *const inputs[], size_t noutputs)
+                             mica_array *const inputs[], size_t noutputs, int64_t ndim)
 {
     if (!usable(s, prim, ninputs, inputs)) return NULL;
-    mica_node *n =
-        mica__node_new(prim, noutputs, ninputs, params ? mica__params_bytes(prim, params) : 0);
+    mica_node *n = mica__node_new(prim, noutputs, ndim, ninputs,
+                                  params ? mica__params_bytes(prim, params) : 0);
     if (!n) return mica__scope_failed(s, MICA_EMEMORY);
     unsigned flags = 0;
     for (size_t i = 0; i < ninputs; i++) {
@@ -47,7 +47,7 @@ mica_array *mica__build(mica_scope *s, mica_prim prim, const void *params, size_
         mica_array *folded = mica__fold_cast(s, inputs[0], dtype);
         if (folded) return folded;
     }
-    mica_node *n = node_begin(s, prim, params, ninputs, inputs, 1);
+    mica_node *n = node_begin(s, prim, params, ninputs, inputs, 1, shape.n);
     if (!n) return NULL;
     int status = mica__array_set_shape(&n->out[0], dtype, shape);
     if (status != MICA_OK) {
@@ -63,7 +63,8 @@ bool mica__build_many(mica_scope *s, mica_prim prim, const void *params, size_t 
                       const mica_dims shapes[], mica_array *out[])
 {
     for (size_t i = 0; i < noutputs; i++) out[i] = NULL;
-    mica_node *n = node_begin(s, prim, params, ninputs, inputs, noutputs);
+    int64_t ndim = noutputs ? shapes[0].n : 0;
+    mica_node *n = node_begin(s, prim, params, ninputs, inputs, noutputs, ndim);
     if (!n) return false;
     for (size_t i = 0; i < noutputs; i++) {
         int status = mica__array_set_shape(&n->out[i], dtypes[i], shapes[i]);
@@ -91,7 +92,7 @@ mica_array *mica__output(mica_scope *s, const mica_node *n, size_t i)
 static mica_array *constant_node(mica_scope *s, mica_dtype dtype, mica_dims shape)
 {
     if (!mica__scope_ok(s)) return NULL;
-    mica_node *n = mica__node_new(mica_prim_constant, 1, 0, 0);
+    mica_node *n = mica__node_new(mica_prim_constant, 1, shape.n, 0, 0);
     if (!n) return mica__scope_failed(s, MICA_EMEMORY);
     int status = mica__array_set_shape(&n->out[0], dtype, shape);
     if (status != MICA_OK) {

@@ -8,10 +8,10 @@ bool mica__has_rows(const mica_array *a)
 
 mica_array *mica__finished_row(const mica_array *a, int64_t index)
 {
-    mica_node *n = mica__node_new(mica_prim_constant, 1, 0, 0);
+    mica_dims shape = { a->ndim - 1, a->shape + 1 };
+    mica_node *n = mica__node_new(mica_prim_constant, 1, shape.n, 0, 0);
     if (!n) return NULL;
     mica_array *row = &n->out[0];
-    mica_dims shape = { a->ndim - 1, a->shape + 1 };
     if (mica__array_set_shape(row, (mica_dtype)a->dtype, shape) != MICA_OK) {
         mica__node_discard(n);
         return NULL;

@@ -210,7 +210,9 @@ static int inputs_ready(const mica__step *step, const asking *a)
     size_t n = step->node ? step->node->ninputs : step->nexternals;
     mica_array *const *in = step->node ? step->node->inputs : step->externals;
     const mica_node *made_here = step->reshaped ? step->reshaped : step->product;
+    enum { AHEAD = 8 };
     for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) mica__fetch(in[i + AHEAD]);
         if (node_is(in[i], MICA_NODE_DONE) || (made_here && mica__node_of(in[i]) == made_here))
             continue;
         int status = await_node(in[i], a);

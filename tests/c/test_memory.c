@@ -89,6 +89,35 @@ static void test_cache_limit(void)
     mica__memory_forget();
 }
 
+/* Sizes that come one after the other: at first little more is held than what is needed at once;
+   where the same sizes are asked for again and again, that much more that nothing is missing. */
+static void test_sizes_in_turn(void)
+{
+    enum { MIB = 1 << 20, SIZES = 6, ROUNDS = 2000 };
+    mica__memory_forget();
+    mica_memory_reset_peak();
+    void *base, *memory;
+    size_t before = mica_memory_active();
+    CHECK_EQUAL(mica__memory_take(40 * MIB, &base), MICA_OK);
+    uint64_t misses = 0;
+    int quiet = 0;
+    for (int round = 0; round < ROUNDS && quiet < 100; round++) {
+        for (int i = 0; i < SIZES; i++) {
+            size_t bytes = (size_t)(8 + i) * MIB / 3;
+            CHECK_EQUAL(mica__memory_take(bytes, &memory), MICA_OK);
+            mica__memory_give(memory, bytes);
+        }
+        size_t peak = mica_memory_peak() - before;
+        if (!round) CHECK(40 * MIB + mica_memory_cached() <= peak + peak / 4);
+        CHECK(40 * MIB + mica_memory_cached() <= 2 * peak);
+        quiet = mica__memory_counters().misses == misses ? quiet + 1 : 0;
+        misses = mica__memory_counters().misses;
+    }
+    CHECK_EQUAL(quiet, 100);
+    mica__memory_give(base, 40 * MIB);
+    mica__memory_forget();
+}
+
 /* A thousand lengths: each step takes buffers that depend on the length. What is held stays below
  * twice the largest step. */
 static void test_growing_sizes(void)
@@ -239,6 +268,7 @@ int main(int count, char **arguments)
     test_classes();
     test_statistics();
     test_cache_limit();
+    test_sizes_in_turn();
     test_growing_sizes();
     test_limit();
     test_injection();

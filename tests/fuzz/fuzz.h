@@ -11,9 +11,64 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* ---- memory: at most the file's size and 64 MiB, told by the sanitizer's allocator ---- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FUZZ_COUNTS 1
+#endif
+#endif
+
+#ifdef FUZZ_COUNTS
+#include <sanitizer/allocator_interface.h>
+#include <stdio.h>
+
+static _Atomic size_t fuzz_now, fuzz_most; /* bytes of the heap */
+
+static void fuzz_taken(const volatile void *memory, size_t bytes)
+{
+    size_t now = atomic_fetch_add(&fuzz_now, memory ? bytes : 0) + bytes;
+    if (now > atomic_load(&fuzz_most)) atomic_store(&fuzz_most, now);
+}
+
+static void fuzz_given(const volatile void *memory)
+{
+    if (memory) atomic_fetch_sub(&fuzz_now, __sanitizer_get_allocated_size(memory));
+}
+
+static size_t fuzz_before;
+static inline void fuzz_count(void)
+{
+    static bool installed;
+    if (!installed) __sanitizer_install_malloc_and_free_hooks(fuzz_taken, fuzz_given);
+    installed = true;
+    fuzz_before = atomic_load(&fuzz_now);
+    atomic_store(&fuzz_most, fuzz_before);
+    mica_memory_reset_peak();
+}
+
+/* Large arrays are mapped, and counted by the engine; small ones count twice. */
+static inline void fuzz_check_memory(size_t size)
+{
+    size_t most = atomic_load(&fuzz_most) - fuzz_before + mica_memory_peak();
+    if (most <= size + ((size_t)64 << 20)) return;
+    fprintf(stderr, "a file of %zu bytes took %zu bytes of memory\n", size, most);
+    abort();
+}
+#else
+static inline void fuzz_count(void) {}
+static inline void fuzz_check_memory(size_t size)
+{
+    (void)size;
+}
+#endif
+
+/* ---- bytes ---- */
+
 /* Memory of the engine that ends where the bytes end, so that reading past them is found. */
 static inline mica__source fuzz_source(const uint8_t *data, size_t size)
 {
+    fuzz_count();
     mica__source from = { .bytes = size, .name = "input" };
     char *copy = malloc(size + !size);
     if (copy && size) memcpy(copy, data, size);
@@ -21,6 +76,13 @@ static inline mica__source fuzz_source(const uint8_t *data, size_t size)
     from.owner->parted = true;
     from.base = copy;
     return from;
+}
+
+static inline void fuzz_finish(const mica__source *from)
+{
+    size_t size = from->owner->bytes;
+    mica__source_release(from);
+    fuzz_check_memory(size);
 }
 
 /* Arrays of a file that are evaluated: each evaluation looks at all that its scope owns. */
@@ -71,7 +133,7 @@ static inline int fuzz_table(const uint8_t *data, size_t size,
     for (size_t i = 0; i < mica_table_value_count(t) && i < FUZZ_ARRAYS; i++)
         fuzz_evaluate(s, mica_table_values(t)[i].array);
     mica_scope_close(s);
-    mica__source_release(&from);
+    fuzz_finish(&from);
     return 0;
 }
 

@@ -51,6 +51,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mica__import_source(&from, &m) == MICA_OK)
         for (size_t i = 0; i < mica__imported_count(m); i++) call(m, i);
     mica_imported_release(m);
-    mica__source_release(&from);
+    fuzz_finish(&from);
     return 0;
 }

@@ -20,6 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mica__text_free(&t);
     }
     mica__arena_free(&arena);
-    mica__source_release(&from);
+    fuzz_finish(&from);
     return 0;
 }

@@ -14,6 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (a && (used > size || !known || most != used)) abort();
     fuzz_evaluate(s, a);
     mica_scope_close(s);
-    mica__source_release(&from);
+    fuzz_finish(&from);
     return 0;
 }

@@ -55,9 +55,27 @@ def write_safetensors() -> None:
         stream = io.BytesIO()
         mx.save_safetensors(stream, arrays, metadata)
         put("safetensors", name, stream.getvalue())
-    header = b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]},'
-    header += b'"b":{"dtype":"F64","shape":[],"data_offsets":[1,9]}}'
-    put("safetensors", "unaligned", struct.pack("<Q", len(header)) + header + bytes(9))
+    entry = b'{"dtype":"%s","shape":%s,"data_offsets":%s}'
+    for name, header, data in (
+        (
+            "unaligned",
+            b'{"a":%s,"b":%s}' % (entry % (b"F8_E4M3", b"[1]", b"[0,1]"), entry % (b"F64", b"[]", b"[1,9]")),
+            bytes(9),
+        ),
+        ("overlapping", b'{"a":%s,"b":%s}' % ((entry % (b"I32", b"[2]", b"[0,8]"),) * 2), bytes(8)),
+        ("hole", b'{"a":%s}' % (entry % (b"F16", b"[2]", b"[100,104]")), bytes(200)),
+        ("twice", b'{"a":%s,"a":%s}' % ((entry % (b"U8", b"[1]", b"[0,1]"),) * 2), bytes(1)),
+        (
+            "other members",
+            b'{"a":{"x":[{"y":null}],"data_offsets":[0,2],"shape":[1,2],"dtype":"BOOL"}}',
+            b"\1\2",
+        ),
+        ("no metadata", b'{"__metadata__":null,"a":%s} \n' % (entry % (b"BF16", b"[0,7]", b"[0,0]")), b""),
+        ("escapes", b'{"\\u00e9\\ud83d\\ude00\\n":%s}' % (entry % (b"C64", b"[1]", b"[0,8]")), bytes(8)),
+        ("short", b'{"a":%s}' % (entry % (b"U64", b"[4]", b"[0,32]")), bytes(31)),
+        ("wrong size", b'{"a":%s}' % (entry % (b"U32", b"[4]", b"[0,15]")), bytes(16)),
+    ):
+        put("safetensors", name.replace(" ", "_"), struct.pack("<Q", len(header)) + header + data)
 
 
 def member(name: str, method: int) -> zipfile.ZipInfo:
@@ -122,6 +140,12 @@ def write_json() -> None:
             "[[[[[1]]]]]",
             " 0 ",
             "1e400",
+            '{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"a":10}',
+            '"\\b\\t\\f\\r\\/\\u007f\\uffff \U0001f600"',
+            '"\\ud800"',
+            "[9223372036854775807,9223372036854775808,-9223372036854775808,-0.0,1E+2,0.1e-3]",
+            '[ { } , [ ] , "" , null ]',
+            '{"a":[true,false]}x',
         )
     ):
         put("json", str(i), text.encode())

@@ -28,10 +28,29 @@ typedef int64_t mica__double_bits MICA_VECTOR(int64_t);
 
 /* For each of the vectors, unrolled: only then do they stay in registers. */
 #if defined(__clang__)
-#define MICA_EACH_VECTOR(k)                                                                        \
-    _Pragma("clang loop unroll(full)") for (int k = 0; k < MICA_VECTORS; k++)
+#define MICA_UNROLLED _Pragma("clang loop unroll(full)")
 #else
-#define MICA_EACH_VECTOR(k) _Pragma("GCC unroll 8") for (int k = 0; k < MICA_VECTORS; k++)
+#define MICA_UNROLLED _Pragma("GCC unroll 8")
 #endif
+#define MICA_EACH_VECTOR(k) MICA_UNROLLED for (int k = 0; k < MICA_VECTORS; k++)
+
+/* Lanes brought together by take(a, b), in halves and in straight lines: 2 n lanes to one. A loop
+   over the halves took longer than the arithmetic of a short row. */
+#define MICA_HALF(n, lanes, take)                                                                  \
+    for (int j = 0; j < (n); j++) lanes[j] = take(lanes[j], lanes[j + (n)]);
+#define MICA_HALVES_8(lanes, take)                                                                 \
+    MICA_HALF(8, lanes, take)                                                                      \
+    MICA_HALF(4, lanes, take) MICA_HALF(2, lanes, take) MICA_HALF(1, lanes, take)
+#define MICA_HALVES_16(lanes, take) MICA_HALF(16, lanes, take) MICA_HALVES_8(lanes, take)
+#define MICA_SUM(a, b)              ((a) + (b))
+
+/* The same of vectors a[MICA_VECTORS] by take, and of the lanes of the last, 2 n in all, by pick:
+   what chooses becomes no vector by itself. The same tree for every width. */
+#define MICA_MEET(n, lanes, a, take, pick)                                                         \
+    MICA_UNROLLED for (int h = MICA_VECTORS / 2; h; h /= 2)                                        \
+        MICA_UNROLLED for (int k = 0; k < h; k++) a[k] = take(a[k], a[k + h]);                     \
+    memcpy(lanes, a, sizeof a[0]);                                                                 \
+    MICA_UNROLLED for (int h = (n) / MICA_VECTORS; h; h /= 2)                                      \
+        MICA_UNROLLED for (int k = 0; k < h; k++) lanes[k] = pick(lanes[k], lanes[k + h]);
 
 #endif

@@ -7,39 +7,52 @@
 /* T: the type; V: a vector; 2 L: lanes. A sum over i of the expression `at(v, i)`, written
  * for blocks and for single elements. */
 #define LOOPS(suffix, T, V, L)                                                                     \
-    MICA_BODY double fold_##suffix(const V *a, const T *rest)                                      \
+    MICA_BODY double fold_##suffix(const V *a)                                                     \
     {                                                                                              \
         T lanes[2 * L];                                                                            \
         memcpy(lanes, a, sizeof lanes);                                                            \
-        for (int j = 0; j < 2 * L; j++) lanes[j] += rest[j];                                       \
-        for (int half = L; half; half /= 2)                                                        \
-            for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];                            \
-        return lanes[0];                                                                           \
+        MICA_HALVES_##L(lanes, MICA_SUM) return lanes[0];                                          \
+    }                                                                                              \
+    /* What is left of a row, filled up to a block. */                                             \
+    MICA_BODY void fill_##suffix(const T *x, size_t n, T with, T *block)                           \
+    {                                                                                              \
+        for (int j = 0; j < 2 * L; j++) block[j] = with;                                           \
+        memcpy(block, x, n * sizeof *x);                                                           \
     }                                                                                              \
     static double sum_##suffix(size_t n, const void *elements)                                     \
     {                                                                                              \
         const T *x = elements;                                                                     \
         V a[MICA_VECTORS] = { { 0 } };                                                             \
-        T rest[2 * L] = { 0 };                                                                     \
+        T rest[2 * L];                                                                             \
         size_t i = 0;                                                                              \
         for (; i + 2 * L <= n; i += 2 * L) MICA_EACH_VECTOR(k) a[k] += MICA_AT(V, x + i, k);       \
-        for (size_t j = 0; i < n; i++, j++) rest[j] = x[i];                                        \
-        return fold_##suffix(a, rest);                                                             \
+        if (i < n) {                                                                               \
+            fill_##suffix(x + i, n - i, 0, rest);                                                  \
+            MICA_EACH_VECTOR(k) a[k] += MICA_AT(V, rest, k);                                       \
+        }                                                                                          \
+        return fold_##suffix(a);                                                                   \
+    }                                                                                              \
+    MICA_BODY void square_##suffix(const T *x, T m, V *a)                                          \
+    {                                                                                              \
+        MICA_EACH_VECTOR(k)                                                                        \
+        {                                                                                          \
+            V p = MICA_AT(V, x, k) - m;                                                            \
+            a[k] += p * p;                                                                         \
+        }                                                                                          \
     }                                                                                              \
     static double squares_##suffix(size_t n, const void *elements, double mean)                    \
     {                                                                                              \
         const T *x = elements;                                                                     \
         T m = (T)mean;                                                                             \
         V a[MICA_VECTORS] = { { 0 } };                                                             \
-        T rest[2 * L] = { 0 };                                                                     \
+        T rest[2 * L];                                                                             \
         size_t i = 0;                                                                              \
-        for (; i + 2 * L <= n; i += 2 * L) MICA_EACH_VECTOR(k)                                     \
-            {                                                                                      \
-                V p = MICA_AT(V, x + i, k) - m;                                                    \
-                a[k] += p * p;                                                                     \
-            }                                                                                      \
-        for (size_t j = 0; i < n; i++, j++) rest[j] = (x[i] - m) * (x[i] - m);                     \
-        return fold_##suffix(a, rest);                                                             \
+        for (; i + 2 * L <= n; i += 2 * L) square_##suffix(x + i, m, a);                           \
+        if (i < n) {                                                                               \
+            fill_##suffix(x + i, n - i, m, rest);                                                  \
+            square_##suffix(rest, m, a);                                                           \
+        }                                                                                          \
+        return fold_##suffix(a);                                                                   \
     }                                                                                              \
     static void normalise_##suffix(size_t n, const void *elements, const mica__norm_row *row,      \
                                    void *out)                                                      \
@@ -79,8 +92,10 @@
             rest[0][j] = w ? d[i] * w[i] : d[i];                                                   \
             rest[1][j] = rest[0][j] * ((x[i] - m) * r);                                            \
         }                                                                                          \
-        sums[0] = fold_##suffix(a, rest[0]);                                                       \
-        sums[1] = fold_##suffix(b, rest[1]);                                                       \
+        MICA_EACH_VECTOR(k) a[k] += MICA_AT(V, rest[0], k);                                        \
+        MICA_EACH_VECTOR(k) b[k] += MICA_AT(V, rest[1], k);                                        \
+        sums[0] = fold_##suffix(a);                                                                \
+        sums[1] = fold_##suffix(b);                                                                \
     }                                                                                              \
     static void moments_##suffix(size_t n, const void *x, const void *w, const void *d,            \
                                  const mica__norm_row *row, double sums[2])                        \

@@ -5,13 +5,13 @@
 
 /* ---- sums and products of floats: lanes ---- */
 
-#define LANED(name, type, block, per_block, op, identity)                                          \
+#define PRODUCT(a, b) ((a) * (b))
+
+#define LANED(name, type, block, per_block, op, take, identity)                                    \
     /* Lanes to one value; `a` has 2 * per_block of them. */                                       \
     MICA_BODY type fold_##name(type *a)                                                            \
     {                                                                                              \
-        for (int half = per_block; half; half /= 2)                                                \
-            for (int j = 0; j < half; j++) a[j] = a[j] op a[j + half];                             \
-        return a[0];                                                                               \
+        MICA_HALVES_##per_block(a, take) return a[0];                                              \
     }                                                                                              \
     MICA_BODY type chunk_##name(const type *x, size_t n)                                           \
     {                                                                                              \
@@ -51,10 +51,10 @@
         for (size_t i = 0; i < n; i++) to[i] = to[i] op(double) from[i];                           \
     }
 
-LANED(sum_f32, float, mica__floats, 16, +, 0.0f)
-LANED(prod_f32, float, mica__floats, 16, *, 1.0f)
-LANED(sum_f64, double, mica__doubles, 8, +, 0.0)
-LANED(prod_f64, double, mica__doubles, 8, *, 1.0)
+LANED(sum_f32, float, mica__floats, 16, +, MICA_SUM, 0.0f)
+LANED(prod_f32, float, mica__floats, 16, *, PRODUCT, 1.0f)
+LANED(sum_f64, double, mica__doubles, 8, +, MICA_SUM, 0.0)
+LANED(prod_f64, double, mica__doubles, 8, *, PRODUCT, 1.0)
 #undef LANED
 
 static void merge_sum_f64(void *wide, const void *other, size_t n)
@@ -194,7 +194,25 @@ FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
 #define EXTREMUM(name, type, bits, block, bit_block, per_block, better, identity)                  \
     MICA_BODY type pick_##name(type a, type b)                                                     \
     {                                                                                              \
-        return b better a || b != b ? b : a;                                                       \
+        return ((b better a) | (b != b)) ? b : a;                                                  \
+    }                                                                                              \
+    MICA_BODY block meet_##name(block a, block b)                                                  \
+    {                                                                                              \
+        bit_block take = (bit_block)(b better a) | (bit_block)(b != b);                            \
+        return (block)(((bit_block)b & take) | ((bit_block)a & ~take));                            \
+    }                                                                                              \
+    /* Of at least a block. What is left is taken with the end of the block before it again. */    \
+    MICA_BODY type row_##name(const type *x, size_t n)                                             \
+    {                                                                                              \
+        type lanes[2 * per_block];                                                                 \
+        block m[MICA_VECTORS];                                                                     \
+        memcpy(m, x, sizeof m);                                                                    \
+        for (size_t i = 2 * per_block; i < n; i += 2 * per_block) {                                \
+            const type *at = x + (i + 2 * per_block <= n ? i : n - 2 * per_block);                 \
+            MICA_EACH_VECTOR(k) m[k] = meet_##name(m[k], MICA_AT(block, at, k));                   \
+        }                                                                                          \
+        MICA_MEET(per_block, lanes, m, meet_##name, pick_##name)                                   \
+        return lanes[0];                                                                           \
     }                                                                                              \
     static void rows_##name(const void *x, size_t count, ptrdiff_t stride, size_t n, void *wide)   \
     {                                                                                              \
@@ -202,22 +220,9 @@ FREE(any_u8, uint8_t, (uint8_t)(a | b), 0)
         type *out = wide;                                                                          \
         for (size_t r = 0; r < count; r++, at += stride) {                                         \
             type a = identity;                                                                     \
-            size_t i = 0;                                                                          \
-            if (n >= 4 * per_block) {                                                              \
-                block m[MICA_VECTORS];                                                             \
-                memcpy(m, at, sizeof m);                                                           \
-                for (i = 2 * per_block; i + 2 * per_block <= n; i += 2 * per_block)                \
-                    MICA_EACH_VECTOR(k)                                                            \
-                    {                                                                              \
-                        block b = MICA_AT(block, at + i, k);                                       \
-                        bit_block take = (bit_block)(b better m[k]) | (bit_block)(b != b);         \
-                        m[k] = (block)(((bit_block)b & take) | ((bit_block)m[k] & ~take));         \
-                    }                                                                              \
-                type lanes[2 * per_block];                                                         \
-                memcpy(lanes, m, sizeof lanes);                                                    \
-                for (int j = 0; j < 2 * per_block; j++) a = pick_##name(a, lanes[j]);              \
-            }                                                                                      \
-            for (; i < n; i++) a = pick_##name(a, at[i]);                                          \
+            if (n >= 2 * per_block) a = row_##name(at, n);                                         \
+            else                                                                                   \
+                for (size_t i = 0; i < n; i++) a = pick_##name(a, at[i]);                          \
             out[r] = a;                                                                            \
         }                                                                                          \
     }                                                                                              \

@@ -5,15 +5,7 @@
 #include "backend/cpu/reduce.h"
 #include "kernel/scalar.h"
 
-/* Lanes brought together in halves, in straight lines: 2 * `h` of them to `h`, and on to one. A
-   loop over the halves took longer than the exponentials of a short row. */
-#define HALF(h, take)                                                                              \
-    for (int j = 0; j < (h); j++) lanes[j] = take(lanes[j], lanes[j + (h)]);
-#define HALVES_16(take) HALF(16, take) HALVES_8(take)
-#define HALVES_8(take)  HALF(8, take) HALF(4, take) HALF(2, take) HALF(1, take)
-
-#define SUM(a, b)   ((a) + (b))
-#define UPPER(a, b) ((b) > (a) || (b) != (b) ? (b) : (a)) /* NaN wins */
+#define UPPER(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a)) /* NaN wins */
 
 /* What is left of a row behind its last block lies in a block of its own, filled up with what
    changes neither the maximum nor the sum. */
@@ -23,29 +15,27 @@
         for (int j = 0; j < 2 * per_block; j++) pad[j] = -k_infinity_##suffix();                   \
         memcpy(pad, x, n * sizeof *x);                                                             \
     }                                                                                              \
-    MICA_BODY void raise_##suffix(const type *x, block a[MICA_VECTORS])                            \
+    MICA_BODY block upper_##suffix(block a, block b)                                               \
     {                                                                                              \
-        MICA_EACH_VECTOR(k)                                                                        \
-        {                                                                                          \
-            block b = MICA_AT(block, x, k);                                                        \
-            bit_block take = (bit_block)(b > a[k]) | (bit_block)(b != b);                          \
-            a[k] = (block)(((bit_block)b & take) | ((bit_block)a[k] & ~take));                     \
-        }                                                                                          \
+        bit_block take = (bit_block)(b > a) | (bit_block)(b != b);                                 \
+        return (block)(((bit_block)b & take) | ((bit_block)a & ~take));                            \
     }                                                                                              \
     static type max_##suffix(const type *x, size_t n)                                              \
     {                                                                                              \
         type lanes[2 * per_block], pad[2 * per_block];                                             \
         block a[MICA_VECTORS];                                                                     \
-        for (int j = 0; j < 2 * per_block; j++) lanes[j] = -k_infinity_##suffix();                 \
-        memcpy(a, lanes, sizeof a);                                                                \
-        size_t i = 0;                                                                              \
-        for (; i + 2 * per_block <= n; i += 2 * per_block) raise_##suffix(x + i, a);               \
-        if (i < n) {                                                                               \
-            fill_##suffix(x + i, n - i, pad);                                                      \
-            raise_##suffix(pad, a);                                                                \
+        if (n < 2 * per_block) {                                                                   \
+            fill_##suffix(x, n, pad);                                                              \
+            x = pad;                                                                               \
+            n = 2 * per_block;                                                                     \
         }                                                                                          \
-        memcpy(lanes, a, sizeof lanes);                                                            \
-        HALVES_##per_block(UPPER) return lanes[0];                                                 \
+        memcpy(a, x, sizeof a);                                                                    \
+        for (size_t i = 2 * per_block; i < n; i += 2 * per_block) {                                \
+            const type *at = x + (i + 2 * per_block <= n ? i : n - 2 * per_block);                 \
+            MICA_EACH_VECTOR(k) a[k] = upper_##suffix(a[k], MICA_AT(block, at, k));                \
+        }                                                                                          \
+        MICA_MEET(per_block, lanes, a, upper_##suffix, UPPER)                                      \
+        return lanes[0];                                                                           \
     }                                                                                              \
     MICA_BODY void exp_block_##suffix(const type *x, type max, type *e, block a[MICA_VECTORS])     \
     {                                                                                              \
@@ -66,7 +56,7 @@
             memcpy(e + i, pad, (n - i) * sizeof *e);                                               \
         }                                                                                          \
         memcpy(lanes, a, sizeof lanes);                                                            \
-        HALVES_##per_block(SUM) return lanes[0];                                                   \
+        MICA_HALVES_##per_block(lanes, MICA_SUM) return lanes[0];                                  \
     }                                                                                              \
     static void scale_##suffix(type *x, size_t n, type factor)                                     \
     {                                                                                              \

@@ -1,4 +1,4 @@
-"""Softmax and log-sum-exp of rows: short ones go side by side, what is left behind blocks goes apart."""
+"""Rows of any length: short ones go side by side, what is left behind blocks goes apart."""
 
 from __future__ import annotations
 
@@ -45,3 +45,33 @@ def test_rows_do_not_depend_on_neighbours(length: int) -> None:
         together = np.array(function(mx.array(x), axis=-1))
         for row in (0, 4, 6, 40, 66):
             assert np.array_equal(np.array(function(mx.array(x[row]), axis=-1)), together[row])
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_extrema_of_rows(length: int) -> None:
+    """Wherever they lie; NaN wins from any place."""
+    draw = np.random.default_rng(length)
+    x = draw.normal(size=(8, length))
+    for row, place in enumerate((0, length // 2, length - 1)):
+        x[row, place] = np.nan
+        x[row + 3, place] = 9 * (-1) ** row
+    for dtype in (mx.float32, mx.float16, mx.float64):
+        a = mx.array(x, dtype=dtype)
+        for function, exact in ((mx.max, np.max), (mx.min, np.min)):
+            assert np.array_equal(np.array(function(a, axis=-1)), exact(np.array(a), axis=-1), equal_nan=True)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_normalised_rows(length: int) -> None:
+    """Against float64."""
+    x = np.random.default_rng(length).normal(size=(5, length)).astype(np.float32)
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean(-1, keepdims=True)
+    for got, exact in (
+        (mx.fast.rms_norm(mx.array(x), None, 1e-3), wide / np.sqrt((wide**2).mean(-1, keepdims=True) + 1e-3)),
+        (
+            mx.fast.layer_norm(mx.array(x), None, None, 1e-3),
+            centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-3),
+        ),
+    ):
+        np.testing.assert_allclose(np.array(got), exact, rtol=2e-6, atol=2e-6)

@@ -17,7 +17,7 @@ SAVE = """
 import sys, time
 import mlx.core as mx
 path, kind = sys.argv[1:]
-x = mx.random.bits((1 << 28,))
+x = mx.random.randint(-(1 << 31), (1 << 31) - 1, (1 << 28,))
 mx.eval(x)
 t = time.perf_counter()
 if kind == "npy":
@@ -35,7 +35,7 @@ LOAD = """
 import sys, time
 import mlx.core as mx
 path, kind = sys.argv[1:]
-mx.eval(mx.sum(mx.zeros((1 << 20,), mx.uint32)))
+mx.eval(mx.sum(mx.zeros((1 << 20,), mx.int32)))
 t = time.perf_counter()
 x = mx.load(path)
 x = x if kind == "npy" else x["x"]

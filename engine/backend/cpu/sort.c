@@ -64,7 +64,14 @@ enum { TILE = 16, SHORT = 48, WORK = 16 * 1024, LARGE_ROW = 1 << 18 };
             a; /* what still may be the kth: all, then what shares its first digits */             \
         key value = 0;                                                                             \
         int64_t left = n;                                                                          \
-        for (int d = bytes - 1; d >= 0; d--) {                                                     \
+        if (n < SHORT) { /* quicker than to count digits */                                        \
+            memcpy(b, a, (size_t)n * sizeof *b);                                                   \
+            short_##name(b, NULL, (size_t)n);                                                      \
+            value = b[kth];                                                                        \
+            left = 0;                                                                              \
+            for (int64_t i = 0; i < n; i++) left += b[i] == value;                                 \
+        }                                                                                          \
+        for (int d = bytes - 1; d >= 0 && n >= SHORT; d--) {                                       \
             int64_t count[256] = { 0 }, v = 0, kept = 0;                                           \
             MICA_SORT_EACH(i, left) count[from[i] >> 8 * d & 255]++;                               \
             if (mica__sort_given_up(n)) return;                                                    \

@@ -137,6 +137,11 @@ mica_array *mica_fft_istft(mica_scope *s, mica_array *stft_matrix, int64_t n_fft
     bool half = onesided != 0;
     int last = x->ndim - 1;
     int64_t given = x->shape[last - 1], count = x->shape[last];
+    if (n_fft == MICA_NO_INTEGER && given <= half)
+        return mica__error(s, MICA_EVALUE,
+                           "[istft] stft_matrix of shape %s has %lld frequencies, too few to tell "
+                           "n_fft by; give n_fft",
+                           mica__shape_text(mica__dims_of(x)), (long long)given);
     if (n_fft == MICA_NO_INTEGER) n_fft = half ? 2 * (given - 1) : given;
     if (!check(s, &f, n_fft, hop_length, win_length, window)) return NULL;
     if (count < 1) return mica__error(s, MICA_EVALUE, "[istft] at least one frame is needed");

@@ -249,6 +249,7 @@ def test_wrong_calls_of_the_rest(name: str, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("wrong", "texts"),
     (
+        (lambda: mx.fft.istft(mx.zeros((0, 3))), ("[istft]", "(0, 3)", "give n_fft")),
         (lambda: mx.sum(mx.ones((2, 3)), axis=3), ("sum", "3", "2")),
         (lambda: mx.ones((4, 3)) + mx.ones((4,)), ("broadcast", "(4, 3)", "(4,)")),
         (lambda: mx.ones((2, 3)) @ mx.ones((2, 3)), ("matmul", "(2, 3)")),

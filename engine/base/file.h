@@ -36,7 +36,8 @@ bool mica__mapping_intact(const mica__mapping *m);
    permissions of an old file are kept; devices and pipes are written directly. */
 typedef struct mica__writer mica__writer;
 
-int mica__writer_open(mica__writer **writer, const char *path); /* MICA_EIO */
+/* MICA_EIO. `function`, which lives on, names who writes in messages. */
+int mica__writer_open(mica__writer **writer, const char *function, const char *path);
 /* MICA_EOS when the disk is full or fails; later writes and the commit then fail alike. */
 /* Fails with MICA_EOS when the file system has no room for so many bytes more. */
 int mica__writer_reserve(mica__writer *w, uint64_t bytes);

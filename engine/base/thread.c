@@ -133,9 +133,3 @@ int64_t mica__now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
-
-int mica__at_fork(void (*before)(void), void (*parent)(void), void (*child)(void))
-{
-    int code = pthread_atfork(before, parent, child);
-    return code ? mica__fail_memory("fork handler", 3 * sizeof before) : MICA_OK;
-}

@@ -94,7 +94,9 @@ int64_t mica__now(void);
 
 /* Called around fork: `before` in the parent (takes locks), `parent` and `child` after it (release
    them); NULL is fine. Handlers of later calls run first before, and last after, as those of
-   pthread_atfork. */
+   pthread_atfork. Tables, not handlers, are guarded meanwhile: a handler adds none. */
 int mica__at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
+/* The one set that runs before all others, when no lock is held yet, and after all others. */
+int mica__around_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 #endif

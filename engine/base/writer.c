@@ -24,13 +24,14 @@ struct mica__writer {
     uint64_t written;
     char temporary[64]; /* its name in the folder */
     char target[NAME_MAX + 1];
-    char path[PATH_MAX]; /* as the caller gave it, for messages */
+    char path[PATH_MAX];  /* as the caller gave it, for messages */
+    const char *function; /* who writes, for messages; static */
     unsigned char buffer[BUFFER_BYTES];
 };
 
-static int fail_open(const char *path, const char *why)
+static int fail_open(const char *function, const char *path, const char *why)
 {
-    return mica__fail(MICA_EIO, "[save] '%s' cannot be written: %s", path, why);
+    return mica__fail(MICA_EIO, "[%s] '%s' cannot be written: %s", function, path, why);
 }
 
 /* Follows symbolic links in the last part of `path` (which is rewritten), so that the file they
@@ -132,11 +133,11 @@ static void discard(mica__writer *w)
     mica__free(w);
 }
 
-int mica__writer_open(mica__writer **writer, const char *path)
+int mica__writer_open(mica__writer **writer, const char *function, const char *path)
 {
     size_t n = strlen(path);
-    if (!n) return fail_open(path, "the path is empty");
-    if (n >= PATH_MAX) return fail_open(path, strerror(ENAMETOOLONG));
+    if (!n) return fail_open(function, path, "the path is empty");
+    if (n >= PATH_MAX) return fail_open(function, path, strerror(ENAMETOOLONG));
     mica__writer *w = mica__alloc(sizeof *w);
     if (!w) return MICA_EMEMORY;
     w->folder = w->file = w->old = -1;
@@ -144,6 +145,7 @@ int mica__writer_open(mica__writer **writer, const char *path)
     w->error = 0;
     w->buffered = 0;
     w->written = 0;
+    w->function = function;
     memcpy(w->path, path, n + 1);
     char resolved[PATH_MAX];
     memcpy(resolved, path, n + 1);
@@ -151,7 +153,7 @@ int mica__writer_open(mica__writer **writer, const char *path)
     int error = open_target(w, resolved);
     if (error) {
         discard(w);
-        return fail_open(path, strerror(error));
+        return fail_open(function, path, strerror(error));
     }
     *writer = w;
     return MICA_OK;
@@ -160,8 +162,8 @@ int mica__writer_open(mica__writer **writer, const char *path)
 static int fail_write(mica__writer *w, int error)
 {
     if (!w->error) w->error = error;
-    return mica__fail(MICA_EOS, "[save] '%s' cannot be written after %llu bytes: %s", w->path,
-                      (unsigned long long)w->written, strerror(w->error));
+    return mica__fail(MICA_EOS, "[%s] '%s' cannot be written after %llu bytes: %s", w->function,
+                      w->path, (unsigned long long)w->written, strerror(w->error));
 }
 
 /* Lets the disk begin with what was just written, while the next piece is copied: measured, 512 MiB
@@ -206,9 +208,8 @@ int mica__writer_reserve(mica__writer *w, uint64_t bytes)
     if (__builtin_mul_overflow((uint64_t)s.f_bavail, (uint64_t)s.f_frsize, &room) || bytes <= room)
         return MICA_OK;
     w->error = ENOSPC;
-    return mica__fail(MICA_EOS,
-                      "[save] '%s' takes %llu bytes, and its file system has room for %llu",
-                      w->path, (unsigned long long)bytes, (unsigned long long)room);
+    return mica__fail(MICA_EOS, "[%s] '%s' takes %llu bytes, and its file system has room for %llu",
+                      w->function, w->path, (unsigned long long)bytes, (unsigned long long)room);
 }
 
 int mica__writer_write(mica__writer *w, const void *data, size_t bytes)

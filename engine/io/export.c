@@ -258,7 +258,7 @@ int mica_exporter_commit(mica_exporter *e)
     mica__writer *w = NULL;
     bool mlx = e->format == MICA_EXPORT_MLX;
     if (!mlx) describe(e, &t);
-    int status = t.status ? t.status : mica__writer_open(&w, e->path);
+    int status = t.status ? t.status : mica__writer_open(&w, "export_function", e->path);
     if (!status) status = mlx ? write_for_mlx(e, w) : write_file(e, w, &t);
     mica__text_free(&t);
     if (status) mica__writer_abort(w);

@@ -140,7 +140,7 @@ static int reserve(mica__writer *w, mica_arrays arrays)
 
 static int open_file(mica_scope *s, const char *path, mica__writer **w)
 {
-    int status = mica__writer_open(w, path);
+    int status = mica__writer_open(w, "save", path);
     if (status) mica__scope_failed(s, status);
     return status;
 }

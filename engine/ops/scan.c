@@ -55,6 +55,9 @@ mica_array *mica_logcumsumexp(mica_scope *s, mica_array *a, int axis, bool rever
 
 /* ---- differences, which running sums undo ---- */
 
+/* Each order is a node: more would fill the memory with a graph before anything is computed. */
+enum { MAX_ORDER = 1 << 20 };
+
 mica_array *mica_diff(mica_scope *s, mica_array *a, int64_t n, int axis)
 {
     a = mica__operand(s, a);
@@ -63,7 +66,12 @@ mica_array *mica_diff(mica_scope *s, mica_array *a, int64_t n, int axis)
     if (n < 0)
         return mica__error(s, MICA_EVALUE, "[diff] the order n must be 0 or more, not %lld",
                            (long long)n);
-    for (int64_t i = 0; i < n && a && a->shape[axis]; i++) {
+    if (n >= a->shape[axis]) /* nothing is left */
+        return mica__slice_axis(s, a, axis, 0, 0);
+    if (n > MAX_ORDER)
+        return mica__error(s, MICA_EVALUE, "[diff] the order n must be at most %d, not %lld",
+                           MAX_ORDER, (long long)n);
+    for (int64_t i = 0; i < n && a; i++) {
         int64_t size = a->shape[axis] - 1;
         mica_array *next = mica__slice_axis(s, a, axis, 1, size),
                    *here = mica__slice_axis(s, a, axis, 0, size);

@@ -148,13 +148,14 @@ mica_array *mica_expand_dims(mica_scope *s, mica_array *a, mica_dims axis)
     int64_t ndim = a->ndim + axis.n, out[MICA_MAX_NDIM], axes[MICA_MAX_NDIM];
     if (!check_ndim(s, "expand_dims", ndim)) return NULL;
     bool inserted[MICA_MAX_NDIM] = { false };
-    for (int64_t i = 0; i < axis.n; i++) {
-        int64_t at = axis.at[i] < 0 ? axis.at[i] + ndim : axis.at[i];
-        if (at < 0 || at >= ndim)
+    for (int64_t i = 0; i < axis.n; i++)
+        if (axis.at[i] < -ndim || axis.at[i] >= ndim)
             return mica__error(
                 s, MICA_EINDEX,
                 "[expand_dims] axis %lld is out of range for a result with %lld dimensions",
                 (long long)axis.at[i], (long long)ndim);
+    for (int64_t i = 0; i < axis.n; i++) {
+        int64_t at = axis.at[i] < 0 ? axis.at[i] + ndim : axis.at[i];
         if (inserted[at])
             return mica__error(s, MICA_EVALUE, "[expand_dims] axis %lld is given twice",
                                (long long)at);

@@ -23,7 +23,8 @@ typedef struct mica__work {
     mica__job *job;
     mica_stream *stream;
     mica__step **steps;
-    size_t n, at; /* at: the step that comes next */
+    size_t n, at;   /* at: the step that comes next */
+    bool under_way; /* its runner is within that step */
 } mica__work;
 
 /* One evaluation, shared by its works. */
@@ -110,6 +111,12 @@ void mica__wake_step(const mica__step *step);
 void mica__wake_turn(mica__job *j);
 void mica__wake_job(mica__job *j);
 
+/* pause.c */
+int mica__pause_begin(void); /* before the first step */
+/* Not under the lock. Around a step, from its first write to `at` being the next one. */
+void mica__step_enter(mica__work *w);
+void mica__step_leave(mica__work *w);
+
 /* admission.c; all under the lock */
 /* Works out what the job needs, its plan being cut into works for so many streams. True: that does
  * not fit, and its steps may have been put into an order that needs less, so it is to be cut again.
@@ -138,6 +145,9 @@ bool mica__work_set_aside(void);
 /* Unfinished nodes become pending again; under the lock. */
 void mica__work_put_back(mica__work *w);
 void mica__plan_put_back(mica__plan *plan);
+/* In a forked child: the same for a work whose runner is not there, but for the step that it was
+ * within, which cannot be done again: its nodes fail. */
+void mica__work_lose(mica__work *w);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);

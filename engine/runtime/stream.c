@@ -32,7 +32,7 @@ static void after_fork_parent(void)
 
 static void lose(mica__work *w)
 {
-    mica__work_put_back(w);
+    mica__work_lose(w);
     mica__fail(MICA_ERUNTIME,
                "[eval] the process was forked while other threads evaluated; evaluate again");
     mica__report_fault(&w->job->report, MICA_ERUNTIME);
@@ -53,7 +53,8 @@ static void after_fork_child(void)
         for (mica__work *w = s->head; w; w = w->next) lose(w);
         s->head = s->tail = NULL;
         if (!s->runner || s->runner == mica__this_thread()) continue;
-        if (s->running) lose(s->running);
+        for (mica__work *w = s->running; w; w = w->outer) lose(w);
+        s->running = NULL;
         s->runner = NULL;
     }
 }
@@ -63,6 +64,7 @@ static void begin(void)
     mica__condition_init(&mica__queue_changed);
     mica_memory_active(); /* its handlers come first: its lock is taken under ours */
     mica__at_fork(before_fork, after_fork_parent, after_fork_child);
+    mica__pause_begin();
 }
 
 void mica__queue_begin(void)

@@ -73,6 +73,27 @@ void mica__work_put_back(mica__work *w)
     }
 }
 
+static void lose_node(mica_node *n)
+{
+    if (n && mica__state(n) == MICA_NODE_SCHEDULED)
+        mica__node_fail(n, MICA_ERUNTIME,
+                        "[eval] the process was forked while another thread computed this array; "
+                        "make it anew");
+}
+
+void mica__work_lose(mica__work *w)
+{
+    if (w->under_way) {
+        const mica__step *step = w->steps[w->at];
+        lose_node(step->node);
+        lose_node(step->product);
+        lose_node(step->reshaped);
+        lose_node(step->reduced);
+        for (uint32_t i = 0; i < step->nops; i++) lose_node(step->ops[i].node);
+    }
+    mica__work_put_back(w);
+}
+
 void mica__plan_put_back(mica__plan *plan)
 {
     for (size_t i = 0; i < plan->nsteps; i++) put_back(&plan->steps[i]);
@@ -266,6 +287,20 @@ static bool is_stopped(void *context)
            atomic_exchange(&interrupted, 0);
 }
 
+static int compute(mica__step *step, mica__work *w, const mica__watcher *watcher)
+{
+    mica__step_enter(w);
+    int status = mica__cpu_backend->run(step);
+    if (status == MICA_OK) {
+        if (watcher) watcher->step_ends(step, status);
+        finish(step);
+        w->at++;
+    }
+    mica__step_leave(w);
+    return status;
+}
+
+/* Runs the work's next step. */
 static int run_step(mica__step *step, asking *a)
 {
     mica__job *j = a->work->job;
@@ -279,10 +314,9 @@ static int run_step(mica__step *step, asking *a)
     unsigned seen; /* before the attempt: what ends meanwhile may have given back enough */
     do {
         seen = atomic_load(&progress);
-        status = mica__cpu_backend->run(step);
+        status = compute(step, a->work, watcher);
     } while (status == MICA_EMEMORY && await_memory(a->ask, seen));
-    if (watcher) watcher->step_ends(step, status);
-    if (status == MICA_OK) finish(step);
+    if (watcher && status != MICA_OK) watcher->step_ends(step, status);
     if (status == MICA_OK && in_turn) pass_turn(j);
     if (status != MICA_OK && step->node && sticks(status)) {
         mica__origin_name_error(step->node->origin);
@@ -352,9 +386,8 @@ static int run_steps(mica__work *w, asking *a)
     int status = await_admission(a);
     while (status == MICA_OK && w->at < w->n) {
         status = run_step(w->steps[w->at], a);
-        if (status != MICA_OK) break;
-        w->at++;
-        if (!a->ask && w->at < w->n && mica__executor_yields(began)) status = MICA_PARKED;
+        if (status == MICA_OK && !a->ask && w->at < w->n && mica__executor_yields(began))
+            status = MICA_PARKED;
     }
     return status;
 }

@@ -88,6 +88,8 @@ def init(
         ValueError: there is no backend of that name.
         RuntimeError: ``strict``, and the backend cannot connect processes.
     """
+    if not isinstance(strict, bool):
+        raise TypeError(f"[init] strict is of type {type(strict).__name__}; accepted: bool")
     if not isinstance(backend, str):
         raise TypeError(f"[init] backend is of type {type(backend).__name__}; accepted: str")
     if backend not in _BACKENDS:

@@ -293,6 +293,7 @@ def vjp(fun: Callable, primals: Sequence, cotangents: Sequence) -> tuple[list, l
     Raises:
         ValueError: numbers or shapes do not match.
     """
+    _check_callable("vjp", fun)
     primals, cotangents = _primals("vjp", primals, cotangents, "cotangents")
     with _Traced(primals) as traced:
         results = _results("vjp", fun(*traced.given))
@@ -325,6 +326,7 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence) -> tuple[list, lis
     Raises:
         ValueError: numbers or shapes do not match.
     """
+    _check_callable("jvp", fun)
     primals, tangents = _primals("jvp", primals, tangents, "tangents")
     if len(primals) != len(tangents):
         raise ValueError(

@@ -56,6 +56,15 @@ static int64_t *take_numbers(mica_context *c, size_t n)
     return c->numbers + c->n - n;
 }
 
+bool mica_py_is_sequence(PyObject *o)
+{
+    const mica_array *a = mica_py_array(o);
+    if (a || PyUnicode_Check(o) || !PySequence_Check(o)) return a && a->ndim > 0;
+    Py_ssize_t n = PySequence_Size(o); /* NumPy's arrays without axes have none */
+    if (n < 0) PyErr_Clear();
+    return n >= 0;
+}
+
 static mica_outcome integer_from(PyObject *o, int64_t *out)
 {
     int overflow;
@@ -73,24 +82,37 @@ static mica_outcome integer_from(PyObject *o, int64_t *out)
     return overflow ? MICA_TOO_LARGE : MICA_TAKEN;
 }
 
-/* The element of a tuple, a list or what PySequence_Fast made of another sequence: a new reference,
- * NULL at the end. */
+/* The element of what `sequence` gave: a new reference, NULL at the end or with an exception. */
 static PyObject *element(PyObject *fast, Py_ssize_t i)
 {
+    if (mica_py_array(fast)) {
+        PyObject *at = PyLong_FromSsize_t(i), *item = at ? PyObject_GetItem(fast, at) : NULL;
+        Py_XDECREF(at);
+        return item;
+    }
     if (PyTuple_Check(fast))
         return i < PyTuple_Size(fast) ? Py_NewRef(PyTuple_GetItem(fast, i)) : NULL;
     return i < PyList_Size(fast) ? Py_NewRef(PyList_GetItem(fast, i)) : NULL;
 }
 
-/* A tuple or list for any sequence; NULL without exception when `o` is none. */
+/* An array with axes, which may be far larger than a list of its elements could be, or a tuple or
+ * list for any other sequence; NULL without exception when `o` is none. */
 static PyObject *sequence(PyObject *o)
 {
-    if (PyTuple_Check(o) || PyList_Check(o)) return Py_NewRef(o);
+    const mica_array *array = mica_py_array(o);
+    if (PyTuple_Check(o) || PyList_Check(o) || (array && array->ndim)) return Py_NewRef(o);
     if (PyUnicode_Check(o) || PyBytes_Check(o)) return NULL;
     if (!PySequence_Check(o) && !mica_py_array(o)) return NULL;
     PyObject *fast = PySequence_Fast(o, "a sequence is needed");
     if (!fast && PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_Clear();
     return fast;
+}
+
+static Py_ssize_t count_of(PyObject *fast)
+{
+    const mica_array *array = mica_py_array(fast);
+    if (array) return (Py_ssize_t)array->shape[0];
+    return PyTuple_Check(fast) ? PyTuple_Size(fast) : PyList_Size(fast);
 }
 
 static mica_outcome dims_from(mica_context *c, PyObject *o, bool bare, mica_dims *out)
@@ -113,11 +135,12 @@ static mica_outcome dims_from(mica_context *c, PyObject *o, bool bare, mica_dims
     if (result != MICA_WRONG_TYPE) return result;
     PyObject *fast = sequence(o);
     if (!fast) return PyErr_Occurred() ? MICA_RAISED : MICA_WRONG_TYPE;
-    Py_ssize_t n = PyTuple_Check(fast) ? PyTuple_Size(fast) : PyList_Size(fast), i = 0;
+    Py_ssize_t n = count_of(fast), i = 0;
     int64_t *at = take_numbers(c, (size_t)n);
     result = at ? MICA_TAKEN : MICA_RAISED;
     for (; i < n && result == MICA_TAKEN; i++) {
         PyObject *item = element(fast, i);
+        if (!item && PyErr_Occurred()) result = MICA_RAISED;
         if (!item) break;
         result = integer_from(item, &at[i]);
         if (result == MICA_WRONG_TYPE) c->element = Py_NewRef(item);
@@ -177,6 +200,7 @@ mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *f
     if (!at) return MICA_RAISED;
     for (size_t i = 0; i < n; i++) {
         PyObject *item = items ? Py_NewRef(items[i]) : element(fast, (Py_ssize_t)i);
+        if (!item && PyErr_Occurred()) return MICA_RAISED;
         mica_array *a = item ? mica_py_array(item) : NULL;
         at[i] = a ? mica_scope_own(s, mica_retain(a)) : NULL;
         if (!a) c->element = item;
@@ -191,8 +215,7 @@ static mica_outcome array_list_from(mica_context *c, PyObject *o, mica_arrays *o
 {
     PyObject *fast = sequence(o);
     if (!fast) return PyErr_Occurred() ? MICA_RAISED : MICA_WRONG_TYPE;
-    Py_ssize_t n = PyTuple_Check(fast) ? PyTuple_Size(fast) : PyList_Size(fast);
-    mica_outcome result = mica_py_arrays(c, NULL, fast, (size_t)n, out);
+    mica_outcome result = mica_py_arrays(c, NULL, fast, (size_t)count_of(fast), out);
     Py_DECREF(fast);
     return result;
 }

@@ -359,7 +359,7 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     writer_object *w = PyObject_New(writer_object, type);
     if (!w) return NULL;
     w->writer = NULL;
-    int status = mica__writer_open(&w->writer, path);
+    int status = mica__writer_open(&w->writer, "save", path);
     if (!status) return (PyObject *)w;
     Py_DECREF(w);
     return mica_py_raise(status);

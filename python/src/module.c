@@ -127,7 +127,9 @@ static PyObject *from_dlpack(PyObject *m, PyObject *args, PyObject *keywords)
                             (PyObject *)Py_TYPE(o));
     mica_scope s;
     mica__scope_begin(&s, NULL);
-    return mica_py_finish(&s, mica_py_from_object(&s, o, MICA_DEFAULT_DTYPE));
+    mica_array *a = mica_py_from_object(&s, o, MICA_DEFAULT_DTYPE);
+    if (!a && PyErr_Occurred()) mica_py_name_error("from_dlpack", NULL);
+    return mica_py_finish(&s, a);
 }
 
 /* ---- printing options ---- */

@@ -106,21 +106,15 @@ static bool take_pair(mica_scope *s, PyObject *o, bool nested, int64_t *low, int
     return true;
 }
 
-static bool is_sequence(PyObject *o)
-{
-    const mica_array *a = mica_py_array(o);
-    return a ? a->ndim > 0 : PySequence_Check(o) && !PyUnicode_Check(o) && PySequence_Size(o) >= 0;
-}
-
 /* A pair for all axes, or a sequence with one for each. */
 static bool pad_widths(mica_scope *s, PyObject *o, int ndim, int64_t low[], int64_t high[])
 {
-    PyObject *pairs = is_sequence(o) ? PySequence_List(o) : NULL;
+    PyObject *pairs = mica_py_is_sequence(o) ? PySequence_List(o) : NULL;
     PyErr_Clear();
     Py_ssize_t n = pairs ? PyList_Size(pairs) : 0;
-    bool nested = n > 0 && is_sequence(PyList_GetItem(pairs, 0)), ok = true;
+    bool nested = n > 0 && mica_py_is_sequence(PyList_GetItem(pairs, 0)), ok = true;
     for (Py_ssize_t i = 1; i < n && nested && ok; i++) {
-        ok = is_sequence(PyList_GetItem(pairs, i));
+        ok = mica_py_is_sequence(PyList_GetItem(pairs, i));
         if (!ok)
             PyErr_Format(PyExc_TypeError,
                          "[pad] argument 'pad_width' holds pairs and a %s; accepted: an int, a "
@@ -206,7 +200,7 @@ static PyObject *cut(PyObject *self, PyObject *args, PyObject *keywords)
     mica_scope s;
     mica_arrays parts = { 0 };
     mica_py_begin(&s, on, "split", &origin);
-    if (PyLong_Check(cuts) || (PyIndex_Check(cuts) && !is_sequence(cuts))) {
+    if (PyLong_Check(cuts) || (PyIndex_Check(cuts) && !mica_py_is_sequence(cuts))) {
         int64_t sections;
         if (!mica_py_int("[split] argument 'indices_or_sections'", cuts, &sections))
             parts = mica_split(&s, a, sections, axis);

@@ -57,7 +57,7 @@ PyObject *mica_py_tensordot(PyObject *m, PyObject *args, PyObject *keywords)
     int64_t count = 2;
     mica_dims pair[2];
     bool number =
-        axes && mica_py_array(axes) ? mica_py_array(axes)->ndim == 0 : axes && PyLong_Check(axes);
+        axes && (mica_py_array(axes) || PyIndex_Check(axes)) && !mica_py_is_sequence(axes);
     if (!axes || number) {
         int status = axes ? mica_py_int("[tensordot] argument 'axes'", axes, &count) : 0;
         return mica_py_finish(&s, status ? NULL : mica_tensordot(&s, a, b, count));

@@ -196,7 +196,7 @@ static int files_in_folder(void)
 static int write_text(const char *path, const char *text)
 {
     mica__writer *w = NULL;
-    MICA_TRY(mica__writer_open(&w, path));
+    MICA_TRY(mica__writer_open(&w, "save", path));
     int status = mica__writer_write(w, text, strlen(text));
     if (status) mica__writer_abort(w);
     return status ? status : mica__writer_commit(w);
@@ -216,7 +216,7 @@ static bool disk_full(void)
     int before = failures;
     mica__writer *w = NULL;
     static char block[70000];
-    CHECK_EQUAL(mica__writer_open(&w, in_folder("full")), MICA_OK);
+    CHECK_EQUAL(mica__writer_open(&w, "save", in_folder("full")), MICA_OK);
     CHECK_EQUAL(mica__writer_write(w, block, sizeof block), MICA_OK);
     CHECK_EQUAL(mica__writer_write(w, block, sizeof block), MICA_EOS);
     CHECK_MENTIONS(mica_last_error(), "full");
@@ -240,7 +240,7 @@ static void test_writer(void)
     CHECK_EQUAL(mode_of(in_folder("new")), 0640);
 
     mica__writer *w = NULL;
-    CHECK_EQUAL(mica__writer_open(&w, in_folder("new")), MICA_OK);
+    CHECK_EQUAL(mica__writer_open(&w, "save", in_folder("new")), MICA_OK);
     CHECK_EQUAL(mica__writer_write(w, "three", 5), MICA_OK);
     CHECK(file_is(in_folder("new"), "two"));
     mica__writer_abort(w);
@@ -253,7 +253,7 @@ static void test_writer(void)
     pid_t pid = fork();
     if (pid == 0) {
         static char block[300000];
-        mica__writer_open(&w, in_folder("new"));
+        mica__writer_open(&w, "save", in_folder("new"));
         mica__writer_write(w, block, sizeof block);
         kill(getpid(), SIGKILL);
     }
@@ -301,7 +301,7 @@ static void test_writer(void)
     }
     static char block[200001];
     memset(block, 'b', sizeof block);
-    CHECK_EQUAL(mica__writer_open(&w, "big"), MICA_OK);
+    CHECK_EQUAL(mica__writer_open(&w, "save", "big"), MICA_OK);
     size_t sum = 0;
     for (size_t n = 1; n < sizeof block; n = n * 3 + 1) {
         CHECK_EQUAL(mica__writer_write(w, block, n), MICA_OK);
@@ -343,7 +343,7 @@ static int write_large(const char *path, char value, bool commit)
     mica__writer *w = NULL;
     char *data = malloc(LARGE);
     memset(data, value, LARGE);
-    int status = mica__writer_open(&w, path);
+    int status = mica__writer_open(&w, "save", path);
     if (!status) status = mica__writer_write(w, data, LARGE);
     if (!status && commit) status = mica__writer_commit(w);
     else mica__writer_abort(w);

@@ -335,7 +335,7 @@ SORTED = "mx.all(y[1:] >= y[:-1]).item() and abs(mx.sum(y).item() - mx.sum(x).it
             id="many factorizations",
         ),
         pytest.param(
-            f"mx.concatenate([{LONG_ROW}] * 2)",
+            f"mx.concatenate([{LONG_ROW}] * 2).astype(mx.complex64)",  # the conversion would be kept
             "mx.fft.fft(x)",
             "abs(y[0].item() - mx.sum(x).item()) < 1",
             id="fft",
@@ -359,6 +359,65 @@ def test_interrupt_inside_an_operation(given: str, operation: str, proof: str) -
 def test_fork_with_work_in_flight(count: int) -> None:
     """The child has its own streams and threads, and computes again what the parent's were at."""
     run(FORKS, str(count), seconds=600)
+
+
+FORKS_WITHIN_STEPS = """
+import os, warnings
+os.environ["MICA_FUSE"] = "0"  # each addition is a step of its own, in its argument's memory
+import mica.core as mx
+warnings.simplefilter("ignore", DeprecationWarning)
+s = mx.new_stream(mx.cpu)
+for i in range(40):
+    x = mx.zeros((300_000,))
+    for _ in range(100):
+        x = mx.add(x, 1, stream=s)
+    mx.async_eval(x)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if mx.all(x == 100).item() else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 0, (i, status)
+    assert mx.all(x == 100).item()
+"""
+
+
+@pytest.mark.mica_only
+def test_fork_finds_steps_whole() -> None:
+    """A step that writes where its argument was is not cut in two: the child's values are right."""
+    run(FORKS_WITHIN_STEPS)
+
+
+LOST = """
+import os, time, warnings
+os.environ["MICA_THREADS"] = "1"
+import mica.core as mx
+warnings.simplefilter("ignore", DeprecationWarning)
+s = mx.new_stream(mx.cpu)
+a = mx.random.normal((1 << 15, 1 << 11))
+b, c = mx.random.normal((1 << 11, 1 << 14)), mx.ones((3,))
+mx.eval(a, b)
+product, other = mx.matmul(a, b, stream=s), mx.add(c, 1, stream=s)
+mx.async_eval(product, other)
+time.sleep(0.3)
+start = time.monotonic()
+child = os.fork()
+if child == 0:
+    try:
+        mx.eval(product)
+    except RuntimeError as error:
+        assert "forked" in str(error), error
+    os._exit(0 if other.tolist() == [2, 2, 2] else 1)
+assert time.monotonic() - start < 10, "fork waits for ever"
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+mx.eval(product, other)
+"""
+
+
+@pytest.mark.mica_only
+@pytest.mark.long
+def test_fork_loses_steps_without_end() -> None:
+    """Fork waits for a step, but not for ever: to the child its result is lost, and nothing else."""
+    run(LOST, seconds=600)
 
 
 EXITS = """

@@ -39,9 +39,9 @@ def reduction(pool: Pool) -> Step | None:
         v = np.abs(v)
         if name == "logsumexp":
             return np.max(v, axis=axis, keepdims=keep) + 8
-        return getattr(np, "sum" if name in ("sum", "mean") else name)(
-            v * v if name == "var" else v, axis=axis, keepdims=keep
-        )
+        if name == "var":
+            return np.mean(v * v, axis=axis, keepdims=keep)
+        return getattr(np, "sum" if name == "mean" else name)(v, axis=axis, keepdims=keep)
 
     exact = name in ("max", "min", "all", "any")
     return Step(

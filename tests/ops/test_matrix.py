@@ -82,6 +82,15 @@ def reference(case: Case, arrays, variant: V) -> list[np.ndarray] | None:
     return list(truth) if isinstance(truth, (list, tuple)) else [truth]
 
 
+def magnitudes(case: Case, drawn, variant: V) -> list[np.ndarray] | None:
+    """What results were if nothing cancelled, where the case's units are taken there; None elsewhere."""
+    if case.scaled != "abs" or case.ref is None:
+        return None
+    # The variant is kept: weights such as alpha and beta are of size 1.
+    found = reference(case, [np.abs(x) if n != "bool_" else x for x, n in drawn], variant)
+    return None if found is None else [np.abs(x) for x in found]
+
+
 def beyond_the_wheel(case: Case, label: str, want: Outcome, drawn, variant: V) -> Outcome | None:
     """NumPy's outcome, in the dtypes that follow from the case's, where the wheel refuses what mica is meant
     to give; None elsewhere.
@@ -127,9 +136,7 @@ def judge(
     truth = size = None
     if case.ref is not None and any(values.is_float(name) for name, _ in want.leaves):
         truth = reference(case, [x for x, _ in drawn], variant)
-        if truth is not None and case.scaled == "abs":
-            # The variant is kept: weights such as alpha and beta are of size 1.
-            size = reference(case, [np.abs(x) if n != "bool_" else x for x, n in drawn], variant)
+        size = None if truth is None else magnitudes(case, drawn, variant)
     for i, ((name, x), (wanted_name, wanted)) in enumerate(zip(got.leaves, want.leaves, strict=False)):
         which = f"{label} result {i}" if len(got.leaves) > 1 else label
         if name != wanted_name:
@@ -145,7 +152,7 @@ def judge(
             # The wheel is rounded itself.
             allowed += max(allowed, differences.rough(case.name, name))
         message = compare_values(
-            x, value, name, allowed, bool(case.scaled), None if size is None else np.abs(size[i])
+            x, value, name, allowed, bool(case.scaled), None if size is None else size[i]
         )
         if message:
             failures.add(which, message + ("" if by_numpy else " (the wheel's)"))

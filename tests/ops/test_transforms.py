@@ -11,7 +11,7 @@ from tests.ops.cases import Case, V
 from tests.ops.check import Failures, check_errors, compare_values, outcome, tolerance
 from tests.ops.layouts import arranged
 from tests.ops.target import mx, wheel
-from tests.ops.test_matrix import BROADCAST, CASES, EQUAL, LONG, arguments, reference
+from tests.ops.test_matrix import BROADCAST, CASES, EQUAL, LONG, arguments, magnitudes, reference
 
 # The wheel's compiled code takes a second to build, so that a sample of it has to do.
 compiled_cases = [
@@ -231,13 +231,15 @@ def vmap_differs(case: Case, variant: V, drawn, batches, axes) -> str | None:
         )
         if want.error is not None:
             return None
-        for (got_name, x), (name, y) in zip(got.leaves, want.leaves, strict=True):
+        sizes = magnitudes(case, [(x, n) for x, (_, n) in zip(single, drawn, strict=False)], variant)
+        sizes = sizes or [None] * len(want.leaves)
+        for (got_name, x), (name, y), size in zip(got.leaves, want.leaves, sizes, strict=True):
             if got_name != name:
                 return f"dtype {got_name}, the loop's is {name}"
             if x.shape != (len(batches), *y.shape):
                 return f"shape {x.shape}, expected {(len(batches), *y.shape)}"
             allowed = 0.0 if case.elementwise and target.IS_MICA else 2 * max(tolerance(case, name), 1)
-            message = compare_values(x[k], y, name, allowed, bool(case.scaled))
+            message = compare_values(x[k], y, name, allowed, bool(case.scaled), size)
             if message:
                 return f"in batch {k}: {message}"
     return None

@@ -273,10 +273,11 @@ void MICA_ISA_FUNCTION(mica__casts_)(mica__loop_table *table)
     BITS(u8, b8)
     BITS(u16, b8)
     BITS(u32, b8)
-    BITS(u64, b8) BITS(u16, u8) BITS(u32, u8) BITS(u64, u8) BITS(u32, u16) BITS(u64, u16) BITS(
-        u64, u32) VALUES(u8, u16) VALUES(u8, u32) VALUES(u8, u64) VALUES(u16, u32) VALUES(u16, u64)
-        VALUES(u32, u64) VALUES(i8, u16) VALUES(i8, u32) VALUES(i8, u64) VALUES(i16, u32)
-            VALUES(i16, u64) VALUES(i32, u64)
+    BITS(u64, b8)
+    BITS(u16, u8) BITS(u32, u8) BITS(u64, u8) BITS(u32, u16) BITS(u64, u16) BITS(u64, u32) VALUES(
+        u8, u16) VALUES(u8, u32) VALUES(u8, u64) VALUES(u16, u32) VALUES(u16, u64) VALUES(u32, u64)
+        VALUES(i8, u16) VALUES(i8, u32) VALUES(i8, u64) VALUES(i16, u32) VALUES(i16, u64)
+            VALUES(i32, u64)
 #endif
                 VALUES(u8, f32) VALUES(u16, f32) VALUES(u32, f32) VALUES(u64, f32) VALUES(i8, f32)
                     VALUES(i16, f32) VALUES(i32, f32) VALUES(i64, f32) VALUES(u8, f64)

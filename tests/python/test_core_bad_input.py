@@ -272,7 +272,7 @@ def test_wrong_calls_of_the_rest(name: str, tmp_path: Path, monkeypatch: pytest.
         (lambda: mx.full(mx.broadcast_to(mx.array(1.0), (2**40,)), 1), ("full", "8796093022")),
         (lambda: mx.diff(mx.broadcast_to(mx.array(1), (2**40,)), 2**32), ("diff", "1048576", "4294967296")),
     ),
-    ids=range(19),
+    ids=range(20),
 )
 def test_texts(wrong, texts) -> None:
     """Messages name the function, what was given and what is accepted."""

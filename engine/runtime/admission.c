@@ -65,7 +65,7 @@ static void admit_waiting(bool all)
     for (; admission.first && (all || !admission.admitted || fits(admission.first->need));
          any = true)
         admit(take_first());
-    if (any) mica__condition_broadcast(&mica__queue_changed);
+    if (any) mica__queue_tell();
 }
 
 void mica__job_join(mica__job *j)

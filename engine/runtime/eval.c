@@ -99,12 +99,22 @@ static int schedule(mica__job *j, uint32_t scope, mica__work **here)
     return MICA_OK;
 }
 
+static bool has_ended(const void *job)
+{
+    return !atomic_load(&((const mica__job *)job)->pending);
+}
+static bool is_settled(const void *node)
+{
+    return mica__state(node) != MICA_NODE_SCHEDULED;
+}
+
 /* Under the lock: waits for the works of the job, then for roots that other jobs compute. */
 static int await_roots(mica__job *j)
 {
     if (mica__work_here()) mica__jobs_admit_all();
-    while (atomic_load(&j->pending))
-        if (mica__queue_wait(true) != MICA_OK) { /* works that run end, others never begin */
+    while (!has_ended(j))
+        if (mica__queue_wait(true, has_ended, j) !=
+            MICA_OK) { /* works that run end, others never begin */
             atomic_store(&j->stop, true);
             mica__report_fault(&j->report, MICA_EINTERRUPT);
             mica__queue_withdraw(j);
@@ -113,7 +123,7 @@ static int await_roots(mica__job *j)
     if (j->report.status != MICA_OK) return mica__fail(j->report.status, "%s", j->report.message);
     for (size_t i = 0; i < j->nroots; i++) {
         const mica_node *root = mica__node_of(j->roots[i]);
-        while (mica__state(root) == MICA_NODE_SCHEDULED) MICA_TRY(mica__queue_wait(true));
+        while (!is_settled(root)) MICA_TRY(mica__queue_wait(true, is_settled, root));
         if (mica__state(root) == MICA_NODE_FAILED) return mica__node_fault(root);
         if (mica__state(root) != MICA_NODE_DONE) return MICA_AGAIN;
     }

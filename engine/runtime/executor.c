@@ -66,7 +66,7 @@ static void serve(mica_stream *s)
     s->head = w;
     if (!s->tail) s->tail = w;
     mica__queue_ready(s); /* unless it is parked */
-    if (mica__work_set_aside()) mica__condition_broadcast(&mica__queue_changed);
+    if (mica__work_set_aside()) mica__queue_tell();
 }
 
 static void execute(void *unused)
@@ -77,7 +77,7 @@ static void execute(void *unused)
         if (executors.first && !executors.closed) {
             mica_stream *s = take_ready();
             if (s->head && !s->runner) serve(s);
-            else mica__condition_broadcast(&mica__queue_changed); /* withdrawn: nothing is called */
+            else mica__queue_tell(); /* withdrawn: nothing is called */
         } else if (serving() > most()) {
             break;
         } else {
@@ -133,7 +133,7 @@ int mica__queue_add(mica_stream *s, mica__work *w)
 void mica__queue_left(mica_stream *s)
 {
     mica__queue_ready(s);
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__queue_tell();
 }
 
 bool mica__executors_called(void)
@@ -168,6 +168,12 @@ void mica__executors_forget(void)
     executors.threads = executors.idle = executors.blocked = 0;
 }
 
+static bool at_once(const void *unused)
+{
+    (void)unused;
+    return true;
+}
+
 /* At exit nobody can use what is being computed: work in flight stops at its next step, before the
    libraries that it calls are taken down. After the pool's destructor, which runs later, sections
    run alone. */
@@ -179,6 +185,6 @@ __attribute__((destructor)) static void close_executors(void)
     executors.closed = true;
     bool late = false;
     while (mica__queue_stop_all(mica__this_thread()) && !late)
-        late = !mica__condition_wait_until(&mica__queue_changed, &mica__queue_lock, end);
+        late = !mica__queue_wait_until(end, at_once, NULL);
     mica__mutex_unlock(&mica__queue_lock);
 }

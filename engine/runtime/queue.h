@@ -1,5 +1,6 @@
-/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps), park.c (what
- * waits), stream.c (streams, fork) and executor.c (the threads that serve queues). */
+/* Inside of evaluation, shared by eval.c (plans and waits), work.c (runs steps), park.c (works that
+ * wait), wait.c (threads that wait), stream.c (streams, fork) and executor.c (the threads that
+ * serve queues). */
 #ifndef MICA_ENGINE_QUEUE_H
 #define MICA_ENGINE_QUEUE_H
 
@@ -62,8 +63,6 @@ struct mica_stream {
 
 /* One lock for planning, queues and states; executing happens outside of it. */
 extern mica__mutex mica__queue_lock;
-/* A node that a thread waits for or a work is finished, or a stream has become idle. */
-extern mica__condition mica__queue_changed;
 
 /* Statuses that never leave the runtime. MICA_AGAIN: inputs of the work have been put back to
  * pending by another evaluation; plan again. MICA_PARKED: the work goes on later. */
@@ -152,8 +151,19 @@ void mica__work_lose(mica__work *w);
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);
 void mica__works_forget(void); /* in a forked child: those of other threads */
-/* Waits for a change, under the lock; asks now and then whether the calling thread is to stop:
- * MICA_EINTERRUPT. */
-int mica__queue_wait(bool ask);
+
+/* wait.c; all under the lock */
+/* Whether what a thread waits for has come about. Asked by other threads, under the lock. */
+typedef bool mica__over(const void *context);
+/* Waits until it is over, or for no reason; ask: asks now and then whether the calling thread is to
+ * stop: MICA_EINTERRUPT. */
+int mica__queue_wait(bool ask, mica__over *over, const void *context);
+/* The same without asking; false when mica__now reached the deadline before. */
+bool mica__queue_wait_until(int64_t deadline, mica__over *over, const void *context);
+/* A node, a work, a stream or memory has changed: wakes those for whom it is over. */
+void mica__queue_tell(void);
+void mica__waits_forget(void); /* in a forked child */
+/* For tests, not under the lock: how often threads were woken. */
+MICA_API uint64_t mica__queue_wakes(void);
 
 #endif

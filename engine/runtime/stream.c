@@ -6,7 +6,6 @@
 #include "runtime/queue.h"
 
 mica__mutex mica__queue_lock = MICA_MUTEX_INIT;
-mica__condition mica__queue_changed;
 static mica_stream default_stream;
 static mica_stream *streams = &default_stream;
 static int stream_count = 1;
@@ -42,7 +41,7 @@ static void lose(mica__work *w)
 static void after_fork_child(void)
 {
     mica__mutex_init(&mica__queue_lock);
-    mica__condition_init(&mica__queue_changed);
+    mica__waits_forget();
     mica__executors_forget();
     for (mica_stream *s = streams; s; s = s->next) {
         mica__unpark(s);
@@ -61,7 +60,6 @@ static void after_fork_child(void)
 
 static void begin(void)
 {
-    mica__condition_init(&mica__queue_changed);
     mica_memory_active(); /* its handlers come first: its lock is taken under ours */
     mica__at_fork(before_fork, after_fork_parent, after_fork_child);
     mica__pause_begin();
@@ -102,7 +100,7 @@ void mica__queue_withdraw(mica__job *j)
         mica__unpark(s); /* what waits or is about to, perhaps for ever: it looks again */
         mica__queue_ready(s);
     }
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__queue_tell();
 }
 
 bool mica__queue_stop_all(const void *but)
@@ -113,7 +111,7 @@ bool mica__queue_stop_all(const void *but)
         any = true;
         for (mica__work *w = s->running; w; w = w->outer) atomic_store(&w->job->stop, true);
     }
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__queue_tell();
     return any;
 }
 
@@ -248,6 +246,12 @@ int mica_stream_index(const mica_stream *s)
     return s ? s->index : 0;
 }
 
+static bool is_idle(const void *stream)
+{
+    const mica_stream *s = stream;
+    return !s->runner && !s->head;
+}
+
 int mica_synchronize(mica_stream *s)
 {
     mica__queue_begin();
@@ -255,7 +259,7 @@ int mica_synchronize(mica_stream *s)
     mica__mutex_lock(&mica__queue_lock);
     int status = MICA_OK;
     if (mica__work_here()) mica__jobs_admit_all();
-    while (status == MICA_OK && (s->runner || s->head)) status = mica__queue_wait(true);
+    while (status == MICA_OK && !is_idle(s)) status = mica__queue_wait(true, is_idle, s);
     if (status == MICA_OK && s->report.status != MICA_OK) {
         status = mica__fail(s->report.status, "%s", s->report.message);
         s->report.status = MICA_OK;

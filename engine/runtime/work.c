@@ -31,22 +31,6 @@ int mica__fail_interrupted(void)
     return mica__fail(MICA_EINTERRUPT, "[eval] the evaluation was interrupted");
 }
 
-int mica__queue_wait(bool ask)
-{
-    enum { ASK_EVERY = 20 * 1000 * 1000 }; /* nanoseconds */
-    if (!ask || !mica__interrupt_hook) {
-        mica__condition_wait(&mica__queue_changed, &mica__queue_lock);
-        return MICA_OK;
-    }
-    if (mica__condition_wait_until(&mica__queue_changed, &mica__queue_lock,
-                                   mica__now() + ASK_EVERY))
-        return MICA_OK;
-    mica__mutex_unlock(&mica__queue_lock); /* the hook runs what it likes */
-    bool stop = mica__interrupt_hook() != 0;
-    mica__mutex_lock(&mica__queue_lock);
-    return stop ? mica__fail_interrupted() : MICA_OK;
-}
-
 /* ---- nodes ---- */
 
 static void unschedule(mica_node *n)
@@ -103,7 +87,7 @@ void mica__plan_put_back(mica__plan *plan)
 static void pause_here(bool pause)
 {
     int before = atomic_fetch_add(&busy, pause ? -busy_here : busy_here);
-    if (pause && before == busy_here) mica__condition_broadcast(&mica__queue_changed);
+    if (pause && before == busy_here) mica__queue_tell();
 }
 
 /* A work that runs, and whether on the thread that asked for the evaluation. */
@@ -111,6 +95,33 @@ typedef struct asking {
     mica__work *work;
     bool ask;
 } asking;
+
+/* What a work waits for, and whether that is over; under the lock. */
+typedef struct awaited {
+    const mica__job *job;
+    const mica_node *node; /* or NULL */
+    size_t turn;           /* without a node: this turn, or NO_TURN: to be admitted */
+} awaited;
+#define NO_TURN SIZE_MAX
+
+/* A node that was put back and then claimed by a later plan is not waited for: that plan's work may
+ * stand in a queue behind ours. */
+static bool is_over(const void *context)
+{
+    const awaited *w = context;
+    const mica__job *j = w->job;
+    if (w->node)
+        return mica__state(w->node) != MICA_NODE_SCHEDULED ||
+               (int32_t)(w->node->claim - j->plan.claim) > 0;
+    if (w->turn == NO_TURN) return atomic_load(&j->admitted);
+    return !atomic_load(&j->in_turn) || j->turn == w->turn;
+}
+
+static bool is_over_or_stopped(const void *context)
+{
+    const awaited *w = context;
+    return atomic_load(&w->job->stop) || is_over(w);
+}
 
 /* Before and after the calling thread looks, under the lock, at what it may have to wait for. */
 static void begin_waiting(void)
@@ -126,58 +137,48 @@ static void end_waiting(void)
     mica__mutex_unlock(&mica__queue_lock);
 }
 
-/* Waits once, for the node or else for what becomes of the job. Executors have works to run that do
- * not wait: there the work is parked. */
-static int wait_once(const asking *a, const mica_node *n)
+/* Waits until it is over. Executors have works to run that do not wait: there the work is parked.
+ */
+static int await(const asking *a, const awaited *w)
 {
-    if (atomic_load(&a->work->job->stop)) return mica__fail_interrupted();
-    if (!a->ask) {
-        mica__park(a->work->stream, n, a->work->job);
-        return MICA_PARKED;
+    int status = MICA_OK;
+    begin_waiting();
+    while (status == MICA_OK && !is_over(w)) {
+        if (atomic_load(&w->job->stop)) {
+            status = mica__fail_interrupted();
+        } else if (!a->ask) {
+            mica__park(a->work->stream, w->node, a->work->job);
+            status = MICA_PARKED;
+        } else {
+            pause_here(true);
+            status = mica__queue_wait(true, is_over_or_stopped, w);
+            pause_here(false);
+        }
     }
-    pause_here(true);
-    int status = mica__queue_wait(true);
-    pause_here(false);
+    end_waiting();
     return status;
 }
 
-/* Waits while the node is being computed by this or an earlier plan. One that was put back and then
- * claimed by a later plan is not waited for: that plan's work may stand in a queue behind ours. */
+/* Waits while the node is being computed by this or an earlier plan. */
 static int await_node(const mica_array *in, const asking *a)
 {
-    int status = MICA_OK;
-    const mica_node *n = mica__node_of(in);
-    uint32_t claim = a->work->job->plan.claim;
-    begin_waiting();
-    while (status == MICA_OK && node_is(in, MICA_NODE_SCHEDULED) &&
-           (int32_t)(n->claim - claim) <= 0)
-        status = wait_once(a, n);
-    end_waiting();
-    return status;
+    awaited w = { a->work->job, mica__node_of(in), NO_TURN };
+    return await(a, &w);
 }
 
 /* Waits until the job may take memory; nothing is held for it yet. */
 static int await_admission(const asking *a)
 {
-    int status = MICA_OK;
-    if (atomic_load(&a->work->job->admitted)) return MICA_OK;
-    begin_waiting();
-    while (status == MICA_OK && !atomic_load(&a->work->job->admitted)) status = wait_once(a, NULL);
-    end_waiting();
-    return status;
+    awaited w = { a->work->job, NULL, NO_TURN };
+    return atomic_load(&w.job->admitted) ? MICA_OK : await(a, &w);
 }
 
 /* Waits until the steps before this one in the plan have been done, or the order is given up. */
 static int await_turn(const mica__step *step, const asking *a)
 {
-    int status = MICA_OK;
-    mica__job *j = a->work->job;
-    begin_waiting();
-    while (status == MICA_OK && atomic_load(&j->in_turn) &&
-           j->turn != (size_t)(step - j->plan.steps))
-        status = wait_once(a, NULL);
-    end_waiting();
-    return status;
+    const mica__job *j = a->work->job;
+    awaited w = { j, NULL, (size_t)(step - j->plan.steps) };
+    return await(a, &w);
 }
 
 static void pass_turn(mica__job *j)
@@ -185,8 +186,18 @@ static void pass_turn(mica__job *j)
     mica__mutex_lock(&mica__queue_lock);
     j->turn++;
     mica__wake_turn(j);
-    if (threads_waiting) mica__condition_broadcast(&mica__queue_changed);
+    if (threads_waiting) mica__queue_tell();
     mica__mutex_unlock(&mica__queue_lock);
+}
+
+/* No step has ended since so many had, and work is under way that may end one. */
+static bool may_give_memory(unsigned seen)
+{
+    return atomic_load(&progress) == seen && (atomic_load(&busy) > 0 || mica__executors_called());
+}
+static bool no_more_memory(const void *seen)
+{
+    return !may_give_memory(*(const unsigned *)seen);
 }
 
 /* There is no memory for a step: waits until work elsewhere has ended a step, which may have given
@@ -196,13 +207,12 @@ static bool await_memory(bool ask, unsigned seen)
     begin_waiting();
     pause_here(true);
     bool waits = ask || mica__executor_blocks();
-    while (waits && atomic_load(&progress) == seen &&
-           (atomic_load(&busy) > 0 || mica__executors_called()))
-        if (mica__queue_wait(ask) != MICA_OK) break;
+    while (waits && may_give_memory(seen))
+        if (mica__queue_wait(ask, no_more_memory, &seen) != MICA_OK) break;
     if (waits && !ask) mica__executor_goes_on();
     bool again = atomic_load(&progress) != seen;
     if (!again) atomic_fetch_add(&progress, 1); /* one gives up: another that waits tries again */
-    if (!again) mica__condition_broadcast(&mica__queue_changed);
+    if (!again) mica__queue_tell();
     pause_here(false);
     end_waiting();
     return again;
@@ -216,7 +226,7 @@ static void announce(const mica__step *step)
     if (!atomic_fetch_add(&mica__waiting, 0)) return;
     mica__mutex_lock(&mica__queue_lock);
     mica__wake_step(step); /* by address: nodes may be gone */
-    if (threads_waiting) mica__condition_broadcast(&mica__queue_changed);
+    if (threads_waiting) mica__queue_tell();
     mica__mutex_unlock(&mica__queue_lock);
 }
 
@@ -369,7 +379,7 @@ static void end_work(void)
     atomic_fetch_sub(&busy, 1);
     busy_here--;
     atomic_fetch_add(&progress, 1);
-    mica__condition_broadcast(&mica__queue_changed);
+    mica__queue_tell();
     mica__mutex_unlock(&mica__queue_lock);
 }
 

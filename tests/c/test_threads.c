@@ -8,7 +8,7 @@
 #include "core/node.h"
 #include "live.h"
 #include "mica/mica.h"
-#include "runtime/runtime.h"
+#include "runtime/queue.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { SLOW = 10 };
@@ -323,12 +323,80 @@ static void test_small_stack(void)
     pthread_attr_destroy(&attributes);
 }
 
+/* ---- waiting: threads are woken when what they wait for has come about, and by nothing else ----
+ */
+
+enum { WAITERS = 8, PASSING = 300 };
+
+typedef struct waiter {
+    mica_stream *stream;
+    mica_array *needs;
+    int wrong, index;
+    _Atomic int *ready;
+} waiter;
+
+static void wait_for_long_work(void *argument)
+{
+    waiter *w = argument;
+    mica_stream *own;
+    w->wrong = mica_stream_new(&own) != MICA_OK;
+    mica_scope *s = mica_scope_open_on(NULL, own);
+    mica_array *y = mica_add(s, w->needs, number(s, w->index));
+    atomic_fetch_add(w->ready, 1);
+    if (w->index % 4 == 0) w->wrong += mica_synchronize(w->stream) != MICA_OK;
+    if (w->index % 4 == 1) w->wrong += mica_eval(s, &w->needs, 1) != MICA_OK;
+    w->wrong += first(s, y) != 5 + w->index;
+    w->wrong += mica_scope_close(s) != MICA_OK;
+    mica_stream_release(own);
+}
+
+static void test_waits(void)
+{
+    live before = live_now();
+    mica__thread threads[WAITERS];
+    waiter waiters[WAITERS];
+    _Atomic int ready = 0;
+    mica_stream *busy, *passing;
+    CHECK_EQUAL(mica_stream_new(&busy), MICA_OK);
+    CHECK_EQUAL(mica_stream_new(&passing), MICA_OK);
+    mica_scope *s = mica_scope_open_on(NULL, busy);
+    mica_array *long_work = slow(s, number(s, 5), 100000 / SLOW);
+    uint64_t wakes = mica__queue_wakes();
+    CHECK_EQUAL(mica_async_eval(s, &long_work, 1), MICA_OK);
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = (waiter){ busy, long_work, 0, i, &ready };
+        CHECK_EQUAL(mica__thread_start(&threads[i], "waiter", wait_for_long_work, &waiters[i]),
+                    MICA_OK);
+    }
+    while (atomic_load(&ready) < WAITERS) mica__thread_yield();
+    int passed = 0;
+    for (; passed < PASSING && !mica__is_done(long_work); passed++) { /* of no concern to them */
+        mica_scope *t = mica_scope_open_on(NULL, passing);
+        CHECK(first(t, slow(t, number(t, passed), 5)) == passed);
+        CHECK_EQUAL(mica_scope_close(t), MICA_OK);
+    }
+    for (int i = 0; i < WAITERS; i++) {
+        mica__thread_join(&threads[i]);
+        CHECK_EQUAL(waiters[i].wrong, 0);
+    }
+    wakes = mica__queue_wakes() - wakes;
+    printf("%d threads waited while %d evaluations passed: woken %d times\n", WAITERS, passed,
+           (int)wakes);
+    CHECK(wakes <= 4 * WAITERS);
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+    CHECK_EQUAL(mica_synchronize(busy), MICA_OK);
+    mica_stream_release(busy);
+    mica_stream_release(passing);
+    CHECK(live_same(before, live_now()));
+}
+
 int main(void)
 {
     const char *tier = getenv("MICA_TEST_TIER");
     if (tier && !strcmp(tier, "long")) longer = 30;
     test_synchronize();
     test_storm();
+    test_waits();
     test_many_streams();
     test_thread_streams();
     test_small_stack();

@@ -14,7 +14,8 @@ typedef mica__planner planner;
 
 enum {
     GROUP_LIMIT = 4096, /* nodes a tape: bounds the program and its registers */
-    AHEAD = 8           /* nodes that are fetched before their turn comes */
+    AHEAD = 8,          /* nodes that are fetched before their turn comes */
+    FEW = 16            /* nodes of a plan up to which they are known on the C stack */
 };
 
 static bool is_elementwise(const mica_node *n)
@@ -32,14 +33,16 @@ typedef struct frame {
 typedef struct stack {
     frame *at;
     size_t n, capacity;
+    frame few[32];
 } stack;
 
 static int push(stack *s, mica_node *n)
 {
     if (s->n == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 64;
-        frame *at = mica__realloc(s->at, capacity * sizeof *at);
+        size_t capacity = 2 * s->capacity;
+        frame *at = mica__realloc(s->at == s->few ? NULL : s->at, capacity * sizeof *at);
         if (!at) return MICA_EMEMORY;
+        if (s->at == s->few) memcpy(at, s->few, sizeof s->few);
         s->at = at;
         s->capacity = capacity;
     }
@@ -121,9 +124,11 @@ static int enter(planner *p, mica_node *n)
     if (p->n == p->capacity) {
         if (p->n >= UINT32_MAX / 2)
             return mica__fail(MICA_EOVERFLOW, "[eval] the graph has too many nodes");
-        uint32_t capacity = p->capacity ? 2 * p->capacity : 32;
-        info *grown = mica__realloc(p->infos, capacity * sizeof *grown);
+        uint32_t capacity = 2 * p->capacity;
+        bool moves = p->infos == p->few;
+        info *grown = mica__realloc(moves ? NULL : p->infos, capacity * sizeof *grown);
         if (!grown) return MICA_EMEMORY;
+        if (moves) memcpy(grown, p->few, p->n * sizeof *grown);
         p->infos = grown;
         p->capacity = capacity;
     }
@@ -352,9 +357,13 @@ static int make(planner *p, stack *s, mica_array *const roots[], size_t n)
 int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint32_t scope)
 {
     memset(plan, 0, sizeof *plan);
-    planner p = { .plan = plan, .scope = scope };
+    info few[FEW];
+    planner p = { .plan = plan, .scope = scope, .infos = few, .few = few, .capacity = FEW };
     p.limit = mica__setting_flag(MICA_SETTING_fuse) ? GROUP_LIMIT : 0;
-    stack s = { 0 };
+    stack s;
+    s.at = s.few;
+    s.n = 0;
+    s.capacity = sizeof s.few / sizeof s.few[0];
     int status = make(&p, &s, roots, n);
     static uint32_t claims;
     plan->claim = ++claims;
@@ -367,8 +376,8 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint3
         atomic_store_explicit(&node->state, MICA_NODE_SCHEDULED, memory_order_release);
     }
     for (size_t i = 0; i < s.n; i++) s.at[i].node->mark = 0;
-    mica__free(s.at);
-    mica__free(p.infos);
+    if (s.at != s.few) mica__free(s.at);
+    if (p.infos != few) mica__free(p.infos);
     if (status != MICA_OK) mica__plan_free(plan);
     return status;
 }

@@ -24,6 +24,7 @@ typedef struct mica__planner {
     mica__plan *plan;
     mica__plan_info *infos; /* by node->mark - 1: inputs first */
     uint32_t n, capacity;   /* of infos */
+    mica__plan_info *few;   /* where the first ones lie: small plans ask for no memory for them */
     uint32_t *first, *last; /* group's list of nodes, by root */
     uint32_t *step;         /* the group's step, by root */
     uint32_t limit;         /* nodes a tape; 0: no fusion (MICA_FUSE=0) */

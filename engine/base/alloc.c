@@ -77,15 +77,26 @@ static tally *tally_take(void)
     return mine = t;
 }
 
-void mica__live_add(mica__live_kind kind, int64_t change)
+static inline void count(tally *t, mica__live_kind kind, int64_t change)
 {
-    tally *t = mine ? mine : tally_take();
     if (t == &shared) {
         atomic_fetch_add_explicit(&t->live[kind], change, memory_order_relaxed);
         return;
     }
-    int64_t count = atomic_load_explicit(&t->live[kind], memory_order_relaxed);
-    atomic_store_explicit(&t->live[kind], count + change, memory_order_relaxed);
+    int64_t before = atomic_load_explicit(&t->live[kind], memory_order_relaxed);
+    atomic_store_explicit(&t->live[kind], before + change, memory_order_relaxed);
+}
+
+void mica__live_add(mica__live_kind kind, int64_t change)
+{
+    count(mine ? mine : tally_take(), kind, change);
+}
+
+void mica__live_add_listed(mica__live_kind kind, int64_t change)
+{
+    tally *t = mine ? mine : tally_take();
+    count(t, kind, change);
+    count(t, MICA_LIVE_HOST, change);
 }
 
 int64_t mica__live(mica__live_kind kind)

@@ -50,6 +50,8 @@ typedef enum mica__live_kind {
     MICA_LIVE_COUNT
 } mica__live_kind;
 void mica__live_add(mica__live_kind kind, int64_t change);
+/* For objects in memory that free lists hand out: as many of MICA_LIVE_HOST too, in one step. */
+void mica__live_add_listed(mica__live_kind kind, int64_t change);
 MICA_API int64_t mica__live(mica__live_kind kind);
 
 static inline bool mica__mul_overflow(size_t a, size_t b, size_t *out)

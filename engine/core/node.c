@@ -74,23 +74,31 @@ static void keep_more(size_t class)
     lists.nodes[class].more += more;
 }
 
+static void *take_new(size_t bytes)
+{
+    void *item = mica__alloc(bytes);
+    if (item) mica__live_add(MICA_LIVE_NODE, 1);
+    return item;
+}
+
+/* Memory for a node, which is counted as alive. */
 static void *take(size_t bytes, uint8_t *class)
 {
     size_t c = (bytes + NODE_GRAIN - 1) / NODE_GRAIN;
     if (c >= NODE_CLASSES) {
         *class = 0;
-        return mica__alloc(bytes);
+        return take_new(bytes);
     }
     *class = (uint8_t)c;
     void *item = lists.nodes[c].head;
     if (!item) {
         if (lists.nodes[c].missed) keep_more(c);
-        return mica__alloc(c * NODE_GRAIN);
+        return take_new(c * NODE_GRAIN);
     }
     if (mica__injected_failure()) return NULL;
     lists.nodes[c].head = *(void **)item;
     lists.nodes[c].count--;
-    mica__live_add(MICA_LIVE_HOST, 1); /* what lies in a list is not alive */
+    mica__live_add_listed(MICA_LIVE_NODE, 1); /* what lies in a list is not alive */
     return item;
 }
 
@@ -98,6 +106,7 @@ static void give(void *item, uint8_t class)
 {
     if (class == 0 || lists.nodes[class].count >= NODE_KEEP + lists.nodes[class].more) {
         lists.nodes[class].missed = true;
+        mica__live_add(MICA_LIVE_NODE, -1);
         mica__free(item);
         return;
     }
@@ -105,7 +114,7 @@ static void give(void *item, uint8_t class)
     *(void **)item = lists.nodes[class].head;
     lists.nodes[class].head = item;
     lists.nodes[class].count++;
-    mica__live_add(MICA_LIVE_HOST, -1);
+    mica__live_add_listed(MICA_LIVE_NODE, -1);
 }
 
 /* ---- buffers ---- */
@@ -202,7 +211,6 @@ static mica_node *node_of(unsigned prim, size_t head, size_t bytes)
         n->site = mica__site;
         n->flags = mica__site_flags;
     }
-    mica__live_add(MICA_LIVE_NODE, 1);
     return n;
 }
 
@@ -306,7 +314,6 @@ static void node_free(mica_node *n)
         array_clear(&n->out[i]);
         if (n->out[i].shape != n->out[i].local) mica__free(n->out[i].shape);
     }
-    mica__live_add(MICA_LIVE_NODE, -1);
     give(n, n->size_class);
 }
 

@@ -50,3 +50,151 @@ def test_long_sequences(name: str) -> None:
     np.testing.assert_array_equal(np.array(mx.argsort(a)), np.argsort(x, kind="stable"))
     rows = mx.stack([a, a[::-1]])
     np.testing.assert_array_equal(np.array(mx.sort(rows))[1], np.sort(x))
+
+
+# Lengths around what one vector, a few and a network hold, and around where keys are parted.
+LENGTHS = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    31,
+    32,
+    33,
+    63,
+    64,
+    65,
+    127,
+    128,
+    129,
+    130,
+    255,
+    256,
+    257,
+    700,
+    2049,
+)
+TYPES = (
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+)
+
+
+def extremes(dtype: str) -> np.ndarray:
+    """The least and the greatest values of a type, and for floats what compares in no simple way."""
+    if dtype.startswith(("int", "uint")):
+        limits = np.iinfo(dtype)
+        return np.array([limits.min, limits.min + 1, 0, 1, limits.max - 1, limits.max], dtype)
+    return np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, -np.nan])
+
+
+def patterns(dtype: str, n: int) -> dict[str, np.ndarray]:
+    """Sequences that are bad for some way of sorting; float16 and bfloat16 as float64 they hold exactly."""
+    if dtype.startswith(("int", "uint")):
+        limits = np.iinfo(dtype)
+        drawn = RANDOM.integers(limits.min, limits.max, n, dtype=dtype, endpoint=True)
+    else:
+        drawn = RANDOM.standard_normal(n).astype("float32" if dtype == "bfloat16" else dtype)
+        if dtype == "bfloat16":
+            drawn = (drawn.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    special = extremes(dtype).astype(drawn.dtype)
+    rising = np.sort(drawn)
+    return {
+        "drawn": drawn,
+        "rising": rising,
+        "falling": rising[::-1].copy(),
+        "organ pipe": np.concatenate([rising[::2], rising[1::2][::-1]]),
+        "one value": np.full(n, drawn[0]),
+        "two values": np.where(np.arange(n) % 3 == 0, drawn[0], drawn[-1]),
+        "few values": drawn[RANDOM.integers(0, min(n, 5), n)],
+        "one other": np.where(np.arange(n) == n // 2, special[0], special[-1]),
+        "extremes": special[RANDOM.integers(0, special.size, n)],
+        "mixed": np.where(RANDOM.random(n) < 0.2, special[RANDOM.integers(0, special.size, n)], drawn),
+        "steps": rising[np.arange(n) // 32 * 32],
+        "alike": alike(dtype, n),
+    }
+
+
+def alike(dtype: str, n: int) -> np.ndarray:
+    """One far number, and others that differ in their last bits alone."""
+    if dtype in ("float64", "int64", "uint64"):
+        bits = (RANDOM.integers(0, 3, n) + np.where(np.arange(n) % 40 < 20, 1 << 45, 1 << 62)).astype(
+            np.int64
+        )
+        return bits.view(dtype)
+    return RANDOM.integers(0, 2, n).astype(np.float32 if dtype == "bfloat16" else dtype)
+
+
+def given(x: np.ndarray, dtype: str) -> mx.array:
+    """An array of mica's type from NumPy's."""
+    return mx.array(x, dtype=getattr(mx, dtype))
+
+
+def read(a: mx.array) -> np.ndarray:
+    """Values as NumPy reads them; bfloat16 as float32."""
+    return np.array(a.astype(mx.float32) if a.dtype == mx.bfloat16 else a)
+
+
+def in_order(x: np.ndarray) -> np.ndarray:
+    """Sorted, NaN last, -0 before 0."""
+    if x.dtype.kind != "f":
+        return np.sort(x)
+    return x[np.lexsort((~np.signbit(x), x))]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_lengths_and_patterns(dtype: str) -> None:
+    """Values with their signs of zero, and the stable order, along rows and down columns."""
+    for n in LENGTHS:
+        for name, x in patterns(dtype, n).items():
+            a = given(x, dtype)
+            found, wanted = read(mx.sort(a)), in_order(x)
+            np.testing.assert_array_equal(found, wanted, f"{name}, {n}")
+            if x.dtype.kind == "f":
+                numbers = ~np.isnan(wanted)
+                np.testing.assert_array_equal(
+                    np.signbit(found)[numbers], np.signbit(wanted)[numbers], f"{name}, {n}"
+                )
+            np.testing.assert_array_equal(read(mx.argsort(a)), np.argsort(x, kind="stable"), f"{name}, {n}")
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("n", [9, 33, 200])
+def test_rows_and_columns(dtype: str, n: int) -> None:
+    """Many sequences side by side, each sorted by itself."""
+    x = np.stack(list(patterns(dtype, n).values()) * 3)
+    a, columns = given(x, dtype), given(np.ascontiguousarray(x.T), dtype)
+    order = np.argsort(x, -1, kind="stable")
+    np.testing.assert_array_equal(read(mx.sort(a, -1)), np.sort(x, -1))
+    np.testing.assert_array_equal(read(mx.argsort(a, -1)), order)
+    np.testing.assert_array_equal(read(mx.sort(columns, 0)), np.sort(x, -1).T)
+    np.testing.assert_array_equal(read(mx.argsort(columns, 0)), order.T)
+
+
+@pytest.mark.parametrize("n", [2, 30, 64, 65, 300, 3000])
+def test_complex(n: int) -> None:
+    """By real, then by imaginary part; numbers with a NaN come last, as they came."""
+    parts = RANDOM.integers(-3, 4, (n, 2)).astype(np.float32)
+    parts[RANDOM.random((n, 2)) < 0.1] = np.nan
+    x = parts.view(np.complex64)[:, 0]
+    last = np.isnan(x)
+    order = np.lexsort((np.where(last, 0, x.imag), np.where(last, 0, x.real), last))
+    np.testing.assert_array_equal(np.array(mx.argsort(mx.array(x))), order)
+    np.testing.assert_array_equal(np.array(mx.sort(mx.array(x))), x[order])

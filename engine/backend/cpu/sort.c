@@ -1,6 +1,7 @@
 /* Kernels of sort, argsort, partition, argpartition and searchsorted. Elements become unsigned keys
-   in the same order, with NaN last; keys are sorted by their digits, which is stable and takes a
-   few passes over memory whatever the values. */
+   in the same order, with NaN last. Vectors sort those that are the same when they are equal
+   (sort_isa.c); others are sorted by their digits, which is stable and takes a few passes over
+   memory whatever the values. */
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/sort.h"
 #include "backend/cpu/sort_keys.h"
@@ -102,19 +103,11 @@ SORT(wide, uint64_t)
 
 /* ---- one task: some rows, or some columns side by side ---- */
 
-typedef struct sorting {
-    const mica_array *in;
-    mica_array *out;
-    bool indices;
-    int64_t kth; /* of a partition; -1: sort */
-    int64_t outer, n, inner, tile, tiles, a_task;
-    atomic_int status;
-} sorting;
-
 /* Sorts m sequences that begin at element `start`, inner apart. `memory` holds keys and indices
  * twice. */
-static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
+static void sort_tile(const mica__sorting *q, int64_t start, int64_t m, char *memory)
 {
+    if (mica__sorts_in_vectors(q) && mica__sort_in_vectors(q, start, m, memory)) return;
     mica_dtype d = (mica_dtype)q->in->dtype;
     size_t key = mica__key_is_wide(d) ? 8 : 4, item = mica__dtype_sizes[d],
            count = (size_t)(m * q->n);
@@ -167,9 +160,9 @@ static void sort_tile(const sorting *q, int64_t start, int64_t m, char *memory)
 
 static void sort_task(void *context, size_t task)
 {
-    sorting *q = context;
+    mica__sorting *q = context;
     size_t key = mica__key_is_wide((mica_dtype)q->in->dtype) ? 8 : 4,
-           bytes = (size_t)(q->tile * q->n) * 2 * (key + 4);
+           bytes = (size_t)(q->tile * q->n) * (key == 8 || q->indices ? 24 : 8);
     void *memory;
     int status = mica__memory_take(bytes, &memory);
     if (status != MICA_OK) {
@@ -187,7 +180,7 @@ static void sort_task(void *context, size_t task)
 }
 
 /* Long rows, one after the other, each by all threads. */
-static int sort_rows(const sorting *q)
+static int sort_rows(const mica__sorting *q)
 {
     mica_dtype d = (mica_dtype)q->in->dtype;
     size_t item = mica__dtype_sizes[d], made = q->indices ? sizeof(uint32_t) : item;
@@ -201,19 +194,21 @@ static int sort_rows(const sorting *q)
 static int sort(mica__launch *l, bool indices, int64_t kth)
 {
     int64_t axis = MICA_PARAMS(l->node, sort)->axis; /* the first field of all of them */
-    sorting q = { .in = l->in[0],
-                  .out = &l->out[0],
-                  .indices = indices,
-                  .kth = kth,
-                  .outer = 1,
-                  .inner = 1,
-                  .n = l->in[0]->shape[axis] };
+    mica__sorting q = { .in = l->in[0],
+                        .out = &l->out[0],
+                        .indices = indices,
+                        .kth = kth,
+                        .outer = 1,
+                        .inner = 1,
+                        .n = l->in[0]->shape[axis],
+                        .loops = mica__sort_loops_in_use() };
     if (q.in->size == 0) return MICA_OK;
     for (int i = 0; i < q.in->ndim; i++) {
         if (i < axis) q.outer *= q.in->shape[i];
         if (i > axis) q.inner *= q.in->shape[i];
     }
-    if (kth < 0 && q.inner == 1 && q.n >= MICA_SORT_LARGE && q.n <= UINT32_MAX &&
+    bool alone = mica__thread_count() == 1 && !indices && mica__sorts_in_vectors(&q);
+    if (kth < 0 && q.inner == 1 && q.n >= MICA_SORT_LARGE && q.n <= UINT32_MAX && !alone &&
         (q.outer < 4 || q.n >= LARGE_ROW))
         return sort_rows(&q);
     atomic_init(&q.status, MICA_OK);

@@ -13,6 +13,7 @@ typedef struct sorting {
     const char *in;
     void *out;
     bool indices, by_index;
+    const mica__sort_loops *loops;
     int64_t n, part; /* keys in all, in a part */
     char *a, *b;     /* keys as they come, keys in buckets */
     uint32_t *ia, *ib;
@@ -35,8 +36,8 @@ static int64_t part_end(const sorting *q, int64_t first)
         key *a = (key *)(void *)q->a, zeroth, differ = 0;                                          \
         size_t item = mica__dtype_sizes[q->dtype];                                                 \
         mica__load_keys(q->dtype, q->in, 1, 1, 1, !q->indices, &zeroth);                           \
-        mica__load_keys(q->dtype, q->in + (size_t)first * item, end - first, 1, 1, !q->indices,    \
-                        a + first);                                                                \
+        q->loops->load(q->dtype, q->in + (size_t)first * item, end - first, !q->indices,           \
+                       a + first);                                                                 \
         for (int64_t i = first; i < end; i++) differ |= a[i] ^ zeroth;                             \
         q->differ[part] = differ;                                                                  \
     }                                                                                              \
@@ -103,7 +104,9 @@ static int64_t part_end(const sorting *q, int64_t first)
         key *a = (key *)(void *)q->b + first, *b = (key *)(void *)q->a + first;                    \
         uint32_t *ia = q->by_index ? q->ib + first : NULL,                                         \
                  *ib = q->by_index ? q->ia + first : NULL;                                         \
-        if (n < SHORT) {                                                                           \
+        if (q->loops->name && !ia) {                                                               \
+            if (q->shift > 0) q->loops->name(a, b, n);                                             \
+        } else if (n < SHORT) {                                                                    \
             short_##name(a, ia, n);                                                                \
         } else {                                                                                   \
             int most = n < SMALL ? 8 : DIGIT, passes = (q->shift + most - 1) / most;               \
@@ -132,7 +135,7 @@ static void store(const sorting *q, size_t first, size_t n, const void *keys, co
     }
     if (!q->by_index) {
         char *out = (char *)q->out + first * mica__dtype_sizes[q->dtype];
-        mica__store_values(q->dtype, keys, (int64_t)n, 1, 1, out);
+        q->loops->store(q->dtype, keys, (int64_t)n, out);
         return;
     }
     const uint64_t *in = (const uint64_t *)(const void *)q->in;
@@ -177,7 +180,12 @@ static void run(sorting *q, bool wide)
 
 int mica__sort_large(mica_dtype dtype, const void *in, int64_t n, bool indices, void *out)
 {
-    sorting q = { .dtype = dtype, .in = in, .out = out, .indices = indices, .n = n };
+    sorting q = { .dtype = dtype,
+                  .in = in,
+                  .out = out,
+                  .indices = indices,
+                  .n = n,
+                  .loops = mica__sort_loops_in_use() };
     /* Complex values are fetched: their keys do not hold them. */
     q.by_index = indices || dtype == MICA_COMPLEX64;
     q.part = (n + PARTS - 1) / PARTS < PART ? PART : (n + PARTS - 1) / PARTS;

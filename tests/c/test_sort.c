@@ -8,8 +8,8 @@
 #include "check.h"
 
 enum { MOST = 40000, PAST = 64, PATTERNS = 7 };
-static uint64_t wanted[MOST], wide[MOST + PAST], wide_memory[MOST];
-static uint32_t narrow[MOST + PAST], narrow_memory[MOST];
+static uint64_t wanted[MOST], wide[MOST + PAST], wide_memory[MOST], wide_more[MOST];
+static uint32_t narrow[MOST + PAST], narrow_memory[MOST], narrow_more[MOST];
 static uint64_t state = 1;
 
 static uint64_t draw(void)
@@ -67,6 +67,43 @@ static void test_lengths(const mica__sort_loops *loops)
             }
 }
 
+/* The kth smallest is in its place, and all others on their side of it in their order. */
+static bool parts(const mica__sort_loops *loops, size_t n, size_t kth, bool is_wide)
+{
+    for (size_t i = 0; i < n; i++) {
+        wide[i] = wanted[i];
+        narrow[i] = (uint32_t)wanted[i];
+    }
+    if (is_wide) loops->part_wide(wide, wide_memory, wide_more, n, kth, 0);
+    else loops->part_narrow(narrow, narrow_memory, narrow_more, n, kth, 0);
+    uint64_t pivot = is_wide ? wide[kth] : narrow[kth];
+    size_t place[3] = { 0, 0, 0 };
+    for (size_t i = 0; i < n; i++) {
+        place[1] += wanted[i] < pivot;
+        place[2] += wanted[i] <= pivot;
+    }
+    bool same = place[1] <= kth && kth < place[2];
+    for (size_t i = 0; i < n; i++) {
+        size_t to = place[(wanted[i] >= pivot) + (wanted[i] > pivot)]++;
+        same = same && (is_wide ? wide[to] : narrow[to]) == wanted[i];
+    }
+    return same;
+}
+
+static void test_parts(const mica__sort_loops *loops)
+{
+    static const size_t lengths[] = { 1, 3, 8, 17, 64, 129, 257, 1000, 5000, MOST };
+    for (int w = 0; w < 2; w++)
+        for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++)
+            for (int p = 0; p < PATTERNS; p++)
+                for (size_t k = 0; k < 5; k++) {
+                    size_t n = lengths[j];
+                    for (size_t i = 0; i < n; i++)
+                        wanted[i] = key(p, i, n, w ? UINT64_MAX : UINT32_MAX);
+                    CHECK(parts(loops, n, k * (n - 1) / 4, w));
+                }
+}
+
 /* A network that sorts all sequences of zeros and ones sorts everything (Knuth, 5.3.4). */
 static void test_zeros_and_ones(const mica__sort_loops *loops)
 {
@@ -89,6 +126,7 @@ int main(void)
         CHECK(!loops->narrow == (level == MICA_ISA_PORTABLE));
         if (!loops->narrow) continue;
         test_lengths(loops);
+        test_parts(loops);
         test_zeros_and_ones(loops);
     }
     return check_report("sort");

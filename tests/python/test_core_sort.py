@@ -198,3 +198,46 @@ def test_complex(n: int) -> None:
     order = np.lexsort((np.where(last, 0, x.imag), np.where(last, 0, x.real), last))
     np.testing.assert_array_equal(np.array(mx.argsort(mx.array(x))), order)
     np.testing.assert_array_equal(np.array(mx.sort(mx.array(x))), x[order])
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("n", [1, 2, 8, 33, 64, 65, 130, 257, 700, 2049])
+def test_partition(dtype: str, n: int) -> None:
+    """The element at kth, what stands before and after it, and indices of the very elements."""
+    for name, x in patterns(dtype, n).items():
+        a, wanted = given(x, dtype), in_order(x)
+        for kth in sorted({0, 1 % n, n // 3, n // 2, n - 1 - min(n - 1, 9), n - 1}):
+            found = read(mx.partition(a, kth))
+            where = read(mx.argpartition(a, kth))
+            np.testing.assert_array_equal(found[kth], wanted[kth], f"{name}, {kth}")
+            np.testing.assert_array_equal(in_order(found[:kth]), wanted[:kth], f"{name}, {kth}")
+            np.testing.assert_array_equal(in_order(found[kth:]), wanted[kth:], f"{name}, {kth}")
+            np.testing.assert_array_equal(np.sort(where), np.arange(n), f"{name}, {kth}")
+            np.testing.assert_array_equal(x[where][kth], wanted[kth], f"{name}, {kth}")
+            np.testing.assert_array_equal(np.sort(x[where][:kth]), np.sort(x)[:kth], f"{name}, {kth}")
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_partition_keeps_the_order(dtype: str) -> None:
+    """Elements below the kth, equal to it and above it stand as they came, whatever the instruction set."""
+    for n in (5, 40, 300, 3000):
+        for name, x in patterns(dtype, n).items():
+            if x.dtype.kind == "f":
+                x = np.where(np.isnan(x), 0, x) + 0.0  # one zero
+            for kth in (n // 7, n // 2, n - 2):
+                pivot = np.sort(x)[kth]
+                order = np.argsort(np.where(x < pivot, -1, np.where(x > pivot, 1, 0)), kind="stable")
+                a = given(x, dtype)
+                np.testing.assert_array_equal(read(mx.partition(a, kth)), x[order], f"{name}, {n}, {kth}")
+                np.testing.assert_array_equal(read(mx.argpartition(a, kth)), order, f"{name}, {n}, {kth}")
+
+
+def test_partition_of_columns() -> None:
+    """Columns beside each other, each by itself, and rows of a long one."""
+    x = RANDOM.standard_normal((3, 150, 21)).astype(np.float32)
+    np.testing.assert_array_equal(read(mx.partition(given(x, "float32"), 70, 1))[:, 70], np.sort(x, 1)[:, 70])
+    where = read(mx.argpartition(given(x, "float32"), 70, 1))
+    np.testing.assert_array_equal(np.take_along_axis(x, where, 1)[:, 70], np.sort(x, 1)[:, 70])
+    long = RANDOM.standard_normal((2, 300000)).astype(np.float32)
+    top = read(mx.topk(given(long, "float32"), 10))
+    np.testing.assert_array_equal(np.sort(top), np.sort(long)[:, -10:])

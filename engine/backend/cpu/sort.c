@@ -161,8 +161,7 @@ static void sort_tile(const mica__sorting *q, int64_t start, int64_t m, char *me
 static void sort_task(void *context, size_t task)
 {
     mica__sorting *q = context;
-    size_t key = mica__key_is_wide((mica_dtype)q->in->dtype) ? 8 : 4,
-           bytes = (size_t)(q->tile * q->n) * (key == 8 || q->indices ? 24 : 8);
+    size_t bytes = mica__sort_bytes(q);
     void *memory;
     int status = mica__memory_take(bytes, &memory);
     if (status != MICA_OK) {
@@ -219,7 +218,7 @@ static int sort(mica__launch *l, bool indices, int64_t kth)
     mica__parallel((size_t)((q.outer * q.tiles + q.a_task - 1) / q.a_task), sort_task, &q);
     return atomic_load(&q.status) == MICA_OK
                ? MICA_OK
-               : mica__fail_memory(mica__prims[l->node->prim].name, (size_t)work * 24);
+               : mica__fail_memory(mica__prims[l->node->prim].name, mica__sort_bytes(&q));
 }
 
 int mica__kernel_sort(mica__launch *l)

@@ -21,8 +21,8 @@ typedef struct mica__sorting {
 } mica__sorting;
 
 /* Whether vectors can sort these; then m sequences that begin at element `start`, inner apart, in
- * `memory` for two keys and two indices of each element. False: keys are too alike, nothing was
- * written. */
+ * `memory` (mica__sort_bytes). False: keys are too alike; digits must sort them. */
+size_t mica__sort_bytes(const mica__sorting *q);
 bool mica__sorts_in_vectors(const mica__sorting *q);
 bool mica__sort_in_vectors(const mica__sorting *q, int64_t start, int64_t m, char *memory);
 

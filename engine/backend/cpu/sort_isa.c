@@ -32,12 +32,19 @@ static void store(mica_dtype dtype, const void *keys, int64_t n, void *out)
 #define WIDTH 32
 #include "backend/cpu/sort_network.h"
 #include "backend/cpu/sort_quick.h"
+#include "backend/cpu/sort_select.h"
 #undef WIDTH
 #define WIDTH 64
 #include "backend/cpu/sort_network.h"
 #include "backend/cpu/sort_quick.h"
+#include "backend/cpu/sort_select.h"
 
-const mica__sort_loops MICA_ISA_FUNCTION(mica__sort_) = { load, store, sort_32, sort_64 };
+const mica__sort_loops MICA_ISA_FUNCTION(mica__sort_) = { .load = load,
+                                                          .store = store,
+                                                          .narrow = sort_32,
+                                                          .wide = sort_64,
+                                                          .part_narrow = partition_32,
+                                                          .part_wide = partition_64 };
 #else
-const mica__sort_loops MICA_ISA_FUNCTION(mica__sort_) = { load, store, NULL, NULL };
+const mica__sort_loops MICA_ISA_FUNCTION(mica__sort_) = { .load = load, .store = store };
 #endif

@@ -12,6 +12,12 @@ typedef struct mica__sort_loops {
      * same. NULL where vectors cannot be permuted by what is in them. */
     void (*narrow)(uint32_t *keys, uint32_t *other, size_t n);
     void (*wide)(uint64_t *keys, uint64_t *other, size_t n);
+    /* Keys below the kth smallest first, then those alike, then those above, each in their order;
+     * keys that differ in the bits `alike` only are alike. `b` and `c` are memory for n keys. */
+    void (*part_narrow)(uint32_t *keys, uint32_t *b, uint32_t *c, size_t n, size_t kth,
+                        uint32_t alike);
+    void (*part_wide)(uint64_t *keys, uint64_t *b, uint64_t *c, size_t n, size_t kth,
+                      uint64_t alike);
 } mica__sort_loops;
 
 extern const mica__sort_loops mica__sort_portable, mica__sort_v3, mica__sort_v4;

@@ -27,18 +27,24 @@ static size_t NAME(part)(const KEY *from, KEY *to, size_t n, KEY pivot)
     return low;
 }
 
-/* About the middle of all keys: that of some, one from each of as many stretches. */
+/* A key from each of `count` stretches, in order. */
+static void NAME(sample)(const KEY *keys, size_t n, KEY *some, size_t count)
+{
+    uint32_t random = (uint32_t)n;
+    for (size_t i = 0; i < count; i++) {
+        random = random * 1664525u + 1013904223u;
+        some[i] = keys[i * (n / count) + (size_t)((uint64_t)random * (n / count) >> 32)];
+    }
+    NAME(few)(some, some, count);
+}
+
+/* About the middle of all keys. */
 static KEY NAME(pivot)(const KEY *keys, size_t n)
 {
     enum { FEW = 32, MANY = 64 };
-    size_t count = n < 2048 ? FEW : MANY, step = n / count;
-    uint32_t random = (uint32_t)n;
     KEY some[MANY];
-    for (size_t i = 0; i < count; i++) {
-        random = random * 1664525u + 1013904223u;
-        some[i] = keys[i * step + (size_t)((uint64_t)random * step >> 32)];
-    }
-    NAME(few)(some, some, count);
+    size_t count = n < 2048 ? FEW : MANY;
+    NAME(sample)(keys, n, some, count);
     return some[count / 2 - 1];
 }
 

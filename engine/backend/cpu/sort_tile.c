@@ -26,7 +26,15 @@ static packing packing_of(const mica__sorting *q)
 
 bool mica__sorts_in_vectors(const mica__sorting *q)
 {
-    return q->loops->narrow && q->kth < 0 && q->n <= UINT32_MAX;
+    return q->loops->narrow && q->n <= UINT32_MAX && (q->kth < 0 || packing_of(q) != CUT);
+}
+
+size_t mica__sort_bytes(const mica__sorting *q)
+{
+    /* Three times as many numbers, beside keys where these come with their indices. Digits take
+     * keys and indices twice. */
+    size_t key = mica__key_is_wide((mica_dtype)q->in->dtype) ? 8 : 4;
+    return (size_t)(q->tile * q->n) * (q->indices ? 28 : 3 * key);
 }
 
 /* The stable order of n keys, in the low bits of a. Keys that differ only in what was cut off are
@@ -55,24 +63,36 @@ static bool order_cut(const mica__sorting *q, const uint64_t *keys, uint64_t *a,
     return true;
 }
 
+/* Sorts or partitions numbers of either width. */
+static void narrow(const mica__sorting *q, uint32_t *a, uint32_t *b, uint32_t alike)
+{
+    if (q->kth < 0) q->loops->narrow(a, b, (size_t)q->n);
+    else q->loops->part_narrow(a, b, b + q->n, (size_t)q->n, (size_t)q->kth, alike);
+}
+static void wide(const mica__sorting *q, uint64_t *a, uint64_t *b, uint64_t alike)
+{
+    if (q->kth < 0) q->loops->wide(a, b, (size_t)q->n);
+    else q->loops->part_wide(a, b, b + q->n, (size_t)q->n, (size_t)q->kth, alike);
+}
+
 static bool order(const mica__sorting *q, packing packing, const void *keys, char *a, char *b,
                   uint64_t mask)
 {
     uint32_t *a32 = (uint32_t *)(void *)a, *b32 = (uint32_t *)(void *)b;
     uint64_t *a64 = (uint64_t *)(void *)a, *b64 = (uint64_t *)(void *)b;
-    const uint32_t *narrow = keys;
+    const uint32_t *key = keys;
     switch (packing) {
     case NO_INDEX:
-        if (mica__key_is_wide((mica_dtype)q->in->dtype)) q->loops->wide(a64, b64, (size_t)q->n);
-        else q->loops->narrow(a32, b32, (size_t)q->n);
+        if (mica__key_is_wide((mica_dtype)q->in->dtype)) wide(q, a64, b64, 0);
+        else narrow(q, a32, b32, 0);
         return true;
     case HALVES:
-        for (int64_t i = 0; i < q->n; i++) a32[i] = narrow[i] << 16 | (uint32_t)i;
-        q->loops->narrow(a32, b32, (size_t)q->n);
+        for (int64_t i = 0; i < q->n; i++) a32[i] = key[i] << 16 | (uint32_t)i;
+        narrow(q, a32, b32, (uint32_t)mask);
         return true;
     case WORDS:
-        for (int64_t i = 0; i < q->n; i++) a64[i] = (uint64_t)narrow[i] << 32 | (uint64_t)i;
-        q->loops->wide(a64, b64, (size_t)q->n);
+        for (int64_t i = 0; i < q->n; i++) a64[i] = (uint64_t)key[i] << 32 | (uint64_t)i;
+        wide(q, a64, b64, mask);
         return true;
     default: return order_cut(q, keys, a64, b64, mask);
     }

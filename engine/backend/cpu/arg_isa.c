@@ -1,4 +1,5 @@
 /* Inner loops of argmax and argmin: along rows, and down columns side by side. */
+#include "backend/cpu/abreast.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/softmax.h"
 #include "kernel/body.h"
@@ -102,6 +103,33 @@ BOTH(f64, double, -k_infinity_f64(), k_infinity_f64())
 COMPLEX(max_c64, >)
 COMPLEX(min_c64, <)
 
+/* Eight rows at a time, then what is left of them. */
+#define SHORT(name, better)                                                                        \
+    static void short_##name(const float *x, size_t rows, size_t n, uint32_t *index)               \
+    {                                                                                              \
+        for (; rows >= MICA_ABREAST; rows -= MICA_ABREAST) {                                       \
+            mica__eight c[MICA_ABREAST_MOST];                                                      \
+            mica__turn(x, (ptrdiff_t)n, n, rows == MICA_ABREAST, c);                               \
+            mica__eight best = c[0];                                                               \
+            mica__eight_bits at = { 0 };                                                           \
+            for (size_t j = 1; j < n; j++) {                                                       \
+                mica__eight_bits wins = (c[j] better best) | ((c[j] != c[j]) & (best == best));    \
+                at = ((int32_t)j & wins) | (at & ~wins);                                           \
+                best = (mica__eight)(((mica__eight_bits)c[j] & wins) |                             \
+                                     ((mica__eight_bits)best & ~wins));                            \
+            }                                                                                      \
+            memcpy(index, &at, sizeof at);                                                         \
+            x += MICA_ABREAST * n;                                                                 \
+            index += MICA_ABREAST;                                                                 \
+        }                                                                                          \
+        for (size_t r = 0; r < rows; r++) {                                                        \
+            float best;                                                                            \
+            index[r] = (uint32_t)row_##name(x + r * n, n, &best);                                  \
+        }                                                                                          \
+    }
+SHORT(max_f32, >)
+SHORT(min_f32, <)
+
 #define TABLE(part)                                                                                \
     {                                                                                              \
         { [MICA_BOOL] = part##_max_u8,     [MICA_UINT8] = part##_max_u8,                           \
@@ -118,5 +146,6 @@ COMPLEX(min_c64, <)
               [MICA_FLOAT64] = part##_min_f64, [MICA_COMPLEX64] = part##_min_c64 },                \
     }
 
-const mica__arg_loops MICA_ISA_FUNCTION(mica__arg_) = { .row = TABLE(row),
+const mica__arg_loops MICA_ISA_FUNCTION(mica__arg_) = { .abreast = { short_max_f32, short_min_f32 },
+                                                        .row = TABLE(row),
                                                         .columns = TABLE(columns) };

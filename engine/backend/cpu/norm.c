@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "backend/cpu/abreast.h"
 #include "backend/cpu/choose.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
@@ -92,11 +93,28 @@ static void forward_row(const norm *p, const char *in, char *out)
     }
 }
 
+/* Rows in groups as far as they go; returns the first that is left. */
+static int64_t forward_abreast(const norm *p, int64_t first, int64_t last)
+{
+    size_t n = (size_t)p->n;
+    mica__norm_row rows[MICA_ABREAST];
+    for (; first + MICA_ABREAST <= last; first += MICA_ABREAST) {
+        const float *x = (const float *)(const void *)p->x + (size_t)first * n;
+        float *y = (float *)(void *)p->out + (size_t)first * n;
+        p->loops->abreast(n, x, first + MICA_ABREAST == last, p->centred, p->eps, rows);
+        for (size_t r = 0; r < MICA_ABREAST; r++)
+            p->loops->apply(n, x + r * n, &rows[r], p->weight, p->bias, y + r * n);
+    }
+    return first;
+}
+
 static void forward_task(void *context, size_t index)
 {
     const norm *p = context;
     int64_t first = (int64_t)index * p->a_task, last = least(p->rows, first + p->a_task);
     size_t bytes = (size_t)p->n * p->item;
+    if (p->dtype == MICA_FLOAT32 && mica__is_short((size_t)p->n))
+        first = forward_abreast(p, first, last);
     for (int64_t r = first; r < last; r++)
         forward_row(p, p->x + (size_t)r * bytes, p->out + (size_t)r * bytes);
 }

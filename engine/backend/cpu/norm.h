@@ -23,6 +23,13 @@ typedef struct mica__norm_loops {
     /* out *= by; out += what: in place. */
     void (*multiply)(size_t n, const void *by, void *out);
     void (*add)(size_t n, const void *what, void *out);
+    /* Means and reciprocals of MICA_ABREAST short rows, one after the other (float32 only); `last`:
+     * what lies behind them is not read. */
+    void (*abreast)(size_t n, const float *x, bool last, bool centred, double eps,
+                    mica__norm_row *rows);
+    /* out = (x - mean) * reciprocal * weight + bias, rounded after each step; or NULL. */
+    void (*apply)(size_t n, const void *x, const mica__norm_row *row, const void *weight,
+                  const void *bias, void *out);
     /* The sums of g and of g * normalised. */
     void (*moments)(size_t n, const void *x, const void *weight, const void *cotangent,
                     const mica__norm_row *row, double sums[2]);

@@ -1,4 +1,5 @@
 /* Inner loops of reductions: rows of contiguous elements, and columns side by side. */
+#include "backend/cpu/abreast.h"
 #include "backend/cpu/lanes.h"
 #include "backend/cpu/reduce.h"
 #include "kernel/body.h"
@@ -56,6 +57,22 @@ LANED(prod_f32, float, mica__floats, 16, *, PRODUCT, 1.0f)
 LANED(sum_f64, double, mica__doubles, 8, +, MICA_SUM, 0.0)
 LANED(prod_f64, double, mica__doubles, 8, *, PRODUCT, 1.0)
 #undef LANED
+
+/* The same lanes, folded for eight rows at a time. */
+static void short_sum_f32(const void *x, size_t count, ptrdiff_t stride, size_t n, void *wide)
+{
+    const float *at = x;
+    double *out = wide;
+    size_t r = 0;
+    for (; mica__is_short(n) && r + MICA_ABREAST <= count; r += MICA_ABREAST) {
+        mica__eight c[MICA_ABREAST_MOST];
+        mica__turn(at + (ptrdiff_t)r * stride, stride, n, r + MICA_ABREAST == count, c);
+        for (size_t j = 0; j < n; j++) c[j] = 0.0f + c[j];
+        MICA_ABREAST_HALVES(c, n, MICA_SUM)
+        for (int l = 0; l < MICA_ABREAST; l++) out[r + (size_t)l] = c[0][l];
+    }
+    if (r < count) rows_sum_f32(at + (ptrdiff_t)r * stride, count - r, stride, n, out + r);
+}
 
 static void merge_sum_f64(void *wide, const void *other, size_t n)
 {
@@ -238,6 +255,33 @@ EXTREMUM(min_f32, float, int32_t, mica__floats, mica__float_bits, 16, <, k_infin
 EXTREMUM(max_f64, double, int64_t, mica__doubles, mica__double_bits, 8, >, -k_infinity_f64())
 EXTREMUM(min_f64, double, int64_t, mica__doubles, mica__double_bits, 8, <, k_infinity_f64())
 
+/* The same order for eight rows at a time. */
+#define SHORT_EXTREMUM(name, better)                                                               \
+    static void short_##name(const void *x, size_t count, ptrdiff_t stride, size_t n, void *wide)  \
+    {                                                                                              \
+        const float *at = x;                                                                       \
+        float *out = wide;                                                                         \
+        size_t r = 0;                                                                              \
+        for (; mica__is_short(n) && r + MICA_ABREAST <= count; r += MICA_ABREAST) {                \
+            mica__eight c[MICA_ABREAST_MOST];                                                      \
+            mica__turn(at + (ptrdiff_t)r * stride, stride, n, r + MICA_ABREAST == count, c);       \
+            if (n == MICA_ABREAST_MOST) {                                                          \
+                MICA_ABREAST_HALVES(c, n, MEET_EIGHT_##better)                                     \
+            } else {                                                                               \
+                for (size_t j = 1; j < n; j++) c[0] = MEET_EIGHT_##better(c[0], c[j]);             \
+            }                                                                                      \
+            memcpy(out + r, &c[0], sizeof c[0]);                                                   \
+        }                                                                                          \
+        if (r < count) rows_##name(at + (ptrdiff_t)r * stride, count - r, stride, n, out + r);     \
+    }
+#define MEET_EIGHT(a, b, better)                                                                   \
+    (mica__eight)(((mica__eight_bits)(b) & ((b better a) | (b != b))) |                            \
+                  ((mica__eight_bits)(a) & ~((b better a) | (b != b))))
+#define MEET_EIGHT_above(a, b) MEET_EIGHT(a, b, >)
+#define MEET_EIGHT_below(a, b) MEET_EIGHT(a, b, <)
+SHORT_EXTREMUM(max_f32, above)
+SHORT_EXTREMUM(min_f32, below)
+
 /* Complex numbers compare by real, then imaginary part; one with a NaN wins. */
 #define EXTREMUM_COMPLEX(name, better, sign)                                                       \
     MICA_BODY mica_complex64 pick_##name(mica_complex64 a, mica_complex64 b)                       \
@@ -344,6 +388,9 @@ void MICA_ISA_FUNCTION(mica__reducers_)(mica__reducer_table table)
     SET_FREE(MICA_REDUCE_MIN, MICA_FLOAT32, min_f32, float, k_infinity_f32());
     SET_FREE(MICA_REDUCE_MAX, MICA_FLOAT64, max_f64, double, -k_infinity_f64());
     SET_FREE(MICA_REDUCE_MIN, MICA_FLOAT64, min_f64, double, k_infinity_f64());
+    table[MICA_REDUCE_SUM][MICA_FLOAT32].rows = short_sum_f32;
+    table[MICA_REDUCE_MAX][MICA_FLOAT32].rows = short_max_f32;
+    table[MICA_REDUCE_MIN][MICA_FLOAT32].rows = short_min_f32;
     mica_complex64 least = { -k_infinity_f32(), -k_infinity_f32() },
                    most = { k_infinity_f32(), k_infinity_f32() };
     set(&table[MICA_REDUCE_MAX][MICA_COMPLEX64],

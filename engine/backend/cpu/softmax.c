@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backend/cpu/abreast.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
@@ -177,6 +178,7 @@ int mica__kernel_logsumexp(mica__launch *l)
 typedef struct search {
     mica__arg_row *row;
     mica__arg_columns *columns;
+    mica__arg_short *abreast; /* for short rows of float32, or NULL */
     mica__loop *up;
     const char *in;
     uint32_t *out;
@@ -235,6 +237,11 @@ static void search_task(void *context, size_t task)
     const search *q = context;
     if (q->inner == 1) {
         int64_t first = (int64_t)task * q->a_task, last = least(first + q->a_task, q->outer);
+        if (q->abreast) {
+            const float *x = (const float *)(const void *)q->in;
+            q->abreast(x + first * q->n, (size_t)(last - first), (size_t)q->n, q->out + first);
+            return;
+        }
         for (int64_t i = first; i < last; i++)
             q->out[i] = search_row(q, q->in + i * q->n * (int64_t)q->item);
         return;
@@ -262,6 +269,8 @@ static int run_search(mica__launch *l, bool minimum)
         if (i < axis) q.outer *= in->shape[i];
         if (i > axis) q.inner *= in->shape[i];
     }
+    if (in->dtype == MICA_FLOAT32 && mica__is_short((size_t)q.n))
+        q.abreast = loops->abreast[minimum];
     q.row = loops->row[minimum][q.work];
     q.columns = loops->columns[minimum][q.work];
     void *wide = NULL;

@@ -32,7 +32,12 @@ typedef void mica__arg_columns(const void *x, size_t n, ptrdiff_t stride, size_t
                                uint32_t *index);
 enum { MICA_ARG_COLUMNS = 256 };
 
+/* Of float32 rows of a short n (abreast.h), one after the other; NaN is more extreme than any
+ * number. */
+typedef void mica__arg_short(const float *x, size_t rows, size_t n, uint32_t *index);
+
 typedef struct mica__arg_loops {
+    mica__arg_short *abreast[2];
     mica__arg_row *row[2][MICA_DTYPE_COUNT]; /* [0] maximum, [1] minimum */
     mica__arg_columns *columns[2][MICA_DTYPE_COUNT];
 } mica__arg_loops;

@@ -58,6 +58,55 @@ static void copy_run(const char *from, int64_t stride, size_t item, size_t n, vo
     }
 }
 
+enum { BLOCK = 16, SHORT = 64 };
+
+/* Blocks are written over the end of an element's places, into what is written next. */
+#define REPEAT(type)                                                                               \
+    static void repeat_##type(const char *from, int64_t stride, size_t bytes, size_t count,        \
+                              char *to)                                                            \
+    {                                                                                              \
+        for (; count; count--, to += bytes, from += stride * (int64_t)sizeof(type)) {              \
+            type value, block[BLOCK / sizeof(type)];                                               \
+            memcpy(&value, from, sizeof value);                                                    \
+            for (size_t i = 0; i < BLOCK / sizeof(type); i++) block[i] = value;                    \
+            memcpy(to, block, BLOCK);                                                              \
+            for (size_t b = BLOCK; b < bytes; b += BLOCK) memcpy(to + b, block, BLOCK);            \
+        }                                                                                          \
+    }
+REPEAT(uint8_t)
+REPEAT(uint16_t)
+REPEAT(uint32_t)
+REPEAT(uint64_t)
+
+/* Each of `count` elements `times` times, in place for `room` bytes. */
+static void repeat_run(const char *from, int64_t stride, size_t item, size_t times, size_t count,
+                       char *to, size_t room)
+{
+    size_t bytes = times * item, written = (bytes + BLOCK - 1) / BLOCK * BLOCK, blocks = 0;
+    if (room >= written) blocks = (room - written) / bytes + 1;
+    if (blocks > count) blocks = count;
+    switch (item) {
+    case 1: repeat_uint8_t(from, stride, bytes, blocks, to); break;
+    case 2: repeat_uint16_t(from, stride, bytes, blocks, to); break;
+    case 4: repeat_uint32_t(from, stride, bytes, blocks, to); break;
+    default: repeat_uint64_t(from, stride, bytes, blocks, to); break;
+    }
+    for (size_t i = blocks; i < count; i++)
+        copy_run(from + (int64_t)i * stride * (int64_t)item, 0, item, times, to + i * bytes);
+}
+
+/* One step along an axis, and along those before it as each comes to its end. */
+static const char *step(const mica__gather *g, int64_t *index, const char *from, int axis)
+{
+    for (int i = axis; i >= 0; i--) {
+        from += g->strides[i] * (int64_t)g->item;
+        if (++index[i] < g->shape[i]) break;
+        from -= g->shape[i] * g->strides[i] * (int64_t)g->item;
+        index[i] = 0;
+    }
+    return from;
+}
+
 void mica__gather_run(const mica__gather *g, int64_t start, size_t n, void *out)
 {
     int64_t index[MICA_MAX_NDIM], rest = start;
@@ -68,8 +117,21 @@ void mica__gather_run(const mica__gather *g, int64_t start, size_t n, void *out)
         from += index[i] * g->strides[i] * (int64_t)g->item;
     }
     int inner = g->ndim - 1;
+    size_t times = (size_t)g->shape[inner];
+    bool repeats = inner > 0 && g->strides[inner] == 0 && times * g->item <= SHORT;
     char *to = out;
     while (n) {
+        if (repeats && index[inner] == 0 && n >= times) {
+            size_t count = (size_t)(g->shape[inner - 1] - index[inner - 1]);
+            if (count > n / times) count = n / times;
+            repeat_run(from, g->strides[inner - 1], g->item, times, count, to, n * g->item);
+            to += count * times * g->item;
+            n -= count * times;
+            index[inner - 1] += (int64_t)count - 1;
+            from += ((int64_t)count - 1) * g->strides[inner - 1] * (int64_t)g->item;
+            from = step(g, index, from, inner - 1);
+            continue;
+        }
         int64_t left = g->shape[inner] - index[inner];
         size_t run = (size_t)left < n ? (size_t)left : n;
         copy_run(from, g->strides[inner], g->item, run, to);
@@ -78,11 +140,6 @@ void mica__gather_run(const mica__gather *g, int64_t start, size_t n, void *out)
         if (!n) return;
         from -= index[inner] * g->strides[inner] * (int64_t)g->item;
         index[inner] = 0;
-        for (int i = inner - 1; i >= 0; i--) { /* the next row: carry */
-            from += g->strides[i] * (int64_t)g->item;
-            if (++index[i] < g->shape[i]) break;
-            from -= g->shape[i] * g->strides[i] * (int64_t)g->item;
-            index[i] = 0;
-        }
+        from = step(g, index, from, inner - 1); /* the next row */
     }
 }

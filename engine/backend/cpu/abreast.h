@@ -3,18 +3,11 @@
 #ifndef MICA_ENGINE_ABREAST_H
 #define MICA_ENGINE_ABREAST_H
 
-#include "base/base.h"
-
-enum { MICA_ABREAST = 8, MICA_ABREAST_LEAST = 4, MICA_ABREAST_MOST = 32 };
+#include "backend/cpu/lanes.h"
+#include "backend/cpu/short_rows.h"
 
 typedef float mica__eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t mica__eight_bits __attribute__((vector_size(32), aligned(4), may_alias));
-
-/* Whether rows of n elements are worth it. */
-static inline bool mica__is_short(size_t n)
-{
-    return n >= MICA_ABREAST_LEAST && n <= MICA_ABREAST_MOST;
-}
 
 #define MICA_PAIR_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define MICA_PAIR_HIGH(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
@@ -27,17 +20,19 @@ static inline bool mica__is_short(size_t n)
 static inline void mica__turn_block(const float *x, ptrdiff_t stride, mica__eight *out)
 {
     mica__eight r[8], p[8];
-    for (int i = 0; i < 8; i++) memcpy(&r[i], x + i * stride, sizeof r[i]);
-    for (int i = 0; i < 4; i++) {
+    MICA_UNROLLED for (int i = 0; i < 8; i++) r[i] = MICA_AT(mica__eight, x + i * stride, 0);
+    MICA_UNROLLED for (int i = 0; i < 4; i++)
+    {
         p[2 * i] = MICA_PAIR_LOW(r[2 * i], r[2 * i + 1]);
         p[2 * i + 1] = MICA_PAIR_HIGH(r[2 * i], r[2 * i + 1]);
     }
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) {
-            r[4 * i + 2 * j] = MICA_FOUR_LOW(p[4 * i + j], p[4 * i + 2 + j]);
-            r[4 * i + 2 * j + 1] = MICA_FOUR_HIGH(p[4 * i + j], p[4 * i + 2 + j]);
-        }
-    for (int j = 0; j < 4; j++) {
+    MICA_UNROLLED for (int i = 0; i < 2; i++) MICA_UNROLLED for (int j = 0; j < 2; j++)
+    {
+        r[4 * i + 2 * j] = MICA_FOUR_LOW(p[4 * i + j], p[4 * i + 2 + j]);
+        r[4 * i + 2 * j + 1] = MICA_FOUR_HIGH(p[4 * i + j], p[4 * i + 2 + j]);
+    }
+    MICA_UNROLLED for (int j = 0; j < 4; j++)
+    {
         out[j] = MICA_ALL_LOW(r[j], r[4 + j]);
         out[4 + j] = MICA_ALL_HIGH(r[j], r[4 + j]);
     }

@@ -4,10 +4,10 @@
 
 #include <math.h>
 
-#include "backend/cpu/abreast.h"
 #include "backend/cpu/choose.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
+#include "backend/cpu/short_rows.h"
 
 /* A row is read in chunks; one that fits a chunk is converted once. */
 enum { CHUNK = 4096, WORK = 64 * 1024, TASKS = 64 };

@@ -3,11 +3,11 @@
 
 #include <math.h>
 
-#include "backend/cpu/abreast.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
 #include "backend/cpu/reduce.h"
+#include "backend/cpu/short_rows.h"
 
 enum { CHUNK = MICA_REDUCE_CHUNK, WORK = 32 * 1024 };
 

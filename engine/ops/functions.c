@@ -2152,7 +2152,7 @@ const mica__function mica__functions[] = {
     { "matmul", "a: array, b: array, /",
       "Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast.", call_matmul },
     { "addmm", "c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0",
-      "alpha * (a @ b) + beta * c, where c broadcasts to the product.", call_addmm },
+      "alpha * (a @ b) + beta * c, where c broadcasts to the product. What has the factor 0 is not read.", call_addmm },
     { "round", "a: operand, /, decimals: int = 0",
       "Rounds half to even, to `decimals` places after the point.", call_round },
     { "degrees", "a: operand, /",

@@ -120,7 +120,13 @@ mica_array *mica_addmm(mica_scope *s, mica_array *c, mica_array *a, mica_array *
             s, MICA_EVALUE,
             "[addmm] shape %s of the addend does not broadcast to that of the product, %s",
             mica__shape_text(mica__dims_of(c)), mica__shape_text(mica__dims_of(ab)));
-    if (alpha != 1) ab = mica_multiply(s, ab, mica_number(s, alpha));
+    /* A factor of 0 leaves its operand unread, NaN and infinities with it, as BLAS has it (Dongarra
+     * et al., "A Set of Level 3 Basic Linear Algebra Subprograms", 1990, section 4). */
+    if (alpha == 0 && beta == 0) return mica_zeros(s, mica__dims_of(ab), dtype);
+    if (alpha == 0) ab = mica_broadcast_to(s, c, mica__dims_of(ab));
+    double factor = alpha == 0 ? beta : alpha;
+    if (factor != 1) ab = mica_multiply(s, ab, mica_number(s, factor));
+    if (alpha == 0 || beta == 0) return ab;
     if (beta != 1) c = mica_multiply(s, c, mica_number(s, beta));
     mica_array *sum = mica_add(s, ab, c);
     if (sum) mica__node_of(sum)->flags |= MICA_NODE_ASKED; /* the doctor need not propose addmm */

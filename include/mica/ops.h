@@ -611,7 +611,8 @@ MICA_API mica_array *mica_astype(mica_scope *scope, mica_array *a, mica_dtype dt
     matmul(a: array, b: array, /) */
 MICA_API mica_array *mica_matmul(mica_scope *scope, mica_array *a, mica_array *b);
 
-/** alpha * (a @ b) + beta * c, where c broadcasts to the product.
+/** alpha * (a @ b) + beta * c, where c broadcasts to the product. What has the factor 0 is not
+    read.
     addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0) */
 MICA_API mica_array *mica_addmm(mica_scope *scope, mica_array *c, mica_array *a, mica_array *b,
                                 double alpha, double beta);

@@ -895,7 +895,7 @@ def matmul(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array:
     """Product of matrices: the last two axes, NumPy's rules for 1-D operands, leading axes broadcast."""
 
 def addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0, *, stream: StreamOrDevice = None) -> array:
-    """alpha * (a @ b) + beta * c, where c broadcasts to the product."""
+    """alpha * (a @ b) + beta * c, where c broadcasts to the product. What has the factor 0 is not read."""
 
 def round(a: scalar | array, /, decimals: int = 0, *, stream: StreamOrDevice = None) -> array:
     """Rounds half to even, to `decimals` places after the point."""

@@ -63,6 +63,16 @@ DIFFERENCES = (
         example="mx.gather_mm(*[mx.ones((1, 2, 2), dtype=mx.float16)] * 2, *[mx.array([0])] * 2)",
     ),
     Difference(
+        "addmm of NaN and infinities with a factor of 0",
+        "the wheel leaves operands unread as BLAS does, but not the product of halves, of complex numbers "
+        "anything, nor an addend where there is nothing to sum",
+        "what has the factor 0 is not read, whatever the type and the shape",
+        example=(
+            "mx.addmm(mx.ones((2, 2), dtype=mx.float16), mx.full((2, 2), float('nan'), dtype=mx.float16), "
+            "mx.ones((2, 2), dtype=mx.float16), 0.0, 1.0)"
+        ),
+    ),
+    Difference(
         "x[mask], x[..., True]",
         "the wheel refuses boolean masks in reads, and truth values but as the whole key of a write",
         "NumPy's result",

@@ -218,3 +218,45 @@ def test_every_allocation_can_fail(what: str) -> None:
     else:
         pytest.fail("the call never succeeded")
     np.testing.assert_array_equal(np.array(calls[what]()), want)
+
+
+ZERO_FACTORS = [(1.0, 0.0), (0.0, 1.0), (0.0, 3.0), (0.0, 0.0)]
+
+
+@pytest.mark.parametrize(("alpha", "beta"), ZERO_FACTORS)
+@pytest.mark.parametrize("lead", [(), (3,)], ids=["matrix", "batch"])
+@pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16, mx.float32, mx.float64, mx.complex64], ids=str)
+def test_addmm_does_not_read_what_a_factor_of_zero_drops(dtype, lead, alpha: float, beta: float) -> None:
+    """BLAS's rule: NaN and infinities there are not seen, in values and in derivatives."""
+    ones = mx.ones((*lead, 2, 2), dtype=dtype)
+    for bad in (float("nan"), float("inf")):
+        other = mx.full((*lead, 2, 2), bad, dtype=dtype)
+        c, a = (ones if beta else other), (ones if alpha else other)
+        want = 2 * alpha + beta
+        got = mx.addmm(c, a, ones, alpha, beta)
+        assert got.dtype == dtype and got.shape == ones.shape
+        assert np.array_equal(np.array(got.astype(mx.complex64)), np.full(ones.shape, want, np.complex64))
+        if dtype == mx.complex64:
+            continue
+        _, grads = mx.vjp(lambda *x: mx.addmm(*x, alpha, beta), [c, a, ones], [ones])
+        for g, expected in zip(grads, (beta, 2 * alpha, 2 * alpha), strict=True):
+            assert np.array_equal(np.array(g.astype(mx.float32)), np.full(ones.shape, expected, np.float32))
+        _, (t,) = mx.jvp(lambda *x: mx.addmm(*x, alpha, beta), [c, a, ones], [ones] * 3)
+        assert np.array_equal(
+            np.array(t.astype(mx.float32)), np.full(ones.shape, 4 * alpha + beta, np.float32)
+        )
+
+
+def test_addmm_with_a_factor_of_zero_keeps_the_shape_of_the_product() -> None:
+    """A row as addend, nothing to sum, batched operands, wrong shapes."""
+    row = mx.array([1.0, 2.0])
+    nan = mx.full((2,), float("nan"))
+    assert mx.addmm(row, mx.ones((3, 4)), mx.ones((4, 2)), 0.0, 1.0).tolist() == [[1.0, 2.0]] * 3
+    assert mx.addmm(nan, mx.ones((3, 0)), mx.ones((0, 2)), 1.0, 0.0).tolist() == [[0.0, 0.0]] * 3
+    batched = mx.vmap(lambda c, a: mx.addmm(c, a, mx.ones((2, 2)), 0.0, 2.0))
+    got = batched(mx.stack([row, row + 1]), mx.full((2, 3, 2), float("nan")))
+    assert got.tolist() == [[[2.0, 4.0]] * 3, [[4.0, 6.0]] * 3]
+    only_a = mx.vmap(lambda a: mx.addmm(row, a, mx.ones((2, 2)), 0.0))
+    assert only_a(mx.ones((4, 1, 2))).tolist() == [[[1.0, 2.0]]] * 4
+    with pytest.raises(ValueError, match=r"\[addmm\] shape \(3,\) of the addend"):
+        mx.addmm(mx.ones((3,)), mx.ones((2, 2)), mx.ones((2, 2)), 1.0, 0.0)

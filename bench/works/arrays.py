@@ -89,6 +89,39 @@ everywhere(
     jax=lambda jnp, x: jnp.sort(x), numpy=lambda np, x: np.sort(x),
 )  # fmt: skip
 everywhere(
+    "sort of rows, 64x4096", (64, 4096),
+    mlx=lambda mx, x: mx.sort(x, axis=-1), torch=lambda torch, x: torch.sort(x, dim=-1),
+    jax=lambda jnp, x: jnp.sort(x, axis=-1), numpy=lambda np, x: np.sort(x, axis=-1),
+)  # fmt: skip
+everywhere(
+    "10 largest of rows, 64x4096", (64, 4096),
+    mlx=lambda mx, x: mx.topk(x, 10, axis=-1), torch=lambda torch, x: torch.topk(x, 10, dim=-1, sorted=False),
+    numpy=lambda np, x: np.partition(x, 4086, axis=-1)[:, 4086:],
+)  # fmt: skip
+everywhere(
+    "cumsum over axis 0, 1024x1024", (1024, 1024),
+    mlx=lambda mx, x: mx.cumsum(x, axis=0), torch=lambda torch, x: torch.cumsum(x, dim=0),
+    jax=lambda jnp, x: jnp.cumsum(x, axis=0), numpy=lambda np, x: np.cumsum(x, axis=0),
+)  # fmt: skip
+everywhere(
+    "cummax over axis 1, 1024x1024", (1024, 1024),
+    mlx=lambda mx, x: mx.cummax(x, axis=1), torch=lambda torch, x: torch.cummax(x, dim=1),
+    numpy=lambda np, x: np.maximum.accumulate(x, axis=1),
+)  # fmt: skip
+everywhere(
+    "repeat thrice over axis 1, 1024x1024", (1024, 1024),
+    mlx=lambda mx, x: mx.repeat(x, 3, axis=1), torch=lambda torch, x: torch.repeat_interleave(x, 3, dim=1),
+    jax=lambda jnp, x: jnp.repeat(x, 3, axis=1), numpy=lambda np, x: np.repeat(x, 3, axis=1),
+)  # fmt: skip
+for reduction in ("sum", "max", "argmax", "var"):
+    everywhere(
+        f"{reduction} of rows of 16, 65536x16", (65536, 16),
+        mlx=lambda mx, x, name=reduction: getattr(mx, name)(x, axis=-1),
+        torch=lambda torch, x, name=reduction: getattr(torch, "amax" if name == "max" else name)(x, dim=-1),
+        jax=lambda jnp, x, name=reduction: getattr(jnp, name)(x, axis=-1),
+        numpy=lambda np, x, name=reduction: getattr(np, name)(x, axis=-1),
+    )  # fmt: skip
+everywhere(
     "fft 1M", (1 << 20,),
     mlx=lambda mx, x: mx.fft.fft(x), torch=lambda torch, x: torch.fft.fft(x),
     jax=lambda jnp, x: jnp.fft.fft(x), numpy=lambda np, x: np.fft.fft(x),

@@ -51,7 +51,9 @@ static int slice_offset(const char *name, const mica_array *a, const mica_array 
 {
     *offset = 0;
     for (int64_t i = 0; i < axes.n; i++) {
-        int64_t at = mica__index_at(start->data, (mica_dtype)start->dtype, i), axis = axes.at[i];
+        int64_t at = mica__index_at(start->data, (mica_dtype)start->dtype,
+                                    start->ndim ? i * start->strides[0] : 0),
+                axis = axes.at[i];
         if (at < 0 || at > a->shape[axis] - sizes[axis])
             return mica__fail(
                 MICA_EINDEX,
@@ -64,14 +66,14 @@ static int slice_offset(const char *name, const mica_array *a, const mica_array 
 
 int mica__kernel_dynamic_slice(mica__launch *l)
 {
+    const mica_array *a = l->in[0];
     mica_array *out = &l->out[0];
-    mica__combine set;
+    size_t item = mica__dtype_sizes[a->dtype];
     int64_t offset;
-    MICA_TRY(mica__combine_init(&set, "slice", MICA_SCATTER_SET, (mica_dtype)out->dtype));
-    MICA_TRY(slice_offset("slice", l->in[0], l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes,
+    MICA_TRY(slice_offset("slice", a, l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes,
                           out->shape, &offset));
-    mica__combine_region(&set, out->ndim, out->shape, out->data, out->strides,
-                         l->in[0]->data + offset * (int64_t)set.item, l->in[0]->strides);
+    mica__gather_to_row_major(out->ndim, out->shape, a->strides, item,
+                              a->data + offset * (int64_t)item, out->data);
     return MICA_OK;
 }
 

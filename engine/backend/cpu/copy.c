@@ -130,20 +130,25 @@ static bool copy_tiled(const mica__gather *g, void *to)
     return true;
 }
 
+void mica__gather_to_row_major(int ndim, const int64_t *shape, const int64_t *strides, size_t item,
+                               const void *from, void *to)
+{
+    int64_t size = 1;
+    for (int i = 0; i < ndim; i++) size *= shape[i];
+    if (!size) return;
+    mica__gather g;
+    mica__gather_init(&g, ndim, shape, strides, item, from);
+    if (size >= 4096 && (uintptr_t)from % item == 0 && copy_tiled(&g, to)) return;
+    gathering c = { &g, to, size };
+    mica__parallel(((size_t)size + PART - 1) / PART, gather_part, &c);
+}
+
 void mica__copy_to_row_major(const mica_array *a, void *to)
 {
     size_t item = mica__dtype_sizes[a->dtype];
-    if (!a->size) return;
-    mica__gather g;
-    if (mica__is_row_major(a)) {
-        int64_t n = a->size, one = 1;
-        mica__gather_init(&g, 1, &n, &one, item, a->data);
-    } else {
-        mica__gather_init(&g, a->ndim, a->shape, a->strides, item, a->data);
-        if (a->size >= 4096 && mica__is_aligned(a) && copy_tiled(&g, to)) return;
-    }
-    gathering c = { &g, to, a->size };
-    mica__parallel(((size_t)a->size + PART - 1) / PART, gather_part, &c);
+    int64_t one = 1;
+    if (mica__is_row_major(a)) mica__gather_to_row_major(1, &a->size, &one, item, a->data, to);
+    else mica__gather_to_row_major(a->ndim, a->shape, a->strides, item, a->data, to);
 }
 
 int mica__row_major_copy(const mica_array *a, mica_array *copy)

@@ -43,7 +43,10 @@ void mica__share(mica_array *out, const mica_array *in, const int64_t *strides, 
 /* Copies any strided array to row-major memory at `to` (size * itemsize bytes), in parallel for
  * large ones. */
 void mica__copy_to_row_major(const mica_array *a, void *to);
-/* The same with explicit geometry; strides in elements of `item` bytes. to has strides too. */
+/* The same of a part with a geometry of its own; strides in elements of `item` bytes. */
+void mica__gather_to_row_major(int ndim, const int64_t *shape, const int64_t *strides, size_t item,
+                               const void *from, void *to);
+/* The same on one thread, and to has strides too. */
 void mica__copy_strided(int64_t ndim, const int64_t *shape, size_t item, const void *from,
                         const int64_t *from_strides, void *to, const int64_t *to_strides);
 /* A row-major copy of an evaluated array, as an array of the caller's own; mica__drop_copy frees

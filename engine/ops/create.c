@@ -215,11 +215,26 @@ static bool matrix_sizes(mica_scope *s, const char *name, int64_t n, int64_t *m)
     return check_shape(s, name, MICA_SHAPE(n, *m));
 }
 
+/* Zeros, with values on a diagonal: every (m + 1)-th element of the joined axes. */
+static mica_array *on_diagonal(mica_scope *s, mica_array *values, int64_t n, int64_t m, int64_t k)
+{
+    if (!values) return NULL;
+    mica_array *zero = mica_scalar(s, 0, (mica_dtype)values->dtype);
+    if (!m || k >= m || k <= -n) return mica_broadcast_to(s, zero, MICA_SHAPE(n, m));
+    int64_t row = k < 0 ? -k : 0, column = k > 0 ? k : 0,
+            count = n - row < m - column ? n - row : m - column, first = row * m + column,
+            last = first + (count - 1) * (m + 1);
+    mica_array *flat = mica_broadcast_to(s, zero, MICA_SHAPE(n * m));
+    flat = mica_slice_assign(s, flat, values, MICA_SHAPE(first), MICA_SHAPE(last + 1),
+                             MICA_SHAPE(m + 1), MICA_SCATTER_SET);
+    return mica__reshape(s, flat, 2, (const int64_t[]){ n, m });
+}
+
 mica_array *mica_eye(mica_scope *s, int64_t n, int64_t m, int64_t k, mica_dtype dtype)
 {
     dtype = default_type(dtype, MICA_FLOAT32);
     if (!matrix_sizes(s, "eye", n, &m) || !check_type(s, "eye", dtype)) return NULL;
-    return mica__cast(s, compare_places(s, mica_prim_equal, n, m, k), dtype);
+    return on_diagonal(s, mica_scalar(s, 1, dtype), n, m, k);
 }
 
 mica_array *mica_identity(mica_scope *s, int64_t n, mica_dtype dtype)
@@ -311,11 +326,7 @@ mica_array *mica_diag(mica_scope *s, mica_array *a, int64_t k)
     if (__builtin_add_overflow(a->size, away, &n))
         return mica__error(s, MICA_EOVERFLOW, "[diag] the diagonal is too far away");
     if (!check_shape(s, "diag", MICA_SHAPE(n, n))) return NULL;
-    mica_array *zero = mica_scalar(s, 0, (mica_dtype)a->dtype);
-    mica_array *column = mica_pad(s, a, MICA_SHAPE(k < 0 ? away : 0), MICA_SHAPE(k < 0 ? 0 : away),
-                                  "constant", zero);
-    column = mica__reshape(s, column, 2, (const int64_t[]){ n, 1 });
-    return mica_where(s, compare_places(s, mica_prim_equal, n, n, k), column, zero);
+    return on_diagonal(s, a, n, n, k);
 }
 
 mica_array *mica_trace(mica_scope *s, mica_array *a, int64_t offset, int axis1, int axis2,

@@ -2,11 +2,14 @@
  */
 #include "backend/cpu/gather.h"
 
+#include "backend/cpu/choose.h"
+
 void mica__gather_init(mica__gather *g, int ndim, const int64_t *shape, const int64_t *strides,
                        size_t item, const char *data)
 {
     g->item = item;
     g->data = data;
+    g->pick = MICA_CHOOSE(mica__picks_)->of[item == 1 ? 0 : item == 2 ? 1 : item == 4 ? 2 : 3];
     int n = 0;
     for (int i = 0; i < ndim; i++) {
         if (shape[i] == 1) continue;
@@ -34,28 +37,10 @@ mica__gather *mica__gather_new(mica__arena *arena, int ndim, const int64_t *shap
     return g;
 }
 
-/* memcpy of one element: it may lie anywhere (mica__is_aligned), and becomes one load. */
-#define PICK(type)                                                                                 \
-    do {                                                                                           \
-        type *to = out, value;                                                                     \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            memcpy(&value, from + (int64_t)i * stride * (int64_t)sizeof(type), sizeof(type));      \
-            to[i] = value;                                                                         \
-        }                                                                                          \
-    } while (0)
-
-static void copy_run(const char *from, int64_t stride, size_t item, size_t n, void *out)
+static void copy_run(const mica__gather *g, const char *from, int64_t stride, size_t n, void *out)
 {
-    if (stride == 1) {
-        memcpy(out, from, n * item);
-        return;
-    }
-    switch (item) {
-    case 1: PICK(uint8_t); break;
-    case 2: PICK(uint16_t); break;
-    case 4: PICK(uint32_t); break;
-    default: PICK(uint64_t); break;
-    }
+    if (stride == 1) memcpy(out, from, n * g->item);
+    else g->pick(from, stride, n, out);
 }
 
 enum { BLOCK = 16, SHORT = 64 };
@@ -79,9 +64,10 @@ REPEAT(uint32_t)
 REPEAT(uint64_t)
 
 /* Each of `count` elements `times` times, in place for `room` bytes. */
-static void repeat_run(const char *from, int64_t stride, size_t item, size_t times, size_t count,
-                       char *to, size_t room)
+static void repeat_run(const mica__gather *g, const char *from, int64_t stride, size_t times,
+                       size_t count, char *to, size_t room)
 {
+    size_t item = g->item;
     size_t bytes = times * item, written = (bytes + BLOCK - 1) / BLOCK * BLOCK, blocks = 0;
     if (room >= written) blocks = (room - written) / bytes + 1;
     if (blocks > count) blocks = count;
@@ -92,7 +78,7 @@ static void repeat_run(const char *from, int64_t stride, size_t item, size_t tim
     default: repeat_uint64_t(from, stride, bytes, blocks, to); break;
     }
     for (size_t i = blocks; i < count; i++)
-        copy_run(from + (int64_t)i * stride * (int64_t)item, 0, item, times, to + i * bytes);
+        g->pick(from + (int64_t)i * stride * (int64_t)item, 0, times, to + i * bytes);
 }
 
 /* One step along an axis, and along those before it as each comes to its end. */
@@ -124,7 +110,7 @@ void mica__gather_run(const mica__gather *g, int64_t start, size_t n, void *out)
         if (repeats && index[inner] == 0 && n >= times) {
             size_t count = (size_t)(g->shape[inner - 1] - index[inner - 1]);
             if (count > n / times) count = n / times;
-            repeat_run(from, g->strides[inner - 1], g->item, times, count, to, n * g->item);
+            repeat_run(g, from, g->strides[inner - 1], times, count, to, n * g->item);
             to += count * times * g->item;
             n -= count * times;
             index[inner - 1] += (int64_t)count - 1;
@@ -134,7 +120,7 @@ void mica__gather_run(const mica__gather *g, int64_t start, size_t n, void *out)
         }
         int64_t left = g->shape[inner] - index[inner];
         size_t run = (size_t)left < n ? (size_t)left : n;
-        copy_run(from, g->strides[inner], g->item, run, to);
+        copy_run(g, from, g->strides[inner], run, to);
         to += run * g->item;
         n -= run;
         if (!n) return;

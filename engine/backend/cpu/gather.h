@@ -3,12 +3,14 @@
 #ifndef MICA_ENGINE_GATHER_H
 #define MICA_ENGINE_GATHER_H
 
+#include "backend/cpu/pick.h"
 #include "core/node.h"
 
 typedef struct mica__gather {
     int ndim;    /* after collapsing; at least 1 */
     size_t item; /* bytes of an element */
     const char *data;
+    mica__pick *pick; /* of elements that do not lie side by side */
     int64_t shape[MICA_MAX_NDIM], strides[MICA_MAX_NDIM]; /* strides in elements */
 } mica__gather;
 

@@ -209,7 +209,6 @@ def element_types(cases: list) -> list[str]:
 ELSEWHERE = {
     "qqmm": "differentiable in `x` and `w`, as if nothing were rounded (`vjp`, `jvp`)",
     "quantize": "differentiable: scales and biases (`vjp`, `jvp`)",
-    "linalg_lu_factor": "differentiable (`vjp`, `jvp`)",
     "divmod": "differentiable: the remainder (`vjp`, `jvp`)",
 }
 

@@ -63,6 +63,7 @@ bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresu
         outputs += ((mica_node *)g.nodes.at[i])->noutputs;
     }
     mica_array **all = mica__scope_alloc(s, (outputs + 1) * sizeof *all);
+    uint16_t caller = s->origin;
     if (offset && all) {
         memset(all, 0, outputs * sizeof *all);
         for (size_t i = 0; i < ntracers; i++)
@@ -79,8 +80,10 @@ bool mica__push_forward(mica_scope *s, mica_array *const results[], size_t nresu
                 in[k] = at < 0 ? NULL : all[offset[at] + node->inputs[k]->slot];
                 any = any || in[k];
             }
+            s->origin = node->origin; /* what fails in a derivative is named by what it is of */
             if (any) push_node(s, node, in, &all[offset[i]]);
         }
+        s->origin = caller;
         for (size_t i = 0; i < nresults && s->status == MICA_OK; i++) {
             int64_t at = mica__graph_find(&g, results[i]);
             mica_array *t = at < 0 ? NULL : all[offset[at] + results[i]->slot];

@@ -100,6 +100,7 @@ static bool pull_make(mica_scope *s, pull *p, size_t nsources)
 
 static void pull_all(mica_scope *s, pull *p, size_t nsources)
 {
+    uint16_t caller = s->origin;
     for (size_t i = p->graph.nodes.n; i-- > nsources && s->status == MICA_OK;) {
         mica_node *n = p->graph.nodes.at[i];
         mica_array **cotangents = &p->cotangents[p->offset[i]];
@@ -124,11 +125,13 @@ static void pull_all(mica_scope *s, pull *p, size_t nsources)
             mica__site = n->site; /* a derivative belongs to the line it is of */
             mica__site_flags |= MICA_NODE_ASKED;
         }
+        s->origin = n->origin; /* what fails in a derivative is named by what it is of */
         pull_node(s, n, cotangents, needed, gradients);
         mica__site_flags = outer;
         for (uint32_t k = 0; k < n->ninputs; k++)
             if (needed[k]) add_cotangent(s, p, n->inputs[k], gradients[k]);
     }
+    s->origin = caller;
 }
 
 bool mica__pull_back(mica_scope *s, mica_array *const results[], mica_array *const cotangents[],

@@ -1,6 +1,7 @@
 /* Batching: rebuilds a graph of single examples as one of batches. The batch axis stands in front
  * of every batched array inside. */
 #include "autodiff/autodiff.h"
+#include "core/origin.h"
 
 /* Room for one number more in front. */
 static mica_dims with_batch(int64_t batch, mica_dims shape, int64_t out[MICA_MAX_NDIM + 1])
@@ -121,6 +122,12 @@ static mapped look_up(const mapping *m, mica_array *a)
     return at < 0 ? (mapped){ a, false } : m->outputs[m->offset[at] + a->slot];
 }
 
+/* Whether the batched operation counts axes of its first input with the batch axis in front. */
+static bool in_front(const mica_node *n, const bool batched[])
+{
+    return (n->prim != mica_prim_gather && n->prim != mica_prim_dynamic_slice) || batched[0];
+}
+
 static void map_node(mica_scope *s, mapping *m, size_t place, int64_t batch)
 {
     mica_node *n = m->graph.nodes.at[place];
@@ -137,9 +144,12 @@ static void map_node(mica_scope *s, mapping *m, size_t place, int64_t batch)
         any = any || v.batched;
     }
     for (size_t k = 0; k < n->noutputs; k++) results[k] = NULL;
-    if (any ? !batch_node(s, n, in, batched, batch, results)
-            : !mica__rebuild(s, n, in, NULL, results))
-        return;
+    uint16_t caller = s->origin; /* errors name the function and the axis of one example */
+    s->origin = any && in_front(n, batched) ? mica__origin_batched(n->origin) : n->origin;
+    bool good = any ? batch_node(s, n, in, batched, batch, results)
+                    : mica__rebuild(s, n, in, NULL, results);
+    s->origin = caller;
+    if (!good) return;
     for (size_t k = 0; k < n->noutputs; k++) out[k] = (mapped){ results[k], any };
 }
 

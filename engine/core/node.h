@@ -105,7 +105,7 @@ struct mica_node {
     _Atomic uint8_t state;
     uint8_t flags;
     uint8_t size_class;
-    uint16_t origin; /* the public function it was built for (core/origin.h) */
+    uint16_t origin; /* the public function it was built for, and axes in front (core/origin.h) */
     uint32_t ninputs;
     uint32_t mark;  /* scratch of the planner, under its lock */
     uint32_t claim; /* number of the plan that scheduled it last, under the planner's lock */

@@ -1,8 +1,7 @@
 /* Names of public functions by number. */
 #include "core/origin.h"
 
-enum { ORIGINS = 1024 };
-static const char *names[ORIGINS]; /* written while a front end starts */
+static const char *names[MICA_ORIGIN_NAMES]; /* written while a front end starts */
 static _Atomic uint16_t last;
 
 uint16_t mica__origin_of(const char *name)
@@ -10,7 +9,7 @@ uint16_t mica__origin_of(const char *name)
     uint16_t n = atomic_load(&last);
     for (uint16_t i = 1; i <= n; i++)
         if (strcmp(names[i], name) == 0) return i;
-    if (n + 1 == ORIGINS) return 0;
+    if (n + 1 == MICA_ORIGIN_NAMES) return 0;
     names[n + 1] = name;
     atomic_store(&last, (uint16_t)(n + 1));
     return (uint16_t)(n + 1);
@@ -18,6 +17,7 @@ uint16_t mica__origin_of(const char *name)
 
 void mica__origin_name_error(uint16_t origin)
 {
+    origin %= MICA_ORIGIN_NAMES;
     if (!origin) return;
     const char *name = names[origin], *text = mica_last_error();
     const char *end = *text == '[' ? strchr(text, ']') : NULL;

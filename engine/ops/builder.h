@@ -65,6 +65,10 @@ mica_array *mica__abs_square(mica_scope *s, mica_array *a);
 mica_array *mica__full_like(mica_scope *s, const mica_array *a, double value);
 mica_array *mica__full(mica_scope *s, mica_dims shape, double value, mica_dtype dtype);
 
+/* Row number compared with column number minus k, for the matrices of x: its diagonals and
+ * triangles. */
+mica_array *mica__compare_places(mica_scope *s, mica_prim prim, mica_array *x, int64_t k);
+
 /* ---- checks: each returns false, and the scope is marked, with a message "[name] ..." ---- */
 bool mica__check_axis(mica_scope *s, const char *name, int status, const mica_array *a, int axis,
                       int *normal); /* status: EINDEX or EVALUE, as the reference has it */

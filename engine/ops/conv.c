@@ -1,5 +1,7 @@
 /* Convolutions: checks, sizes, and what is better said as a matrix product. Channels come last:
    input (N, spatial..., C), weight (O, window..., C / groups), result (N, places..., O). */
+#include <stdio.h>
+
 #include "ops/shape.h"
 
 enum { SPATIAL = 3 };
@@ -19,9 +21,13 @@ static bool spread(mica_scope *s, const geometry *g, const char *what, mica_dims
                    int64_t least, int64_t otherwise, int64_t out[])
 {
     if (given.n > 1 && given.n != g->n) {
+        bool pairs = !g->fixed && strcmp(what, "padding") == 0;
+        char accepted[32] = "1 is";
+        if (g->n > 1) snprintf(accepted, sizeof accepted, "1 or %d are", g->n);
         mica__error(s, g->fixed ? MICA_ETYPE : MICA_EVALUE,
-                    "[%s] %s has %lld values where 1 or %d are accepted", g->name, what,
-                    (long long)given.n, g->n);
+                    "[%s] %s has %lld values where %s accepted%s", g->name, what,
+                    (long long)given.n, accepted,
+                    pairs ? ", or two lists: what comes before and after" : "");
         return false;
     }
     for (int i = 0; i < g->n; i++) {

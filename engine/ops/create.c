@@ -205,6 +205,23 @@ static mica_array *compare_places(mica_scope *s, mica_prim prim, int64_t n, int6
     return mica__binary(s, prim, rows, columns);
 }
 
+/* The same for the last two axes of x. Where sizes vary the graph counts its rows and columns
+ * itself: numbers would stay those of the trace. */
+mica_array *mica__compare_places(mica_scope *s, mica_prim prim, mica_array *x, int64_t k)
+{
+    if (!mica__ready(s, x)) return NULL;
+    if (!mica__sizes_vary)
+        return compare_places(s, prim, x->shape[x->ndim - 2], x->shape[x->ndim - 1], k);
+    int64_t column = x->ndim - 1, row = x->ndim - 2, far = INT64_C(1) << 62;
+    k = k > far ? far : k < -far ? -far : k;
+    mica_array *each = mica_logical_or(s, mica_equal(s, x, x), mica_not_equal(s, x, x));
+    mica_array *rows = mica_any(s, each, (mica_dims){ 1, &column }, true),
+               *columns = mica_any(s, each, (mica_dims){ 1, &row }, true);
+    rows = mica_cumsum(s, rows, (int)row, false, true, MICA_INT64);
+    columns = mica_cumsum(s, columns, (int)column, false, true, MICA_INT64);
+    return mica__binary(s, prim, rows, mica_subtract(s, columns, mica_integer(s, k)));
+}
+
 static bool matrix_sizes(mica_scope *s, const char *name, int64_t n, int64_t *m)
 {
     if (!mica__scope_ok(s)) return false;
@@ -260,9 +277,8 @@ static mica_array *triangle(mica_scope *s, const char *name, mica_array *x, int6
         return mica__error(s, MICA_EVALUE,
                            "[%s] at least two dimensions are needed, shape %s has %d", name,
                            mica__shape_text(mica__dims_of(x)), x->ndim);
-    int64_t n = x->shape[x->ndim - 2], m = x->shape[x->ndim - 1];
     mica_array *keep =
-        compare_places(s, lower ? mica_prim_greater_equal : mica_prim_less_equal, n, m, k);
+        mica__compare_places(s, lower ? mica_prim_greater_equal : mica_prim_less_equal, x, k);
     return mica_where(s, keep, x, mica_scalar(s, 0, (mica_dtype)x->dtype));
 }
 

@@ -303,7 +303,8 @@ mica_arrays mica_linalg_lu(mica_scope *s, mica_array *a)
     int64_t m = both->shape[both->ndim - 2], n = both->shape[both->ndim - 1], k = m < n ? m : n;
     mica_array *lower = mica__slice_axis(s, both, both->ndim - 1, 0, k),
                *upper = mica__slice_axis(s, both, both->ndim - 2, 0, k);
-    lower = mica_add(s, mica_tril(s, lower, -1), mica_eye(s, m, k, 0, (mica_dtype)both->dtype));
+    lower = mica_where(s, mica__compare_places(s, mica_prim_equal, lower, 0),
+                       mica_scalar(s, 1, (mica_dtype)both->dtype), mica_tril(s, lower, -1));
     mica_array *parts[3] = { out[2], lower, mica_triu(s, upper, 0) };
     return mica__several(s, 3, parts);
 }

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from mica import core
-from mica._transforms import _as_mapped, _check_callable, _Traced, _wraps, jvp, vjp, vmap
+from mica._transforms import _as_mapped, _check_callable, _only_arrays, _Traced, _wraps, jvp, vjp, vmap
 
 # typing is left out at run time: its import takes longer than the engine's.
 TYPE_CHECKING = False
@@ -232,5 +232,6 @@ def checkpoint(fun: Callable) -> Callable:
 
 def depends(inputs: Any, dependencies: Any) -> Any:
     """Return ``inputs`` (an array or a sequence) such that they are evaluated after ``dependencies``."""
-    leaves = core._flatten(inputs, True)
-    return core._rebuild(inputs, core._depends(leaves, core._flatten(dependencies, True)))
+    leaves = _only_arrays("depends", {"inputs": inputs}, "")
+    others = _only_arrays("depends", {"dependencies": dependencies}, "")
+    return core._rebuild(inputs, core._depends(leaves, others))

@@ -65,6 +65,35 @@ def _argument_numbers(name: str, argnums, argnames) -> tuple[tuple[int, ...], tu
     return tuple(sorted(numbers)), names
 
 
+def _other_leaf(tree: Any, path: str) -> tuple[str, Any] | None:
+    """The first leaf that is no array, and the way to it."""
+    if isinstance(tree, _array):
+        return None
+    if not isinstance(tree, (list, tuple, dict)):
+        return path, tree
+    for key, part in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if (found := _other_leaf(part, f"{path}[{key!r}]")) is not None:
+            return found
+    return None
+
+
+def _only_arrays(name: str, trees: dict[str, Any], instead: str) -> list:
+    """The arrays of named trees in order; what is none is told with the way to it."""
+    try:
+        return core._flatten(list(trees.values()), True)
+    except ValueError:
+        for label, tree in trees.items():
+            if (found := _other_leaf(tree, "")) is not None:
+                path, leaf = found
+                number = isinstance(leaf, (bool, int, float, complex))
+                raise ValueError(
+                    f"[{name}] {label}{path} is of type {type(leaf).__name__}. The argument should contain "
+                    f"only arrays, alone or in lists, tuples and dicts: "
+                    f"{f'write mx.array({leaf!r})' if number else 'make it an array'}{instead}."
+                ) from None
+        raise
+
+
 class _Traced:
     """Arrays replaced by tracers for the time of a transformation."""
 
@@ -162,7 +191,10 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
                     f"[{name}] Can't compute the gradient of keyword argument '{key}': it is not passed."
                 )
         trees = [args[n] for n in numbers] + [kwargs[key] for key in names]
-        arrays = core._flatten(trees, True)
+        labels = [*(f"argument {n}" for n in numbers), *(f"argument '{key}'" for key in names)]
+        arrays = _only_arrays(
+            name, dict(zip(labels, trees, strict=True)), ", or differentiate other arguments (argnums)"
+        )
         if not arrays:
             raise ValueError(
                 f"[{name}] Must specify at least one argument: what is to be differentiated holds no array."
@@ -428,7 +460,11 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
     check(out_axes, False, "out_axes")
 
     def call(*args: Any) -> Any:
-        arrays = core._flatten(args, True)
+        arrays = _only_arrays(
+            "vmap",
+            {f"argument {i}": tree for i, tree in enumerate(args)},
+            ", or bind it: vmap(lambda x: f(x, it))",
+        )
         axes_tree = (in_axes,) if _is_tree_of(in_axes, args) else in_axes
         axes = _spread(axes_tree, args, "in_axes")
         batch = None
@@ -454,7 +490,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         try:
             # The function may write into what it gets; the holders stay what they are.
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
-            results = core._flatten(value, True)
+            results = _only_arrays("vmap", {"the function's result": value}, " inside of the function")
             outs = _spread(out_axes, value, "out_axes")
             _moved.update(moved)
             found = core._batch_end(results, holders, fronted, axes, outs)

@@ -29,6 +29,8 @@ int mica_py_axis(const char *what, PyObject *o, int *out);
 /* A sequence of ints, or one int where `bare`; the list belongs to the scope. */
 /* Lists, tuples and what else has a length and items: arrays with axes, but no text. */
 bool mica_py_is_sequence(PyObject *o);
+/* Where the caller takes an int itself. */
+int mica_py_dims_or_int(const char *what, mica_scope *s, PyObject *o, mica_dims *out);
 int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out);
 
 #endif

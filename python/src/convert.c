@@ -181,7 +181,8 @@ int mica_py_axis(const char *what, PyObject *o, int *out)
     return report(result, what, o, "int");
 }
 
-int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out)
+static int numbers(const char *what, mica_scope *s, PyObject *o, bool bare, const char *accepted,
+                   mica_dims *out)
 {
     mica_context c = { .scope = s,
                        .element = NULL,
@@ -189,7 +190,17 @@ int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_d
     mica_outcome result = dims_from(&c, o, bare, out);
     Py_XDECREF(c.element);
     if (result == MICA_RAISED && !PyErr_Occurred()) mica_py_raise(s->status);
-    return report(result, what, o, bare ? "int, sequence of ints" : "sequence of ints");
+    return report(result, what, o, accepted);
+}
+
+int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out)
+{
+    return numbers(what, s, o, bare, bare ? "int, sequence of ints" : "sequence of ints", out);
+}
+
+int mica_py_dims_or_int(const char *what, mica_scope *s, PyObject *o, mica_dims *out)
+{
+    return numbers(what, s, o, false, "int, sequence of ints", out);
 }
 
 mica_outcome mica_py_arrays(mica_context *c, PyObject *const *items, PyObject *fast, size_t n,

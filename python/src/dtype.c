@@ -137,7 +137,10 @@ static PyObject *info_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     (void)keywords;
     if (!PyArg_ParseTuple(args, "O:info", &o)) return NULL;
     mica_dtype d;
-    if (mica_py_dtype(o, &d) < 0) return NULL;
+    if (mica_py_dtype(o, &d) < 0) {
+        mica_py_name_error(type == finfo_type ? "finfo" : "iinfo", "dtype");
+        return NULL;
+    }
     if (type == finfo_type ? !mica__is_inexact(d) : !mica__is_integer(d))
         return PyErr_Format(PyExc_ValueError, "[%s] %s is not %s type",
                             type == finfo_type ? "finfo" : "iinfo", mica_dtype_name(d),

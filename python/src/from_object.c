@@ -1,5 +1,6 @@
 /* Any Python object as an array: numbers, nested sequences, and what other libraries offer. */
 #include "array.h"
+#include "convert.h"
 
 #include "backend/cpu/kernel.h"
 #include "core/watch.h"
@@ -40,6 +41,7 @@ typedef struct nest {
     int64_t shape[MICA_MAX_NDIM];
     leaf kind;
     bool has_arrays, has_number;
+    int64_t place[MICA_MAX_NDIM]; /* of what is looked at, an index an axis */
     uint64_t seen; /* leaves, for signals: whose handlers may change the lists meanwhile */
 } nest;
 
@@ -56,10 +58,47 @@ static PyObject *item(PyObject *o, Py_ssize_t i)
     return PyList_Check(o) ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
 }
 
-static bool ragged(void)
+static bool too_deep(void)
+{
+    PyErr_Format(PyExc_ValueError,
+                 "[array] lists are nested deeper than the %d axes that an array can have",
+                 MICA_MAX_NDIM);
+    return false;
+}
+
+/* o, below `depth` axes, is not like what came before: says where it stands and what both are. */
+static bool ragged(const nest *n, PyObject *o, int depth)
+{
+    char where[256] = "", before[160] = "numbers";
+    for (int i = 0; i < depth; i++) {
+        size_t used = strlen(where);
+        PyOS_snprintf(where + used, sizeof where - used, "[%lld]", (long long)n->place[i]);
+    }
+    if (n->ndim > depth)
+        PyOS_snprintf(before, sizeof before, "of shape %s",
+                      mica__shape_text((mica_dims){ n->ndim - depth, n->shape + depth }));
+    const char *text = "Initialization encountered non-uniform length or extra dimension";
+    const mica_array *a = mica_py_array(o);
+    if (a)
+        PyErr_Format(PyExc_ValueError,
+                     "[array] %s: item %s is an array of shape %s where those before it are %s",
+                     text, where, mica__shape_text(mica__dims_of(a)), before);
+    else if (is_sequence(o))
+        PyErr_Format(PyExc_ValueError,
+                     "[array] %s: item %s is a %s of length %zd where those before it are %s", text,
+                     where, mica_py_type_name(o), count(o), before);
+    else
+        PyErr_Format(PyExc_ValueError,
+                     "[array] %s: item %s is of type %s where those before it are %s", text, where,
+                     mica_py_type_name(o), before);
+    return false;
+}
+
+/* The lists are others than when they were measured. */
+static bool changed(void)
 {
     PyErr_SetString(PyExc_ValueError,
-                    "Initialization encountered non-uniform length or extra dimension.");
+                    "[array] the lists changed their lengths while they were read");
     return false;
 }
 
@@ -88,23 +127,20 @@ static bool measure_leaf(nest *n, PyObject *o)
 static bool measure(nest *n, PyObject *o, int depth)
 {
     if (is_sequence(o)) {
-        if (depth >= MICA_MAX_NDIM) {
-            PyErr_Format(PyExc_ValueError,
-                         "[array] lists are nested deeper than the %d axes that an array can have",
-                         MICA_MAX_NDIM);
-            return false;
-        }
+        if (depth >= MICA_MAX_NDIM) return too_deep();
         int64_t length = count(o);
-        if (n->ndim >= 0 && (depth >= n->ndim || n->shape[depth] != length)) return ragged();
+        if (n->ndim >= 0 && (depth >= n->ndim || n->shape[depth] != length))
+            return ragged(n, o, depth);
         if (n->ndim < 0) n->shape[depth] = length;
         if (!length) {
             if (n->ndim < 0) n->ndim = depth + 1;
-            return depth + 1 == n->ndim ? true : ragged();
+            return depth + 1 == n->ndim ? true : ragged(n, o, depth);
         }
         bool good = true;
         for (int64_t i = 0; good && i < length; i++) {
             PyObject *part = item(o, i);
             Py_XINCREF(part);
+            n->place[depth] = i;
             good = part && measure(n, part, depth + 1);
             Py_XDECREF(part);
         }
@@ -115,16 +151,16 @@ static bool measure(nest *n, PyObject *o, int depth)
         int below = mica_py_array(o)->ndim;
         if (n->ndim < 0) {
             n->ndim = depth + below;
-            if (n->ndim > MICA_MAX_NDIM) return ragged();
+            if (n->ndim > MICA_MAX_NDIM) return too_deep();
             for (int i = 0; i < below; i++) n->shape[depth + i] = mica_py_array(o)->shape[i];
         }
-        if (n->ndim != depth + below) return ragged();
+        if (n->ndim != depth + below) return ragged(n, o, depth);
         for (int i = 0; i < below; i++)
-            if (n->shape[depth + i] != mica_py_array(o)->shape[i]) return ragged();
+            if (n->shape[depth + i] != mica_py_array(o)->shape[i]) return ragged(n, o, depth);
         return true;
     }
     if (n->ndim < 0) n->ndim = depth;
-    return depth == n->ndim ? measure_leaf(n, o) : ragged();
+    return depth == n->ndim ? measure_leaf(n, o) : ragged(n, o, depth);
 }
 
 static bool store(mica_dtype d, void *to, PyObject *o)
@@ -158,7 +194,7 @@ typedef struct filling {
 static bool fill(filling *f, PyObject *o)
 {
     if (!is_sequence(o)) {
-        if (f->at == f->end) return ragged();
+        if (f->at == f->end) return changed();
         if (!store(f->dtype, f->at, o)) return false;
         f->at += mica__dtype_sizes[f->dtype];
         return !mica_py_interrupted(&f->count);
@@ -204,7 +240,7 @@ static mica_array *from_sequence(mica_scope *s, PyObject *o, mica_dtype dtype)
     if (!a) return NULL;
     filling f = { dtype, a->data, a->data + a->size * mica__dtype_sizes[dtype], 0 };
     if (!fill(&f, o)) return NULL;
-    return f.at == f.end || ragged() ? a : NULL;
+    return f.at == f.end || changed() ? a : NULL;
 }
 
 /* ---- any object ---- */
@@ -264,7 +300,8 @@ mica_array *mica_py_operand(mica_scope *s, PyObject *o, mica_array *peer)
     if ((a = number(s, o)) || PyErr_Occurred()) return a;
     if (s->status != MICA_OK) return NULL;
     if (PyObject_HasAttrString(o, "__mlx_array__")) return from_protocol(s, o, MICA_DEFAULT_DTYPE);
-    if (!PyObject_CheckBuffer(o)) return mica_py_refuse("cannot convert %U to an array", o);
+    if (!PyObject_CheckBuffer(o))
+        return mica_py_refuse("cannot convert %U to an array; accepted: array, number", o);
     bool typed = peer && !(peer->flags & MICA_ARRAY_WEAK);
     a = mica_py_from_buffer(s, o, typed ? (mica_dtype)peer->dtype : MICA_DEFAULT_DTYPE);
     if (!a && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_RuntimeError)) {

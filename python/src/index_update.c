@@ -130,13 +130,14 @@ static mica_array *assign_mask(mica_scope *s, mica_array *a, mica_array *mask, m
 }
 
 /* The value as an array of a's type: numbers are range-checked, arrays are cast. */
-static mica_array *value_of(mica_scope *s, PyObject *o, mica_array *a)
+static mica_array *value_of(mica_scope *s, const char *name, PyObject *o, mica_array *a)
 {
     if (PyList_Check(o) || PyTuple_Check(o) || o == Py_None)
         return mica__error(s, o == Py_None ? MICA_ETYPE : MICA_EVALUE,
                            "[index] a value must be an array or a number, not %s",
                            mica_py_type_name(o));
     mica_array *v = mica_py_operand(s, o, a);
+    if (!v && PyErr_Occurred()) mica_py_name_error(name, "value");
     return v ? mica__cast(s, v, (mica_dtype)a->dtype) : NULL;
 }
 
@@ -146,7 +147,8 @@ static int write_item(PyObject *self, PyObject *o, PyObject *value)
     mica_scope s;
     static uint16_t origin;
     mica_py_begin(&s, NULL, "__setitem__", &origin);
-    mica_array *v = value_of(&s, value, a), *r = NULL, *mask = v ? mask_of(&s, o) : NULL;
+    mica_array *v = value_of(&s, "__setitem__", value, a), *r = NULL,
+               *mask = v ? mask_of(&s, o) : NULL;
     key k;
     if (v && mask) r = assign_mask(&s, a, mask, v);
     else if (v && mica_py_read_key(&s, &k, o, a)) r = updated(&s, &k, a, v, MICA_SCATTER_SET);
@@ -225,7 +227,7 @@ static PyObject *at_update(PyObject *self, PyObject *value, change *c)
     mica_array *a = mica_py_array(o->array);
     mica_scope s;
     mica_py_begin(&s, NULL, c->name, &c->origin);
-    mica_array *v = value_of(&s, value, a);
+    mica_array *v = value_of(&s, c->name, value, a);
     key k;
     if (v && c->prepare) v = c->prepare(&s, v);
     v = v ? mica__cast(&s, v, (mica_dtype)a->dtype) : NULL;

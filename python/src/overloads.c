@@ -206,7 +206,7 @@ static PyObject *cut(PyObject *self, PyObject *args, PyObject *keywords)
             parts = mica_split(&s, a, sections, axis);
     } else {
         mica_dims at;
-        if (!mica_py_dims("[split] argument 'indices_or_sections'", &s, cuts, false, &at))
+        if (!mica_py_dims_or_int("[split] argument 'indices_or_sections'", &s, cuts, &at))
             parts = mica_split_at(&s, a, at, axis);
     }
     if (!PyErr_Occurred() && s.status == MICA_OK) result = PyList_New((Py_ssize_t)parts.n);

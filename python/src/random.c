@@ -205,6 +205,10 @@ static PyObject *permutation(PyObject *m, PyObject *args, PyObject *keywords)
     int64_t n = 0;
     if (given != Py_None && !(k = mica_py_array(given)))
         PyErr_SetString(PyExc_TypeError, "[permutation] argument 'key' must be an array or None");
+    else if (!a && !PyLong_Check(x) && !PyIndex_Check(x))
+        PyErr_Format(PyExc_TypeError,
+                     "[permutation] argument 'x' is of type %s; accepted: int, array",
+                     mica_py_type_name(x));
     else if (!a && mica_py_int("[permutation] argument 'x'", x, &n) == 0 && n < 0)
         PyErr_Format(PyExc_ValueError, "[permutation] n must not be negative, not %R", x);
     if (!PyErr_Occurred() && !k) k = mica_py_next_key(&s);

@@ -121,8 +121,6 @@ NOT_IN_MODE = {
         (mode, "einsum_path"): "its result is a plan, not an array"
         for mode in ("vmap", "compile", "derivative")
     },
-    ("derivative", "linalg.lu_factor"): "the reference has none to compare with",
-    ("derivative", "random.multivariate_normal"): "the reference has none to compare with",
     ("derivative", "argpartition"): "its result is an index",
     ("derivative", "qqmm"): "passes through steps: proven in tests/python/test_core_quantize.py",
 }

@@ -235,8 +235,8 @@ static void along_batch(void *context, size_t batch)
     }
 }
 
-static int along_run(along *x, const char *name, const mica_array *a, const mica_array *index,
-                     const mica_array *values, int axis, bool reads)
+static int along_run(along *x, const mica_node *node, const char *name, const mica_array *a,
+                     const mica_array *index, const mica_array *values, int axis, bool reads)
 {
     x->index = index;
     x->dtype = (mica_dtype)index->dtype;
@@ -265,14 +265,14 @@ static int along_run(along *x, const char *name, const mica_array *a, const mica
     mica__gather g;
     mica__gather_init(&g, index->ndim, index->shape, index->strides, x->index_item, index->data);
     mica__gather_run(&g, (int64_t)place, 1, &raw);
-    return mica__index_error(name, mica__index_at(&raw, x->dtype, 0), axis, a->shape[axis]);
+    return mica__index_error(node, name, &raw, x->dtype, axis, a->shape[axis]);
 }
 
 int mica__kernel_gather_axis(mica__launch *l)
 {
     const mica_array *a = l->in[0], *index = l->in[1];
     along x = { .loop = gather_loops[index->dtype][width(mica__dtype_sizes[a->dtype])] };
-    return along_run(&x, "take_along_axis", a, index, &l->out[0],
+    return along_run(&x, l->node, "take_along_axis", a, index, &l->out[0],
                      (int)MICA_PARAMS(l->node, gather_axis)->axis, true);
 }
 
@@ -286,7 +286,8 @@ int mica__kernel_scatter_axis(mica__launch *l)
                                 (mica_dtype)l->out[0].dtype));
     along x = { .combine = &combine };
     if (combine.mode == MICA_SCATTER_SET) x.loop = scatter_loops[index->dtype][width(combine.item)];
-    return along_run(&x, "put_along_axis", &l->out[0], index, l->in[2], (int)p->axis, false);
+    return along_run(&x, l->node, "put_along_axis", &l->out[0], index, l->in[2], (int)p->axis,
+                     false);
 }
 
 /* ---- masks ---- */

@@ -62,12 +62,14 @@ int mica__pairs_status(const mica__pairs *p, const mica_array *lhs, const mica_a
         ptrdiff_t at = w.offset + (ptrdiff_t)(place % each) * index[k]->strides[leading];
         int64_t i = mica__index_at(index[k]->data, (mica_dtype)index[k]->dtype, (int64_t)at);
         if (mica__index_wrap(i, of[k]->shape[leading]) < 0)
-            return mica__fail(MICA_EINDEX,
-                              "[%s] %s index %lld is out of range for %lld matrices; accepted: "
-                              "%lld to %lld",
-                              p->name, k ? "rhs" : "lhs", (long long)i,
-                              (long long)of[k]->shape[leading], -(long long)of[k]->shape[leading],
-                              (long long)of[k]->shape[leading] - 1);
+            return mica__fail(
+                MICA_EINDEX,
+                "[%s] %s index %s is out of range for %lld matrices; accepted: "
+                "%lld to %lld",
+                p->name, k ? "rhs" : "lhs",
+                mica__index_text_of(index[k]->data, (mica_dtype)index[k]->dtype, (int64_t)at).at,
+                (long long)of[k]->shape[leading], -(long long)of[k]->shape[leading],
+                (long long)of[k]->shape[leading] - 1);
     }
     return MICA_ERUNTIME;
 }

@@ -1,5 +1,6 @@
 /* Kernels that put arrays, or slices of them, beside each other: concatenate, contiguous,
  * slice_update and the dynamic slices. */
+#include "backend/cpu/index.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/region.h"
 
@@ -46,19 +47,21 @@ int mica__kernel_slice_update(mica__launch *l)
 
 /* The place of the first element of a slice whose start only the data tell; `sizes` is its shape.
  */
-static int slice_offset(const char *name, const mica_array *a, const mica_array *start,
-                        mica_dims axes, const int64_t *sizes, int64_t *offset)
+static int slice_offset(const mica_node *node, const char *name, const mica_array *a,
+                        const mica_array *start, mica_dims axes, const int64_t *sizes,
+                        int64_t *offset)
 {
     *offset = 0;
     for (int64_t i = 0; i < axes.n; i++) {
-        int64_t at = mica__index_at(start->data, (mica_dtype)start->dtype,
-                                    start->ndim ? i * start->strides[0] : 0),
-                axis = axes.at[i];
+        mica_dtype dtype = (mica_dtype)start->dtype;
+        int64_t place = start->ndim ? i * start->strides[0] : 0, axis = axes.at[i],
+                at = mica__index_at(start->data, dtype, place);
         if (at < 0 || at > a->shape[axis] - sizes[axis])
             return mica__fail(
                 MICA_EINDEX,
-                "[%s] start %lld and size %lld are out of range for axis %lld with size %lld", name,
-                (long long)at, (long long)sizes[axis], (long long)axis, (long long)a->shape[axis]);
+                "[%s] start %s and size %lld are out of range for axis %lld with size %lld", name,
+                mica__index_text_of(start->data, dtype, place).at, (long long)sizes[axis],
+                (long long)mica__origin_axis(node->origin, axis), (long long)a->shape[axis]);
         *offset += at * a->strides[axis];
     }
     return MICA_OK;
@@ -70,7 +73,7 @@ int mica__kernel_dynamic_slice(mica__launch *l)
     mica_array *out = &l->out[0];
     size_t item = mica__dtype_sizes[a->dtype];
     int64_t offset;
-    MICA_TRY(slice_offset("slice", a, l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes,
+    MICA_TRY(slice_offset(l->node, "slice", a, l->in[1], MICA_PARAMS(l->node, dynamic_slice)->axes,
                           out->shape, &offset));
     mica__gather_to_row_major(out->ndim, out->shape, a->strides, item,
                               a->data + offset * (int64_t)item, out->data);
@@ -84,7 +87,7 @@ int mica__kernel_dynamic_slice_update(mica__launch *l)
     mica__combine set;
     int64_t offset;
     MICA_TRY(mica__combine_init(&set, "slice_update", MICA_SCATTER_SET, (mica_dtype)out->dtype));
-    MICA_TRY(slice_offset("slice_update", l->in[0], l->in[2],
+    MICA_TRY(slice_offset(l->node, "slice_update", l->in[0], l->in[2],
                           MICA_PARAMS(l->node, dynamic_slice_update)->axes, update->shape,
                           &offset));
     MICA_TRY(mica__launch_donate(l));

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "backend/cpu/choose.h"
+#include "backend/cpu/index.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loop.h"
 #include "backend/cpu/reduce.h"
@@ -173,10 +174,10 @@ static int run(const mica__launch *l, entropy *e, void (*task)(void *, size_t))
     if (wrong < 0) return MICA_OK;
     return mica__fail(
         MICA_EINDEX,
-        "[cross_entropy] target %lld is out of range for %lld classes; of targets that "
+        "[cross_entropy] target %s is out of range for %lld classes; of targets that "
         "do not count, multiply the losses by 0 and put a class that there is in their "
         "place: where(valid, targets, 0)",
-        (long long)mica__index_at(e->targets, e->target_dtype, wrong), (long long)e->n);
+        mica__index_text_of(e->targets, e->target_dtype, wrong).at, (long long)e->n);
 }
 
 int mica__kernel_cross_entropy(mica__launch *l)

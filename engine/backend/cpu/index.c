@@ -115,15 +115,16 @@ static void find_places(indexed *x, int64_t first, int64_t n, int64_t *place)
         if (place[i] == OUT) mica__index_fault_add(&x->fault, (size_t)(first + i));
 }
 
-static int indexed_status(const indexed *x, const char *name)
+static int indexed_status(const indexed *x, const mica_node *node, const char *name)
 {
     size_t i = atomic_load(&x->fault.first);
     if (i == SIZE_MAX) return MICA_OK;
     for (int64_t k = 0; k < x->axes.n; k++) {
         int64_t room[PLACES], size = x->a->shape[x->axes.at[k]];
         const void *data = indices(x, k, (int64_t)i, 1, room);
-        int64_t at = mica__index_at(data, (mica_dtype)x->index[k]->dtype, 0);
-        if (mica__index_wrap(at, size) < 0) return mica__index_error(name, at, x->axes.at[k], size);
+        mica_dtype dtype = (mica_dtype)x->index[k]->dtype;
+        if (mica__index_wrap(mica__index_at(data, dtype, 0), size) < 0)
+            return mica__index_error(node, name, data, dtype, x->axes.at[k], size);
     }
     return MICA_ERUNTIME;
 }
@@ -212,7 +213,7 @@ static int gather_from(mica__launch *l, mica_array *a)
     } else { /* nothing can be read: every index is out of range */
         mica__index_fault_add(&x.fault, 0);
     }
-    return indexed_status(&x, "gather");
+    return indexed_status(&x, l->node, "gather");
 }
 
 /* Slices whose elements each lie in a cache line of their own: where about all of `a` is read,
@@ -277,7 +278,7 @@ int mica__kernel_scatter(mica__launch *l)
     if (updates->size == 0) return MICA_OK;
     if (out->size == 0) {
         mica__index_fault_add(&x.fault, 0);
-        return indexed_status(&x, "scatter");
+        return indexed_status(&x, l->node, "scatter");
     }
     x.values = updates->data;
     int64_t n = x.slice == 1 ? out->size : x.shape[x.ndim - 1], worth = x.slice == 1 ? 1 : 64;
@@ -285,5 +286,5 @@ int mica__kernel_scatter(mica__launch *l)
     if (x.parts > (int64_t)mica__thread_count())
         x.parts = (int64_t)mica__thread_count(); /* the order in each place does not depend on it */
     mica__parallel((size_t)x.parts, scatter_task, &x);
-    return indexed_status(&x, "scatter");
+    return indexed_status(&x, l->node, "scatter");
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.ops.cases import X, case, family, ulps, v
+from tests.ops.target import mx
 from tests.ops.values import ALL, COMPLEX, FLOATS
 
 family("linalg")
@@ -163,6 +164,18 @@ case(
     layouts=DENSE,
     dtypes=ALL,
     diff=(),
+)
+case(
+    "linalg.lu_factor",
+    M,
+    shapes=ANY[:5],
+    ulp=LOOSE,
+    scaled=True,
+    dtypes=("float32", "float64", "complex64"),
+    layouts=("contiguous",),
+    call=lambda m, a: m.linalg.lu_factor(a)[0],
+    ref=lambda a: lu_steps(a)[0],
+    label="derivative",
 )
 case(
     "linalg.lu",
@@ -460,4 +473,32 @@ case(
     scaled=True,
     diff=(),
     layouts=("contiguous", "strided"),
+)
+
+
+def correlated(mean, cov, shape=()):
+    """mean + sqrt(cov) z by the eigenvectors of cov, for the z that the key gives."""
+    room = np.broadcast_shapes(mean.shape[:-1], cov.shape[:-2], shape)
+    z = np.array(mx.random.normal((*room, mean.shape[-1]), key=mx.random.key(5)), np.float64)
+    squares, vectors = np.linalg.eigh(positive(np, cov))
+    root = (vectors * np.sqrt(squares)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return (root @ z[..., None])[..., 0] + mean
+
+
+case(
+    "random.multivariate_normal",
+    X(-2, 2),
+    M,
+    shapes=(((3,), (3, 3)), ((2, 3), (3, 3)), ((3,), (2, 3, 3)), ((1,), (1, 1))),
+    variants=(v(), v((4, 2))),
+    dtypes=("float32",),
+    call=lambda m, mean, cov, *a: m.random.multivariate_normal(
+        mean, positive(m, cov), *a, key=m.random.key(5)
+    ),
+    ref=correlated,
+    ulp=ulps(64),
+    scaled=True,
+    vmap=False,
+    layouts=("contiguous",),
+    label="derivative",
 )

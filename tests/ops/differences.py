@@ -1,8 +1,12 @@
 """Where mica is meant to differ from the wheel, each with the reason and what mica does instead.
 
-The matrix reads this file: a function named here is judged by NumPy alone, or by nobody where it cannot be;
-all the rest must
-agree with the wheel in results, dtypes and exception classes.
+All the rest must agree with the wheel in results, dtypes and exception classes. Two tables stand beside this
+one, and the matrix asks all three through this module:
+
+- ``refusals.py``: calls that one of the two refuses and the other takes, or refuses with another class of
+  exception. Drawn and mistaken calls are judged by it.
+- ``roughness.py``: how far the wheel is off from NumPy in a function and type, which of its derivatives and
+  batches are wrong or missing: there NumPy alone judges, or nobody where it cannot.
 """
 
 from __future__ import annotations
@@ -71,6 +75,12 @@ DIFFERENCES = (
             "mx.addmm(mx.ones((2, 2), dtype=mx.float16), mx.full((2, 2), float('nan'), dtype=mx.float16), "
             "mx.ones((2, 2), dtype=mx.float16), 0.0, 1.0)"
         ),
+    ),
+    Difference(
+        "block_masked_mm of halves with masks",
+        "the wheel's CPU takes float32 alone",
+        "computed, with float32 sums",
+        example="mx.block_masked_mm(*[mx.ones((32, 32), dtype=mx.float16)] * 2, 32, mx.array([[True]]))",
     ),
     Difference(
         "x[mask], x[..., True]",
@@ -262,6 +272,12 @@ DIFFERENCES = (
         example="mx.linalg.inv(mx.eye(2).astype(mx.complex64))",
     ),
     Difference(
+        "gradient of linalg.slogdet at a singular matrix",
+        "the wheel gives NaN for small matrices and has no derivative of large ones",
+        "RuntimeError at evaluation, as from inv, of which the gradient is made",
+        example="mx.grad(lambda a: mx.linalg.slogdet(a)[1])(mx.ones((2, 2)))",
+    ),
+    Difference(
         "derivatives of linalg",
         "the wheel has none",
         "standard formulas",
@@ -313,6 +329,12 @@ DIFFERENCES = (
         example="mx.dequantize(*mx.quantize(mx.full((1, 32), 1e-39), mode='mxfp4'), mode='mxfp4')",
     ),
     Difference(
+        "the bits of NaN in affine scales of float16 groups with infinities",
+        "the wheel's division of halves gives NaN with another payload",
+        "the NaN of the division in float32, rounded",
+        example="mx.quantize(mx.full((1, 64), float('inf'), dtype=mx.float16))[1].view(mx.uint16)",
+    ),
+    Difference(
         "quantize in nvfp4 of what is 2^27 times its scale or more: an infinity, float32 from 448 * 2^27 on, "
         "all numbers beside a tiny global scale or one of 0",
         "the wheel stores 0",
@@ -330,6 +352,19 @@ DIFFERENCES = (
         "the wheel takes z/|z| for constant",
         "i s Im(conj(s) dz)/|z| for s = z/|z|",
         example="mx.grad(lambda z: mx.real(mx.sign(z)).sum())(mx.array([0.6 - 0.4j]))",
+    ),
+    Difference(
+        "gradient of power of complex numbers",
+        "the wheel leaves out a conjugate: its gradient is the mirror image of the one that its other "
+        "functions have",
+        "the gradient by the convention of all others: real and imaginary part are the derivatives by both",
+        example="mx.grad(lambda x: mx.real(mx.power(x, 2 + 1j)))(mx.array(1 + 1j))",
+    ),
+    Difference(
+        "gradient of cumprod of complex numbers",
+        "as for power: a conjugate is left out",
+        "as for power",
+        example="mx.grad(lambda x: mx.real(mx.cumprod(x)[-1]))(mx.array([1 + 1j, 2 - 1j]))",
     ),
     Difference(
         "derivatives of arcsin, arccos, arcsinh and arccosh on their branch cuts",

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import element_types
 import gen
 import members
 import outside
@@ -120,91 +121,6 @@ def title(family: str) -> tuple[str, str]:
 # ---- what the library does ----
 
 
-def short(name: str) -> str:
-    """``bool`` for ``bool_``."""
-    return "bool" if name == "bool_" else name
-
-
-def listed(names: list[str]) -> str:
-    """Element types in few words."""
-    from tests.ops import values
-
-    groups = {
-        "every type": values.ALL,
-        "real types": values.REALS,
-        "integers": values.INTEGERS,
-        "unsigned integers": values.UNSIGNED,
-        "signed integers": values.SIGNED,
-        "floats": values.FLOATS,
-    }
-    rest, words = list(names), []
-    for word, group in groups.items():
-        if all(m in rest for m in group):
-            words.append(word)
-            rest = [n for n in rest if n not in group]
-    return ", ".join([*words, *map(short, rest)])
-
-
-def small_shapes(case) -> tuple[tuple[int, ...], ...]:
-    """The smallest shapes with elements that the case knows."""
-    import math
-
-    if case.elementwise:
-        return ((3,),) * len(case.domains)
-    full = [group for group in case.shapes if all(math.prod(s) > 0 for s in group)]
-    return min(full or case.shapes, key=lambda group: sum(math.prod(s) for s in group))
-
-
-def call_case(case, shapes, name: str, variant):
-    """The outcome of one call, with values from the case's domains."""
-    import numpy as np
-
-    from tests.ops import values
-    from tests.ops.check import outcome
-    from tests.ops.target import mx
-
-    rng = np.random.default_rng(0)
-    arrays = [
-        values.to_array(mx, domain.draw(rng, shape, name), domain.dtype or name)
-        for domain, shape in zip(case.domains, shapes, strict=False)
-    ]
-    return outcome(lambda: case.run(mx, arrays, variant))
-
-
-def element_types(cases: list) -> list[str]:
-    """Which types of arguments give which types of results, and which are refused."""
-    from tests.ops import values
-
-    # Cases that take the result apart, or move its type, say nothing of it.
-    cases = [c for c in cases if c.domains and c.call is None and any(d.dtype is None for d in c.domains)]
-    if not cases:
-        return []
-    case, kinds_of, refused = cases[0], {}, {}
-    for name in values.ALL:
-        got = call_case(case, small_shapes(case), name, case.variants[0])
-        if got.error is not None:
-            refused.setdefault(type(got.error).__name__, []).append(name)
-            continue
-        kinds_of[name] = tuple(kind for kind, _ in got.leaves)
-    if not kinds_of:
-        return []
-    # One type of result whatever comes in, or the argument's.
-    always = len(kinds_of) > 1 and all(
-        len(set(kinds)) == 1 and set(kinds) == set(next(iter(kinds_of.values())))
-        for kinds in kinds_of.values()
-    )
-    results: dict[tuple[str, ...], list[str]] = {}
-    for name, kinds in kinds_of.items():
-        same = ("same" if kind == name and not always else kind for kind in kinds)
-        results.setdefault(tuple(dict.fromkeys(same)), []).append(name)
-    lines = []
-    for kinds, names in results.items():
-        to = " and ".join("the same type" if k == "same" else short(k) for k in kinds)
-        lines.append(f"{listed(names)} → {to}")
-    lines += [f"{kind}: {listed(names)}" for kind, names in refused.items()]
-    return lines
-
-
 # Functions whose derivatives other tests prove: the matrix has nothing to compare them with.
 ELSEWHERE = {
     "qqmm": "differentiable in `x` and `w`, as if nothing were rounded (`vjp`, `jvp`)",
@@ -264,7 +180,7 @@ def section(f: gen.Function, parts: list[gen.Function], aliases: dict[str, list[
     if also := aliases.get(name):
         lines += ["Also called " + ", ".join(f"`{a}`" for a in also) + ".", ""]
     facts = []
-    if types := element_types(cases):
+    if types := element_types.rows(f, name, cases, example):
         facts.append(f"- **Element types**: {'; '.join(types)}.")
     if sizes := shown.shapes(f, name, cases, example):
         facts.append(f"- **Shapes**: {sizes}.")

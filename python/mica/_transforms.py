@@ -274,8 +274,22 @@ def value_and_grad(
 def grad(
     fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
 ) -> Callable:
-    """Return a function that computes the gradient of ``fun``, which returns a 0-d array. Arguments as
-    in ``value_and_grad``.
+    """Return a function that computes the gradient of ``fun``.
+
+    Args:
+        fun: returns a 0-d array.
+        argnums: positions of the arguments to differentiate, trees of arrays; the first when neither is
+            given.
+        argnames: names of keyword arguments to differentiate.
+
+    Returns:
+        A function with the arguments of ``fun`` that returns the gradient, with the structure of the
+        argument; a tuple for several; ``(positional, {name: gradient})`` with ``argnames``.
+
+    Raises:
+        TypeError: ``fun`` is no function, ``argnums`` or ``argnames`` are no ints or strs.
+        ValueError: no or a wrong argument is named, the result is not a 0-d array, an argument holds
+            something else than arrays.
     """
     call = _differentiate("grad", fun, argnums, argnames, functools.partial(_scalar, "grad"))
 
@@ -439,7 +453,9 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         The batched function; positional arguments only.
 
     Raises:
-        ValueError: nothing is mapped, sizes differ, or an axis does not exist.
+        IndexError: an axis does not exist.
+        ValueError: nothing is mapped, sizes differ, or an argument or result holds something else than
+            arrays.
     """
 
     def check(axes: Any, optional: bool, name: str) -> None:

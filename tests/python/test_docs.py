@@ -71,6 +71,17 @@ def test_pages_are_whole() -> None:
 CONCEPTS = [ROOT / "docs" / name for name in ("compile.md", "laziness.md")]
 
 
+def test_pages_tell_element_types() -> None:
+    """Wherever a page tells shapes it tells types, and errors where there is something to get wrong."""
+    pages = {path: path.read_text() for path in sorted(docs.REFERENCE.rglob("*.md"))}
+    told = [path for path, text in pages.items() if "- **Shapes**: " in text]
+    assert len(told) > 200
+    assert [path.name for path in told if "- **Element types**: " not in pages[path]] == []
+    transforms = docs.REFERENCE / "transforms"
+    for name in ("grad", "value_and_grad", "vjp", "jvp", "vmap"):
+        assert "**Raises**" in pages[transforms / f"{name}.md"], name
+
+
 @pytest.mark.parametrize("path", CONCEPTS, ids=[p.stem for p in CONCEPTS])
 def test_pages_of_concepts(path: Path) -> None:
     """What stands below each statement of a page, from its top on, is what it prints."""

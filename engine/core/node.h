@@ -89,7 +89,9 @@ enum {
                                   of addmm */
     MICA_NODE_TRACING = 32,    /* made while a function was traced, and somebody watched */
     MICA_NODE_GRADIENT = 16,   /* an optimizer was given it as a gradient, while somebody watches */
-    MICA_NODE_LOADED = 64 /* an array of a file was evaluated as it is, while somebody watched */
+    MICA_NODE_LOADED = 64, /* an array of a file was evaluated as it is, while somebody watched */
+    MICA_NODE_SIZED = 128  /* made while a function was traced for any size: what it depends on may
+                              be another number for other sizes */
 };
 
 /* What a failed node remembers; of an abstract one, status 0 and where user code made it. */

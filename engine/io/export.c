@@ -2,9 +2,10 @@
 
      "MICAFUNC" version, bytes of the description, bytes of the data, CRC-32 of all that follows the
      description (0 for more than 16 MiB), CRC-32 of what precedes it and of the description
-     description: flags (1: shapeless), metadata, number of functions, each:
+     description: flags (2: shapeless), metadata, number of functions, each:
          npositional, (dtype, shape) of each, nkeywords, (name, dtype, shape) of each,
-         bytes of the graph, graph (export_graph.c)
+         bytes of the graph, graph (export_graph.c),
+         if shapeless: bytes of the rules for sizes, rules (follow_layout.c)
      data, from the next multiple of 64 on: the values of captured arrays, each at a multiple of 64
    A text is its length and bytes. The checksums find damage, not malice: that is
    what the checks of the reader are for. */
@@ -12,12 +13,13 @@
 #include "base/checksum.h"
 #include "io/export.h"
 #include "io/export_file.h"
+#include "io/follow.h"
 #include "io/mlx_write.h"
 #include "io/signature.h"
 
 typedef struct trace {
     mica__signature signature;
-    mica__text graph;
+    mica__text graph, sizes;
 } trace;
 
 struct mica_exporter {
@@ -60,10 +62,16 @@ int mica_exporter_open(const char *path, mica_export_format format, bool shapele
     return MICA_OK;
 }
 
+static void free_trace(trace *t)
+{
+    mica__text_free(&t->graph);
+    mica__text_free(&t->sizes);
+}
+
 void mica_exporter_release(mica_exporter *e)
 {
     if (!e) return;
-    for (size_t i = 0; i < e->n; i++) mica__text_free(&e->traces[i].graph);
+    for (size_t i = 0; i < e->n; i++) free_trace(&e->traces[i]);
     mica__free(e->traces);
     mica__constants_free(&e->constants);
     if (e->scope) mica_scope_close(e->scope);
@@ -103,9 +111,42 @@ static int own_failure(mica_scope *s, mica_exporter *e)
     return status;
 }
 
+/* Traces again for shapes in the order of the signature. */
+typedef struct reordered {
+    mica__retrace *again;
+    void *user;
+    const size_t *order;
+} reordered;
+
+static int retrace(mica_scope *t, const mica_dims shapes[], size_t n, mica_arrays *holders,
+                   mica_arrays *results, void *user)
+{
+    const reordered *o = user;
+    mica_arrays given = { 0 };
+    mica_dims *asked = mica__scope_alloc(t, (n + 1) * sizeof *asked);
+    mica_array **in = mica__scope_alloc(t, (n + 1) * sizeof(mica_array *));
+    if (!asked || !in) return 0;
+    for (size_t i = 0; i < n; i++) asked[o->order[i]] = shapes[i];
+    int traced = o->again(t, asked, n, &given, results, o->user);
+    if (traced <= 0 || given.n != n) return traced < 0 ? -1 : 0;
+    for (size_t i = 0; i < n; i++) in[i] = given.at[o->order[i]];
+    *holders = (mica_arrays){ n, in };
+    return 1;
+}
+
+static bool follow_sizes(mica_scope *s, trace *t, mica_array *const results[], size_t nresults,
+                         mica_array *const in[], size_t n, reordered *o)
+{
+    mica__sizes z;
+    if (!mica__sizes_find(s, &z, results, nresults, in, n, retrace, o)) return false;
+    mica__sizes_put(&t->sizes, &z);
+    if (t->sizes.status) mica__scope_failed(s, t->sizes.status);
+    return s->status == MICA_OK;
+}
+
 int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const results[],
                        size_t nresults, mica_arrays placeholders, const char *const keywords[],
-                       size_t nkeywords)
+                       size_t nkeywords, mica__retrace *again, void *user)
 {
     if (!mica__scope_ok(s)) return mica_scope_status(s);
     trace t = { 0 };
@@ -116,36 +157,65 @@ int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const result
         return own_failure(s, e);
     for (size_t i = 0; i < placeholders.n; i++) in[i] = placeholders.at[order[i]];
     bool ok = is_new(s, e, &t.signature);
+    reordered o = { again, user, order };
+    if (ok && e->shapeless) ok = follow_sizes(s, &t, results, nresults, in, placeholders.n, &o);
     if (ok && e->format == MICA_EXPORT_MLX)
         ok = mica__mlx_write(s, &t.graph, &t.signature, results, nresults, in, placeholders.n);
     else if (ok)
         ok = mica__graph_write(s, &t.graph, &e->constants, results, nresults, in, placeholders.n);
     if (ok && !add_trace(e, &t)) mica__scope_failed(s, MICA_EMEMORY);
-    if (s->status != MICA_OK) mica__text_free(&t.graph);
+    if (s->status != MICA_OK) free_trace(&t);
     return s->status;
 }
 
-int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *function, void *user,
+/* A function in C. */
+typedef struct function {
+    mica_functions *call;
+    void *user;
+    mica_arrays arguments;
+    bool shapeless;
+} function;
+
+static bool trace_function(mica_scope *s, const function *f, const mica_dims *shapes,
+                           mica_arrays *placeholders, mica_arrays *results)
+{
+    size_t n = f->arguments.n;
+    mica_array **holders = mica__scope_alloc(s, (n + 1) * sizeof *holders);
+    for (size_t i = 0; holders && i < n; i++) {
+        mica_array *a = f->arguments.at[i];
+        if (!a) mica__error(s, MICA_EVALUE, "[export_function] argument %zu is NULL", i);
+        holders[i] =
+            a ? mica__placeholder(s, (mica_dtype)a->dtype, shapes ? shapes[i] : mica__dims_of(a))
+              : NULL;
+    }
+    if (s->status != MICA_OK) return false;
+    bool outer = mica__sizes_vary;
+    mica__sizes_vary = f->shapeless;
+    *placeholders = (mica_arrays){ n, holders };
+    *results = f->call(s, *placeholders, f->user);
+    mica__sizes_vary = outer;
+    for (size_t i = 0; s->status == MICA_OK && i < results->n; i++)
+        if (!results->at[i])
+            mica__error(s, MICA_EVALUE, "[export_function] result %zu of the function is NULL", i);
+    return s->status == MICA_OK;
+}
+
+static int trace_again(mica_scope *s, const mica_dims shapes[], size_t n, mica_arrays *holders,
+                       mica_arrays *results, void *user)
+{
+    (void)n;
+    return trace_function(s, user, shapes, holders, results);
+}
+
+int mica_exporter_add(mica_scope *s, mica_exporter *e, mica_functions *call, void *user,
                       mica_arrays arguments, const char *const keywords[], size_t nkeywords)
 {
     if (!mica__scope_ok(s)) return mica_scope_status(s);
-    mica_array **holders = mica__scope_alloc(s, (arguments.n + 1) * sizeof *holders);
-    for (size_t i = 0; holders && i < arguments.n; i++) {
-        mica_array *a = arguments.at[i];
-        if (!a) mica__error(s, MICA_EVALUE, "[export_function] argument %zu is NULL", i);
-        holders[i] = a ? mica__placeholder(s, (mica_dtype)a->dtype, mica__dims_of(a)) : NULL;
-    }
-    if (s->status != MICA_OK) return s->status;
-    bool outer = mica__sizes_vary;
-    mica__sizes_vary = e->shapeless;
-    mica_arrays results = function(s, (mica_arrays){ arguments.n, holders }, user);
-    mica__sizes_vary = outer;
-    for (size_t i = 0; s->status == MICA_OK && i < results.n; i++)
-        if (!results.at[i])
-            mica__error(s, MICA_EVALUE, "[export_function] result %zu of the function is NULL", i);
-    if (s->status != MICA_OK) return s->status;
-    return mica__exporter_add(s, e, results.at, results.n, (mica_arrays){ arguments.n, holders },
-                              keywords, nkeywords);
+    function f = { call, user, arguments, e->shapeless };
+    mica_arrays holders = { 0 }, results = { 0 };
+    if (!trace_function(s, &f, NULL, &holders, &results)) return s->status;
+    return mica__exporter_add(s, e, results.at, results.n, holders, keywords, nkeywords,
+                              trace_again, &f);
 }
 
 const mica__text *mica__exporter_last(const mica_exporter *e)
@@ -173,7 +243,7 @@ static void put_type(mica__text *t, mica_dtype dtype, mica_dims shape)
 
 static void describe(const mica_exporter *e, mica__text *t)
 {
-    put(t, e->shapeless);
+    put(t, e->shapeless ? MICA__EXPORT_SHAPELESS : 0);
     put_text(t, e->metadata);
     put(t, e->n);
     for (size_t i = 0; i < e->n; i++) {
@@ -188,6 +258,9 @@ static void describe(const mica_exporter *e, mica__text *t)
         }
         put(t, e->traces[i].graph.n);
         mica__text_add(t, e->traces[i].graph.at, e->traces[i].graph.n);
+        if (!e->shapeless) continue;
+        put(t, e->traces[i].sizes.n);
+        mica__text_add(t, e->traces[i].sizes.at, e->traces[i].sizes.n);
     }
 }
 

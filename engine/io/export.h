@@ -38,16 +38,23 @@ typedef struct mica__graph_bytes {
    shapes. Total: every node is checked by the rule of its primitive (ops/infer.h), so whatever the
    bytes say, what is built is what builders could have built. Fills *results, owned by the scope.
    False, and the scope is marked, on failure: EIO for damage, EVALUE for sizes that cannot be
-   followed. */
-bool mica__graph_read(mica_scope *s, const mica__graph_bytes *from, mica_array *const inputs[],
-                      size_t n, mica_arrays *results);
+   followed. sizes: how they are, in shapeless files; else NULL. */
+struct mica__sizes;
+bool mica__graph_read(mica_scope *s, const mica__graph_bytes *from, const struct mica__sizes *sizes,
+                      mica_array *const inputs[], size_t n, mica_arrays *results);
 
 /* ---- for front ends ---- */
 
-/* Adds the trace between placeholders and results; the last of them have names. */
+/* Traces a function again for arguments of these shapes: 1; 0 when it does not take them; -1 to
+   stop, when the front end has an error of its own. Nothing of the trace needs to outlive s. */
+typedef int mica__retrace(mica_scope *s, const mica_dims shapes[], size_t n, mica_arrays *holders,
+                          mica_arrays *results, void *user);
+
+/* Adds the trace between placeholders and results; the last of them have names. For shapeless files
+   the function is traced again. */
 int mica__exporter_add(mica_scope *s, mica_exporter *e, mica_array *const results[],
                        size_t nresults, mica_arrays placeholders, const char *const keywords[],
-                       size_t nkeywords);
+                       size_t nkeywords, mica__retrace *again, void *user);
 
 /* The bytes of the last trace added, as they will be in the file; lent. */
 const mica__text *mica__exporter_last(const mica_exporter *e);

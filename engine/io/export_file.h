@@ -8,6 +8,7 @@
 #define MICA__EXPORT_MAGIC "MICAFUNC"
 enum {
     MICA__EXPORT_VERSION = 2,
+    MICA__EXPORT_SHAPELESS = 2, /* flag; 1 was that of files without rules for sizes */
     MICA__EXPORT_HEAD = 48,
     MICA__EXPORT_ALIGNMENT = 64,
     MICA__EXPORT_CHECKED = 16 << 20 /* more data than this have no checksum: they are only mapped */

@@ -71,6 +71,7 @@ typedef struct writer {
     mica__constants *constants;
     mica__graph graph;
     mica__map written; /* captured array -> value + 1 */
+    mica__map made;    /* node -> value + 1 of its first output */
     uint64_t *first;   /* by place in the graph: the value of output 0 */
     uint64_t values;
 } writer;
@@ -119,16 +120,35 @@ static mica_array *passed(const mica_node *n, size_t slot)
     return NULL;
 }
 
+/* Whether the array was made while sizes varied, of no input: it may be another for other sizes, as
+ * zeros of the shape of an input are, so it is an operation of the graph. */
+static bool is_made(const mica_array *a)
+{
+    return (mica__node_of(a)->flags & MICA_NODE_SIZED) && !mica__is_done(a);
+}
+
+static bool put_made(writer *w, mica_array *a);
+
 static bool value_of(writer *w, mica_array *a, uint64_t *value)
 {
     int64_t at;
-    while ((at = mica__graph_find(&w->graph, a)) >= 0) {
-        mica_array *behind = passed(mica__node_of(a), a->slot);
-        if (!behind) {
+    void *known;
+    while ((at = mica__graph_find(&w->graph, a)) >= 0 || is_made(a)) {
+        mica_node *n = mica__node_of(a);
+        mica_array *behind = passed(n, a->slot);
+        if (behind) {
+            a = behind;
+            continue;
+        }
+        if (at >= 0) {
             *value = w->first[at] + a->slot;
             return true;
         }
-        a = behind;
+        if (!mica__map_get(&w->made, n, &known)) {
+            if (!put_made(w, a) || !mica__map_get(&w->made, n, &known)) return false;
+        }
+        *value = (uint64_t)(uintptr_t)known - 1 + a->slot;
+        return true;
     }
     return put_constant(w, a, value);
 }
@@ -154,10 +174,8 @@ static bool put_fields(writer *w, const mica_node *n)
     return true;
 }
 
-static bool put_operation(writer *w, size_t place)
+static bool put_node(writer *w, const mica_node *n, uint64_t *first)
 {
-    mica_node *n = w->graph.nodes.at[place];
-    if (passed(n, 0)) return true;
     uint64_t *in = mica__scope_alloc(w->s, (n->ninputs + 1) * sizeof *in);
     if (!in) return false;
     for (uint32_t i = 0; i < n->ninputs; i++) /* constants come before what reads them */
@@ -171,9 +189,44 @@ static bool put_operation(writer *w, size_t place)
     mica__text_add(w->to, in, n->ninputs * sizeof *in);
     put(w, n->noutputs);
     for (size_t i = 0; i < n->noutputs; i++) put_type(w, &n->out[i]);
-    w->first[place] = w->values;
+    *first = w->values;
     w->values += n->noutputs;
     return true;
+}
+
+static bool put_operation(writer *w, size_t place)
+{
+    const mica_node *n = w->graph.nodes.at[place];
+    return passed(n, 0) || put_node(w, n, &w->first[place]);
+}
+
+/* Nodes that were made and are not written yet, inputs first, without recursion: graphs are deep.
+ */
+static bool put_made(writer *w, mica_array *a)
+{
+    mica__vec pending = { 0 };
+    void *known;
+    bool ok = mica__vec_push(&pending, mica__node_of(a)) == MICA_OK;
+    while (ok && pending.n) {
+        mica_node *n = pending.at[pending.n - 1];
+        size_t before = pending.n;
+        bool again = mica__map_get(&w->made, n, &known);
+        for (uint32_t i = 0; ok && !again && i < n->ninputs; i++) {
+            mica_array *in = n->inputs[i], *behind;
+            while (is_made(in) && (behind = passed(mica__node_of(in), in->slot))) in = behind;
+            if (is_made(in) && mica__graph_find(&w->graph, in) < 0 &&
+                !mica__map_get(&w->made, mica__node_of(in), &known))
+                ok = mica__vec_push(&pending, mica__node_of(in)) == MICA_OK;
+        }
+        if (!ok || pending.n > before) continue;
+        pending.n--;
+        uint64_t first;
+        if (!again)
+            ok = put_node(w, n, &first) &&
+                 mica__map_set(&w->made, n, (void *)(uintptr_t)(first + 1)) == MICA_OK;
+    }
+    mica__vec_free(&pending);
+    return ok || (mica__scope_ok(w->s) && mica__scope_failed(w->s, MICA_EMEMORY));
 }
 
 static bool put_graph(writer *w, mica_array *const results[], size_t nresults,
@@ -208,6 +261,7 @@ bool mica__graph_write(mica_scope *s, mica__text *to, mica__constants *constants
     bool ok = put_graph(&w, results, nresults, placeholders, n);
     mica__graph_free(&w.graph);
     mica__map_free(&w.written);
+    mica__map_free(&w.made);
     if (!ok) mica__scope_failed(s, MICA_EMEMORY);
     return ok;
 }

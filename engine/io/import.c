@@ -3,6 +3,7 @@
 #include "base/checksum.h"
 #include "io/export.h"
 #include "io/export_file.h"
+#include "io/follow.h"
 #include "io/mlx.h"
 #include "io/signature.h"
 #include "io/words.h"
@@ -10,6 +11,7 @@
 typedef struct function {
     mica__signature signature;
     mica__graph_bytes graph;
+    mica__sizes *sizes; /* of shapeless files of our own */
     bool mlx, shapeless;
     mica_compiled *compiled; /* builds the graph, once for each shape */
 } function;
@@ -57,14 +59,32 @@ static bool get_signature(mica__words *w, mica__signature *g)
     return true;
 }
 
+static bool get_sizes(mica__words *w, function *f)
+{
+    uint64_t bytes, axes = 0;
+    if (!mica__words_count(w, 1, &bytes)) return false;
+    mica__words part = { w->s, mica__words_take(w, (size_t)bytes), (size_t)bytes };
+    f->sizes = mica__scope_alloc(w->s, sizeof *f->sizes);
+    if (!f->sizes || !mica__sizes_get(&part, f->sizes)) return false;
+    for (size_t i = 0; i < f->signature.n; i++) axes += (uint64_t)f->signature.shapes[i].n;
+    return f->sizes->naxes == axes || mica__words_broken(w, "the number of axes");
+}
+
 static bool get_functions(mica__words *w, mica_imported *m, mica__source data)
 {
     uint64_t flags, n, bytes;
     if (!mica__words_get(w, &flags) || !mica__words_text(w, &m->metadata) ||
         !mica__words_count(w, 24, &n))
         return false;
-    if (flags > 1) return mica__words_broken(w, "unknown flags");
-    m->shapeless = flags & 1;
+    if (flags == 1) {
+        mica__error(w->s, MICA_EIO,
+                    "[import_function] %s is shapeless, of a version that did not write how sizes "
+                    "follow: export the function again",
+                    m->source.name);
+        return false;
+    }
+    if (flags && flags != MICA__EXPORT_SHAPELESS) return mica__words_broken(w, "unknown flags");
+    m->shapeless = flags != 0;
     m->functions = mica__scope_alloc(w->s, ((size_t)n + 1) * sizeof *m->functions);
     if (!m->functions) return false;
     for (size_t i = 0; i < n; i++) {
@@ -73,6 +93,7 @@ static bool get_functions(mica__words *w, mica_imported *m, mica__source data)
         if (!get_signature(w, &f->signature) || !mica__words_count(w, 1, &bytes)) return false;
         f->graph = (mica__graph_bytes){ w->at, (size_t)bytes, data };
         mica__words_take(w, (size_t)bytes);
+        if (m->shapeless && !get_sizes(w, f)) return false;
         m->n = i + 1;
     }
     return !w->left || mica__words_broken(w, "bytes after its end");
@@ -145,7 +166,7 @@ static mica_arrays build(mica_scope *s, mica_arrays arguments, void *user)
     mica_arrays results = { 0 };
     bool ok = f->mlx
                   ? mica__mlx_read(s, &f->graph, f->shapeless, arguments.at, arguments.n, &results)
-                  : mica__graph_read(s, &f->graph, arguments.at, arguments.n, &results);
+                  : mica__graph_read(s, &f->graph, f->sizes, arguments.at, arguments.n, &results);
     return ok ? results : (mica_arrays){ 0, NULL };
 }
 

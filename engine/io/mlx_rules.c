@@ -65,20 +65,12 @@ bool mica__mlx_give_many(mlx_call *c, mica_arrays many)
 /* The node itself, with parameters of the primitive's type, checked by its rule. */
 bool mica__mlx_node(mlx_call *c, mica_prim prim, void *params)
 {
-    mica_dims *was = mica__scope_alloc(c->s, (c->nin + 1) * sizeof *was);
-    mica__join *joins = mica__scope_alloc(c->s, MICA_INFER_JOINS * sizeof *joins);
-    size_t njoins = 0;
-    if (!was || !joins) return false;
-    for (size_t i = 0; i < c->nin; i++) was[i] = mica__dims_of(c->in[i]);
     mica__inference i = { .s = c->s,
                           .prim = prim,
                           .params = params,
                           .nin = c->nin,
                           .in = c->in,
-                          .was = was,
                           .resized = c->shapeless,
-                          .joins = joins,
-                          .njoins = &njoins,
                           .nout = c->nout,
                           .dtypes = c->dtypes,
                           .shapes = c->shapes };

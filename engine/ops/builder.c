@@ -28,7 +28,7 @@ static mica_node *node_begin(mica_scope *s, mica_prim prim, const void *params, 
     mica_node *n = mica__node_new(prim, noutputs, ndim, ninputs,
                                   params ? mica__params_bytes(prim, params) : 0);
     if (!n) return mica__scope_failed(s, MICA_EMEMORY);
-    unsigned flags = 0;
+    unsigned flags = mica__sizes_vary ? MICA_NODE_SIZED : 0;
     for (size_t i = 0; i < ninputs; i++) {
         n->inputs[i] = mica_retain(inputs[i]);
         flags |= mica__node_of(inputs[i])->flags & (MICA_NODE_TRACED | MICA_NODE_ABSTRACT);

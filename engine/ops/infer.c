@@ -1,6 +1,7 @@
 /* Outputs by rule: the table, what rules share, and the rules of element-wise primitives. */
 #include "ops/infer.h"
 
+#include "base/text.h"
 #include "ops/rule.h"
 
 #define INFER(prim, rule) mica__infer_rule mica__infer_##rule;
@@ -15,18 +16,26 @@ static mica__infer_rule *const rules[MICA_PRIM_COUNT] = {
 
 /* ---- what rules share ---- */
 
-bool mica__infer_refuse(mica__inference *i, const char *what)
+/* With other sizes than those of the trace it is the call that is wrong, not the file. */
+static bool refuse_sizes(mica__inference *i)
 {
-    mica__error(i->s, MICA_EIO, "[import_function] the file is damaged: %s of %s", what,
-                mica__prims[i->prim].name);
+    mica__text shapes = { 0 };
+    for (size_t k = 0; k < i->nin; k++)
+        mica__text_add_format(&shapes, k ? ", %s" : "%s",
+                              mica__shape_text(mica__dims_of(i->in[k])));
+    mica__error(i->s, MICA_EVALUE,
+                "[import_function] the function was exported for one shape, and for the sizes that "
+                "are given its %s does not take arrays of shapes %s: export the function with each "
+                "shape it is to take",
+                mica__prims[i->prim].name, shapes.at ? shapes.at : "");
+    mica__text_free(&shapes);
     return false;
 }
 
-bool mica__infer_fixed(mica__inference *i)
+bool mica__infer_refuse(mica__inference *i, const char *what)
 {
-    mica__error(i->s, MICA_EVALUE,
-                "[import_function] %s was exported for one shape, and what other sizes mean to it "
-                "is not in the file: export the function with each shape it is to take",
+    if (i->resized) return refuse_sizes(i);
+    mica__error(i->s, MICA_EIO, "[import_function] the file is damaged: %s of %s", what,
                 mica__prims[i->prim].name);
     return false;
 }
@@ -102,13 +111,7 @@ static bool broadcast(mica__inference *i)
     for (size_t k = 0; k < i->nin; k++) {
         mica_dims next = mica__dims_of(i->in[k]);
         int ndim = mica__broadcast(shape, next, wider);
-        if (ndim < 0 && !i->resized) return mica__infer_refuse(i, "an input's shape");
-        if (ndim < 0) {
-            mica__error(i->s, MICA_EVALUE,
-                        "[import_function] shapes %s and %s cannot be broadcast in %s",
-                        mica__shape_text(shape), mica__shape_text(next), mica__prims[i->prim].name);
-            return false;
-        }
+        if (ndim < 0) return mica__infer_refuse(i, "an input's shape");
         memcpy(sizes, wider, (size_t)ndim * sizeof *sizes);
         shape.n = ndim;
     }

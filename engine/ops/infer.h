@@ -1,36 +1,26 @@
 /* What a node gives, worked out from its primitive, parameters and inputs alone: how graphs from
-   files are checked, and rebuilt for inputs of other sizes. */
+   files are checked. */
 #ifndef MICA_ENGINE_INFER_H
 #define MICA_ENGINE_INFER_H
 
 #include "ops/builder.h"
 
-enum { MICA_INFER_JOINS = 64 };
-
-/* Axes that a reshape made one of: a later one that splits them again finds their sizes here. */
-typedef struct mica__join {
-    mica_dims was, now;
-} mica__join;
-
 /* A node that is to be built. Rules read the first part, check it, and write outputs. */
 typedef struct mica__inference {
     mica_scope *s;
     mica_prim prim;
-    void *params; /* the caller's copy: sizes that follow from those of inputs are replaced */
+    void *params; /* the caller's copy */
     size_t nin;
     mica_array *const *in;
-    const mica_dims *was; /* the inputs' shapes that the parameters were made for */
-    bool resized;         /* some input has another */
-    mica__join *joins;    /* MICA_INFER_JOINS of them, kept from node to node */
-    size_t *njoins;
+    bool resized; /* the graph is built for other sizes than it was written for */
     size_t nout;
     mica_dtype *dtypes; /* as recorded: replaced by what follows */
     mica_dims *shapes;  /* the same; in memory of the scope */
 } mica__inference;
 
 /* Checks everything about a node: what its kernel and its derivatives rely on holds afterwards.
-   Without resized inputs the outputs must be as recorded. False, and the scope is marked: EIO for
-   what no builder makes, EVALUE for sizes that cannot be followed. */
+   But for other sizes the outputs must be as recorded. False, and the scope is marked: EIO for what
+   no builder makes, EVALUE where sizes may be why. */
 bool mica__infer(mica__inference *i);
 /* Whether a primitive may stand in a file. */
 bool mica__infer_knows(mica_prim prim);
@@ -38,10 +28,8 @@ bool mica__infer_knows(mica_prim prim);
 /* ---- for rules (infer.def) ---- */
 typedef bool mica__infer_rule(mica__inference *i);
 
-/* Marks the scope: damage. */
+/* Marks the scope: damage, or sizes that the function does not take. */
 bool mica__infer_refuse(mica__inference *i, const char *what);
-/* Marks the scope: sizes that do not follow. */
-bool mica__infer_fixed(mica__inference *i);
 /* Output number k. The sizes are copied. */
 bool mica__infer_give(mica__inference *i, size_t k, mica_dtype dtype, mica_dims shape);
 /* The same type and shape as an array. */

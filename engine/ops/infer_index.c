@@ -33,16 +33,6 @@ static bool own_lists(mica__inference *i, mica_dims *start, mica_dims *step, int
     return true;
 }
 
-/* A resized axis: taken as a whole, forwards or backwards, it stays so. */
-static bool resize_slice(mica__inference *i, int64_t was, int64_t now, int64_t *start, int64_t step,
-                         int64_t *count)
-{
-    if (*count != was || (was > 1 && step != 1 && step != -1)) return mica__infer_fixed(i);
-    *start = was > 1 && step == -1 && now ? now - 1 : 0;
-    *count = now;
-    return true;
-}
-
 bool mica__infer_slice(mica__inference *i)
 {
     struct mica__slice_params *p = i->params;
@@ -55,9 +45,6 @@ bool mica__infer_slice(mica__inference *i)
     if (p->shape.n != a->ndim) return mica__infer_refuse(i, "the sizes");
     for (int k = 0; k < a->ndim; k++) {
         shape[k] = p->shape.at[k];
-        if (i->was[0].at[k] != a->shape[k] &&
-            !resize_slice(i, i->was[0].at[k], a->shape[k], &lists[0][k], lists[1][k], &shape[k]))
-            return false;
         if (!in_axis(a->shape[k], &lists[0][k], &lists[1][k], shape[k]))
             return mica__infer_refuse(i, "the range");
     }
@@ -101,10 +88,6 @@ bool mica__infer_gather(mica__inference *i)
     for (int k = 0; k < a->ndim; k++) {
         int64_t size = p->slice_sizes.at[k];
         bool indexed = is_indexed(p->axes, k);
-        if (!indexed && a->shape[k] != i->was[0].at[k]) {
-            if (size != i->was[0].at[k]) return mica__infer_fixed(i);
-            size = a->shape[k]; /* the whole axis */
-        }
         if (size < 0 || (indexed ? size != 1 : size > a->shape[k]))
             return mica__infer_refuse(i, "the slice sizes");
         out[lead + k] = slice[k] = size;
@@ -123,8 +106,8 @@ static bool check_mode(mica__inference *i, int64_t mode)
 static bool check_update(mica__inference *i, size_t k, mica_dims shape)
 {
     if (i->in[k]->dtype != i->in[0]->dtype) return mica__infer_refuse(i, "an input's type");
-    if (mica__shape_equal(mica__dims_of(i->in[k]), shape)) return true;
-    return i->resized ? mica__infer_fixed(i) : mica__infer_refuse(i, "an input's shape");
+    return mica__shape_equal(mica__dims_of(i->in[k]), shape) ||
+           mica__infer_refuse(i, "an input's shape");
 }
 
 bool mica__infer_scatter(mica__inference *i)
@@ -176,16 +159,9 @@ bool mica__infer_slice_update(mica__inference *i)
     if (update->ndim != a->ndim || update->dtype != a->dtype)
         return mica__infer_refuse(i, "the update");
     if (!own_lists(i, &p->start, &p->step, a->ndim, lists)) return false;
-    for (int k = 0; k < a->ndim; k++) {
-        int64_t count = i->was[1].at[k];
-        if (i->was[0].at[k] != a->shape[k]) {
-            if (!resize_slice(i, i->was[0].at[k], a->shape[k], &lists[0][k], lists[1][k], &count))
-                return false;
-        }
-        if (count != update->shape[k]) return mica__infer_fixed(i);
-        if (!in_axis(a->shape[k], &lists[0][k], &lists[1][k], count))
+    for (int k = 0; k < a->ndim; k++)
+        if (!in_axis(a->shape[k], &lists[0][k], &lists[1][k], update->shape[k]))
             return mica__infer_refuse(i, "the range");
-    }
     return mica__infer_like(i, 0, a);
 }
 
@@ -210,7 +186,6 @@ bool mica__infer_dynamic_slice(mica__inference *i)
     const struct mica__dynamic_slice_params *p = i->params;
     if (!mica__infer_count(i, 2, 1) || !check_start(i, 1, p->axes)) return false;
     const mica_array *a = i->in[0];
-    if (i->resized && !mica__shape_equal(i->was[0], mica__dims_of(a))) return mica__infer_fixed(i);
     return (fits_into(p->shape, a) || mica__infer_refuse(i, "the sizes")) &&
            mica__infer_give(i, 0, (mica_dtype)a->dtype, p->shape);
 }

@@ -18,7 +18,7 @@ bool mica__infer_matmul(mica__inference *i)
         return false;
     const mica_array *a = i->in[0], *b = i->in[1];
     if (a->ndim < 2 || a->ndim != b->ndim || mica__size_from_end(a, 1) != mica__size_from_end(b, 2))
-        return i->resized ? mica__infer_fixed(i) : mica__infer_refuse(i, "an input's shape");
+        return mica__infer_refuse(i, "an input's shape");
     if (!mica__infer_leading(i, 0, 1, a->ndim - 2)) return false;
     for (int k = 0; k < a->ndim - 1; k++) shape[k] = a->shape[k];
     shape[a->ndim - 1] = mica__size_from_end(b, 1);
@@ -132,32 +132,13 @@ static bool check_convolution(mica__inference *i, mica_dims x, mica_dims w, mica
            mica__infer_refuse(i, "the shape of a result");
 }
 
-/* Places along a resized axis: each element more is a place more, where windows move by one. */
-static bool resize_places(mica__inference *i, int64_t *y, int axis)
-{
-    const struct mica__conv_params *p = i->params;
-    int64_t was = i->was[0].at[axis + 1], now = i->in[0]->shape[axis + 1];
-    if (now == was) return true;
-    if (p->stride.at[axis] != 1 || p->input_dilation.at[axis] != 1) return mica__infer_fixed(i);
-    *y += now - was;
-    return *y >= 0 || mica__infer_fixed(i);
-}
-
+/* The padding is not recorded, but the result's shape is: it says how far windows reach. */
 bool mica__infer_conv(mica__inference *i)
 {
-    int64_t shape[MICA_MAX_NDIM];
     if (!mica__infer_count(i, 2, 1) || !mica__infer_one_type(i, 0, 2) || !check_inexact(i, false))
         return false;
-    mica_dims x = i->was[0], w = i->was[1], y = i->shapes[0];
-    if (!check_convolution(i, x, w, y)) return false;
-    if (!mica__shape_equal(w, mica__dims_of(i->in[1]))) return mica__infer_fixed(i);
-    for (int64_t k = 0; k < y.n; k++) shape[k] = y.at[k];
-    y = (mica_dims){ y.n, shape };
-    for (int k = 0; k < (int)x.n - 2; k++)
-        if (!resize_places(i, &shape[k + 1], k)) return false;
-    x = mica__dims_of(i->in[0]);
-    shape[0] = x.at[0];
-    return check_convolution(i, x, w, y) && mica__infer_give(i, 0, (mica_dtype)i->in[0]->dtype, y);
+    return check_convolution(i, mica__dims_of(i->in[0]), mica__dims_of(i->in[1]), i->shapes[0]) &&
+           mica__infer_give(i, 0, (mica_dtype)i->in[0]->dtype, i->shapes[0]);
 }
 
 bool mica__infer_conv_weight(mica__inference *i)

@@ -83,7 +83,6 @@ bool mica__infer_sort(mica__inference *i)
     if (!check_countable(i, n, 0)) return false;
     if (i->prim == mica_prim_partition || i->prim == mica_prim_argpartition) {
         int64_t kth = ((const struct mica__partition_params *)i->params)->kth;
-        if (n != i->was[0].at[p->axis]) return mica__infer_fixed(i); /* it may count from the end */
         if (kth < 0 || kth >= n) return mica__infer_refuse(i, "the place");
     }
     bool places = i->prim == mica_prim_argsort || i->prim == mica_prim_argpartition;
@@ -114,8 +113,6 @@ bool mica__infer_run_starts(mica__inference *i)
     if (!mica__infer_count(i, 1, 1)) return false;
     const mica_array *a = i->in[0];
     if (!a->ndim || p->count < 0) return mica__infer_refuse(i, "an input's shape");
-    if (i->resized && mica__size_from_end(a, 1) != i->was[0].at[a->ndim - 1])
-        return mica__infer_fixed(i);
     if (!check_countable(i, mica__size_from_end(a, 1), 1)) return false;
     for (int k = 0; k < a->ndim; k++) shape[k] = k == a->ndim - 1 ? p->count : a->shape[k];
     mica_dims out = { a->ndim, shape };
@@ -142,7 +139,6 @@ bool mica__infer_fft(mica__inference *i)
     int64_t axis = ((const struct mica__fft_params *)i->params)->axis;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_axis(i, axis, i->in[0]->ndim)) return false;
     int64_t n = i->in[0]->shape[axis];
-    if (n != i->was[0].at[axis]) return mica__infer_fixed(i); /* the scale is that of n */
     return transform(i, axis, MICA_COMPLEX64, MICA_COMPLEX64, n, n);
 }
 
@@ -151,7 +147,6 @@ bool mica__infer_rfft(mica__inference *i)
     int64_t axis = ((const struct mica__rfft_params *)i->params)->axis;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_axis(i, axis, i->in[0]->ndim)) return false;
     int64_t n = i->in[0]->shape[axis];
-    if (n != i->was[0].at[axis]) return mica__infer_fixed(i);
     return transform(i, axis, MICA_FLOAT32, MICA_COMPLEX64, n, n / 2 + 1);
 }
 
@@ -160,7 +155,6 @@ bool mica__infer_irfft(mica__inference *i)
     const struct mica__irfft_params *p = i->params;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_axis(i, p->axis, i->in[0]->ndim)) return false;
     int64_t n = i->in[0]->shape[p->axis];
-    if (n != i->was[0].at[p->axis]) return mica__infer_fixed(i);
     if (p->n / 2 + 1 != n) return mica__infer_refuse(i, "the length");
     return transform(i, p->axis, MICA_COMPLEX64, MICA_FLOAT32, p->n, p->n);
 }
@@ -173,7 +167,6 @@ bool mica__infer_hadamard(mica__inference *i)
     while (m && m % 2 == 0) m /= 2;
     if (n < 1 || (m != 1 && ((m != 3 && m != 5 && m != 7) || n % 4 != 0)))
         return mica__infer_refuse(i, "the length");
-    if (i->resized && n != i->was[0].at[a->ndim - 1]) return mica__infer_fixed(i);
     return mica__infer_like(i, 0, a);
 }
 

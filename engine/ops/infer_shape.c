@@ -44,103 +44,25 @@ bool mica__infer_random(mica__inference *i)
 
 bool mica__infer_broadcast_to(mica__inference *i)
 {
-    struct mica__broadcast_to_params *p = i->params;
+    const struct mica__broadcast_to_params *p = i->params;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_sizes(i, p->shape)) return false;
     const mica_array *a = i->in[0];
-    mica_dims was = i->was[0];
     int64_t lead = p->shape.n - a->ndim;
-    if (lead < 0 || was.n != a->ndim) return mica__infer_refuse(i, "the shape");
-    int64_t *sizes = mica__scope_alloc(i->s, ((size_t)p->shape.n + 1) * sizeof *sizes);
-    if (!sizes) return false;
-    for (int64_t k = 0; k < p->shape.n; k++) sizes[k] = p->shape.at[k];
-    for (int k = 0; k < a->ndim; k++) {
-        if (was.at[k] != 1 && was.at[k] != sizes[lead + k])
+    if (lead < 0) return mica__infer_refuse(i, "the shape");
+    for (int k = 0; k < a->ndim; k++)
+        if (a->shape[k] != 1 && a->shape[k] != p->shape.at[lead + k])
             return mica__infer_refuse(i, "the shape");
-        if (was.at[k] == sizes[lead + k]) sizes[lead + k] = a->shape[k];
-        else if (a->shape[k] != 1) return mica__infer_fixed(i);
-    }
-    p->shape = (mica_dims){ p->shape.n, sizes };
-    return mica__infer_sizes(i, p->shape) && mica__infer_give(i, 0, (mica_dtype)a->dtype, p->shape);
-}
-
-static int64_t product(const int64_t *sizes, int64_t n)
-{
-    int64_t all = 1;
-    for (int64_t k = 0; k < n; k++) all *= sizes[k];
-    return all;
-}
-
-/* One group of a reshape: axes of equal products. Sizes that changed are followed through joins of
-   axes, and through splits of what was joined before. */
-static bool follow(mica__inference *i, mica_dims was, mica_dims now, bool first, mica_dims out,
-                   int64_t *sizes)
-{
-    bool changed = !mica__shape_equal(was, now), lone = false;
-    for (int64_t k = 0; k < was.n; k++) /* an axis of size 1 might belong to the group before */
-        lone |= was.at[k] == 1 && now.at[k] != 1 && was.n > 1 && !first;
-    if (!changed) {
-        memcpy(sizes, out.at, (size_t)out.n * sizeof *sizes);
-        return true;
-    }
-    if (lone) return mica__infer_fixed(i);
-    int64_t all = product(now.at, now.n);
-    if (out.n == 1) {
-        sizes[0] = all;
-        if (was.n > 1 && *i->njoins < MICA_INFER_JOINS)
-            i->joins[(*i->njoins)++] = (mica__join){ was, now };
-        return true;
-    }
-    for (size_t k = *i->njoins; k-- > 0;)
-        if (mica__shape_equal(i->joins[k].was, out) && product(i->joins[k].now.at, out.n) == all) {
-            memcpy(sizes, i->joins[k].now.at, (size_t)out.n * sizeof *sizes);
-            return true;
-        }
-    return mica__infer_fixed(i);
-}
-
-static bool reshape_resized(mica__inference *i, mica_dims was, const mica_array *a, mica_dims out,
-                            int64_t *sizes)
-{
-    int64_t from = 0, to = 0;
-    for (int64_t k = 0; k < was.n; k++)
-        if (!was.at[k] || !a->shape[k]) return mica__infer_fixed(i);
-    while (from < was.n || to < out.n) {
-        int64_t begin = from, start = to, x = 1, y = 1;
-        if (from < was.n) x = was.at[from++];
-        if (to < out.n) y = out.at[to++];
-        while (x != y) {
-            if (x < y && from < was.n) x *= was.at[from++];
-            else if (y < x && to < out.n) y *= out.at[to++];
-            else return mica__infer_refuse(i, "the shape");
-        }
-        if (from == was.n) /* axes of size 1 at the end */
-            while (to < out.n) to++;
-        if (to == out.n)
-            while (from < was.n) from++;
-        if (!follow(i, (mica_dims){ from - begin, was.at + begin },
-                    (mica_dims){ from - begin, a->shape + begin }, begin == 0,
-                    (mica_dims){ to - start, out.at + start }, sizes + start))
-            return false;
-    }
-    return true;
+    return mica__infer_give(i, 0, (mica_dtype)a->dtype, p->shape);
 }
 
 bool mica__infer_reshape(mica__inference *i)
 {
-    struct mica__reshape_params *p = i->params;
-    int64_t size, before;
+    const struct mica__reshape_params *p = i->params;
+    int64_t size;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_sizes(i, p->shape)) return false;
     const mica_array *a = i->in[0];
-    if (!mica__shape_size(p->shape, &size) || !mica__shape_size(i->was[0], &before) ||
-        size != before)
+    if (!mica__shape_size(p->shape, &size) || size != a->size)
         return mica__infer_refuse(i, "the shape");
-    if (!mica__shape_equal(i->was[0], mica__dims_of(a))) {
-        int64_t *sizes = mica__scope_alloc(i->s, ((size_t)p->shape.n + 1) * sizeof *sizes);
-        if (!sizes || !reshape_resized(i, i->was[0], a, p->shape, sizes)) return false;
-        p->shape = (mica_dims){ p->shape.n, sizes };
-        if (!mica__infer_sizes(i, p->shape)) return false;
-        if (!mica__shape_size(p->shape, &size) || size != a->size) return mica__infer_fixed(i);
-    }
     return mica__infer_give(i, 0, (mica_dtype)a->dtype, p->shape);
 }
 
@@ -184,8 +106,7 @@ bool mica__infer_squeeze(mica__inference *i)
             continue;
         }
         n++;
-        if (a->shape[k] == 1) continue;
-        return i->resized ? mica__infer_fixed(i) : mica__infer_refuse(i, "the axes");
+        if (a->shape[k] != 1) return mica__infer_refuse(i, "the axes");
     }
     return mica__infer_give(i, 0, (mica_dtype)a->dtype, (mica_dims){ kept, shape });
 }
@@ -195,7 +116,6 @@ bool mica__infer_as_strided(mica__inference *i)
     const struct mica__as_strided_params *p = i->params;
     if (!mica__infer_count(i, 1, 1) || !mica__infer_sizes(i, p->shape)) return false;
     if (p->strides.n != p->shape.n) return mica__infer_refuse(i, "the strides");
-    if (i->resized) return mica__infer_fixed(i);
     const mica_array *a = mica_as_strided(i->s, i->in[0], p->shape, p->strides, p->offset);
     return a && mica__infer_like(i, 0, a);
 }

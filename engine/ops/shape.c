@@ -13,7 +13,7 @@ static mica_array *build_view(mica_scope *s, mica_prim prim, const void *params,
 mica_array *mica__reshape(mica_scope *s, mica_array *a, int64_t n, const int64_t *shape)
 {
     if (!mica__ready(s, a)) return NULL;
-    if (mica__shape_equal(mica__dims_of(a), (mica_dims){ n, shape })) return a;
+    if (!mica__sizes_vary && mica__shape_equal(mica__dims_of(a), (mica_dims){ n, shape })) return a;
     struct mica__reshape_params p = { .shape = { n, shape } };
     return build_view(s, mica_prim_reshape, &p, a, n, shape);
 }
@@ -270,7 +270,7 @@ mica_array *mica_moveaxis(mica_scope *s, mica_array *a, int source, int destinat
 mica_array *mica__broadcast_to(mica_scope *s, mica_array *a, mica_dims shape)
 {
     if (!mica__ready(s, a)) return NULL;
-    if (mica__shape_equal(mica__dims_of(a), shape)) return a;
+    if (!mica__sizes_vary && mica__shape_equal(mica__dims_of(a), shape)) return a;
     struct mica__broadcast_to_params p = { .shape = shape };
     return build_view(s, mica_prim_broadcast_to, &p, a, shape.n, shape.at);
 }

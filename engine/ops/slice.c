@@ -9,7 +9,7 @@ mica_array *mica__slice(mica_scope *s, mica_array *a, const int64_t *start, cons
     bool all = true;
     for (int i = 0; i < a->ndim; i++)
         if (shape[i] != a->shape[i] || (step[i] != 1 && shape[i] > 1)) all = false;
-    if (all) return a;
+    if (all && !mica__sizes_vary) return a;
     struct mica__slice_params p = { .start = { a->ndim, start },
                                     .step = { a->ndim, step },
                                     .shape = { a->ndim, shape } };
@@ -66,7 +66,7 @@ mica_array *mica_slice_static(mica_scope *s, mica_array *a, mica_dims start, mic
                 stride = steps[i] > 0 ? steps[i] : -steps[i];
         shape[i] = span > 0 ? 1 + (span - 1) / stride : 0;
         starts[i] = shape[i] ? first : 0;
-        if (shape[i] <= 1) steps[i] = 1;
+        if (shape[i] <= 1 && !mica__sizes_vary) steps[i] = 1;
     }
     return mica__slice(s, a, starts, steps, shape);
 }
@@ -80,7 +80,7 @@ mica_array *mica_flip(mica_scope *s, mica_array *a, mica_dims axis)
     if (n < 0) return NULL;
     for (int i = 0; i < a->ndim; i++) step[i] = 1;
     for (int i = 0; i < n; i++)
-        if (a->shape[axes[i]] > 1) {
+        if (a->shape[axes[i]] > (mica__sizes_vary ? 0 : 1)) {
             step[axes[i]] = -1;
             start[axes[i]] = a->shape[axes[i]] - 1;
         }

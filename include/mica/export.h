@@ -28,7 +28,8 @@ MICA_API int mica_exporter_open(const char *path, mica_export_format format, boo
                                 const char *metadata, mica_exporter **out);
 /**
  * Traces the function for arguments of these shapes and types and adds the trace. Captured arrays
- * are evaluated and become part of the file.
+ * are evaluated and become part of the file. For shapeless files the function is called again, with
+ * placeholders of other sizes; where it fails for them, the axis keeps its size.
  *
  * arguments  positional arguments, then those given by keyword
  * keywords   names of the last `nkeywords` arguments; NULL for none

@@ -36,9 +36,13 @@ def _arguments(name: str, args: tuple, kwargs: dict) -> tuple[list, dict]:
     return positional, dict(sorted(keywords.items()))
 
 
-def _trace(fun: Callable, positional: list, keywords: dict, shapeless: bool) -> tuple[list, list]:
-    """Results of a call, and the placeholders that stood for its arguments."""
+def _trace(
+    fun: Callable, positional: list, keywords: dict, shapeless: bool, shapes: list | None = None
+) -> tuple[list, list]:
+    """Results of a call, and the placeholders that stood for its arguments, of other shapes if so wished."""
     given = [*positional, *keywords.values()]
+    if shapes is not None:
+        given = [core.broadcast_to(core.zeros((), x.dtype), s) for x, s in zip(given, shapes, strict=True)]
     holders = core._placeholders(given, [False] * len(given))
     copies = [holder.__copy__() for holder in holders]  # the function may write into what it gets
     n = len(positional)
@@ -104,8 +108,21 @@ class FunctionExporter:
         if not self._open:
             raise RuntimeError("[export_function] Attempting to write after exporting is closed.")
         positional, keywords = _arguments("export_function", args, kwargs)
+        state = core.random.state[0]
         results, holders = _trace(self._fun, positional, keywords, self._shapeless)
-        self._file.add(results, holders, list(keywords))
+        after = core.random.state[0]
+
+        def again(shapes: list) -> tuple[list, list] | None:
+            """The trace for other shapes, with the keys of the first; None when they are refused."""
+            core.random.state[0] = state
+            try:
+                return _trace(self._fun, positional, keywords, True, shapes)
+            except Exception:
+                return None
+            finally:
+                core.random.state[0] = after
+
+        self._file.add(results, holders, list(keywords), again)
 
     def __enter__(self) -> FunctionExporter:
         return self
@@ -136,8 +153,8 @@ def exporter(
     Args:
         file: path.
         fun: takes arrays, returns an array or a tuple or list of arrays.
-        shapeless: whether the imported function takes other sizes of the same number of axes. Sizes that
-            cannot be followed raise then.
+        shapeless: whether the imported function takes other sizes of the same number of axes. For
+            that ``fun`` is traced some dozens of times. Sizes that cannot be followed raise in calls.
         metadata: a text to keep in the file.
         format: ``"mica"``, or ``"mlx"`` for a file that MLX 0.32 imports: not shapeless, and of primitives
             whose parameters it records.
@@ -178,7 +195,7 @@ def export_function(
         _require_callable("export_function", fun)
         positional, keywords = _arguments("export_function", args, kwargs)
         steps = core._Exporter(b"", True, False, "")
-        steps.add(*_trace(fun, positional, keywords, False), list(keywords))
+        steps.add(*_trace(fun, positional, keywords, False), list(keywords), None)
         tell(steps.last(), file_or_callback, _letters)
         return
     _path("export_function", file_or_callback)

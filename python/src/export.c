@@ -73,11 +73,43 @@ static void exporter_dealloc(PyObject *self)
     PyObject_Free(self);
     Py_DECREF(type);
 }
+
+/* What Python calls give: (results, holders), None, or an exception. */
+static int retrace(mica_scope *s, const mica_dims shapes[], size_t n, mica_arrays *holders,
+                   mica_arrays *results, void *user)
+{
+    PyObject *list = PyList_New((Py_ssize_t)n), *r, *h;
+    for (size_t i = 0; list && i < n; i++) {
+        PyObject *shape = PyTuple_New((Py_ssize_t)shapes[i].n);
+        for (int64_t k = 0; shape && k < shapes[i].n; k++)
+            PyTuple_SetItem(shape, (Py_ssize_t)k, PyLong_FromLongLong(shapes[i].at[k]));
+        if (!shape) Py_CLEAR(list);
+        else PyList_SetItem(list, (Py_ssize_t)i, shape);
+    }
+    PyObject *traced = list ? PyObject_CallFunctionObjArgs(user, list, NULL) : NULL;
+    Py_XDECREF(list);
+    int status = !traced ? -1 : traced != Py_None;
+    if (status > 0) {
+        if (!PyArg_ParseTuple(traced, "O!O!", &PyList_Type, &r, &PyList_Type, &h)) status = -1;
+        else {
+            results->at = arrays_of(s, r, &results->n);
+            holders->at = results->at ? arrays_of(s, h, &holders->n) : NULL;
+            for (size_t i = 0; results->at && i < results->n; i++)
+                mica_scope_own(s, mica_retain(results->at[i]));
+            for (size_t i = 0; holders->at && i < holders->n; i++)
+                mica_scope_own(s, mica_retain(holders->at[i]));
+            if (!holders->at) status = -1;
+        }
+    }
+    Py_XDECREF(traced);
+    return status;
+}
+
 static PyObject *exporter_add(PyObject *self, PyObject *args)
 {
-    PyObject *results, *holders, *names;
-    if (!PyArg_ParseTuple(args, "O!O!O!:add", &PyList_Type, &results, &PyList_Type, &holders,
-                          &PyList_Type, &names))
+    PyObject *results, *holders, *names, *again;
+    if (!PyArg_ParseTuple(args, "O!O!O!O:add", &PyList_Type, &results, &PyList_Type, &holders,
+                          &PyList_Type, &names, &again))
         return NULL;
     mica_scope s;
     size_t n, k, nk;
@@ -86,7 +118,7 @@ static PyObject *exporter_add(PyObject *self, PyObject *args)
     const char **t = h ? texts_of(&s, names, &nk) : NULL;
     if (t)
         mica__exporter_add(&s, ((exporter_object *)self)->exporter, r, n, (mica_arrays){ k, h }, t,
-                           nk);
+                           nk, retrace, again);
     int status = mica__scope_end(&s);
     if (PyErr_Occurred()) return NULL;
     if (status) return mica_py_raise(status);
@@ -109,7 +141,8 @@ static PyObject *exporter_last(PyObject *self, PyObject *unused)
 }
 static PyMethodDef exporter_methods[] = {
     { "last", exporter_last, METH_NOARGS, "last() -> the bytes of the last trace" },
-    { "add", exporter_add, METH_VARARGS, "add(results, holders, names of the last holders)" },
+    { "add", exporter_add, METH_VARARGS,
+      "add(results, holders, names of the last holders, traces again)" },
     { "commit", exporter_commit, METH_NOARGS, "commit(): the file appears under its path." },
     { NULL, NULL, 0, NULL },
 };

@@ -24,7 +24,8 @@ static void mend(mica__source *from)
     memcpy(file, head, sizeof head);
 }
 
-static void call(mica_imported *m, size_t i)
+/* With the sizes of the signature, and so much more. */
+static void call(mica_imported *m, size_t i, int64_t more)
 {
     const mica__signature *g = mica__imported_signature(m, i);
     mica_scope *s = mica_scope_open(NULL);
@@ -32,9 +33,12 @@ static void call(mica_imported *m, size_t i)
     mica_arrays results = { 0 };
     bool small = in && g->n < 64;
     for (size_t k = 0; small && k < g->n; k++) {
-        int64_t size = 0;
+        int64_t size = 0, sizes[MICA_MAX_NDIM];
+        mica_dims shape = { g->shapes[k].n, sizes };
         small = mica__shape_size(g->shapes[k], &size) && size <= FUZZ_ELEMENTS;
-        in[k] = small ? mica_zeros(s, g->shapes[k], g->dtypes[k]) : NULL;
+        for (int64_t d = 0; small && d < shape.n; d++) sizes[d] = g->shapes[k].at[d] + more;
+        small = small && mica__shape_size(shape, &size) && size <= FUZZ_ELEMENTS;
+        in[k] = small ? mica_zeros(s, shape, g->dtypes[k]) : NULL;
         small = in[k] != NULL;
     }
     if (small)
@@ -49,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mica_imported *m = NULL;
     mend(&from);
     if (mica__import_source(&from, &m) == MICA_OK)
-        for (size_t i = 0; i < mica__imported_count(m); i++) call(m, i);
+        for (size_t i = 0; i < mica__imported_count(m); i++)
+            for (int64_t more = 0; more < 2; more++) call(m, i, more);
     mica_imported_release(m);
     fuzz_finish(&from);
     return 0;

@@ -198,6 +198,11 @@ def write_export() -> None:
             export(x, y=x)
             export(y[0], y=y[0])
         put("export", "several", path.read_bytes())
+        resized = mx.ones((4, 3))
+        mx.export_function(
+            path, lambda x: mx.concatenate([x[1:], mx.zeros_like(x)]).reshape(-1), resized, shapeless=True
+        )
+        put("export", "sizes", path.read_bytes())
 
 
 def main() -> None:

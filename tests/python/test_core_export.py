@@ -75,7 +75,7 @@ def test_a_failed_block_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_shapeless(tmp_path: Path) -> None:
-    """Other sizes pass through element-wise operations; what was made for one shape says so."""
+    """Other sizes pass through element-wise operations and slices."""
     mx.export_function(tmp_path / "f", add, A, A, shapeless=True)
     f = mx.import_function(tmp_path / "f")
     same(f(B, B), add(B, B))
@@ -83,8 +83,7 @@ def test_shapeless(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="No imported function"):
         f(mx.ones((2, 2)), B)
     mx.export_function(tmp_path / "f", lambda x: x[1:], A, shapeless=True)
-    with pytest.raises(ValueError, match="slice"):
-        mx.import_function(tmp_path / "f")(B)
+    same(mx.import_function(tmp_path / "f")(B), [B[1:]])
 
 
 def layers(x: mx.array, w: mx.array) -> mx.array:
@@ -142,19 +141,94 @@ def test_shapeless_derivatives(tmp_path: Path) -> None:
             np.testing.assert_allclose(np.array(got), np.array(function(x)), rtol=1e-5, atol=1e-6)
 
 
-def test_shapeless_refusals(tmp_path: Path) -> None:
-    """What a size means is not guessed."""
+FOLLOWED = {
+    "softmax of all": (mx.softmax, (6, 4)),
+    "zeros_like": (mx.zeros_like, (5, 6)),
+    "ones_like": (lambda x: mx.ones_like(x) * x, (5, 6)),
+    "full_like": (lambda x: mx.full_like(x, 2), (5, 6)),
+    "gradient of logsumexp": (mx.grad(mx.logsumexp), (6, 4)),
+    "gradient of softmax": (mx.grad(lambda x: mx.softmax(x)[0, 0]), (1, 4)),
+    "gradient of sort": (mx.grad(lambda x: mx.sort(x, 1).max()), (4, 8)),
+    "gradient of cumsum": (mx.grad(lambda x: mx.cumsum(x).max()), (6, 4)),
+    "pad": (lambda x: mx.pad(x, 1), (5, 7)),
+    "roll": (lambda x: mx.roll(x, 2), (6, 4)),
+    "permutation": (lambda x: mx.random.permutation(x, key=mx.random.key(3)), (5, 6)),
+    "slice": (lambda x: x[:2], (8, 6)),
+    "split": (lambda x: mx.split(x, 2)[0], (8, 6)),
+    "rfft": (lambda x: mx.fft.rfft(x, axis=0), (8, 6)),
+    "partition": (lambda x: mx.partition(x, 2, axis=0), (8, 6)),
+    "a size that was read": (lambda x: x.reshape(x.shape[0] * 2, -1), (5, 6)),
+    "eye": (lambda x: mx.eye(x.shape[0]) @ x, (5, 6)),
+    "within a threshold": (lambda x: x[:100], (99, 6)),
+    "convolution": (lambda x: mx.conv1d(x[None], mx.ones((2, 3, 6))), (9, 6)),
+    "several of one size": (lambda x: x @ x.T, (1, 3)),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_shapeless_sizes(tmp_path: Path, name: str) -> None:
+    """Sizes are followed wherever they enter: results, gradients, zeros, what Python code read."""
+    function, shape = FOLLOWED[name]
+    mx.export_function(tmp_path / "f", function, mx.ones((4, 6)), shapeless=True)
+    x = mx.random.normal(shape, key=mx.random.key(1))
+    (got,) = mx.import_function(tmp_path / "f")(x)
+    want = function(x)
+    assert got.shape == want.shape and got.dtype == want.dtype
+    np.testing.assert_allclose(np.array(got), np.array(want), rtol=1e-5, atol=1e-6)
+
+
+REFUSED = {
+    "diagonal": ("slice was exported", mx.diagonal, (6, 4)),
+    "threshold": ("exported for sizes of 0 to 100", lambda x: x[:100].sum(axis=0), (101, 6)),
+    "edge": ("broadcast_to was", lambda x: mx.pad(x, 1, mode="edge"), (5, 6)),
+    "inverse transform": ("fft was exported", lambda x: mx.fft.ifft(x, axis=0), (8, 6)),
+    "one size": ("the function was exported", lambda x: x.reshape(2, 12), (8, 6)),
+    "captured": ("a captured array was exported", lambda x: x * mx.array(x.shape[0]), (5, 6)),
+    "loop": ("exported for one shape", lambda x: sum(x[i] for i in range(x.shape[0])), (5, 6)),
+    "channels": ("the function was", lambda x: mx.conv1d(x[None], mx.ones((2, 3, 6))), (6, 4)),
+    "multiples": ("in multiples of 2", lambda x: mx.split(x, 2)[0], (5, 6)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_shapeless_refusals(tmp_path: Path, name: str) -> None:
+    """What a size means is not guessed: other sizes than the traced one are refused."""
+    message, function, shape = REFUSED[name]
     x = mx.ones((4, 6))
-    for function in (
-        lambda x: x.reshape(2, 12),
-        lambda x: x[:2],
-        lambda x: mx.split(x, 2)[0],
-        lambda x: mx.fft.rfft(x, axis=0),
-        lambda x: mx.partition(x, 2, axis=0),
-    ):
-        mx.export_function(tmp_path / "f", function, x, shapeless=True)
-        with pytest.raises(ValueError, match="exported for one shape"):
-            mx.import_function(tmp_path / "f")(mx.ones((8, 6)))
+    mx.export_function(tmp_path / "f", function, x, shapeless=True)
+    f = mx.import_function(tmp_path / "f")
+    same((f(x)[0],), [function(x)])
+    with pytest.raises(ValueError, match=message):
+        f(mx.ones(shape))
+
+
+def test_shapeless_traces_leave_no_trace(tmp_path: Path) -> None:
+    """The random state moves as by one call, and a function that takes one size is exported for it."""
+
+    def function(x):
+        if x.shape != (2, 3):
+            raise RuntimeError("another size")
+        return x + mx.random.normal(x.shape)
+
+    x = mx.ones((2, 3))
+    mx.random.seed(5)
+    want = function(x), mx.random.normal((2,))
+    mx.random.seed(5)
+    mx.export_function(tmp_path / "f", function, x, shapeless=True)
+    same((mx.random.normal((2,)), *mx.import_function(tmp_path / "f")(x)), [want[1], want[0]])
+
+
+def test_shapeless_is_interrupted(tmp_path: Path) -> None:
+    """An interruption of a further trace comes out of the export."""
+
+    def function(x):
+        if x.shape[0] != 2:
+            raise KeyboardInterrupt
+        return x
+
+    with pytest.raises(KeyboardInterrupt):
+        mx.export_function(tmp_path / "f", function, A, shapeless=True)
+    assert not (tmp_path / "f").exists()
 
 
 def test_metadata(tmp_path: Path) -> None:
@@ -229,6 +303,27 @@ def test_crafted_files(tmp_path: Path) -> None:
             except (RuntimeError, OSError, ValueError, IndexError, MemoryError):
                 refused += 1
     assert refused > size // 4
+
+
+def test_crafted_sizes(tmp_path: Path) -> None:
+    """So do shapeless files with wrong rules for sizes, called with other sizes."""
+    path, other = tmp_path / "f", tmp_path / "g"
+
+    def function(x):
+        return mx.concatenate([x[1:], mx.zeros_like(x)]).reshape(-1)
+
+    mx.export_function(path, function, mx.ones((4, 3)), shapeless=True)
+    size, refused = len(path.read_bytes()), 0
+    for i in range(48, size):
+        for bit in (1, 7):
+            other.write_bytes(crafted(path, i, bit))
+            try:
+                for result in mx.import_function(other)(mx.ones((5, 2))):
+                    if result.size < 1000:
+                        mx.eval(result)
+            except (RuntimeError, OSError, ValueError, IndexError, MemoryError):
+                refused += 1
+    assert refused > size // 2
 
 
 def test_dot(tmp_path: Path) -> None:

@@ -129,8 +129,7 @@ void mica__vjp_rope(mica_scope *s, const mica_node *n, mica_array *const cotange
     }
     if (!needed[0]) return;
     struct mica__rope_params p;
-    memcpy(&p, n->params,
-           mica__prims[n->prim].params_size); /* the struct's padding is not stored */
+    mica__params_take(n, &p);
     p.inverse = !p.inverse;
     mica_array *in[3] = { mica__cast(s, cotangents[0], (mica_dtype)n->out[0].dtype), n->inputs[1],
                           n->ninputs > 2 ? n->inputs[2] : NULL };

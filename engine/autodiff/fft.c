@@ -4,7 +4,8 @@
 /* The adjoint of a transform is the one in the other direction, with the same factor. */
 VJP_RULE(fft)
 {
-    struct mica__fft_params p = *MICA_PARAMS(n, fft);
+    struct mica__fft_params p;
+    mica__params_take(n, &p);
     p.inverse = !p.inverse;
     if (needed[0])
         gradients[0] =
@@ -50,7 +51,8 @@ VJP_RULE(irfft)
 
 VJP_RULE(hadamard)
 {
-    struct mica__hadamard_params p = *MICA_PARAMS(n, hadamard);
+    struct mica__hadamard_params p;
+    mica__params_take(n, &p);
     p.transposed = !p.transposed;
     if (needed[0])
         gradients[0] = mica__build(s, mica_prim_hadamard, &p, 1, cotangents, (mica_dtype)X->dtype,

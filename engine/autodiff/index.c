@@ -95,7 +95,8 @@ static mica_array *gather_each(mica_scope *s, const mica_node *n, mica_array *co
     if (extra) all[1] = mica__positions(s, indexed, 0);
     for (size_t i = 0; i < k; i++)
         all[1 + extra + i] = mica__with_batch(s, in[1 + i], batched[1 + i], batch);
-    struct mica__gather_params q = *p;
+    struct mica__gather_params q;
+    mica__params_take(n, &q);
     if (extra) {
         q.axes = mica__prepend(0, p->axes, 1, axes);
         q.slice_sizes = mica__prepend(1, p->slice_sizes, 0, sizes);

@@ -290,12 +290,12 @@ int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape)
     a->ndim = (uint8_t)shape.n;
     a->size = size;
     a->shape = a->local;
-    a->strides = a->local + shape.n;
     if (shape.n > 4) {
-        a->shape = mica__alloc(2 * (size_t)shape.n * sizeof(int64_t));
-        if (!a->shape) return MICA_EMEMORY;
-        a->strides = a->shape + shape.n;
+        int64_t *axes = mica__alloc(2 * (size_t)shape.n * sizeof(int64_t));
+        if (!axes) return MICA_EMEMORY;
+        a->shape = axes;
     }
+    a->strides = a->shape + shape.n;
     for (int64_t i = 0; i < shape.n; i++) a->shape[i] = shape.at[i];
     return MICA_OK;
 }

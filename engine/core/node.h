@@ -189,6 +189,13 @@ mica_node *mica__node_new(unsigned prim, size_t noutputs, int64_t ndim, size_t n
    own to the buffer. Fails as mica__array_set_shape. */
 int mica__node_slim(mica_node **node, unsigned prim, mica_dtype dtype, mica_dims shape,
                     mica__buffer *buffer, const char *data);
+/* Makes `to` another name for what `a` holds, while `a` and its axes live. Arrays are not assigned:
+   a node's single output ends behind its axes. */
+static inline void mica__array_alias(mica_array *to, const mica_array *a)
+{
+    memcpy((void *)to, (const void *)a, offsetof(mica_array, local));
+}
+
 /* Sets an output's type and shape; strides are room only. Fails with EVALUE, EOVERFLOW, EMEMORY. */
 int mica__array_set_shape(mica_array *a, mica_dtype dtype, mica_dims shape);
 /* Frees a node none of whose outputs was ever used (after a failed construction). */

@@ -56,6 +56,7 @@ static void enter(mica_stream *s, mica__work *w)
 
 static void leave(mica_stream *s, const mica__work *w)
 {
+    if (w->given_up) return;
     s->running = w->outer;
     if (w->outer) return;
     s->runner = NULL;
@@ -108,22 +109,27 @@ static bool is_settled(const void *node)
     return mica__state(node) != MICA_NODE_SCHEDULED;
 }
 
+static int wait_for(mica__over *over, const void *context)
+{
+    MICA_TRY(mica__reenter_check());
+    return mica__queue_wait(true, over, context);
+}
+
 /* Under the lock: waits for the works of the job, then for roots that other jobs compute. */
 static int await_roots(mica__job *j)
 {
-    if (mica__work_here()) mica__jobs_admit_all();
-    while (!has_ended(j))
-        if (mica__queue_wait(true, has_ended, j) !=
-            MICA_OK) { /* works that run end, others never begin */
-            atomic_store(&j->stop, true);
-            mica__report_fault(&j->report, MICA_EINTERRUPT);
-            mica__queue_withdraw(j);
-        }
+    while (!has_ended(j)) {
+        int status = wait_for(has_ended, j);
+        if (status == MICA_OK) continue;
+        atomic_store(&j->stop, true); /* works that run end, others never begin */
+        mica__report_fault(&j->report, status);
+        mica__queue_withdraw(j);
+    }
     if (j->report.status == MICA_AGAIN) return MICA_AGAIN;
     if (j->report.status != MICA_OK) return mica__fail(j->report.status, "%s", j->report.message);
     for (size_t i = 0; i < j->nroots; i++) {
         const mica_node *root = mica__node_of(j->roots[i]);
-        while (!is_settled(root)) MICA_TRY(mica__queue_wait(true, is_settled, root));
+        while (!is_settled(root)) MICA_TRY(wait_for(is_settled, root));
         if (mica__state(root) == MICA_NODE_FAILED) return mica__node_fault(root);
         if (mica__state(root) != MICA_NODE_DONE) return MICA_AGAIN;
     }
@@ -155,6 +161,7 @@ static int evaluate(mica_array *const roots[], size_t n, uint32_t scope, bool wa
     if (!j) return MICA_EMEMORY;
     mica__work *here = NULL;
     mica__mutex_lock(&mica__queue_lock);
+    if (wait) mica__reenter();
     int status = schedule(j, scope, &here);
     if (here) {
         mica_stream *s = here->stream;

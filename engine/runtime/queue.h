@@ -24,8 +24,10 @@ typedef struct mica__work {
     mica__job *job;
     mica_stream *stream;
     mica__step **steps;
-    size_t n, at;   /* at: the step that comes next */
-    bool under_way; /* its runner is within that step */
+    size_t n, at;             /* at: the step that comes next */
+    bool under_way;           /* its runner is within that step */
+    bool given_up;            /* its steps and its stream are others' now (reenter.c) */
+    struct mica__work *below; /* on the stack of the thread that asked for it */
 } mica__work;
 
 /* One evaluation, shared by its works. */
@@ -116,6 +118,15 @@ int mica__pause_begin(void); /* before the first step */
 void mica__step_enter(mica__work *w);
 void mica__step_leave(mica__work *w);
 
+/* reenter.c; push and pop not under the lock */
+void mica__reenter_push(mica__work *w); /* the calling thread, which asked for it, runs it */
+void mica__reenter_pop(void);
+/* Before the calling thread waits: works below on its stack give up what they have not begun. */
+void mica__reenter(void);
+/* MICA_ERUNTIME when the wait would never end: a work below is within a kernel, and no other runs.
+ */
+int mica__reenter_check(void);
+
 /* admission.c; all under the lock */
 /* Works out what the job needs, its plan being cut into works for so many streams. True: that does
  * not fit, and its steps may have been put into an order that needs less, so it is to be cut again.
@@ -132,8 +143,8 @@ void mica__job_work_ended(mica__job *j);
 /* Under the lock, before the calling thread lets go of it to run a work: from then on somebody who
  * waits for memory sees that work is on its way. */
 void mica__work_begin(void);
-/* The calling thread is within a work (an interrupt hook that evaluates). */
-bool mica__work_here(void);
+/* Works run on other threads, or will. Under the lock. */
+bool mica__works_elsewhere(void);
 /* Runs one work to its end or first fault: true. False: it goes on later. ask: this is the thread
  * that asked for the evaluation; its works are never parked. */
 bool mica__work_run(mica__work *w, bool ask);

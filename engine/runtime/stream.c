@@ -258,8 +258,11 @@ int mica_synchronize(mica_stream *s)
     s = mica__queue_resolve(s);
     mica__mutex_lock(&mica__queue_lock);
     int status = MICA_OK;
-    if (mica__work_here()) mica__jobs_admit_all();
-    while (status == MICA_OK && !is_idle(s)) status = mica__queue_wait(true, is_idle, s);
+    mica__reenter();
+    while (status == MICA_OK && !is_idle(s)) {
+        status = mica__reenter_check();
+        if (status == MICA_OK) status = mica__queue_wait(true, is_idle, s);
+    }
     if (status == MICA_OK && s->report.status != MICA_OK) {
         status = mica__fail(s->report.status, "%s", s->report.message);
         s->report.status = MICA_OK;

@@ -94,6 +94,7 @@ static void pause_here(bool pause)
 typedef struct asking {
     mica__work *work;
     bool ask;
+    int64_t inside; /* since when its kernel has been asking; 0: not yet */
 } asking;
 
 /* What a work waits for, and whether that is over; under the lock. */
@@ -149,10 +150,11 @@ static int await(const asking *a, const awaited *w)
         } else if (!a->ask) {
             mica__park(a->work->stream, w->node, a->work->job);
             status = MICA_PARKED;
-        } else {
+        } else if ((status = mica__reenter_check()) == MICA_OK) {
             pause_here(true);
             status = mica__queue_wait(true, is_over_or_stopped, w);
             pause_here(false);
+            if (a->work->given_up) status = MICA_AGAIN;
         }
     }
     end_waiting();
@@ -287,12 +289,25 @@ static bool sticks(int status)
     return status != MICA_EMEMORY && status != MICA_EINTERRUPT && status != MICA_AGAIN;
 }
 
+/* Between steps handlers may evaluate anything, which makes this work begin again: so each time it
+ * does a step first. Within a kernel they may evaluate what does not need it: there they run when
+ * they would have to wait long. */
+static bool may_handle(asking *a)
+{
+    enum { LONG = 50 * 1000 * 1000 }; /* nanoseconds */
+    if (!a->ask || !mica__interrupt_hook) return false;
+    if (!a->work->under_way) return a->work->at > 0;
+    int64_t now = mica__now();
+    if (!a->inside) a->inside = now;
+    return now - a->inside > LONG;
+}
+
 /* Whether the work is to stop: somebody waits for it no more, or was interrupted. */
 static bool is_stopped(void *context)
 {
-    const asking *a = context;
+    asking *a = context;
     if (atomic_load_explicit(&a->work->job->stop, memory_order_relaxed)) return true;
-    if (a->ask && mica__interrupt_hook && mica__interrupt_hook()) return true;
+    if (may_handle(a) && mica__interrupt_hook()) return true;
     return atomic_load_explicit(&interrupted, memory_order_relaxed) &&
            atomic_exchange(&interrupted, 0);
 }
@@ -319,13 +334,16 @@ static int run_step(mica__step *step, asking *a)
     int status = inputs_ready(step, a);
     if (status != MICA_OK) return status;
     if (is_stopped(a)) return mica__fail_interrupted();
+    if (a->work->given_up) return MICA_AGAIN;
+    a->inside = 0;
     const mica__watcher *watcher = mica__watching();
     if (watcher) watcher->step_begins(step);
     unsigned seen; /* before the attempt: what ends meanwhile may have given back enough */
     do {
         seen = atomic_load(&progress);
         status = compute(step, a->work, watcher);
-    } while (status == MICA_EMEMORY && await_memory(a->ask, seen));
+    } while (status == MICA_EMEMORY && await_memory(a->ask, seen) && !a->work->given_up);
+    if (a->work->given_up) return MICA_AGAIN;
     if (watcher && status != MICA_OK) watcher->step_ends(step, status);
     if (status == MICA_OK && in_turn) pass_turn(j);
     if (status != MICA_OK && step->node && sticks(status)) {
@@ -366,9 +384,9 @@ void mica__work_begin(void)
     busy_here++;
 }
 
-bool mica__work_here(void)
+bool mica__works_elsewhere(void)
 {
-    return busy_here > 0;
+    return atomic_load(&busy) > busy_here || mica__executors_called();
 }
 
 /* The work's memory has been given back: who waits for some may try again, or sees that nobody is
@@ -405,10 +423,12 @@ static int run_steps(mica__work *w, asking *a)
 bool mica__work_run(mica__work *w, bool ask)
 {
     mica__job *j = w->job;
-    asking a = { w, ask };
+    asking a = { .work = w, .ask = ask };
+    if (ask) mica__reenter_push(w);
     mica__parallel_ask(is_stopped, &a);
     int status = run_steps(w, &a);
     mica__parallel_ask(NULL, NULL);
+    if (ask) mica__reenter_pop();
     if (status == MICA_PARKED) return false;
     bool waited = j->waited;
     if (status == MICA_AGAIN && !waited)
@@ -417,13 +437,14 @@ bool mica__work_run(mica__work *w, bool ask)
                        "[eval] the work that this array depends on was stopped; evaluate it again");
     mica__mutex_lock(&mica__queue_lock);
     if (status != MICA_OK) {
-        mica__work_put_back(w);
+        if (!w->given_up) mica__work_put_back(w);
         mica__report_fault(waited ? &j->report : &w->stream->report, status);
     }
     /* Who waits has a reference: the work lets go of its own before it is seen to be finished, so
        that nothing is held any more when an evaluation returns. */
     if (waited) atomic_fetch_sub(&j->references, 1);
-    w->stream->running = w->outer; /* the work may be gone when the lock is taken again */
+    /* The work may be gone when the lock is taken again. */
+    if (!w->given_up) w->stream->running = w->outer;
     mica__job_work_ended(j);
     mica__mutex_unlock(&mica__queue_lock);
     if (!waited) mica__job_release(j);

@@ -27,7 +27,8 @@ static _Atomic size_t fuzz_now, fuzz_most; /* bytes of the heap */
 
 static void fuzz_taken(const volatile void *memory, size_t bytes)
 {
-    size_t now = atomic_fetch_add(&fuzz_now, memory ? bytes : 0) + bytes;
+    if (!memory) return;
+    size_t now = atomic_fetch_add(&fuzz_now, bytes) + bytes;
     if (now > atomic_load(&fuzz_most)) atomic_store(&fuzz_most, now);
 }
 

@@ -32,6 +32,5 @@ PICK(uint16_t)
 PICK(uint32_t)
 PICK(uint64_t)
 
-const mica__picks MICA_PASTE(mica__picks_, MICA_ISA_NAME) = {
-    { pick_uint8_t, pick_uint16_t, pick_uint32_t, pick_uint64_t }
-};
+const mica__picks MICA_PASTE(mica__picks_, MICA_ISA_NAME) = { { pick_uint8_t, pick_uint16_t,
+                                                                pick_uint32_t, pick_uint64_t } };

@@ -256,7 +256,7 @@ static int prepare(mica__launch *l, operand o[4], size_t n, int leading)
 {
     bool alike = true;
     for (size_t i = 0; i < n; i++) {
-        o[i].array = *l->in[i];
+        mica__array_alias(&o[i].array, l->in[i]);
         o[i].room = NULL;
         if (i) alike &= repeated(l->in[i], leading);
     }

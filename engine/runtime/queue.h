@@ -152,12 +152,11 @@ bool mica__work_run(mica__work *w, bool ask);
  * busy.
  */
 bool mica__work_set_aside(void);
-/* Unfinished nodes become pending again; under the lock. */
+/* Unfinished nodes become pending again, but for those of a step under way; under the lock. */
 void mica__work_put_back(mica__work *w);
 void mica__plan_put_back(mica__plan *plan);
-/* In a forked child: the same for a work whose runner is not there, but for the step that it was
- * within, which cannot be done again: its nodes fail. */
-void mica__work_lose(mica__work *w);
+/* The nodes of the step that the work was within fail: it cannot be done again. Under the lock. */
+void mica__work_lose(const mica__work *w);
 /* Keeps the calling thread's last error unless there is one already. Under the lock. */
 void mica__report_fault(mica__report *r, int status);
 void mica__job_release(mica__job *j);

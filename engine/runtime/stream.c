@@ -29,9 +29,27 @@ static void after_fork_parent(void)
     mica__mutex_unlock(&mica__queue_lock);
 }
 
+/* Of a child: works whose runner is not there and was within a step. Their nodes fail when the
+ * child first evaluates: that takes memory, which allocators may refuse to give around fork. */
+static mica__work *lost;
+static _Atomic bool any_lost;
+
+static void lose_steps(void)
+{
+    mica__mutex_lock(&mica__queue_lock);
+    for (; lost; lost = lost->next) mica__work_lose(lost);
+    atomic_store(&any_lost, false);
+    mica__mutex_unlock(&mica__queue_lock);
+}
+
 static void lose(mica__work *w)
 {
-    mica__work_lose(w);
+    mica__work_put_back(w);
+    if (w->under_way) {
+        w->next = lost;
+        lost = w;
+        atomic_store(&any_lost, true);
+    }
     mica__fail(MICA_ERUNTIME,
                "[eval] the process was forked while other threads evaluated; evaluate again");
     mica__report_fault(&w->job->report, MICA_ERUNTIME);
@@ -69,6 +87,7 @@ void mica__queue_begin(void)
 {
     static mica__once once = MICA_ONCE_INIT;
     mica__call_once(&once, begin);
+    if (atomic_load_explicit(&any_lost, memory_order_relaxed)) lose_steps();
 }
 
 /* Takes the job's works out of the stream's queue; whether there were any. */

@@ -51,7 +51,7 @@ void mica__work_put_back(mica__work *w)
 {
     atomic_store(&w->job->in_turn, false); /* these steps have no turn any more */
     mica__wake_job(w->job);
-    for (size_t i = w->at; i < w->n; i++) {
+    for (size_t i = w->at + w->under_way; i < w->n; i++) {
         put_back(w->steps[i]);
         mica__wake_step(w->steps[i]);
     }
@@ -65,17 +65,14 @@ static void lose_node(mica_node *n)
                         "make it anew");
 }
 
-void mica__work_lose(mica__work *w)
+void mica__work_lose(const mica__work *w)
 {
-    if (w->under_way) {
-        const mica__step *step = w->steps[w->at];
-        lose_node(step->node);
-        lose_node(step->product);
-        lose_node(step->reshaped);
-        lose_node(step->reduced);
-        for (uint32_t i = 0; i < step->nops; i++) lose_node(step->ops[i].node);
-    }
-    mica__work_put_back(w);
+    const mica__step *step = w->steps[w->at];
+    lose_node(step->node);
+    lose_node(step->product);
+    lose_node(step->reshaped);
+    lose_node(step->reduced);
+    for (uint32_t i = 0; i < step->nops; i++) lose_node(step->ops[i].node);
 }
 
 void mica__plan_put_back(mica__plan *plan)

@@ -280,21 +280,21 @@ void MICA_ISA_FUNCTION(mica__casts_)(mica__loop_table *table)
     BITS(u32, u16)
     BITS(u64, u16)
     BITS(u64, u32)
-    VALUES(u8, u16) VALUES(u8, u32) VALUES(u8, u64) VALUES(u16, u32) VALUES(u16, u64)
-        VALUES(u32, u64) VALUES(i8, u16) VALUES(i8, u32) VALUES(i8, u64) VALUES(i16, u32)
-            VALUES(i16, u64) VALUES(i32, u64)
+    /* clang-format off */
+    VALUES(u8, u16) VALUES(u8, u32) VALUES(u8, u64) VALUES(u16, u32)
+    VALUES(u16, u64) VALUES(u32, u64) VALUES(i8, u16) VALUES(i8, u32)
+    VALUES(i8, u64) VALUES(i16, u32) VALUES(i16, u64) VALUES(i32, u64)
 #endif
-                VALUES(u8, f32) VALUES(u16, f32) VALUES(u32, f32) VALUES(u64, f32) VALUES(i8, f32)
-                    VALUES(i16, f32) VALUES(i32, f32) VALUES(i64, f32) VALUES(u8, f64)
-                        VALUES(u16, f64) VALUES(u32, f64) VALUES(u64, f64) VALUES(i8, f64)
-                            VALUES(i16, f64) VALUES(i32, f64) VALUES(i64, f64) VALUES(f32, b8)
-                                VALUES(f32, u8) VALUES(f32, u16) VALUES(f32, u32) VALUES(f32, u64)
-                                    VALUES(f32, i32) VALUES(f32, i64) VALUES(f32, f64)
-                                        VALUES(f64, b8) VALUES(f64, u8) VALUES(f64, u16)
-                                            VALUES(f64, u32) VALUES(f64, u64) VALUES(f64, i32)
-                                                VALUES(f64, i64) VALUES(f64, f32) VALUES(bf16, f32)
-                                                    VALUES(f32, bf16) VALUES(f16, f32)
-                                                        VALUES(f32, f16)
-                                                            table->round[MICA_FLOAT16] = round_f16;
+    VALUES(u8, f32) VALUES(u16, f32) VALUES(u32, f32) VALUES(u64, f32)
+    VALUES(i8, f32) VALUES(i16, f32) VALUES(i32, f32) VALUES(i64, f32)
+    VALUES(u8, f64) VALUES(u16, f64) VALUES(u32, f64) VALUES(u64, f64)
+    VALUES(i8, f64) VALUES(i16, f64) VALUES(i32, f64) VALUES(i64, f64)
+    VALUES(f32, b8) VALUES(f32, u8) VALUES(f32, u16) VALUES(f32, u32)
+    VALUES(f32, u64) VALUES(f32, i32) VALUES(f32, i64) VALUES(f32, f64)
+    VALUES(f64, b8) VALUES(f64, u8) VALUES(f64, u16) VALUES(f64, u32)
+    VALUES(f64, u64) VALUES(f64, i32) VALUES(f64, i64) VALUES(f64, f32)
+    VALUES(bf16, f32) VALUES(f32, bf16) VALUES(f16, f32) VALUES(f32, f16)
+        /* clang-format on */
+        table->round[MICA_FLOAT16] = round_f16;
     table->round[MICA_BFLOAT16] = round_bf16;
 }

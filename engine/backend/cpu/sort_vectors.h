@@ -14,7 +14,8 @@
 #endif
 
 typedef uint32_t key_32;
-typedef uint64_t key_64;
+/* Kept in memory that is aligned for narrower keys. */
+typedef uint64_t key_64 __attribute__((aligned(4)));
 typedef uint32_t keys_32 MICA_VECTOR(uint32_t);
 typedef uint64_t keys_64 MICA_VECTOR(uint64_t);
 

@@ -7,20 +7,13 @@
 #include <immintrin.h>
 
 #define SIDE 16 /* rows of a tile, and 32-bit units in one of its rows */
-#define LIST_ROWS(X)                                                                               \
-    X(1)                                                                                           \
-    X(2)                                                                                           \
-    X(3)                                                                                           \
-    X(4)                                                                                           \
-    X(5)                                                                                           \
-    X(6)                                                                                           \
-    X(7)                                                                                           \
-    X(8)                                                                                           \
-    X(9)                                                                                           \
-    X(10)                                                                                          \
-    X(11)                                                                                          \
-    X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26)      \
-        X(27) X(28) X(29) X(30) X(31) X(32)
+/* clang-format off */
+#define LIST_ROWS(X) \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) \
+    X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) \
+    X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) \
+    X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+/* clang-format on */
 
 /* Tiles 0 to 3 hold C (upper left, upper right, lower left, lower right), 4 and 5 A, 6 and 7 B. */
 typedef struct tile_config {

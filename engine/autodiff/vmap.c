@@ -39,7 +39,7 @@ static const void *shift_axes(mica_scope *s, const mica_node *n)
     size_t size = mica__params_bytes(n->prim, n->params);
     char *params = mica__scope_alloc(s, size + 8);
     if (!params) return NULL;
-    memcpy(params, n->params, mica__prims[n->prim].params_size);
+    mica__params_take(n, params);
     char *at = params;
     int64_t *tail = (int64_t *)(void *)(params + mica__prims[n->prim].params_size);
     for (const mica__field *f = mica__prims[n->prim].fields; f->kind != MICA_FIELD_END; f++) {

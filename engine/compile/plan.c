@@ -382,6 +382,15 @@ int mica__plan_make(mica__plan *plan, mica_array *const roots[], size_t n, uint3
     return status;
 }
 
+void mica__step_each(const mica__step *step, mica__visit *fn, void *user)
+{
+    if (step->product) fn(step->product, user);
+    if (step->reshaped) fn(step->reshaped, user);
+    if (step->node) fn(step->node, user);
+    for (uint32_t i = 0; i < step->nops; i++) fn(step->ops[i].node, user);
+    if (step->reduced) fn(step->reduced, user);
+}
+
 void mica__plan_free(mica__plan *plan)
 {
     for (size_t i = 0; i < plan->nawaited; i++) mica_release(plan->awaited[i]);

@@ -35,6 +35,10 @@ typedef struct mica__step {
     mica_stream *stream;
 } mica__step;
 
+typedef void mica__visit(mica_node *n, void *user);
+/* Calls for each node of the step, in the order in which they are computed. */
+void mica__step_each(const mica__step *step, mica__visit *fn, void *user);
+
 typedef struct mica__plan {
     mica__arena arena;
     mica__step *steps;

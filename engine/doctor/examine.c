@@ -243,6 +243,6 @@ uint64_t mica__doctor_examine(const mica__plan *plan, mica_array *const roots[],
     static mica__visit *const passes[] = { examine, count_edges, sum_held, clear_edges };
     for (size_t pass = 0; pass < sizeof passes / sizeof passes[0]; pass++)
         for (size_t i = 0; i < plan->nsteps; i++)
-            mica__doctor_each(&plan->steps[i], passes[pass], &e);
+            mica__step_each(&plan->steps[i], passes[pass], &e);
     return e.held;
 }

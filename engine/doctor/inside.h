@@ -18,7 +18,5 @@ void mica__doctor_range(const mica_array *a, mica__range *out);
 bool mica__doctor_is_nonfinite(const mica_array *a);
 
 /* Calls fn for each node of the plan, in order. */
-typedef void mica__visit(mica_node *n, void *user);
-void mica__doctor_each(const mica__step *step, mica__visit *fn, void *user);
 
 #endif

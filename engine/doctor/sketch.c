@@ -83,7 +83,7 @@ static void note_kept(mica__sketch *s, const mica__step *step, size_t first)
 mica__sketch *mica__sketch_make(const mica__plan *plan)
 {
     drawing d = { 0 };
-    for (size_t i = 0; i < plan->nsteps; i++) mica__doctor_each(&plan->steps[i], count, &d);
+    for (size_t i = 0; i < plan->nsteps; i++) mica__step_each(&plan->steps[i], count, &d);
     if (d.nodes > NODES_SHOWN) return NULL;
     mica__sketch *s = mica__alloc_zero(1, sizeof *s);
     if (!s) return NULL;
@@ -98,10 +98,10 @@ mica__sketch *mica__sketch_make(const mica__plan *plan)
     for (size_t i = 0; i < plan->nsteps; i++) {
         size_t first = d.nodes;
         d.step = (uint32_t)i;
-        mica__doctor_each(&plan->steps[i], enter, &d);
+        mica__step_each(&plan->steps[i], enter, &d);
         note_kept(s, &plan->steps[i], first);
     }
-    for (size_t i = 0; i < plan->nsteps; i++) mica__doctor_each(&plan->steps[i], clear, NULL);
+    for (size_t i = 0; i < plan->nsteps; i++) mica__step_each(&plan->steps[i], clear, NULL);
     return s;
 }
 

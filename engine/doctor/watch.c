@@ -63,15 +63,6 @@ static mica__account *account_of(uint32_t site)
     return &record.accounts[site];
 }
 
-void mica__doctor_each(const mica__step *step, mica__visit *fn, void *user)
-{
-    if (step->product) fn(step->product, user);
-    if (step->reshaped) fn(step->reshaped, user);
-    if (step->node) fn(step->node, user);
-    for (uint32_t i = 0; i < step->nops; i++) fn(step->ops[i].node, user);
-    if (step->reduced) fn(step->reduced, user);
-}
-
 static const mica_node *last_node(const mica__step *step)
 {
     if (step->reduced) return step->reduced;
@@ -208,7 +199,7 @@ static void planned(uint64_t number, const mica__plan *plan, mica_array *const r
     uint32_t nodes = 0;
     for (size_t i = 0; i < plan->nsteps; i++) {
         nodes += nodes_in(&plan->steps[i]);
-        mica__doctor_each(&plan->steps[i], summarize, &sum);
+        mica__step_each(&plan->steps[i], summarize, &sum);
     }
     bool largest = nodes > largest_nodes;
     mica__sketch *sketch = largest ? mica__sketch_make(plan) : NULL;
@@ -305,7 +296,7 @@ static void step_ends(const mica__step *step, int status)
     uint64_t each = (uint64_t)(now - step_began) / nodes;
     uint32_t thread = this_thread();
     mica__mutex_lock(&lock);
-    mica__doctor_each(step, charge, &each);
+    mica__step_each(step, charge, &each);
     if (status < 0 && status != MICA_EINTERRUPT) {
         record.faults++;
         record.fault_prim = last_node(step)->prim;

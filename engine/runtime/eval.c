@@ -109,17 +109,11 @@ static bool is_settled(const void *node)
     return mica__state(node) != MICA_NODE_SCHEDULED;
 }
 
-static int wait_for(mica__over *over, const void *context)
-{
-    MICA_TRY(mica__reenter_check());
-    return mica__queue_wait(true, over, context);
-}
-
 /* Under the lock: waits for the works of the job, then for roots that other jobs compute. */
 static int await_roots(mica__job *j)
 {
     while (!has_ended(j)) {
-        int status = wait_for(has_ended, j);
+        int status = mica__reenter_wait(has_ended, j);
         if (status == MICA_OK) continue;
         atomic_store(&j->stop, true); /* works that run end, others never begin */
         mica__report_fault(&j->report, status);
@@ -129,7 +123,7 @@ static int await_roots(mica__job *j)
     if (j->report.status != MICA_OK) return mica__fail(j->report.status, "%s", j->report.message);
     for (size_t i = 0; i < j->nroots; i++) {
         const mica_node *root = mica__node_of(j->roots[i]);
-        while (!is_settled(root)) MICA_TRY(wait_for(is_settled, root));
+        while (!is_settled(root)) MICA_TRY(mica__reenter_wait(is_settled, root));
         if (mica__state(root) == MICA_NODE_FAILED) return mica__node_fault(root);
         if (mica__state(root) != MICA_NODE_DONE) return MICA_AGAIN;
     }

@@ -41,9 +41,9 @@ static void wake(mica_stream *s)
     mica__queue_ready(s);
 }
 
-static void wake_node(const mica_node *n)
+static void wake_node(mica_node *n, void *unused)
 {
-    if (!n) return;
+    (void)unused;
     for (mica_stream *s = *list_of(n), *next; s; s = next) {
         next = s->next_parked;
         if (s->awaited == n) wake(s);
@@ -52,11 +52,7 @@ static void wake_node(const mica_node *n)
 
 void mica__wake_step(const mica__step *step)
 {
-    wake_node(step->node);
-    wake_node(step->product);
-    wake_node(step->reshaped);
-    wake_node(step->reduced);
-    for (uint32_t i = 0; i < step->nops; i++) wake_node(step->ops[i].node);
+    mica__step_each(step, wake_node, NULL);
 }
 
 void mica__wake_turn(mica__job *j)

@@ -168,6 +168,9 @@ typedef bool mica__over(const void *context);
 /* Waits until it is over, or for no reason; ask: asks now and then whether the calling thread is to
  * stop: MICA_EINTERRUPT. */
 int mica__queue_wait(bool ask, mica__over *over, const void *context);
+/* The same on the thread that asked, or MICA_ERUNTIME where the wait would never end (reenter.c).
+ */
+int mica__reenter_wait(mica__over *over, const void *context);
 /* The same without asking; false when mica__now reached the deadline before. */
 bool mica__queue_wait_until(int64_t deadline, mica__over *over, const void *context);
 /* A node, a work, a stream or memory has changed: wakes those for whom it is over. */

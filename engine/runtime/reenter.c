@@ -47,3 +47,9 @@ int mica__reenter_check(void)
                       "[eval] a signal handler waits for the operation that it interrupted; let it "
                       "return first, and evaluate there what does not depend on that operation");
 }
+
+int mica__reenter_wait(mica__over *over, const void *context)
+{
+    MICA_TRY(mica__reenter_check());
+    return mica__queue_wait(true, over, context);
+}

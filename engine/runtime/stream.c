@@ -278,10 +278,7 @@ int mica_synchronize(mica_stream *s)
     mica__mutex_lock(&mica__queue_lock);
     int status = MICA_OK;
     mica__reenter();
-    while (status == MICA_OK && !is_idle(s)) {
-        status = mica__reenter_check();
-        if (status == MICA_OK) status = mica__queue_wait(true, is_idle, s);
-    }
+    while (status == MICA_OK && !is_idle(s)) status = mica__reenter_wait(is_idle, s);
     if (status == MICA_OK && s->report.status != MICA_OK) {
         status = mica__fail(s->report.status, "%s", s->report.message);
         s->report.status = MICA_OK;

@@ -38,13 +38,15 @@ static void unschedule(mica_node *n)
     if (mica__state(n) == MICA_NODE_SCHEDULED) atomic_store(&n->state, MICA_NODE_PENDING);
 }
 
-static void put_back(mica__step *step)
+static void unschedule_each(mica_node *n, void *unused)
 {
-    if (step->node) unschedule(step->node);
-    if (step->product) unschedule(step->product);
-    if (step->reshaped) unschedule(step->reshaped);
-    if (step->reduced) unschedule(step->reduced);
-    for (uint32_t i = 0; i < step->nops; i++) unschedule(step->ops[i].node);
+    (void)unused;
+    unschedule(n);
+}
+
+static void put_back(const mica__step *step)
+{
+    mica__step_each(step, unschedule_each, NULL);
 }
 
 void mica__work_put_back(mica__work *w)
@@ -57,9 +59,10 @@ void mica__work_put_back(mica__work *w)
     }
 }
 
-static void lose_node(mica_node *n)
+static void lose_node(mica_node *n, void *unused)
 {
-    if (n && mica__state(n) == MICA_NODE_SCHEDULED)
+    (void)unused;
+    if (mica__state(n) == MICA_NODE_SCHEDULED)
         mica__node_fail(n, MICA_ERUNTIME,
                         "[eval] the process was forked while another thread computed this array; "
                         "make it anew");
@@ -67,12 +70,7 @@ static void lose_node(mica_node *n)
 
 void mica__work_lose(const mica__work *w)
 {
-    const mica__step *step = w->steps[w->at];
-    lose_node(step->node);
-    lose_node(step->product);
-    lose_node(step->reshaped);
-    lose_node(step->reduced);
-    for (uint32_t i = 0; i < step->nops; i++) lose_node(step->ops[i].node);
+    mica__step_each(w->steps[w->at], lose_node, NULL);
 }
 
 void mica__plan_put_back(mica__plan *plan)

@@ -232,6 +232,6 @@ def checkpoint(fun: Callable) -> Callable:
 
 def depends(inputs: Any, dependencies: Any) -> Any:
     """Return ``inputs`` (an array or a sequence) such that they are evaluated after ``dependencies``."""
-    leaves = _only_arrays("depends", {"inputs": inputs}, "")
-    others = _only_arrays("depends", {"dependencies": dependencies}, "")
+    leaves = _only_arrays("depends", [inputs], lambda i: "inputs", "")
+    others = _only_arrays("depends", [dependencies], lambda i: "dependencies", "")
     return core._rebuild(inputs, core._depends(leaves, others))

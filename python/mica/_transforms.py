@@ -77,18 +77,18 @@ def _other_leaf(tree: Any, path: str) -> tuple[str, Any] | None:
     return None
 
 
-def _only_arrays(name: str, trees: dict[str, Any], instead: str) -> list:
-    """The arrays of named trees in order; what is none is told with the way to it."""
+def _only_arrays(name: str, trees: Sequence, label: Callable[[int], str], instead: str) -> list:
+    """The arrays of trees in order; what is none is told with its tree's label and the way to it."""
     try:
-        return core._flatten(list(trees.values()), True)
+        return core._flatten(trees, True)
     except ValueError:
-        for label, tree in trees.items():
+        for i, tree in enumerate(trees):
             if (found := _other_leaf(tree, "")) is not None:
                 path, leaf = found
                 number = isinstance(leaf, (bool, int, float, complex))
                 raise ValueError(
-                    f"[{name}] {label}{path} is of type {type(leaf).__name__}. The argument should contain "
-                    f"only arrays, alone or in lists, tuples and dicts: "
+                    f"[{name}] {label(i)}{path} is of type {type(leaf).__name__}. The argument should "
+                    f"contain only arrays, alone or in lists, tuples and dicts: "
                     f"{f'write mx.array({leaf!r})' if number else 'make it an array'}{instead}."
                 ) from None
         raise
@@ -191,9 +191,11 @@ def _differentiate(name: str, fun: Callable, argnums, argnames, check: Callable)
                     f"[{name}] Can't compute the gradient of keyword argument '{key}': it is not passed."
                 )
         trees = [args[n] for n in numbers] + [kwargs[key] for key in names]
-        labels = [*(f"argument {n}" for n in numbers), *(f"argument '{key}'" for key in names)]
         arrays = _only_arrays(
-            name, dict(zip(labels, trees, strict=True)), ", or differentiate other arguments (argnums)"
+            name,
+            trees,
+            lambda i: f"argument {[*numbers, *names][i]!r}",
+            ", or differentiate other arguments (argnums)",
         )
         if not arrays:
             raise ValueError(
@@ -478,7 +480,8 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
     def call(*args: Any) -> Any:
         arrays = _only_arrays(
             "vmap",
-            {f"argument {i}": tree for i, tree in enumerate(args)},
+            args,
+            lambda i: f"argument {i}",
             ", or bind it: vmap(lambda x: f(x, it))",
         )
         axes_tree = (in_axes,) if _is_tree_of(in_axes, args) else in_axes
@@ -506,7 +509,9 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
         try:
             # The function may write into what it gets; the holders stay what they are.
             value = fun(*core._rebuild(args, [holder.__copy__() for holder in holders]))
-            results = _only_arrays("vmap", {"the function's result": value}, " inside of the function")
+            results = _only_arrays(
+                "vmap", [value], lambda i: "the function's result", " inside of the function"
+            )
             outs = _spread(out_axes, value, "out_axes")
             _moved.update(moved)
             found = core._batch_end(results, holders, fronted, axes, outs)

@@ -156,7 +156,7 @@ int mica__row_major_copy(const mica_array *a, mica_array *copy)
     mica__buffer *b = mica__buffer_new((size_t)a->size * mica__dtype_sizes[a->dtype]);
     if (!b) return MICA_EMEMORY;
     mica__copy_to_row_major(a, b->data);
-    memcpy(copy, a, offsetof(mica_array, local)); /* a slim node's array ends early */
+    mica__array_alias(copy, a);
     copy->strides = copy->local + 4;
     if (a->ndim > 4) {
         copy->strides = mica__alloc((size_t)a->ndim * sizeof(int64_t));

@@ -3,7 +3,7 @@
 #ifndef MICA_MEMORY_H
 #define MICA_MEMORY_H
 
-#include "mica/base.h"
+#include "mica/array.h"
 
 /** Bytes that live arrays and running operations hold now, rounded up to the allocator's size
  * classes. */
@@ -21,6 +21,15 @@ MICA_API size_t mica_memory_cached(void);
 
 /** Gives all cached buffers back to the system. */
 MICA_API void mica_memory_clear_cache(void);
+
+/**
+ * Bytes of the memory behind evaluated arrays: each buffer once, as large as mica_memory_active
+ * counts it; what lies in a file or in foreign memory by the bytes that the arrays read. An array
+ * that holds one number, or repeats it, has no buffer. Arrays that are being computed are waited
+ * for. Fails with MICA_EVALUE when an array is not evaluated, with MICA_EMEMORY, and as an
+ * evaluation that failed; then *bytes is 0.
+ */
+MICA_API int mica_array_buffer_size(mica_arrays arrays, size_t *bytes);
 
 /** The most that active and cached memory may come to. Default: 80% of the memory of machine and
  * cgroup, or MICA_MEMORY_LIMIT. */

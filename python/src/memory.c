@@ -1,10 +1,9 @@
 /* Memory functions of mica.core. */
 #include "array.h"
 
-#include <stdlib.h>
-
 #include "mica/memory.h"
 #include "runtime/liveness.h"
+#include "transforms.h"
 
 #define READ(name, function)                                                                       \
     static PyObject *name(PyObject *m, PyObject *unused)                                           \
@@ -65,107 +64,25 @@ static PyObject *set_wired_limit(PyObject *m, PyObject *args, PyObject *keywords
     return set_limit(args, keywords, "O:set_wired_limit", no_wired_memory);
 }
 
-/* What get_array_buffer_size has met: buffers, which count once and whole, and the ranges of arrays
- * that are parts of a file, which count byte by byte. */
-typedef struct range {
-    uintptr_t begin, end;
-} range;
-typedef struct buffers {
-    mica__map seen;
-    range *ranges;
-    size_t n, capacity;
-    size_t bytes;
-} buffers;
-
-/* From the first to the last byte that the array reads. */
-static range range_of(const mica_array *a)
-{
-    ptrdiff_t item = mica__dtype_sizes[a->dtype];
-    range r = { (uintptr_t)a->data, (uintptr_t)a->data };
-    if (!a->size) return r;
-    for (int i = 0; i < a->ndim; i++) {
-        ptrdiff_t last = (ptrdiff_t)((a->shape[i] - 1) * a->strides[i]) * item;
-        *(last < 0 ? &r.begin : &r.end) += (uintptr_t)last;
-    }
-    r.end += (uintptr_t)item;
-    return r;
-}
-
-static int add_range(buffers *b, range r)
-{
-    if (b->n == b->capacity) {
-        size_t capacity = b->capacity + b->capacity / 2 + 8, bytes;
-        range *more = mica__mul_overflow(capacity, sizeof *more, &bytes)
-                          ? NULL
-                          : mica__realloc(b->ranges, bytes);
-        if (!more) return MICA_EMEMORY;
-        b->ranges = more;
-        b->capacity = capacity;
-    }
-    b->ranges[b->n++] = r;
-    return MICA_OK;
-}
-
-static int add_array(buffers *b, mica_array *a)
-{
-    void *known;
-    if (!mica__is_done(a) || !a->buffer) return MICA_OK;
-    if (a->buffer->parted) return add_range(b, range_of(a));
-    if (mica__map_get(&b->seen, a->buffer, &known)) return MICA_OK;
-    b->bytes += a->buffer->bytes;
-    return mica__map_set(&b->seen, a->buffer, a);
-}
-
-static int by_begin(const void *a, const void *b)
-{
-    const range *x = a, *y = b;
-    return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
-static size_t bytes_in_ranges(buffers *b)
-{
-    size_t bytes = 0;
-    uintptr_t end = 0;
-    if (b->n) qsort(b->ranges, b->n, sizeof *b->ranges, by_begin);
-    for (size_t i = 0; i < b->n; i++) {
-        uintptr_t begin = b->ranges[i].begin > end ? b->ranges[i].begin : end;
-        if (b->ranges[i].end <= begin) continue;
-        bytes += b->ranges[i].end - begin;
-        end = b->ranges[i].end;
-    }
-    return bytes;
-}
-
-/* Bytes of the memory behind the arrays of trees. */
-static int add_buffers(PyObject *o, buffers *b)
-{
-    mica_array *a = mica_py_array(o);
-    if (a) return add_array(b, a) == MICA_OK ? 0 : (mica_py_raise(MICA_EMEMORY), -1);
-    bool list = PyList_Check(o), tuple = PyTuple_Check(o);
-    int status = 0;
-    if ((list || tuple || PyDict_Check(o)) && Py_EnterRecursiveCall(" while walking a tree"))
-        return -1;
-    if (list || tuple) {
-        for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status = add_buffers(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), b);
-    } else if (PyDict_Check(o)) {
-        PyObject *key, *value;
-        Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value)) status = add_buffers(value, b);
-    } else {
-        return 0;
-    }
-    Py_LeaveRecursiveCall();
-    return status;
-}
+/* Arrays that are being computed are waited for. */
 static PyObject *get_array_buffer_size(PyObject *m, PyObject *args)
 {
     (void)m;
-    buffers b = { 0 };
-    int status = add_buffers(args, &b);
-    size_t bytes = status ? 0 : b.bytes + bytes_in_ranges(&b);
-    mica__map_free(&b.seen);
-    mica__free(b.ranges);
+    mica__vec arrays = { 0 };
+    size_t bytes = 0;
+    int status = mica_py_collect(&arrays, args);
+    if (!status) {
+        mica_arrays all = { .n = arrays.n, .at = (mica_array *const *)arrays.at };
+        int failed;
+        Py_BEGIN_ALLOW_THREADS failed = mica_array_buffer_size(all, &bytes);
+        Py_END_ALLOW_THREADS if (failed)
+        {
+            mica_py_raise(failed);
+            status = -1;
+        }
+    }
+    for (size_t i = 0; i < arrays.n; i++) mica_release(arrays.at[i]);
+    mica__vec_free(&arrays);
     return status ? NULL : PyLong_FromSize_t(bytes);
 }
 
@@ -205,7 +122,10 @@ static PyMethodDef functions[] = {
     { "set_wired_limit", KEYWORDS(set_wired_limit), METH_VARARGS | METH_KEYWORDS,
       "set_wired_limit(limit) -> int: nothing is wired on the CPU; returns 0." },
     { "get_array_buffer_size", get_array_buffer_size, METH_VARARGS,
-      "get_array_buffer_size(*trees) -> int: bytes behind the arrays, each buffer once." },
+      "get_array_buffer_size(*trees) -> int: bytes of the memory behind evaluated arrays, alone or "
+      "in lists, tuples and dicts. Each buffer counts once, as large as get_active_memory counts "
+      "it; of a file, the bytes that the arrays read. An array that holds one number, or repeats "
+      "it, has no buffer. ValueError when an array is not evaluated." },
     { "_watch_memory", watch_memory, METH_O, "Starts or stops the record of mica.liveness." },
     { "_memory_record", memory_record, METH_NOARGS, "The record of mica.liveness." },
     { NULL, NULL, 0, NULL },

@@ -7,6 +7,7 @@
 #include "call.h"
 #include "convert.h"
 #include "core/print.h"
+#include "transforms.h"
 #include "watch.h"
 
 int mica_py_array_types(PyObject *module);
@@ -35,35 +36,10 @@ PyObject *mica_py_raise(int status)
 
 /* ---- evaluation of trees ---- */
 
-/* Collects the arrays in lists, tuples and dicts (modules are dicts). Recursion is bounded by
- * Python's own limit. */
-static int collect(mica__vec *v, PyObject *o)
-{
-    mica_array *a = mica_py_array(o);
-    if (a)
-        return mica__vec_push(v, mica_retain(a))
-                   ? (mica_release(a), mica_py_raise(MICA_EMEMORY), -1)
-                   : 0;
-    bool list = PyList_Check(o), tuple = PyTuple_Check(o);
-    if (!list && !tuple && !PyDict_Check(o)) return 0;
-    if (Py_EnterRecursiveCall(" while collecting arrays")) return -1;
-    int status = 0;
-    if (list || tuple) {
-        for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status = collect(v, list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i));
-    } else {
-        PyObject *key, *value;
-        Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value)) status = collect(v, value);
-    }
-    Py_LeaveRecursiveCall();
-    return status;
-}
-
 static PyObject *eval_trees(PyObject *args, bool wait)
 {
     mica__vec v = { 0 };
-    int status = collect(&v, args);
+    int status = mica_py_collect(&v, args);
     mica_py_watch_reason(wait ? "eval" : "async_eval");
     if (!status) mica_py_watch_evaluated((mica_array *const *)v.at, v.n);
     if (!status && v.n) status = mica_py_eval((mica_array *const *)v.at, v.n, wait);

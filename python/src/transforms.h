@@ -11,6 +11,9 @@ mica_array **mica_py_arrays_of(mica_scope *s, PyObject *list, bool optional, siz
 PyObject *mica_py_list_of(mica_array *const a[], size_t n);
 /* Ends a call whose result is the list `a`; fails as the scope or Python did. */
 PyObject *mica_py_finish_list(mica_scope *s, mica_array *const a[], size_t n);
+/* Adds a reference to each array in lists, tuples and dicts (modules are dicts); other leaves are
+ * passed over. Recursion is bounded by Python's own limit. -1 with an exception. */
+int mica_py_collect(mica__vec *arrays, PyObject *tree);
 /* The tree (lists, tuples, dicts) with its arrays replaced, in order, by what the list holds from
  * *next on. */
 PyObject *mica_py_rebuild(PyObject *tree, PyObject *leaves, Py_ssize_t *next);

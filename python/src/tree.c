@@ -70,6 +70,29 @@ static int flatten_into(PyObject *o, PyObject *leaves, bool strict)
 }
 
 /* _flatten(tree, strict) -> list of its arrays in order; strict: ValueError for other leaves */
+int mica_py_collect(mica__vec *v, PyObject *o)
+{
+    mica_array *a = mica_py_array(o);
+    if (a)
+        return mica__vec_push(v, mica_retain(a))
+                   ? (mica_release(a), mica_py_raise(MICA_EMEMORY), -1)
+                   : 0;
+    bool list = PyList_Check(o), tuple = PyTuple_Check(o);
+    if (!list && !tuple && !PyDict_Check(o)) return 0;
+    if (Py_EnterRecursiveCall(" while collecting arrays")) return -1;
+    int status = 0;
+    if (list || tuple) {
+        for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
+            status = mica_py_collect(v, list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i));
+    } else {
+        PyObject *key, *value;
+        Py_ssize_t at = 0;
+        while (!status && PyDict_Next(o, &at, &key, &value)) status = mica_py_collect(v, value);
+    }
+    Py_LeaveRecursiveCall();
+    return status;
+}
+
 static PyObject *flatten(PyObject *m, PyObject *args)
 {
     (void)m;

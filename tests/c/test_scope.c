@@ -234,8 +234,29 @@ static void test_origins(void)
     CHECK_TEXT(mica_last_error(), "[my_function] a text without a name");
 }
 
+static void test_buffers(void)
+{
+    size_t active = mica_memory_active(), bytes;
+    mica_scope *s = mica_scope_open(NULL);
+    mica_array *a[3] = { mica_arange(s, 0, 5000, 1, MICA_FLOAT32), mica_number(s, 3), NULL };
+    CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 2, .at = a }, &bytes), MICA_EVALUE);
+    CHECK_MENTIONS(mica_last_error(), "array 0 of shape (5000,) is not evaluated");
+    CHECK_EQUAL(bytes, 0);
+    CHECK_EQUAL(mica_eval(s, a, 2), MICA_OK);
+    CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 2, .at = a }, &bytes), MICA_OK);
+    CHECK(bytes >= 20000 && bytes == mica_memory_active() - active);
+    mica_array *twice[2] = { a[0], mica_reshape(s, a[0], MICA_SHAPE(50, 100)) };
+    CHECK_EQUAL(mica_eval(s, twice, 2), MICA_OK);
+    CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 2, .at = twice }, &bytes), MICA_OK);
+    CHECK_EQUAL(bytes, mica_memory_active() - active);
+    CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 3, .at = a }, &bytes), MICA_EVALUE);
+    CHECK_MENTIONS(mica_last_error(), "array 2 is NULL");
+    CHECK_EQUAL(mica_scope_close(s), MICA_OK);
+}
+
 int main(void)
 {
+    test_buffers();
     test_origins();
     test_errors_stick();
     test_null_scope();

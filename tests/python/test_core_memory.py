@@ -38,14 +38,28 @@ def test_counters_are_exact() -> None:
     y = mx.cumsum(x)
     mx.eval(y)
     assert mx.get_peak_memory() - before == 8 * MIB
-    assert mx.get_array_buffer_size(x, [y, {"a": x.T}]) == 8 * MIB
+    view = x.reshape(-1, 4).T
+    mx.eval(view)
+    assert mx.get_array_buffer_size(x, [y, {"a": view}]) == 8 * MIB
     del y
     assert mx.get_active_memory() - before == 4 * MIB and mx.get_cache_memory() == 4 * MIB
     mx.clear_cache()
     assert mx.get_cache_memory() == 0
-    small = mx.arange(3)
-    mx.eval(small)
-    assert mx.get_array_buffer_size(small) == 12
+
+
+@pytest.mark.parametrize("size", [1, 3, 17, 1000, 4097, 70_001, MIB + 1])
+def test_size_of_buffers_is_what_active_memory_grew_by(size: int) -> None:
+    """Blocks as large as they are taken; nothing for one number."""
+    before = mx.get_active_memory()
+    x = mx.array([float(i % 7) for i in range(size)])
+    grown = mx.get_active_memory() - before
+    assert grown >= (x.nbytes if size > 1 else 0)
+    assert mx.get_array_buffer_size(x) == grown
+    y = mx.cumsum(x)
+    mx.async_eval(y)
+    assert mx.get_array_buffer_size(y, {"x": [x, (y, "text")]}) == mx.get_active_memory() - before
+    with pytest.raises(ValueError, match=r"\[get_array_buffer_size\] array 1 of shape .* not evaluated"):
+        mx.get_array_buffer_size(y, x + 1)
 
 
 def test_what_does_not_fit() -> None:

@@ -106,14 +106,25 @@ class _Rules:
         if self.of._vmap is None:
             return vmap(self.again, in_axes=tuple(axes))(*inputs)
         inputs, axes = _as_mapped(inputs, axes)
-        found, out_axes = self.of._vmap(self.packed(inputs), self.packed(axes))
+        pair = self.of._vmap(self.packed(inputs), self.packed(axes))
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(
+                "[custom_function] the vmap rule must return a tuple of its outputs and their axes, not "
+                + (f"{len(pair)} items." if isinstance(pair, (tuple, list)) else f"{type(pair).__name__}.")
+            )
+        found, out_axes = pair
         leaves, count = core._flatten(found, False), len(core._flatten(self.value, False))
         if len(leaves) != count:
             raise ValueError(
                 f"[custom_function] the vmap rule must return {count} arrays, not {len(leaves)}."
             )
         moved = []
-        for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=False):
+        for leaf, axis in zip(leaves, _out_axes(out_axes, found), strict=True):
+            if axis is not None and not -leaf.ndim <= axis < leaf.ndim:
+                raise IndexError(
+                    f"[custom_function] the vmap rule says that axis {axis} is mapped, of an output of shape "
+                    f"{leaf.shape}."
+                )
             if axis is None:
                 leaf = core.broadcast_to(leaf, (size, *leaf.shape))
             elif axis:
@@ -123,13 +134,20 @@ class _Rules:
 
 
 def _out_axes(axes: Any, tree: Any) -> list:
-    if axes is None or isinstance(axes, int):
+    """One axis for each array of what a vmap rule returned."""
+    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(core._flatten(tree, False))
-    if isinstance(tree, (list, tuple)):
-        return [a for x, t in zip(axes, tree, strict=False) for a in _out_axes(x, t)]
-    if isinstance(tree, dict):
+    sequence, of_dict = isinstance(axes, (list, tuple)), isinstance(axes, dict)
+    if sequence and isinstance(tree, (list, tuple)) and len(axes) == len(tree):
+        return [a for x, t in zip(axes, tree, strict=True) for a in _out_axes(x, t)]
+    if of_dict and isinstance(tree, dict) and axes.keys() == tree.keys():
         return [a for key in tree for a in _out_axes(axes[key], tree[key])]
-    return _out_axes(axes[0], tree)
+    if sequence and len(axes) == 1:
+        return _out_axes(axes[0], tree)
+    raise ValueError(
+        "[custom_function] the axes that a vmap rule returns must be an int, None, or a tree of them like "
+        f"its outputs, not {axes!r}."
+    )
 
 
 def _in_order(found: Any) -> list:

@@ -69,7 +69,6 @@ static int flatten_into(PyObject *o, PyObject *leaves, bool strict)
     return status;
 }
 
-/* _flatten(tree, strict) -> list of its arrays in order; strict: ValueError for other leaves */
 int mica_py_collect(mica__vec *v, PyObject *o)
 {
     mica_array *a = mica_py_array(o);
@@ -93,6 +92,7 @@ int mica_py_collect(mica__vec *v, PyObject *o)
     return status;
 }
 
+/* _flatten(tree, strict) -> list of its arrays in order; strict: ValueError for other leaves */
 static PyObject *flatten(PyObject *m, PyObject *args)
 {
     (void)m;

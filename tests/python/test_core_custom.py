@@ -312,3 +312,24 @@ def test_axes_of_vmap_rules(in_axes, prepare, want) -> None:
     got = mx.vmap(lambda x, y: f(*prepare(x, y)), in_axes=in_axes, out_axes=in_axes[0])(x, y)
     assert mx.array_equal(got, prepare(x, y)[0] * 2).item()
     assert seen == [want]
+
+
+@pytest.mark.mica_only
+@pytest.mark.parametrize(
+    ("rule", "error", "text"),
+    [
+        (lambda x, axis: x * 2, ValueError, "tuple of its outputs and their axes, not array"),
+        (lambda x, axis: (x, 0, 1), ValueError, "tuple of its outputs and their axes, not 3 items"),
+        (lambda x, axis: None, ValueError, "tuple of its outputs and their axes, not NoneType"),
+        (lambda x, axis: (x, "x"), ValueError, "axes that a vmap rule returns must be .* not 'x'"),
+        (lambda x, axis: (x, [0, 0]), ValueError, "axes that a vmap rule returns must be"),
+        (lambda x, axis: ([x, x], [0, 0]), ValueError, "must return 1 arrays, not 2"),
+        (lambda x, axis: (x, 5), IndexError, r"axis 5 is mapped, of an output of shape \(2, 3\)"),
+    ],
+)
+def test_wrong_vmap_rules(rule, error, text) -> None:
+    """What a rule returned is named where it is not outputs and axes."""
+    f = mx.custom_function(lambda x: x + 1)
+    f.vmap(rule)
+    with pytest.raises(error, match=text):
+        mx.vmap(f)(mx.ones((2, 3)))

@@ -37,8 +37,8 @@ static void after_fork_parent(void)
 }
 static void after_fork_child(void)
 {
-    mica__mutex_init(&known.lock);
     for (size_t i = 0; i < known.n; i++) call(known.inner[i].child);
+    mica__mutex_unlock(&known.lock);
     call(known.outer.child);
 }
 

@@ -144,17 +144,13 @@ static void before_fork(void)
 {
     mica__mutex_lock(&lock);
 }
-static void after_fork_parent(void)
+static void after_fork(void)
 {
     mica__mutex_unlock(&lock);
 }
-static void after_fork_child(void)
-{
-    mica__mutex_init(&lock);
-}
 static void register_fork(void)
 {
-    mica__at_fork(before_fork, after_fork_parent, after_fork_child);
+    mica__at_fork(before_fork, after_fork, after_fork);
 }
 
 /* Makes the addresses known to the handler. */

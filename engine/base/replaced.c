@@ -25,8 +25,8 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     closing = 0;
-    mica__mutex_init(&lock);
     mica__condition_init(&changed);
+    mica__mutex_unlock(&lock);
 }
 static void register_fork(void)
 {

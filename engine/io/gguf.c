@@ -275,12 +275,15 @@ uint64_t mica__gguf_needed(const void *start, uint64_t bytes, bool *known)
         end = bytes + bytes / 2 + STEP;
         if (r.wanted > end) end = r.wanted;
     } else if (!status) {
-        end = data = data_start(&r);
-        for (size_t i = 0; i < g.ntensors; i++)
+        end = r.at; /* tensors without elements lie nowhere */
+        data = data_start(&r);
+        for (size_t i = 0; i < g.ntensors; i++) {
+            if (!g.tensors[i].bytes) continue;
             if (__builtin_add_overflow(data, g.tensors[i].offset, &last) ||
                 __builtin_add_overflow(last, g.tensors[i].bytes, &last))
-                end = UINT64_MAX;
-            else if (last > end && g.tensors[i].bytes) end = last;
+                last = UINT64_MAX;
+            if (last > end) end = last;
+        }
     }
     mica__gguf_free(&g);
     return end;

@@ -62,10 +62,11 @@ static void after_fork_parent(void)
 }
 static void after_fork_child(void)
 {
-    mica__mutex_init(&pause.lock);
-    mica__condition_init(&pause.changed);
     atomic_store(&pause.steps, steps_here);
+    mica__condition_init(&pause.changed);
+    if (!atomic_load(&pause.forking)) return;
     atomic_store(&pause.forking, false);
+    mica__mutex_unlock(&pause.lock);
 }
 
 int mica__pause_begin(void)

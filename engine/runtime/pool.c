@@ -266,8 +266,6 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-    mica__mutex_init(&pool.lock);
-    mica__mutex_init(&pool.change);
     mica__condition_init(&pool.work);
     for (job *j = pool.first; j;
          j = j->next) { /* of the forking thread, or of threads that are no more */
@@ -277,6 +275,8 @@ static void after_fork_child(void)
     pool.first = pool.last = NULL;
     pool.started = pool.sleepers = 0;
     pool.no_more = false;
+    mica__mutex_unlock(&pool.lock);
+    mica__mutex_unlock(&pool.change);
 }
 
 static void register_fork(void)

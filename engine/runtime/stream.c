@@ -58,7 +58,7 @@ static void lose(mica__work *w)
 
 static void after_fork_child(void)
 {
-    mica__mutex_init(&mica__queue_lock);
+    mica__mutex_unlock(&mica__queue_lock);
     mica__waits_forget();
     mica__executors_forget();
     for (mica_stream *s = streams; s; s = s->next) {

@@ -1,4 +1,4 @@
-/* Shapes: sizes, strides, broadcasting, and their text for messages. */
+/* Shapes: sizes, strides, broadcasting, their text for messages, and what arrays say of theirs. */
 #include <stdio.h>
 
 #include "core/node.h"
@@ -71,4 +71,29 @@ int mica__broadcast(mica_dims a, mica_dims b, int64_t *out)
         out[i] = x == 1 ? y : x;
     }
     return (int)n;
+}
+
+/* ---- what is known of arrays without evaluation ---- */
+
+mica_dtype mica_dtype_of(const mica_array *a)
+{
+    return a ? (mica_dtype)a->dtype : MICA_DEFAULT_DTYPE;
+}
+int mica_ndim(const mica_array *a)
+{
+    return a ? a->ndim : 0;
+}
+mica_dims mica_shape(const mica_array *a)
+{
+    return a ? mica__dims_of(a) : MICA_SCALAR;
+}
+int64_t mica_size(const mica_array *a)
+{
+    return a ? a->size : 0;
+}
+int64_t mica_dim(const mica_array *a, int axis)
+{
+    if (!a) return -1;
+    if (axis < 0) axis += a->ndim;
+    return axis < 0 || axis >= a->ndim ? -1 : a->shape[axis];
 }

@@ -49,11 +49,12 @@ enum {
 };
 
 struct mica_array {
-    _Atomic int32_t uses; /* references to this output; 0 while nobody needs it */
-    uint8_t slot;         /* which output of its node */
-    uint8_t dtype;        /* mica_dtype */
-    uint8_t ndim;
+    _Atomic int32_t uses;  /* references to this output; 0 while nobody needs it */
     _Atomic uint8_t flags; /* a worker sets ROW_MAJOR while others ask whether the array is weak */
+    uint8_t slot;          /* which output of its node */
+    uint8_t dtype;         /* mica_dtype; it and ndim share a word of two bytes: compilers read them
+                              at once, and would read flags too */
+    uint8_t ndim;
     int64_t size;
     int64_t *shape;       /* ndim sizes */
     int64_t *strides;     /* ndim strides in elements; valid once evaluated */

@@ -17,6 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MICA_TEST_TIER"] = config.getoption("--tier")
     config.addinivalue_line("markers", "mica_only: holds for mica alone, the reference is known to differ")
     config.addinivalue_line("markers", "long: only in the long tier")
+    config.addinivalue_line("markers", "unsanitized: measures or limits what sanitizers take for themselves")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -25,5 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if on_wheel and item.get_closest_marker("mica_only"):
             item.add_marker(pytest.mark.skip(reason="the reference differs, see tests/ops/differences.py"))
+        if "san.so" in os.environ.get("LD_PRELOAD", "") and item.get_closest_marker("unsanitized"):
+            item.add_marker(pytest.mark.skip(reason="a sanitizer takes time and memory of its own"))
         if config.getoption("--tier") != "long" and item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="long tier"))

@@ -128,6 +128,7 @@ def test_claims(tmp_path: Path) -> None:
         mx.load(str(tmp_path / "f.npz"))
 
 
+@pytest.mark.unsanitized
 def test_many_names(tmp_path: Path) -> None:
     """300,000 names take the file's size, 64 MiB, and what Python's own names, objects and dict take."""
     entries = {

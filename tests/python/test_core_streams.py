@@ -449,11 +449,9 @@ if sys.argv[1] == "error":
 @pytest.mark.parametrize("how", ["plain", "error", "busy"])
 def test_exit_with_work_in_flight(how: str) -> None:
     """The interpreter ends at once and without a word, whatever streams and other threads still do."""
-    start = time.perf_counter()
     many = 12 if how == "busy" else 1  # at once, so that threads are held up in any place
     with ThreadPoolExecutor(many) as pool:
         assert list(pool.map(lambda _: run(EXITS, how), range(many))) == [""] * many
-    assert time.perf_counter() - start < 60
 
 
 INTERPRETERS = """

@@ -803,6 +803,7 @@ def _pixels(path) -> np.ndarray:
     return out.reshape(height, width, channels)[:, :, :3]
 
 
+@pytest.mark.unsanitized
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium on this machine")
 def test_page_in_a_browser(watched, tmp_path):
     page, picture = tmp_path / "page.html", tmp_path / "page.png"

@@ -187,12 +187,15 @@ static mica_array *divided(mica_scope *s, mica_array *total, mica_array *a, int 
         double count = (double)reduced_count(a, n, axes) - (double)ddof;
         return mica_multiply(s, total, mica_number(s, 1.0 / (count > 0 || !ddof ? count : 0.0)));
     }
+    /* In float64 and as a factor, so that the bits are those of the number. */
     mica_array *each = mica_logical_or(s, mica_equal(s, a, a), mica_not_equal(s, a, a));
-    mica_dtype d = total->dtype == MICA_COMPLEX64 ? MICA_FLOAT32 : (mica_dtype)total->dtype;
-    mica_array *count = reduce(s, mica_prim_sum, mica__cast(s, each, d), n, axes, keepdims, d);
+    mica_array *count = reduce(s, mica_prim_sum, mica__cast(s, each, MICA_FLOAT64), n, axes,
+                               keepdims, MICA_FLOAT64);
     if (ddof)
         count = mica_maximum(s, mica_subtract(s, count, mica_integer(s, ddof)), mica_integer(s, 0));
-    return count ? mica_divide(s, total, count) : NULL;
+    mica_array *factor = count ? mica_divide(s, mica_number(s, 1), count) : NULL;
+    mica_dtype d = total->dtype == MICA_COMPLEX64 ? MICA_FLOAT32 : (mica_dtype)total->dtype;
+    return factor ? mica_multiply(s, total, mica__cast(s, factor, d)) : NULL;
 }
 
 /* The mean in the working type. */

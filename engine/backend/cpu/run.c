@@ -73,6 +73,18 @@ static bool readable(const mica_array *in, bool strided)
     return (strided || mica__is_row_major(in)) && mica__is_aligned(in);
 }
 
+/* What a kernel said, unless a file that it read was cut short: then it saw zeros, which may not
+ * have done. */
+static int check_inputs(const mica_node *n, int said)
+{
+    if (said == MICA_EMEMORY || said == MICA_EINTERRUPT) return said;
+    for (uint32_t i = 0; i < n->ninputs; i++) {
+        int whole = mica__check_values(n->inputs[i]);
+        if (whole != MICA_OK) return whole;
+    }
+    return said;
+}
+
 /* Gives kernels aligned inputs, and row-major ones to those that want them: copies replace others
  * for the time of the launch. */
 static int run_kernel(mica_node *n)
@@ -111,8 +123,7 @@ static int run_kernel(mica_node *n)
             status = mica__allocate_output(&n->out[i]);
     if (status == MICA_OK && !mica__parallel_given_up()) status = kernel(&l);
     if (flags & MICA_PRIM_LONG && mica__parallel_finish()) status = mica__fail_interrupted();
-    for (uint32_t i = 0; i < n->ninputs && status == MICA_OK; i++)
-        status = mica__check_values(n->inputs[i]);
+    status = check_inputs(n, status);
     for (uint32_t i = 0; i < ncopies; i++) mica__drop_copy(&copies[i]);
     mica__arena_free(&l.scratch);
     if (status != MICA_OK) mica__withdraw(n);

@@ -138,7 +138,7 @@ static int64_t batch_size(mica_scope *s, mica_arrays arguments, const int in_axe
     for (size_t i = 0; i < arguments.n; i++) {
         axes[i] = in_axes[i];
         if (in_axes[i] == MICA_NO_AXIS) continue;
-        if (!mica__check_axis(s, "vmap", MICA_EVALUE, arguments.at[i], in_axes[i], &axes[i]))
+        if (!mica__check_axis(s, "vmap", MICA_EINDEX, arguments.at[i], in_axes[i], &axes[i]))
             return -1;
         int64_t size = arguments.at[i]->shape[axes[i]];
         if (batch >= 0 && size != batch) {

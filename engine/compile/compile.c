@@ -118,17 +118,33 @@ static entry *trace(mica_scope *s, mica_compiled *c, mica_arrays arguments,
     return e;
 }
 
-int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, mica_arrays *results)
+/* The calls that the calling thread is within. */
+typedef struct call {
+    const mica_compiled *compiled;
+    const struct call *outer;
+    int depth;
+} call;
+static _Thread_local const call *innermost;
+enum { MOST_DEEP = 500 }; /* far from the end of a stack of 8 MiB */
+
+static bool is_within(const mica_compiled *c)
 {
-    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    for (const call *at = innermost; at; at = at->outer)
+        if (at->compiled == c) return true;
+    return false;
+}
+
+/* within: of itself. */
+static int run_call(mica_scope *s, mica_compiled *c, bool within, mica_arrays arguments,
+                    mica_arrays *results)
+{
     size_t n = 0;
     int64_t *signature = signature_of(s, arguments, &n);
     if (!signature) return s->status;
     bool traced = false;
     for (size_t i = 0; i < arguments.n; i++) traced = traced || mica__is_traced(arguments.at[i]);
-    if (traced ||
-        mica__setting_flag(MICA_SETTING_disable_compile)) { /* inside another transformation the
-                                                               function takes part in its graph */
+    /* Inside another transformation, and of itself, the function takes part in its graph. */
+    if (traced || within || mica__setting_flag(MICA_SETTING_disable_compile)) {
         *results = c->function(s, arguments, c->user);
         return s->status;
     }
@@ -140,4 +156,22 @@ int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, m
         *results = (mica_arrays){ e->nresults, out };
     mica__mutex_unlock(&c->lock);
     return s->status;
+}
+
+int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, mica_arrays *results)
+{
+    if (!mica__scope_ok(s)) return mica_scope_status(s);
+    call here = { c, innermost, innermost ? innermost->depth + 1 : 1 };
+    if (here.depth > MOST_DEEP) {
+        mica__error(s, MICA_ERUNTIME,
+                    "[compile] compiled functions call each other %d deep: a function that calls "
+                    "itself needs an end that does not depend on values of arrays",
+                    MOST_DEEP);
+        return s->status;
+    }
+    bool within = is_within(c);
+    innermost = &here;
+    int status = run_call(s, c, within, arguments, results);
+    innermost = here.outer;
+    return status;
 }

@@ -50,7 +50,8 @@ typedef struct mica_compiled mica_compiled;
  * changes nothing: a function in C is traced for each shape. */
 MICA_API int mica_compile(mica_functions *function, void *user, void (*free_user)(void *),
                           bool shapeless, mica_compiled **out);
-/** Calls it. Returns the scope's status. */
+/** Calls it. A call of itself, while it is traced, becomes part of the trace; without an end that
+ * is MICA_ERUNTIME, 500 deep. Returns the scope's status. */
 MICA_API int mica_compiled_call(mica_scope *scope, mica_compiled *compiled, mica_arrays arguments,
                                 mica_arrays *results);
 /** NULL is fine. */

@@ -456,6 +456,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
 
     Raises:
         IndexError: an axis does not exist.
+        TypeError: keyword arguments.
         ValueError: nothing is mapped, sizes differ, or an argument or result holds something else than
             arrays.
     """
@@ -477,7 +478,13 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
     check(in_axes, True, "in_axes")
     check(out_axes, False, "out_axes")
 
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **keywords: Any) -> Any:
+        if keywords:
+            name = next(iter(keywords))
+            raise TypeError(
+                f"[vmap] Keyword arguments are not supported: give {name!r} by position, or bind it: "
+                f"vmap(lambda x: f(x, {name}=it))."
+            )
         arrays = _only_arrays(
             "vmap",
             args,

@@ -59,7 +59,7 @@ def test_wrong_vmap(wrong) -> None:
 
 def test_vmap_refuses_keywords() -> None:
     """Only positional arguments are batched."""
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="Keyword arguments are not supported"):
         mx.vmap(lambda a, b=None: a)(mx.zeros((2,)), b=mx.zeros((2,)))
 
 

@@ -148,16 +148,24 @@ static inline size_t recent_peak(void)
     return recent > FLOOR ? recent : FLOOR;
 }
 
-static inline bool too_much_cached(void)
+/* While anything is cached, active and cached memory are within the limit together: a block goes to
+ * and fro between the two without that being looked at. */
+static inline bool past_limits(void)
 {
-    if (state.cached > state.cache_limit) return true;
-    if (!state.automatic || state.cached <= FLOOR) return false;
-    return (state.active + state.cached) / state.allowance * 8 > recent_peak();
+    return state.cached > state.cache_limit || state.active + state.cached > state.limit;
 }
 
-static inline void trim(block **evicted)
+static inline bool past_allowance(void)
 {
-    while (too_much_cached() && state.oldest) {
+    if (!state.automatic || state.cached <= FLOOR) return false;
+    return (state.active + state.cached) * 8 > recent_peak() * state.allowance;
+}
+
+/* What a limit drops is no sign that more should be held. */
+static void trim(block **evicted)
+{
+    while (state.oldest && past_limits()) evict_oldest(evicted);
+    while (state.oldest && past_allowance()) {
         state.classes[state.oldest->class].evicted += state.oldest->size;
         evict_oldest(evicted);
     }
@@ -250,9 +258,11 @@ static void describe(char *text, size_t room)
              size_text(parts[1], cached), size_text(parts[2], limit));
 }
 
+/* Whoever fails has given back all that was kept: what is missing is not memory that nobody uses.
+ */
 static int fail_limit(size_t bytes, const char *why)
 {
-
+    mica_memory_clear_cache();
     char text[4][32];
     lock_ready();
     size_t active = state.active, cached = state.cached, limit = state.limit;
@@ -325,7 +335,7 @@ int mica__memory_take(size_t bytes, void **memory)
         return fail_limit(bytes, "no machine has that much memory");
     mica__spinlock_lock(&state.lock);
     block *b = state.classes[class].newest;
-    if (!b || state.active > state.limit || size > state.limit - state.active) {
+    if (!b) {
         mica__spinlock_unlock(&state.lock);
         return take_new(bytes, size, class, memory);
     }
@@ -350,7 +360,7 @@ void mica__memory_give(void *memory, size_t bytes)
     mica__spinlock_lock(&state.lock);
     state.active -= size;
     link_block(memory, class, size);
-    if (too_much_cached()) trim(&evicted);
+    if (past_limits() || past_allowance()) trim(&evicted);
     mica__spinlock_unlock(&state.lock);
     if (evicted) give_evicted(evicted);
 }
@@ -416,8 +426,7 @@ size_t mica_memory_set_limit(size_t bytes)
     lock_ready();
     size_t before = state.limit;
     state.limit = bytes;
-    while (state.oldest && (state.active > bytes || state.cached > bytes - state.active))
-        evict_oldest(&evicted);
+    trim(&evicted);
     mica__spinlock_unlock(&state.lock);
     give_evicted(evicted);
     return before;

@@ -184,6 +184,39 @@ static void test_limit(void)
     mica__memory_forget();
 }
 
+/* Active and cached memory together, whichever way the limit is passed. */
+static void test_limit_bounds_the_cache(void)
+{
+    enum { MIB = 1 << 20 };
+    mica__memory_forget();
+    size_t base = mica_memory_active(), before = mica_memory_limit();
+    size_t cache = mica_memory_set_cache_limit(SIZE_MAX);
+    void *held[4], *b = &base;
+    for (int i = 0; i < 4; i++) CHECK_EQUAL(mica__memory_take(MIB, &held[i]), MICA_OK);
+    mica__memory_give(held[0], MIB);
+    mica__memory_give(held[1], MIB);
+    mica_memory_set_limit(base + 3 * MIB); /* one of two cached blocks is too many */
+    CHECK_EQUAL(mica_memory_cached(), MIB);
+    mica_memory_set_limit(base + MIB); /* less than what is active */
+    CHECK_EQUAL(mica_memory_cached(), 0);
+    mica__memory_give(held[2], MIB);
+    CHECK_EQUAL(mica_memory_active(), base + MIB);
+    CHECK_EQUAL(mica_memory_cached(), 0);
+    mica__memory_give(held[3], MIB);
+    CHECK_EQUAL(mica_memory_cached(), MIB);
+    CHECK_EQUAL(mica__memory_take(2 * MIB, &b), MICA_EMEMORY); /* what fails has emptied it */
+    CHECK_EQUAL(mica_memory_cached(), 0);
+    CHECK_MENTIONS(mica_last_error(), "cached 0 bytes");
+    CHECK_EQUAL(mica__memory_take(MIB, &b), MICA_OK);
+    mica_memory_set_limit(0);
+    CHECK_EQUAL(mica__memory_take(1, &held[0]), MICA_EMEMORY);
+    mica__memory_give(b, MIB);
+    CHECK_EQUAL(mica_memory_cached(), 0);
+    mica_memory_set_limit(before);
+    mica_memory_set_cache_limit(cache);
+    mica__memory_forget();
+}
+
 static void test_injection(void)
 {
     void *memory = NULL;
@@ -271,6 +304,7 @@ int main(int count, char **arguments)
     test_sizes_in_turn();
     test_growing_sizes();
     test_limit();
+    test_limit_bounds_the_cache();
     test_injection();
     test_churn();
     return check_report("memory");

@@ -77,6 +77,24 @@ def test_what_does_not_fit() -> None:
     assert y[0].item() == 0 and y.size == 2 * MIB
 
 
+def test_limit_holds_for_the_cache() -> None:
+    """A limit below what is active: freed memory is not kept, and what fits then finds room."""
+    mx.clear_cache()
+    x = mx.ones((MIB,)) + 1
+    mx.eval(x)
+    rest = mx.get_active_memory() - x.nbytes
+    mx.set_memory_limit(rest + MIB)
+    del x
+    assert mx.get_active_memory() == rest and mx.get_cache_memory() == 0
+    y = mx.arange(MIB // 8) + 1
+    mx.eval(y)
+    del y
+    assert mx.get_cache_memory() == MIB // 2
+    with pytest.raises(MemoryError, match="limit would be exceeded.* cached 0 bytes"):
+        mx.eval(mx.arange(MIB) + 1)
+    assert mx.get_cache_memory() == 0
+
+
 def test_order_of_low_memory() -> None:
     """Under a limit, many large results that are needed twice are made one after the other."""
     x = mx.random.normal((MIB // 4,))

@@ -71,6 +71,10 @@ typedef struct mica__vec {
 int mica__vec_push(mica__vec *v, void *item);
 void mica__vec_free(mica__vec *v);
 
+/* Sorts elements as large as some pointers: long lists in place, where qsort may take memory for a
+   copy, and lists that are in order with one look at each. */
+void mica__sort(void *list, size_t n, size_t bytes, int (*compare)(const void *a, const void *b));
+
 /* Hash of bytes, 64 bit (wyhash-like mixing of our own; not for hostile keys). */
 uint64_t mica__hash(uint64_t seed, const void *data, size_t bytes);
 

@@ -25,6 +25,51 @@ void mica__vec_free(mica__vec *v)
     *v = (mica__vec){ 0 };
 }
 
+/* ---- sorting ---- */
+
+static void swap(char *a, char *b, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += sizeof(uintptr_t)) {
+        uintptr_t x, y;
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        memcpy(a + i, &y, sizeof y);
+        memcpy(b + i, &x, sizeof x);
+    }
+}
+
+/* Lets what stands at `i` of a heap of n sink to where it belongs. */
+static void sink(char *heap, size_t i, size_t n, size_t bytes,
+                 int (*compare)(const void *a, const void *b))
+{
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        char *lower = heap + child * bytes;
+        if (child + 1 < n && compare(lower, lower + bytes) < 0) child++;
+        if (compare(heap + i * bytes, heap + child * bytes) >= 0) break;
+        swap(heap + i * bytes, heap + child * bytes, bytes);
+    }
+}
+
+void mica__sort(void *list, size_t n, size_t bytes, int (*compare)(const void *a, const void *b))
+{
+    enum { SHORT = 4096 };
+    char *at = list;
+    size_t i = 1;
+    while (i < n && compare(at + (i - 1) * bytes, at + i * bytes) <= 0) i++;
+    if (i >= n) return;
+    if (n <= SHORT) {
+        qsort(list, n, bytes, compare);
+        return;
+    }
+    for (i = n / 2; i-- > 0;) sink(at, i, n, bytes, compare);
+    while (--n > 0) {
+        swap(at, at + n * bytes, bytes);
+        sink(at, 0, n, bytes, compare);
+    }
+}
+
+/* ---- hashing ---- */
+
 /* Both halves of the 128-bit product depend on all bits of both factors; their sum modulo 2 keeps
  * that. */
 static uint64_t mix(uint64_t a, uint64_t b)

@@ -21,6 +21,10 @@ const void *mica__mapping_base(const mica__mapping *m); /* never NULL, not even 
 uint64_t mica__mapping_bytes(const mica__mapping *m);
 const char *mica__mapping_name(const mica__mapping *m);
 
+/* Lets the pages that were read leave the process: they come back from the file when they are read
+   again. For who goes through much of a file once. */
+void mica__mapping_forget(const mica__mapping *m);
+
 /* MICA_EOS, with the file's name and sizes, once a read of the mapping has met a page that is no
    longer there (for good), or while the file found under its name is shorter than the mapping. To
    be called after the bytes have been used. */
@@ -36,7 +40,8 @@ bool mica__mapping_intact(const mica__mapping *m);
    permissions of an old file are kept; devices and pipes are written directly. */
 typedef struct mica__writer mica__writer;
 
-/* MICA_EIO. `function`, which lives on, names who writes in messages. */
+/* MICA_EIO, and errno is what the system said. `function`, which lives on, names who writes in
+ * messages. */
 int mica__writer_open(mica__writer **writer, const char *function, const char *path);
 /* MICA_EOS when the disk is full or fails; later writes and the commit then fail alike. */
 /* Fails with MICA_EOS when the file system has no room for so many bytes more. */

@@ -259,6 +259,11 @@ const char *mica__mapping_name(const mica__mapping *m)
     return m->name;
 }
 
+void mica__mapping_forget(const mica__mapping *m)
+{
+    if (m->place) madvise(m->base, (size_t)m->bytes, MADV_DONTNEED);
+}
+
 bool mica__mapping_intact(const mica__mapping *m)
 {
     if (!m->place) return true;

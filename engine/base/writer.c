@@ -29,9 +29,12 @@ struct mica__writer {
     unsigned char buffer[BUFFER_BYTES];
 };
 
-static int fail_open(const char *function, const char *path, const char *why)
+static int fail_open(const char *function, const char *path, int error)
 {
-    return mica__fail(MICA_EIO, "[%s] '%s' cannot be written: %s", function, path, why);
+    int status = mica__fail(MICA_EIO, "[%s] '%s' cannot be written: %s", function, path,
+                            *path ? strerror(error) : "the path is empty");
+    errno = error;
+    return status;
 }
 
 /* Follows symbolic links in the last part of `path` (which is rewritten), so that the file they
@@ -136,8 +139,8 @@ static void discard(mica__writer *w)
 int mica__writer_open(mica__writer **writer, const char *function, const char *path)
 {
     size_t n = strlen(path);
-    if (!n) return fail_open(function, path, "the path is empty");
-    if (n >= PATH_MAX) return fail_open(function, path, strerror(ENAMETOOLONG));
+    if (!n) return fail_open(function, path, ENOENT);
+    if (n >= PATH_MAX) return fail_open(function, path, ENAMETOOLONG);
     mica__writer *w = mica__alloc(sizeof *w);
     if (!w) return MICA_EMEMORY;
     w->folder = w->file = w->old = -1;
@@ -153,7 +156,7 @@ int mica__writer_open(mica__writer **writer, const char *function, const char *p
     int error = open_target(w, resolved);
     if (error) {
         discard(w);
-        return fail_open(function, path, strerror(error));
+        return fail_open(function, path, error);
     }
     *writer = w;
     return MICA_OK;

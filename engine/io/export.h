@@ -31,7 +31,7 @@ bool mica__graph_write(mica_scope *s, mica__text *to, mica__constants *constants
 typedef struct mica__graph_bytes {
     const char *at;
     size_t bytes;
-    mica__source data; /* what constants lie in; arrays over it keep it alive */
+    const mica__source *data; /* what constants lie in; arrays over it keep its owner alive */
 } mica__graph_bytes;
 
 /* Builds the graph on inputs, of the types that were written and, but for shapeless files, of the

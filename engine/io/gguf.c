@@ -7,14 +7,7 @@
      data, from the next multiple of the alignment (the value "general.alignment", or 32) on */
 #include "io/gguf.h"
 
-enum {
-    ALIGNMENT = 32,
-    HEAD = 24,
-    LEAST_TENSOR = 24,
-    LEAST_VALUE = 13,
-    MOST_AXES = 8,
-    STEP = 1 << 16
-};
+enum { HEAD = 24, LEAST_TENSOR = 24, LEAST_VALUE = 13, STEP = 1 << 16 };
 
 static const struct block {
     uint8_t known, elements;
@@ -40,224 +33,285 @@ bool mica__gguf_block(uint32_t type, uint32_t *elements, uint32_t *bytes)
     return true;
 }
 
-static const uint8_t value_bytes[MICA_GGUF_VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
+const uint8_t mica__gguf_number_bytes[MICA_GGUF_VALUE_COUNT] = { 1, 1, 2, 2, 4, 4, 4,
+                                                                 1, 0, 0, 8, 8, 8 };
+
+bool mica__gguf_is_triple(uint32_t type)
+{
+    return type == MICA_GGUF_Q4_0 || type == MICA_GGUF_Q4_1 || type == MICA_GGUF_Q8_0;
+}
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-typedef struct reader {
-    const unsigned char *file;
-    uint64_t at, bytes, alignment;
-    uint64_t wanted; /* where the bytes ended too early: at least so many were needed */
-    const char *name;
-    mica__gguf *out;
-} reader;
-
-static int fail(const reader *r, const char *what)
+static int fail(const mica__gguf *g, const char *what)
 {
-    return mica__fail(MICA_EIO, "[load_gguf] '%s': %s. Is the file incomplete or damaged?", r->name,
+    return mica__fail(MICA_EIO, "[load_gguf] '%s': %s. Is the file incomplete or damaged?", g->name,
                       what);
 }
 
 /* `count` more things of `each` bytes would be needed. */
-static int too_short(reader *r, uint64_t count, uint64_t each, const char *what)
+static int too_short(mica__gguf *g, uint64_t count, uint64_t each, const char *what)
 {
-    if (__builtin_mul_overflow(count, each, &r->wanted) ||
-        __builtin_add_overflow(r->wanted, r->at, &r->wanted))
-        r->wanted = UINT64_MAX;
-    return fail(r, what);
+    if (__builtin_mul_overflow(count, each, &g->wanted) ||
+        __builtin_add_overflow(g->wanted, g->at, &g->wanted))
+        g->wanted = UINT64_MAX;
+    return fail(g, what);
 }
 
-static int get(reader *r, size_t bytes, uint64_t *word)
+static uint64_t word(const mica__gguf *g, uint64_t at, size_t bytes)
 {
-    if (bytes > r->bytes - r->at) return too_short(r, bytes, 1, "it ends too early");
-    *word = 0;
-    for (size_t i = 0; i < bytes; i++) *word |= (uint64_t)r->file[r->at + i] << 8 * i;
-    r->at += bytes;
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes; i++) value |= (uint64_t)g->file[at + i] << 8 * i;
+    return value;
+}
+
+static int get(mica__gguf *g, size_t bytes, uint64_t *value)
+{
+    if (bytes > g->bytes - g->at) return too_short(g, bytes, 1, "it ends too early");
+    *value = word(g, g->at, bytes);
+    g->at += bytes;
     return MICA_OK;
 }
 
-/* A text with a NUL behind it. */
-static int get_text(reader *r, const char **text, size_t *length)
+bool mica__gguf_text(const mica__gguf *g, uint64_t *at, const char **text, size_t *bytes)
+{
+    if (*at > g->bytes || g->bytes - *at < 8) return false;
+    uint64_t n = word(g, *at, 8);
+    if (n > g->bytes - *at - 8) return false;
+    *text = (const char *)g->file + *at + 8;
+    *bytes = (size_t)n;
+    *at += 8 + n;
+    return true;
+}
+
+static int get_text(mica__gguf *g, const char **text, size_t *bytes)
 {
     uint64_t n = 0;
-    MICA_TRY(get(r, 8, &n));
-    if (n > r->bytes - r->at) return too_short(r, n, 1, "a text is longer than the file");
-    *text = mica__arena_text(&r->out->arena, (const char *)r->file + r->at, (size_t)n);
-    if (!*text) return MICA_EMEMORY;
-    r->at += n;
-    *length = (size_t)n;
-    return MICA_OK;
+    if (mica__gguf_text(g, &g->at, text, bytes)) return MICA_OK;
+    MICA_TRY(get(g, 8, &n));
+    return too_short(g, n, 1, "a text is longer than the file");
 }
 
-static int get_name(reader *r, const char **name)
+static int get_name(mica__gguf *g, const char **name, size_t *bytes)
 {
-    size_t n = 0;
-    MICA_TRY(get_text(r, name, &n));
-    if (strlen(*name) != n || !mica__utf8_valid(*name, n))
-        return fail(r, "a name is not UTF-8 or has a NUL character");
+    MICA_TRY(get_text(g, name, bytes));
+    if (memchr(*name, 0, *bytes) || !mica__utf8_valid(*name, *bytes))
+        return fail(g, "a name is not UTF-8 or has a NUL character");
     return MICA_OK;
 }
 
-static int get_texts(reader *r, mica__gguf_value *v)
+static int skip_texts(mica__gguf *g, uint64_t count)
 {
-    if (v->count > (r->bytes - r->at) / 8)
-        return too_short(r, v->count, 8, "a list is longer than the file");
-    const char **texts = mica__arena_alloc(&r->out->arena, (size_t)v->count * sizeof *texts);
-    size_t *lengths = mica__arena_alloc(&r->out->arena, (size_t)v->count * sizeof *lengths);
-    if (!texts || !lengths) return MICA_EMEMORY;
-    for (uint64_t i = 0; i < v->count; i++) MICA_TRY(get_text(r, &texts[i], &lengths[i]));
-    v->texts = texts;
-    v->lengths = lengths;
+    const char *text;
+    size_t bytes;
+    if (count > (g->bytes - g->at) / 8)
+        return too_short(g, count, 8, "a list is longer than the file");
+    for (uint64_t i = 0; i < count; i++) MICA_TRY(get_text(g, &text, &bytes));
     return MICA_OK;
 }
 
-static int get_value(reader *r, mica__gguf_value *v)
+static int get_alignment(mica__gguf *g, const mica__gguf_value *v)
+{
+    static const char key[] = "general.alignment";
+    if (v->list || v->type != MICA_GGUF_VALUE_UINT32 || v->key_bytes != sizeof key - 1 ||
+        memcmp(v->key, key, sizeof key - 1) != 0)
+        return MICA_OK;
+    g->alignment = word(g, v->offset, 4);
+    return g->alignment && !(g->alignment & (g->alignment - 1))
+               ? MICA_OK
+               : fail(g, "its alignment is no power of 2");
+}
+
+int mica__gguf_next_value(mica__gguf *g, mica__gguf_value *v)
 {
     uint64_t type = 0;
     *v = (mica__gguf_value){ .count = 1 };
-    MICA_TRY(get_name(r, &v->key));
-    MICA_TRY(get(r, 4, &type));
+    MICA_TRY(get_name(g, &v->key, &v->key_bytes));
+    MICA_TRY(get(g, 4, &type));
     if (type == MICA_GGUF_VALUE_ARRAY) {
         v->list = true;
-        MICA_TRY(get(r, 4, &type));
-        MICA_TRY(get(r, 8, &v->count));
+        MICA_TRY(get(g, 4, &type));
+        MICA_TRY(get(g, 8, &v->count));
         if (type == MICA_GGUF_VALUE_ARRAY)
             return mica__fail(
-                MICA_EVALUE, "[load_gguf] '%s': the value %s is a list of lists, which is not read",
-                r->name, v->key);
+                MICA_EVALUE,
+                "[load_gguf] '%s': the value %.*s is a list of lists, which is not read", g->name,
+                (int)(v->key_bytes < 200 ? v->key_bytes : 200), v->key);
     }
-    if (type >= MICA_GGUF_VALUE_COUNT) return fail(r, "a value is of unknown type");
+    if (type >= MICA_GGUF_VALUE_COUNT) return fail(g, "a value is of unknown type");
     v->type = (uint32_t)type;
-    if (type == MICA_GGUF_VALUE_STRING) return get_texts(r, v);
-    v->offset = r->at;
-    if (v->count > (r->bytes - r->at) / value_bytes[type])
-        return too_short(r, v->count, value_bytes[type], "a value is longer than the file");
-    r->at += v->count * value_bytes[type];
-    if (!v->list && type == MICA_GGUF_VALUE_UINT32 && strcmp(v->key, "general.alignment") == 0) {
-        r->at -= 4;
-        MICA_TRY(get(r, 4, &r->alignment));
-        if (!r->alignment || r->alignment & (r->alignment - 1))
-            return fail(r, "its alignment is no power of 2");
-    }
-    return MICA_OK;
+    v->offset = g->at;
+    if (type == MICA_GGUF_VALUE_STRING) return skip_texts(g, v->count);
+    if (v->count > (g->bytes - g->at) / mica__gguf_number_bytes[type])
+        return too_short(g, v->count, mica__gguf_number_bytes[type],
+                         "a value is longer than the file");
+    g->at += v->count * mica__gguf_number_bytes[type];
+    return get_alignment(g, v);
 }
 
-static int get_tensor(reader *r, mica__gguf_tensor *t)
+/* Sizes, the fastest axis first; *elements is their product. */
+static int get_shape(mica__gguf *g, mica__gguf_tensor *t, uint64_t *elements)
 {
-    uint64_t ndim = 0, type = 0, size = 1;
-    uint32_t elements, bytes;
-    *t = (mica__gguf_tensor){ 0 };
-    MICA_TRY(get_name(r, &t->name));
-    MICA_TRY(get(r, 4, &ndim));
-    if (ndim > MOST_AXES) return fail(r, "a tensor has more than 8 axes");
-    int64_t *shape = mica__arena_alloc(&r->out->arena, (size_t)(ndim + 1) * sizeof *shape);
-    if (!shape) return MICA_EMEMORY;
+    uint64_t ndim = 0, size = 1;
     bool empty = false;
+    MICA_TRY(get(g, 4, &ndim));
+    if (ndim > MICA__GGUF_AXES) return fail(g, "a tensor has more than 8 axes");
     for (uint64_t i = 0; i < ndim; i++) {
         uint64_t n = 0;
-        MICA_TRY(get(r, 8, &n));
+        MICA_TRY(get(g, 8, &n));
         empty |= !n;
         if (n > INT64_MAX || (n && __builtin_mul_overflow(size, n, &size)) || size > INT64_MAX)
-            return fail(r, "the shape of a tensor is larger than any file");
-        shape[ndim - 1 - i] = (int64_t)n;
+            return fail(g, "the shape of a tensor is larger than any file");
+        g->shape[ndim - 1 - i] = (int64_t)n;
     }
     t->ndim = (int)ndim;
-    t->shape = shape;
-    MICA_TRY(get(r, 4, &type));
-    MICA_TRY(get(r, 8, &t->offset));
+    t->shape = g->shape;
+    *elements = empty ? 0 : size;
+    return MICA_OK;
+}
+
+/* Its offset counts from the start of the data. */
+static int get_tensor(mica__gguf *g, mica__gguf_tensor *t)
+{
+    uint64_t type = 0, size = 0;
+    uint32_t elements, bytes;
+    *t = (mica__gguf_tensor){ 0 };
+    MICA_TRY(get_name(g, &t->name, &t->name_bytes));
+    MICA_TRY(get_shape(g, t, &size));
+    MICA_TRY(get(g, 4, &type));
+    MICA_TRY(get(g, 8, &t->offset));
     t->type = (uint32_t)type;
     if (!mica__gguf_block(t->type, &elements, &bytes))
-        return mica__fail(MICA_EIO,
-                          "[load_gguf] '%s': tensor '%s' is of type %u, which is not read", r->name,
-                          t->name, t->type);
-    uint64_t row = ndim ? (uint64_t)shape[ndim - 1] : 1;
-    if (row % elements) return fail(r, "the rows of a tensor are no whole blocks");
-    if (empty) size = 0;
+        return mica__fail(
+            MICA_EIO, "[load_gguf] '%s': tensor '%.*s' is of type %u, which is not read", g->name,
+            (int)(t->name_bytes < 200 ? t->name_bytes : 200), t->name, t->type);
+    uint64_t row = t->ndim ? (uint64_t)t->shape[t->ndim - 1] : 1;
+    if (row % elements) return fail(g, "the rows of a tensor are no whole blocks");
     if (__builtin_mul_overflow(size / elements, bytes, &t->bytes))
-        return fail(r, "the shape of a tensor is larger than any file");
+        return fail(g, "the shape of a tensor is larger than any file");
     return MICA_OK;
 }
 
-static int check_names(const reader *r)
+int mica__gguf_next_tensor(mica__gguf *g, mica__gguf_tensor *t)
 {
-    mica__gguf *out = r->out;
-    size_t most = out->ntensors > out->nvalues ? out->ntensors : out->nvalues;
-    const char **names = mica__alloc_zero(most, sizeof *names);
-    if (!names) return MICA_EMEMORY;
-    for (size_t i = 0; i < out->ntensors; i++) names[i] = out->tensors[i].name;
-    bool twice = mica__twin(names, out->ntensors);
-    for (size_t i = 0; i < out->nvalues; i++) names[i] = out->values[i].key;
-    twice = twice || mica__twin(names, out->nvalues);
-    mica__free(names);
-    return twice ? fail(r, "a name occurs twice") : MICA_OK;
-}
-
-/* Offsets count from the first multiple of the alignment after the tensors' list. */
-static uint64_t data_start(const reader *r)
-{
-    return r->at + (-r->at & (r->alignment - 1));
-}
-
-static int place_tensors(reader *r)
-{
-    uint64_t start = data_start(r);
-    for (size_t i = 0; i < r->out->ntensors; i++) {
-        mica__gguf_tensor *t = &r->out->tensors[i];
-        if (!t->bytes) {
-            t->offset = 0;
-            continue;
-        }
-        if (start > r->bytes || t->offset > r->bytes - start ||
-            t->bytes > r->bytes - start - t->offset)
-            return mica__fail(
-                MICA_EIO,
-                "[load_gguf] '%s': tensor '%s' ends beyond the file's %llu bytes. Is the file "
-                "incomplete?",
-                r->name, t->name, (unsigned long long)r->bytes);
-        t->offset += start;
+    MICA_TRY(get_tensor(g, t));
+    uint64_t start = g->data;
+    if (!t->bytes) {
+        t->offset = 0;
+        return MICA_OK;
     }
+    if (start > g->bytes || t->offset > g->bytes - start || t->bytes > g->bytes - start - t->offset)
+        return mica__fail(
+            MICA_EIO,
+            "[load_gguf] '%s': tensor '%.*s' ends beyond the file's %llu bytes. Is the file "
+            "incomplete?",
+            g->name, (int)(t->name_bytes < 200 ? t->name_bytes : 200), t->name,
+            (unsigned long long)g->bytes);
+    t->offset += start;
     return MICA_OK;
 }
 
-static int get_header(reader *r)
+void mica__gguf_skip_values(mica__gguf *g)
+{
+    g->at = g->tensors;
+}
+
+/* ---- the whole header ---- */
+
+typedef struct name {
+    const char *at;
+    size_t bytes;
+} name;
+
+static int compare(const void *a, const void *b)
+{
+    const name *x = a, *y = b;
+    int order = memcmp(x->at, y->at, x->bytes < y->bytes ? x->bytes : y->bytes);
+    return order ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+static bool is_twice(name *names, size_t n)
+{
+    mica__sort(names, n, sizeof *names, compare);
+    for (size_t i = 1; i < n; i++)
+        if (!compare(&names[i - 1], &names[i])) return true;
+    return false;
+}
+
+/* Values and tensors; `names` has room for those of either. */
+static int get_entries(mica__gguf *g, name *names)
+{
+    mica__gguf_value v;
+    mica__gguf_tensor t;
+    g->values = g->at;
+    for (size_t i = 0; i < g->nvalues; i++) {
+        MICA_TRY(mica__gguf_next_value(g, &v));
+        names[i] = (name){ v.key, v.key_bytes };
+    }
+    bool twice = is_twice(names, g->nvalues);
+    g->tensors = g->at;
+    for (size_t i = 0; i < g->ntensors; i++) {
+        MICA_TRY(get_tensor(g, &t));
+        names[i] = (name){ t.name, t.name_bytes };
+        g->ntriples += mica__gguf_is_triple(t.type);
+    }
+    return twice || is_twice(names, g->ntensors) ? fail(g, "a name occurs twice") : MICA_OK;
+}
+
+static int get_header(mica__gguf *g)
 {
     uint64_t version = 0, ntensors = 0, nvalues = 0;
-    mica__gguf *out = r->out;
-    r->at = 4;
-    MICA_TRY(get(r, 4, &version));
-    MICA_TRY(get(r, 8, &ntensors));
-    MICA_TRY(get(r, 8, &nvalues));
+    g->at = 4;
+    MICA_TRY(get(g, 4, &version));
+    MICA_TRY(get(g, 8, &ntensors));
+    MICA_TRY(get(g, 8, &nvalues));
     if (version != 2 && version != 3)
         return mica__fail(MICA_EIO,
                           "[load_gguf] '%s' has version %llu of the format; 2 and 3 are read, in "
                           "little-endian order",
-                          r->name, (unsigned long long)version);
-    uint64_t left = r->bytes - r->at;
+                          g->name, (unsigned long long)version);
+    uint64_t left = g->bytes - g->at;
     if (ntensors > left / LEAST_TENSOR)
-        return too_short(r, ntensors, LEAST_TENSOR, "it has more tensors than bytes");
+        return too_short(g, ntensors, LEAST_TENSOR, "it has more tensors than bytes");
     if (nvalues > left / LEAST_VALUE)
-        return too_short(r, nvalues, LEAST_VALUE, "it has more values than bytes");
-    out->values = mica__arena_alloc(&out->arena, (size_t)nvalues * sizeof *out->values);
-    out->tensors = mica__arena_alloc(&out->arena, (size_t)ntensors * sizeof *out->tensors);
-    if (!out->values || !out->tensors) return MICA_EMEMORY;
-    for (uint64_t i = 0; i < nvalues; i++) MICA_TRY(get_value(r, &out->values[out->nvalues++]));
-    for (uint64_t i = 0; i < ntensors; i++) MICA_TRY(get_tensor(r, &out->tensors[out->ntensors++]));
-    return check_names(r);
+        return too_short(g, nvalues, LEAST_VALUE, "it has more values than bytes");
+    g->ntensors = (size_t)ntensors;
+    g->nvalues = (size_t)nvalues;
+    name *names = mica__alloc_zero(ntensors > nvalues ? ntensors : nvalues, sizeof *names);
+    if (!names) return MICA_EMEMORY;
+    int status = get_entries(g, names);
+    mica__free(names);
+    MICA_TRY(status);
+    /* Offsets count from the first multiple of the alignment after the tensors' list. */
+    g->data = g->at + (-g->at & (g->alignment - 1));
+    g->at = g->values;
+    return MICA_OK;
 }
 
-int mica__gguf_parse(mica__gguf *out, const void *file, uint64_t bytes, const char *name)
+int mica__gguf_open(mica__gguf *g, const void *file, uint64_t bytes, const char *name)
 {
+    *g = (mica__gguf){
+        .file = file, .bytes = bytes, .alignment = MICA__GGUF_ALIGNMENT, .name = name
+    };
     if (bytes < HEAD || memcmp(file, "GGUF", 4) != 0)
         return mica__fail(MICA_EIO, "[load_gguf] '%s' is no gguf file", name);
-    mica__gguf result = { 0 };
-    reader r = {
-        .file = file, .bytes = bytes, .alignment = ALIGNMENT, .name = name, .out = &result
-    };
-    int status = get_header(&r);
-    if (!status) status = place_tensors(&r);
-    if (status) mica__gguf_free(&result);
-    else *out = result;
-    return status;
+    return get_header(g);
+}
+
+/* Where the last tensor ends; those without elements lie nowhere. */
+static uint64_t end_of_data(mica__gguf *g)
+{
+    mica__gguf_tensor t;
+    uint64_t end = 0, last;
+    mica__gguf_skip_values(g);
+    for (size_t i = 0; i < g->ntensors && get_tensor(g, &t) == MICA_OK; i++) {
+        if (!t.bytes) continue;
+        if (__builtin_add_overflow(g->data, t.offset, &last) ||
+            __builtin_add_overflow(last, t.bytes, &last))
+            last = UINT64_MAX;
+        if (last > end) end = last;
+    }
+    return end > g->at ? end : g->at;
 }
 
 uint64_t mica__gguf_needed(const void *start, uint64_t bytes, bool *known)
@@ -265,125 +319,11 @@ uint64_t mica__gguf_needed(const void *start, uint64_t bytes, bool *known)
     *known = false;
     if (bytes < HEAD) return bytes && memcmp(start, "GGUF", bytes < 4 ? bytes : 4) ? bytes : HEAD;
     if (memcmp(start, "GGUF", 4) != 0) return bytes;
-    mica__gguf g = { 0 };
-    reader r = { .file = start, .bytes = bytes, .alignment = ALIGNMENT, .name = "", .out = &g };
-    uint64_t end = bytes, data, last;
-    int status = get_header(&r);
-    *known = status == MICA_OK;
-    if (status && r.wanted > bytes) {
-        /* In growing steps, since it is parsed again. */
-        end = bytes + bytes / 2 + STEP;
-        if (r.wanted > end) end = r.wanted;
-    } else if (!status) {
-        end = r.at; /* tensors without elements lie nowhere */
-        data = data_start(&r);
-        for (size_t i = 0; i < g.ntensors; i++) {
-            if (!g.tensors[i].bytes) continue;
-            if (__builtin_add_overflow(data, g.tensors[i].offset, &last) ||
-                __builtin_add_overflow(last, g.tensors[i].bytes, &last))
-                last = UINT64_MAX;
-            if (last > end) end = last;
-        }
-    }
-    mica__gguf_free(&g);
-    return end;
-}
-
-void mica__gguf_free(mica__gguf *g)
-{
-    mica__arena_free(&g->arena);
-    *g = (mica__gguf){ 0 };
-}
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static void put(mica__text *t, size_t bytes, uint64_t word)
-{
-    unsigned char out[8];
-    for (size_t i = 0; i < bytes; i++) out[i] = (unsigned char)(word >> 8 * i);
-    mica__text_add(t, out, bytes);
-}
-
-static void put_text(mica__text *t, const char *text, size_t n)
-{
-    put(t, 8, n);
-    mica__text_add(t, text, n);
-}
-
-static int put_value(mica__text *t, const mica__gguf_value *v, const void *numbers)
-{
-    if (!mica__utf8_valid(v->key, strlen(v->key)))
-        return mica__fail(MICA_EVALUE, "[save_gguf] the name of a value is not UTF-8");
-    put_text(t, v->key, strlen(v->key));
-    put(t, 4, v->list ? MICA_GGUF_VALUE_ARRAY : v->type);
-    if (v->list) {
-        put(t, 4, v->type);
-        put(t, 8, v->count);
-    }
-    if (v->type == MICA_GGUF_VALUE_STRING)
-        for (uint64_t i = 0; i < v->count; i++) put_text(t, v->texts[i], v->lengths[i]);
-    else mica__text_add(t, numbers, (size_t)v->count * value_bytes[v->type]);
-    return MICA_OK;
-}
-
-static int put_tensor(mica__text *t, mica__gguf_tensor *x, uint64_t *end)
-{
-    uint32_t elements = 1, bytes = 1;
-    uint64_t size = 1;
-    bool empty = false;
-    if (!mica__utf8_valid(x->name, strlen(x->name)))
-        return mica__fail(MICA_EVALUE, "[save_gguf] the name of an array is not UTF-8");
-    if (x->ndim > MOST_AXES)
-        return mica__fail(MICA_EVALUE,
-                          "[save_gguf] '%s' has %d axes; arrays of gguf files have at most 8",
-                          x->name, x->ndim);
-    put_text(t, x->name, strlen(x->name));
-    put(t, 4, (uint64_t)x->ndim);
-    for (int i = x->ndim - 1; i >= 0; i--) {
-        put(t, 8, (uint64_t)x->shape[i]);
-        empty |= !x->shape[i];
-        if (x->shape[i] && __builtin_mul_overflow(size, (uint64_t)x->shape[i], &size))
-            return mica__fail(MICA_EOVERFLOW, "[save_gguf] '%s' is too large", x->name);
-    }
-    mica__gguf_block(x->type, &elements, &bytes);
-    if (empty) size = 0;
-    x->offset = *end;
-    if (__builtin_mul_overflow(size / elements, bytes, &x->bytes) ||
-        __builtin_add_overflow(*end, x->bytes, end) ||
-        __builtin_add_overflow(*end, -*end & (ALIGNMENT - 1), end))
-        return mica__fail(MICA_EOVERFLOW, "[save_gguf] the arrays are too large");
-    put(t, 4, x->type);
-    put(t, 8, x->offset);
-    return MICA_OK;
-}
-
-static int check_given(const mica__gguf_tensor *tensors, size_t n, const mica__gguf_value *values,
-                       size_t nvalues)
-{
-    size_t most = n > nvalues ? n : nvalues;
-    const char **names = mica__alloc_zero(most, sizeof *names);
-    if (!names) return MICA_EMEMORY;
-    for (size_t i = 0; i < n; i++) names[i] = tensors[i].name;
-    bool twice = mica__twin(names, n);
-    for (size_t i = 0; i < nvalues; i++) names[i] = values[i].key;
-    twice = twice || mica__twin(names, nvalues);
-    mica__free(names);
-    return twice ? mica__fail(MICA_EVALUE, "[save_gguf] a name is there twice") : MICA_OK;
-}
-
-int mica__gguf_header(mica__text *header, mica__gguf_tensor *tensors, size_t ntensors,
-                      const mica__gguf_value *values, const void *const numbers[], size_t nvalues)
-{
-    static const char zeros[ALIGNMENT];
-    uint64_t end = 0;
-    MICA_TRY(check_given(tensors, ntensors, values, nvalues));
-    mica__text_add(header, "GGUF", 4);
-    put(header, 4, 3);
-    put(header, 8, ntensors);
-    put(header, 8, nvalues);
-    for (size_t i = 0; i < nvalues; i++) MICA_TRY(put_value(header, &values[i], numbers[i]));
-    for (size_t i = 0; i < ntensors; i++) MICA_TRY(put_tensor(header, &tensors[i], &end));
-    mica__text_add(header, zeros, -header->n & (ALIGNMENT - 1));
-    for (size_t i = 0; i < ntensors; i++) tensors[i].offset += header->n;
-    return header->status;
+    mica__gguf g;
+    *known = mica__gguf_open(&g, start, bytes, "") == MICA_OK;
+    if (*known) return end_of_data(&g);
+    if (g.wanted <= bytes) return bytes;
+    /* In growing steps, since it is parsed again. */
+    uint64_t end = bytes + bytes / 2 + STEP;
+    return g.wanted > end ? g.wanted : end;
 }

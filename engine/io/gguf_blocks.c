@@ -216,11 +216,6 @@ mica_array *mica__gguf_numbers(mica_scope *s, const mica__gguf_tensor *t, mica_a
     return mica__reshape(s, mica__cast(s, a, MICA_FLOAT16), t->ndim, t->shape);
 }
 
-bool mica__gguf_is_triple(uint32_t type)
-{
-    return type == MICA_GGUF_Q4_0 || type == MICA_GGUF_Q4_1 || type == MICA_GGUF_Q8_0;
-}
-
 /* The shape of the tensor with the last axis divided. */
 static mica_array *rows_of(mica_scope *s, const mica__gguf_tensor *t, mica_array *a, int64_t by)
 {

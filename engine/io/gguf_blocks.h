@@ -12,7 +12,5 @@ bool mica__gguf_triple(mica_scope *s, const mica__gguf_tensor *t, mica_array *by
                        mica_array *out[3]);
 /* The other types that come in blocks: numbers, float16. */
 mica_array *mica__gguf_numbers(mica_scope *s, const mica__gguf_tensor *t, mica_array *bytes);
-/* Whether a type is one of the three. */
-bool mica__gguf_is_triple(uint32_t type);
 
 #endif

@@ -26,93 +26,155 @@ enum { PLAIN = sizeof plain / sizeof *plain, WRITTEN = 5 };
 
 /* ---- loading ---- */
 
-/* "x.weight" and "x" have the companions "x.scales" and "x.biases". */
-static const char *companion(mica_scope *s, const char *name, const char *ending)
-{
-    static const char weight[] = ".weight";
-    size_t n = strlen(name), cut = sizeof weight - 1, more = strlen(ending);
-    if (n >= cut && strcmp(name + n - cut, weight) == 0) n -= cut;
-    char *text = mica__scope_alloc(s, n + more + 1);
-    if (!text) return NULL;
-    memcpy(text, name, n);
-    memcpy(text + n, ending, more + 1);
-    return text;
-}
+typedef struct loading {
+    mica_scope *s;
+    const mica__source *from;
+    mica_table *table;
+} loading;
 
-static mica_array *bytes_of(mica_scope *s, const mica__source *from, const mica__gguf_tensor *t)
+static mica_array *bytes_of(const loading *l, const mica__gguf_tensor *t)
 {
     int64_t n = (int64_t)t->bytes;
-    return mica__tensor(s, from, t->offset, t->bytes, MICA_UINT8, false, (mica_dims){ 1, &n });
+    return mica__tensor(l->s, l->from, t->offset, t->bytes, MICA_UINT8, false,
+                        (mica_dims){ 1, &n });
 }
 
-/* Enters the arrays of a tensor at *at. */
-static bool add_tensor(mica_scope *s, mica_table *t, const mica__source *from,
-                       const mica__gguf_tensor *x, size_t *at)
+/* "x.weight" and "x" have the companions "x.scales" and "x.biases". */
+static bool add_companion(const loading *l, const mica__gguf_tensor *t, const char *ending,
+                          mica_array *a)
+{
+    static const char weight[] = ".weight";
+    size_t n = t->name_bytes, cut = sizeof weight - 1;
+    if (n >= cut && memcmp(t->name + n - cut, weight, cut) == 0) n -= cut;
+    mica__text name = { 0 };
+    mica__text_add(&name, t->name, n);
+    mica__text_add_string(&name, ending);
+    bool ok = !name.status && mica__table_add(l->s, l->table, name.at, name.n, a);
+    if (name.status) mica__scope_failed(l->s, name.status);
+    mica__text_free(&name);
+    return ok;
+}
+
+static const mica_dtype *plain_dtype(uint32_t type)
+{
+    for (int i = 0; i < PLAIN; i++)
+        if (plain[i].type == type) return &plain[i].dtype;
+    return NULL;
+}
+
+/* The arrays of a tensor: three of some, else one. */
+static bool build(const loading *l, const mica__gguf_tensor *t, mica_array *out[3])
+{
+    const mica_dtype *dtype = plain_dtype(t->type);
+    if (mica__gguf_is_triple(t->type)) return mica__gguf_triple(l->s, t, bytes_of(l, t), out);
+    if (dtype)
+        out[0] = mica__tensor(l->s, l->from, t->offset, t->bytes, *dtype, false,
+                              (mica_dims){ t->ndim, t->shape });
+    else out[0] = mica__gguf_numbers(l->s, t, bytes_of(l, t));
+    if (t->type == MICA_GGUF_BF16) out[0] = mica__cast(l->s, out[0], MICA_FLOAT16);
+    return out[0] != NULL;
+}
+
+/* In a scope of its own, since evaluations look at all that a scope has. */
+static bool build_settled(const loading *l, const mica__gguf_tensor *t, mica_array *out[3])
+{
+    mica_scope own;
+    size_t n = mica__gguf_is_triple(t->type) ? 3 : 1;
+    mica__scope_begin(&own, l->s->stream);
+    bool ok = build(&(loading){ &own, l->from, NULL }, t, out) && !mica_eval(&own, out, n);
+    for (size_t i = 0; i < n && ok; i++) {
+        out[i] = mica__settled(l->s, l->from, out[i]);
+        ok = out[i] != NULL;
+    }
+    int status = mica__scope_end(&own);
+    return ok || mica__scope_failed(l->s, status);
+}
+
+static bool add_tensor(const loading *l, const mica__gguf_tensor *t)
 {
     mica_array *out[3] = { NULL };
-    mica_dims shape = { x->ndim, x->shape };
-    if (mica__gguf_is_triple(x->type)) {
-        if (!mica__gguf_triple(s, x, bytes_of(s, from, x), out)) return false;
-        t->names[*at + 1] = companion(s, x->name, ".scales");
-        t->names[*at + 2] = companion(s, x->name, ".biases");
-        t->arrays[*at + 1] = out[1];
-        t->arrays[*at + 2] = out[2];
-    } else {
-        for (int i = 0; i < PLAIN && !out[0]; i++)
-            if (plain[i].type == x->type)
-                out[0] = mica__tensor(s, from, x->offset, x->bytes, plain[i].dtype, false, shape);
-        if (x->type == MICA_GGUF_BF16) out[0] = mica__cast(s, out[0], MICA_FLOAT16);
-        if (!out[0] && mica__scope_ok(s)) out[0] = mica__gguf_numbers(s, x, bytes_of(s, from, x));
-    }
-    t->names[*at] = x->name;
-    t->arrays[*at] = out[0];
-    if (!out[0]) return false;
-    *at += out[1] ? 3 : 1;
-    return mica__scope_ok(s);
+    bool is_changed = !plain_dtype(t->type) || t->type == MICA_GGUF_BF16;
+    bool ok = is_changed && t->bytes <= MICA__SMALL ? build_settled(l, t, out) : build(l, t, out);
+    return ok && mica__table_add(l->s, l->table, t->name, t->name_bytes, out[0]) &&
+           (!out[1] ||
+            (add_companion(l, t, ".scales", out[1]) && add_companion(l, t, ".biases", out[2])));
 }
 
-static bool add_value(mica_scope *s, mica_value *to, const mica__source *from,
-                      const mica__gguf_value *v)
+/* Copies of the texts of a value. */
+static bool get_texts(const loading *l, const mica__gguf_value *v, mica_value *to)
 {
-    *to = (mica_value){ .key = v->key, .list = v->list };
-    if (v->type != MICA_GGUF_VALUE_STRING) {
-        int64_t n = (int64_t)v->count;
-        mica_dtype d = value_types[v->type];
-        to->array = mica__tensor(s, from, v->offset, v->count * mica__dtype_sizes[d], d, false,
-                                 (mica_dims){ v->list ? 1 : 0, &n });
-        return to->array != NULL;
+    mica_scope *s = l->s;
+    const mica__gguf file = { .file = (const unsigned char *)l->from->base,
+                              .bytes = l->from->bytes };
+    const char **texts = mica__scope_alloc(s, (size_t)v->count * sizeof *texts), *text;
+    size_t *lengths = mica__scope_alloc(s, (size_t)v->count * sizeof *lengths);
+    uint64_t at = v->offset;
+    for (uint64_t i = 0; texts && lengths && i < v->count; i++) {
+        if (!mica__gguf_text(&file, &at, &text, &lengths[i]))
+            return mica__error(s, MICA_EIO, "[load_gguf] '%s' changed while it was read",
+                               l->from->name);
+        texts[i] = mica__arena_text(&s->arena, text, lengths[i]);
+        if (!texts[i]) return mica__scope_failed(s, MICA_EMEMORY);
     }
     to->count = (size_t)v->count;
-    to->texts = v->texts;
-    to->lengths = v->lengths;
-    return true;
+    to->texts = texts;
+    to->lengths = lengths;
+    return texts && lengths;
 }
 
-static mica_table *table_of(mica_scope *s, const mica__source *from, const mica__gguf *g)
+static bool add_value(const loading *l, mica_value *to, const mica__gguf_value *v)
 {
-    size_t count = g->ntensors, at = 0;
-    for (size_t i = 0; i < g->ntensors; i++)
-        if (mica__gguf_is_triple(g->tensors[i].type)) count += 2;
-    size_t values = from->arrays_only ? 0 : g->nvalues;
-    mica_table *t = mica__table_new(s, count, 0, values);
-    if (!t) return NULL;
-    for (size_t i = 0; i < g->ntensors; i++)
-        if (!add_tensor(s, t, from, &g->tensors[i], &at)) return NULL;
-    for (size_t i = 0; i < values; i++)
-        if (!add_value(s, &t->values[i], from, &g->values[i])) return NULL;
-    return mica__table_sort(s, t) ? t : NULL;
+    const char *key = mica__arena_text(&l->s->arena, v->key, v->key_bytes);
+    if (!key) return mica__scope_failed(l->s, MICA_EMEMORY);
+    *to = (mica_value){ .key = key, .list = v->list };
+    if (v->type == MICA_GGUF_VALUE_STRING) return get_texts(l, v, to);
+    int64_t n = (int64_t)v->count;
+    mica_dtype d = value_types[v->type];
+    to->array = mica__tensor(l->s, l->from, v->offset, v->count * mica__dtype_sizes[d], d, false,
+                             (mica_dims){ v->list ? 1 : 0, &n });
+    return to->array != NULL;
+}
+
+/* Values, where they are wanted, and tensors. */
+static bool fill(const loading *l, mica__gguf *g)
+{
+    mica_table *t = l->table;
+    uint64_t before = g->at;
+    if (!t->value_count) mica__gguf_skip_values(g);
+    for (size_t i = 0; i < t->value_count; i++) {
+        mica__gguf_value v;
+        int status = mica__gguf_next_value(g, &v);
+        if (status) return mica__scope_failed(l->s, status);
+        if (!add_value(l, &t->values[i], &v)) return false;
+        mica__table_saw(t, l->from, g->at - before);
+        before = g->at;
+    }
+    for (size_t i = 0; i < g->ntensors; i++) {
+        mica__gguf_tensor x;
+        int status = mica__gguf_next_tensor(g, &x);
+        if (status) return mica__scope_failed(l->s, status);
+        if (!add_tensor(l, &x)) return false;
+        mica__table_saw(t, l->from, g->at - before);
+        before = g->at;
+    }
+    return true;
 }
 
 mica_table *mica__gguf_table(mica_scope *s, const mica__source *from)
 {
     mica__gguf g;
+    mica__blocks blocks = { 0 };
+    mica__source whole = *from;
+    whole.blocks = &blocks;
     if (!mica__scope_ok(s)) return NULL;
-    int status = mica__gguf_parse(&g, from->base, from->bytes, from->name);
+    int status = mica__gguf_open(&g, from->base, from->bytes, from->name);
     if (status) return mica__scope_failed(s, status);
-    mica_table *t = table_of(s, from, &g);
-    mica__arena_move(&s->arena, &g.arena); /* the texts are the table's */
-    mica__gguf_free(&g);
-    return t;
+    mica_table *t =
+        mica__table_new(s, g.ntensors + 2 * g.ntriples, 0, from->arrays_only ? 0 : g.nvalues);
+    if (t) mica__table_saw(t, from, g.data);
+    bool ok = t && fill(&(loading){ s, &whole, t }, &g);
+    mica__blocks_free(&blocks);
+    return ok && mica__table_sort(s, t) ? t : NULL;
 }
 
 /* ---- saving ---- */

@@ -8,50 +8,49 @@
 #include "io/signature.h"
 #include "io/words.h"
 
+/* There may be many: what calls need is made by the first one. */
 typedef struct function {
     mica__signature signature;
-    mica__graph_bytes graph;
-    mica__sizes *sizes; /* of shapeless files of our own */
-    bool mlx, shapeless;
-    mica_compiled *compiled; /* builds the graph, once for each shape */
+    const char *graph;
+    size_t bytes;
+    const mica_imported *of;
+    mica__sizes *sizes;                /* of shapeless files of our own */
+    _Atomic(mica_compiled *) compiled; /* builds the graph, once for each shape; NULL at first */
 } function;
 
 struct mica_imported {
     mica_scope *scope; /* memory of texts and signatures */
     mica__source source;
+    mica__source data; /* the part that constants lie in */
     const char *metadata;
-    bool shapeless;
+    bool mlx, shapeless;
     function *functions;
     size_t n;
 };
 
 /* ---- reading ---- */
 
-static bool get_argument(mica__words *w, mica__signature *g, size_t k)
-{
-    return mica__words_type(w, &g->dtypes[k], &g->shapes[k]);
-}
-
 static bool get_signature(mica__words *w, mica__signature *g)
 {
-    /* Room for all arguments is taken once both counts are known. */
     uint64_t positional, keywords;
     if (!mica__words_count(w, 16, &positional)) return false;
-    mica_dtype *dtypes = mica__scope_alloc(w->s, ((size_t)positional + 1) * sizeof *dtypes);
-    mica_dims *shapes = mica__scope_alloc(w->s, ((size_t)positional + 1) * sizeof *shapes);
-    if (!dtypes || !shapes) return false;
-    for (size_t k = 0; k < positional; k++)
-        if (!mica__words_type(w, &dtypes[k], &shapes[k])) return false;
-    if (!mica__words_count(w, 24, &keywords)) return false;
+    /* Room for all arguments is taken once both counts are known. */
+    mica__words ahead = *w;
+    for (uint64_t k = 0; k < positional; k++)
+        if (!mica__words_skip_type(&ahead)) return false;
+    if (!mica__words_count(&ahead, 24, &keywords)) return false;
     *g = (mica__signature){ .n = (size_t)(positional + keywords), .nkeywords = (size_t)keywords };
     g->dtypes = mica__scope_alloc(w->s, (g->n + 1) * sizeof *g->dtypes);
     g->shapes = mica__scope_alloc(w->s, (g->n + 1) * sizeof *g->shapes);
     g->keywords = mica__scope_alloc(w->s, (g->nkeywords + 1) * sizeof *g->keywords);
     if (!g->dtypes || !g->shapes || !g->keywords) return false;
-    memcpy(g->dtypes, dtypes, (size_t)positional * sizeof *dtypes);
-    memcpy(g->shapes, shapes, (size_t)positional * sizeof *shapes);
+    for (size_t k = 0; k < positional; k++)
+        if (!mica__words_type(w, &g->dtypes[k], &g->shapes[k])) return false;
+    *w = ahead;
     for (size_t k = 0; k < g->nkeywords; k++) {
-        if (!mica__words_text(w, &g->keywords[k]) || !get_argument(w, g, (size_t)positional + k))
+        size_t at = (size_t)positional + k;
+        if (!mica__words_text(w, &g->keywords[k]) ||
+            !mica__words_type(w, &g->dtypes[at], &g->shapes[at]))
             return false;
         if (k && strcmp(g->keywords[k - 1], g->keywords[k]) >= 0)
             return mica__words_broken(w, "keywords out of order");
@@ -70,7 +69,7 @@ static bool get_sizes(mica__words *w, function *f)
     return f->sizes->naxes == axes || mica__words_broken(w, "the number of axes");
 }
 
-static bool get_functions(mica__words *w, mica_imported *m, mica__source data)
+static bool get_functions(mica__words *w, mica_imported *m)
 {
     uint64_t flags, n, bytes;
     if (!mica__words_get(w, &flags) || !mica__words_text(w, &m->metadata) ||
@@ -89,9 +88,10 @@ static bool get_functions(mica__words *w, mica_imported *m, mica__source data)
     if (!m->functions) return false;
     for (size_t i = 0; i < n; i++) {
         function *f = &m->functions[i];
-        *f = (function){ 0 };
+        *f = (function){ .of = m };
         if (!get_signature(w, &f->signature) || !mica__words_count(w, 1, &bytes)) return false;
-        f->graph = (mica__graph_bytes){ w->at, (size_t)bytes, data };
+        f->graph = w->at;
+        f->bytes = (size_t)bytes;
         mica__words_take(w, (size_t)bytes);
         if (m->shapeless && !get_sizes(w, f)) return false;
         m->n = i + 1;
@@ -110,15 +110,16 @@ static bool read_mlx(mica_imported *m)
 {
     mica__words w = { m->scope, m->source.base, (size_t)m->source.bytes };
     uint64_t n;
+    m->mlx = true;
+    m->data = m->source;
     if (!mica__mlx_head(&w, &n, &m->shapeless, &m->metadata)) return false;
     m->functions = mica__scope_alloc(m->scope, ((size_t)n + 1) * sizeof *m->functions);
     if (!m->functions) return false;
     for (uint64_t i = 0; i < n; i++) {
         function *f = &m->functions[i];
-        *f = (function){ .mlx = true, .shapeless = m->shapeless };
-        const char *start = w.at;
+        *f = (function){ .of = m, .graph = w.at };
         if (!mica__mlx_skip(&w, &f->signature)) return false;
-        f->graph = (mica__graph_bytes){ start, (size_t)(w.at - start), m->source };
+        f->bytes = (size_t)(w.at - f->graph);
         m->n = (size_t)i + 1;
     }
     return !w.left || mica__words_broken(&w, "bytes after its end");
@@ -151,11 +152,11 @@ static bool read_file(mica_imported *m)
     if (head[3] <= MICA__EXPORT_CHECKED &&
         head[4] != mica__crc32(0, from->base + from->bytes - rest, (size_t)rest))
         return refuse(m, "is damaged or not complete");
-    mica__source data = *from;
-    data.base += start;
-    data.bytes -= start;
+    m->data = *from;
+    m->data.base += start;
+    m->data.bytes -= start;
     mica__words w = { m->scope, from->base + sizeof head, (size_t)described };
-    return get_functions(&w, m, data);
+    return get_functions(&w, m);
 }
 
 /* ---- calls ---- */
@@ -163,18 +164,24 @@ static bool read_file(mica_imported *m)
 static mica_arrays build(mica_scope *s, mica_arrays arguments, void *user)
 {
     const function *f = user;
+    mica__graph_bytes graph = { f->graph, f->bytes, &f->of->data };
     mica_arrays results = { 0 };
-    bool ok = f->mlx
-                  ? mica__mlx_read(s, &f->graph, f->shapeless, arguments.at, arguments.n, &results)
-                  : mica__graph_read(s, &f->graph, f->sizes, arguments.at, arguments.n, &results);
+    bool ok = f->of->mlx
+                  ? mica__mlx_read(s, &graph, f->of->shapeless, arguments.at, arguments.n, &results)
+                  : mica__graph_read(s, &graph, f->sizes, arguments.at, arguments.n, &results);
     return ok ? results : (mica_arrays){ 0, NULL };
 }
 
-static int open_functions(mica_imported *m)
+/* Threads that call at once may make several, of which the first stays. */
+static mica_compiled *compiled(mica_scope *s, function *f)
 {
-    for (size_t i = 0; i < m->n; i++)
-        MICA_TRY(mica_compile(build, &m->functions[i], NULL, false, &m->functions[i].compiled));
-    return MICA_OK;
+    mica_compiled *c = atomic_load_explicit(&f->compiled, memory_order_acquire), *none = NULL;
+    if (c) return c;
+    int status = mica_compile(build, f, NULL, false, &c);
+    if (status) return mica__scope_failed(s, status);
+    if (atomic_compare_exchange_strong(&f->compiled, &none, c)) return c;
+    mica_compiled_release(c);
+    return none;
 }
 
 int mica__import_source(const mica__source *from, mica_imported **out)
@@ -185,7 +192,8 @@ int mica__import_source(const mica__source *from, mica_imported **out)
     mica__source_retain(from);
     m->scope = mica_scope_open(NULL);
     int status = MICA_EMEMORY;
-    if (m->scope) status = read_file(m) ? open_functions(m) : m->scope->status;
+    if (m->scope) status = read_file(m) ? MICA_OK : m->scope->status;
+    mica__source_forget(from);
     if (!status) status = mica__source_check(from);
     if (status) mica_imported_release(m);
     else *out = m;
@@ -227,7 +235,7 @@ const mica__signature *mica__imported_signature(const mica_imported *m, size_t i
 void mica_imported_release(mica_imported *m)
 {
     if (!m) return;
-    for (size_t i = 0; i < m->n; i++) mica_compiled_release(m->functions[i].compiled);
+    for (size_t i = 0; i < m->n; i++) mica_compiled_release(atomic_load(&m->functions[i].compiled));
     if (m->scope) mica_scope_close(m->scope);
     mica__source_release(&m->source);
     mica__free(m);
@@ -261,8 +269,10 @@ int mica_imported_call(mica_scope *s, mica_imported *m, mica_arrays arguments,
         return s->status;
     for (size_t i = 0; i < arguments.n; i++) in[i] = arguments.at[order[i]];
     for (size_t i = 0; i < m->n; i++)
-        if (mica__signature_accepts(&m->functions[i].signature, &given, m->shapeless))
-            return mica_compiled_call(s, m->functions[i].compiled, (mica_arrays){ arguments.n, in },
-                                      results);
+        if (mica__signature_accepts(&m->functions[i].signature, &given, m->shapeless)) {
+            mica_compiled *c = compiled(s, &m->functions[i]);
+            return c ? mica_compiled_call(s, c, (mica_arrays){ arguments.n, in }, results)
+                     : s->status;
+        }
     return no_match(s, m, &given);
 }

@@ -2,12 +2,10 @@
 #include "io/follow.h"
 #include "ops/infer.h"
 
-enum { SMALL = 4096 };
-
 typedef struct reader {
     mica__words w;
     mica_scope *s;
-    const mica__source *data;
+    mica__source data;
     const char *start;        /* of the graph */
     const mica__sizes *sizes; /* NULL: all are as recorded */
     size_t nrules;            /* those that were used */
@@ -102,7 +100,7 @@ static bool get_inputs(reader *r, mica_array *const inputs[], size_t n)
     return !r->sizes || mica__sizes_allow(r->s, r->sizes, was, inputs, n);
 }
 
-/* Small ones are copied: they are used often, and then hold no file. */
+/* Small ones are copied, to lie together: they are used often, and then hold no file. */
 static bool get_constant(reader *r)
 {
     mica_dtype dtype = MICA_BOOL;
@@ -113,14 +111,11 @@ static bool get_constant(reader *r)
         !mica__shape_size(shape, &size))
         return false;
     uint64_t bytes = (uint64_t)size * mica__dtype_sizes[dtype];
-    if (offset > r->data->bytes || bytes > r->data->bytes - offset)
+    if (offset > r->data.bytes || bytes > r->data.bytes - offset)
         return mica__words_broken(&r->w, "a constant lies outside of it");
-    mica_array *a = mica__tensor(r->s, r->data, offset, bytes, dtype, false, shape);
-    if (a && bytes <= SMALL && a->buffer && a->data == r->data->base + offset) {
-        a = mica_from_data(r->s, a->data, shape, dtype);
-        int status = a ? mica__source_check(r->data) : MICA_OK;
-        if (status) return mica__scope_failed(r->s, status);
-    }
+    mica__source from = r->data;
+    if (bytes <= MICA__SMALL) from.owner = NULL;
+    mica_array *a = mica__tensor(r->s, &from, offset, bytes, dtype, false, shape);
     return add_value(r, a);
 }
 
@@ -249,12 +244,15 @@ static bool get_graph(reader *r, mica_array *const inputs[], size_t n, mica_arra
 bool mica__graph_read(mica_scope *s, const mica__graph_bytes *from, const mica__sizes *sizes,
                       mica_array *const inputs[], size_t n, mica_arrays *results)
 {
+    mica__blocks blocks = { 0 };
     reader r = { .s = s,
                  .w = { s, from->at, from->bytes },
-                 .data = &from->data,
+                 .data = *from->data,
                  .start = from->at,
                  .sizes = sizes };
+    r.data.blocks = &blocks;
     bool ok = get_graph(&r, inputs, n, results);
+    mica__blocks_free(&blocks);
     mica__free(r.values);
     return ok;
 }

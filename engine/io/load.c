@@ -2,7 +2,6 @@
 #include "base/system.h"
 #include "io/array_io.h"
 #include "io/npy.h"
-#include "io/safetensors.h"
 #include "io/table.h"
 #include "mica/ops.h"
 #include "ops/builder.h"
@@ -87,6 +86,62 @@ int mica__source_check(const mica__source *from)
     return from->mapping ? mica__mapping_check(from->mapping) : MICA_OK;
 }
 
+void mica__source_forget(const mica__source *from)
+{
+    if (from->mapping) mica__mapping_forget(from->mapping);
+}
+
+/* ---- memory that small arrays share ---- */
+
+enum { FIRST_BLOCK = MICA__SMALL, LARGEST_BLOCK = 1 << 16, ALIGNMENT = 16 };
+
+void mica__blocks_free(mica__blocks *b)
+{
+    mica__buffer_release(b->last);
+    *b = (mica__blocks){ NULL };
+}
+
+/* As that of a file, a block is never donated: its arrays are parts of it. */
+static int next_block(mica__blocks *b)
+{
+    size_t bytes = b->last ? 2 * b->last->bytes : FIRST_BLOCK;
+    mica__buffer *memory = mica__buffer_new(bytes < LARGEST_BLOCK ? bytes : LARGEST_BLOCK);
+    mica__source whole = { 0 };
+    int status = memory ? mica__source_of_memory(&whole, memory, "") : MICA_EMEMORY;
+    mica__buffer_release(memory);
+    MICA_TRY(status);
+    mica__blocks_free(b);
+    b->last = whole.owner;
+    return MICA_OK;
+}
+
+/* An array that is filled by who asks. */
+static mica_array *room_for(mica_scope *s, const mica__source *from, mica_dtype dtype,
+                            mica_dims shape)
+{
+    int64_t size;
+    mica__blocks *b = from->blocks;
+    if (!b || !mica__shape_size(shape, &size) || size > MICA__SMALL / 8)
+        return mica__empty(s, dtype, shape);
+    size_t bytes = (size_t)size * mica_dtype_size(dtype);
+    if (!b->last || bytes > b->last->bytes - b->used) {
+        int status = next_block(b);
+        if (status) return mica__scope_failed(s, status);
+    }
+    char *at = (char *)b->last->data + b->used;
+    b->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return mica__part(s, b->last, at, dtype, shape);
+}
+
+mica_array *mica__settled(mica_scope *s, const mica__source *from, mica_array *a)
+{
+    mica_array *copy = a ? room_for(s, from, (mica_dtype)a->dtype, mica__dims_of(a)) : NULL;
+    if (!copy) return NULL;
+    int status =
+        mica_to_data(s, a, copy->data, (size_t)a->size * mica_dtype_size((mica_dtype)a->dtype));
+    return status ? mica__scope_failed(s, status) : copy;
+}
+
 /* ---- arrays over bytes ---- */
 
 static bool in_last_page(const mica__mapping *m, const char *end)
@@ -101,6 +156,11 @@ static bool in_last_page(const mica__mapping *m, const char *end)
 static mica_array *adopt(mica_scope *s, const mica__source *from, const char *data, uint64_t bytes,
                          mica_dtype dtype, mica_dims shape)
 {
+    if (!from->owner) {
+        mica_array *a = room_for(s, from, dtype, shape);
+        if (a && bytes) memcpy(a->data, data, (size_t)bytes);
+        return a;
+    }
     bool last = from->mapping && in_last_page(from->mapping, data + bytes);
     return mica__part(s, last ? from->end : from->owner, data, dtype, shape);
 }
@@ -124,17 +184,19 @@ static bool all_zero_or_one(const char *data, size_t n)
     return true;
 }
 
-static mica_array *truths(mica_scope *s, const char *data, mica_dims shape)
+static mica_array *truths(mica_scope *s, const mica__source *from, const char *data,
+                          mica_dims shape)
 {
-    mica_array *a = mica__empty(s, MICA_BOOL, shape);
+    mica_array *a = room_for(s, from, MICA_BOOL, shape);
     for (int64_t i = 0; a && i < a->size; i++) a->data[i] = data[i] != 0;
     return a;
 }
 
 /* Each element, and each half of a complex one, with its bytes in this machine's order. */
-static mica_array *swap_bytes(mica_scope *s, const char *data, mica_dtype dtype, mica_dims shape)
+static mica_array *swap_bytes(mica_scope *s, const mica__source *from, const char *data,
+                              mica_dtype dtype, mica_dims shape)
 {
-    mica_array *a = mica__empty(s, dtype, shape);
+    mica_array *a = room_for(s, from, dtype, shape);
     if (!a) return NULL;
     size_t unit = dtype == MICA_COMPLEX64 ? 4 : mica_dtype_size(dtype);
     size_t bytes = (size_t)a->size * mica_dtype_size(dtype);
@@ -147,11 +209,12 @@ mica_array *mica__tensor(mica_scope *s, const mica__source *from, uint64_t offse
                          mica_dtype dtype, bool swapped, mica_dims shape)
 {
     if (!mica__scope_ok(s)) return NULL;
-    if (!bytes) return adopt(s, from, from->owner->data, 0, dtype, shape);
+    if (!bytes) return adopt(s, from, from->owner ? from->owner->data : NULL, 0, dtype, shape);
     const char *data = from->base + offset;
-    if (swapped) return whole(s, from, swap_bytes(s, data, dtype, shape));
+    if (swapped) return whole(s, from, swap_bytes(s, from, data, dtype, shape));
     if (dtype == MICA_BOOL && !all_zero_or_one(data, (size_t)bytes))
-        return whole(s, from, truths(s, data, shape));
+        return whole(s, from, truths(s, from, data, shape));
+    if (!from->owner) return whole(s, from, adopt(s, from, data, bytes, dtype, shape));
     return adopt(s, from, data, bytes, dtype, shape);
 }
 
@@ -189,16 +252,27 @@ static mica_array *swapped_later(mica_scope *s, mica_array *bytes, mica_dtype dt
     return mica_reshape(s, mica_flip(s, rows, MICA_AXES(1)), MICA_SHAPE(-1));
 }
 
-mica_array *mica__npy_later(mica_scope *s, const mica__source *head, mica_array *file)
+mica_array *mica__npy_later(mica_scope *s, const mica__source *head, const mica__deflated *d)
 {
     mica__npy h;
     int64_t room[MICA_MAX_NDIM];
-    if (!mica__ready(s, file)) return NULL;
-    int status = mica__npy_parse(&h, head->base, head->bytes, (uint64_t)file->size, head->name);
+    if (!mica__ready(s, d->file)) return NULL;
+    int status = mica__npy_parse(&h, head->base, head->bytes, d->bytes, head->name);
     if (status) return mica__scope_failed(s, status);
     mica_dims shape = shape_in_order(&h, room);
-    if (!h.bytes) return in_order(s, &h, mica__empty(s, h.dtype, shape));
-    mica_array *a = mica__slice_axis(s, file, 0, (int64_t)h.offset, (int64_t)h.bytes);
+    if (!h.bytes) return in_order(s, &h, room_for(s, head, h.dtype, shape));
+    /* Bytes that are to be changed come as bytes, others as the elements that they are. */
+    bool plain = !h.swapped && h.dtype != MICA_BOOL;
+    int64_t n = (int64_t)h.bytes;
+    struct mica__inflate_params p = { .at = (int64_t)d->at,
+                                      .packed = (int64_t)d->packed,
+                                      .start = (int64_t)h.offset,
+                                      .bytes = (int64_t)d->bytes,
+                                      .crc = d->crc };
+    mica_array *file = d->file;
+    mica_array *a = mica__build(s, mica_prim_inflate, &p, 1, &file, plain ? h.dtype : MICA_UINT8,
+                                plain ? shape : (mica_dims){ 1, &n });
+    if (plain) return in_order(s, &h, a);
     if (h.swapped) a = swapped_later(s, a, h.dtype);
     a = h.dtype == MICA_BOOL ? mica__cast(s, a, MICA_BOOL) : mica_view(s, a, h.dtype);
     return in_order(s, &h, mica_reshape(s, a, shape));
@@ -206,81 +280,10 @@ mica_array *mica__npy_later(mica_scope *s, const mica__source *head, mica_array 
 
 /* ---- tables ---- */
 
-/* What a file's header tells, entry by entry. Lists have room for all that may come: what is never
-   written takes no memory, and nothing is copied. */
-typedef struct filling {
-    mica_scope *s;
-    const mica__source *from;
-    mica_table *table;
-    mica__vec texts;
-} filling;
-
-static char *text_of(mica_scope *s, const char *text)
-{
-    return mica__arena_text(&s->arena, text, strlen(text));
-}
-
-static int add_tensor(void *user, const mica__tensor_entry *e)
-{
-    filling *f = user;
-    mica_table *t = f->table;
-    mica_dims shape = { e->ndim, e->shape };
-    t->arrays[t->count] = mica__tensor(f->s, f->from, e->offset, e->bytes, e->dtype, false, shape);
-    if (!t->arrays[t->count]) return f->s->status;
-    t->names[t->count] = text_of(f->s, e->name);
-    if (!t->names[t->count]) return MICA_EMEMORY;
-    t->count++;
-    return MICA_OK;
-}
-
-static int add_text(void *user, const char *key, const char *value)
-{
-    filling *f = user;
-    char *texts[2];
-    if (f->from->arrays_only) return MICA_OK;
-    for (int i = 0; i < 2; i++) {
-        texts[i] = text_of(f->s, i ? value : key);
-        if (!texts[i]) return MICA_EMEMORY;
-        MICA_TRY(mica__vec_push(&f->texts, texts[i]));
-    }
-    return MICA_OK;
-}
-
-static mica_table *filled(const filling *f)
-{
-    mica_table *t = f->table;
-    t->metadata_count = f->texts.n / 2;
-    t->metadata = mica__scope_alloc(f->s, t->metadata_count * sizeof *t->metadata);
-    if (!t->metadata || !mica__table_sort(f->s, t)) return NULL;
-    for (size_t i = 0; i < t->metadata_count; i++)
-        t->metadata[i] = (mica_metadata){ f->texts.at[2 * i], f->texts.at[2 * i + 1] };
-    const char *twin = mica__table_twin(t);
-    if (!twin) return t;
-    return mica__error(f->s, MICA_EIO, "[load_safetensors] '%s', tensor '%s': it is there twice",
-                       f->from->name, twin);
-}
-
-mica_table *mica__safetensors_table(mica_scope *s, const mica__source *from)
-{
-    filling f = { .s = s, .from = from };
-    mica__safetensors_visitor visitor = { add_tensor, add_text, &f };
-    if (!mica__scope_ok(s)) return NULL;
-    f.table = mica__table_new(s, mica__safetensors_most(from->base, from->bytes), 0, 0);
-    if (!f.table) return NULL;
-    f.table->count = 0;
-    int status = mica__safetensors_read(from->base, from->bytes, from->name, &visitor);
-    mica_table *t = status ? mica__scope_failed(s, status) : filled(&f);
-    mica__vec_free(&f.texts);
-    return t;
-}
-
 static mica_table *table_of_one(mica_scope *s, mica_array *a)
 {
     mica_table *t = a ? mica__table_new(s, 1, 0, 0) : NULL;
-    if (!t) return NULL;
-    t->names[0] = "";
-    t->arrays[0] = a;
-    return mica__table_sort(s, t) ? t : NULL;
+    return mica__table_add(s, t, "", 0, a) && mica__table_sort(s, t) ? t : NULL;
 }
 
 static bool begins(const mica__source *from, const char *with, size_t n)

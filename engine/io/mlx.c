@@ -100,7 +100,7 @@ bool mica__mlx_head(mica__words *w, uint64_t *functions, bool *shapeless, const 
 typedef struct reader {
     mica__words w;
     mica_scope *s;
-    const mica__source *data;
+    mica__source data;
     bool build; /* else only skipped */
     bool shapeless;
     mica__map arrays; /* identity -> array, or -> the reader where nothing is built */
@@ -286,7 +286,7 @@ static bool get_constant(reader *r, int64_t identity)
     if (!at) return false;
     mica_array *a = NULL;
     if (r->build)
-        a = mica__tensor(r->s, r->data, (uint64_t)(at - r->data->base), bytes, dtype, false, shape);
+        a = mica__tensor(r->s, &r->data, (uint64_t)(at - r->data.base), bytes, dtype, false, shape);
     return enter(r, identity, a);
 }
 
@@ -298,6 +298,7 @@ static bool get_arrays(reader *r)
     for (uint64_t i = 0; i < n; i++) {
         int64_t identity;
         mica_array *there;
+        if (!r->build) mica__arena_reset(&r->s->arena);
         if (!mica__words_get(&r->w, (uint64_t *)&identity) || !get_truth(&r->w, &flag))
             return false;
         if (flag) {
@@ -310,14 +311,36 @@ static bool get_arrays(reader *r)
     return true;
 }
 
-static bool get_function(reader *r, mica_array *const given[], size_t n, mica__signature *g,
-                         mica_arrays *out)
+/* What is read of operations is forgotten one by one, in a scope of its own: a file may have many.
+ */
+bool mica__mlx_skip(mica__words *w, mica__signature *g)
 {
+    mica_scope own;
     mica_dims inputs, results;
-    if (!get_signature(r, g, &inputs, &results)) return false;
-    if (r->build && g->n != n) return mica__words_broken(&r->w, "the number of inputs");
-    for (size_t i = 0; i < g->n; i++)
-        if (!enter(r, inputs.at[i], r->build ? given[i] : NULL)) return false;
+    mica_array *there;
+    reader r = { .w = *w, .s = w->s };
+    bool ok = get_signature(&r, g, &inputs, &results);
+    for (size_t i = 0; i < g->n && ok; i++) ok = enter(&r, inputs.at[i], NULL);
+    mica__scope_begin(&own, NULL);
+    r.w.s = r.s = &own;
+    ok = ok && get_arrays(&r);
+    for (int64_t i = 0; ok && i < results.n; i++) ok = find(&r, results.at[i], &there);
+    int status = mica__scope_end(&own);
+    if (status) mica__scope_failed(w->s, status);
+    mica__map_free(&r.arrays);
+    w->at = r.w.at;
+    w->left = r.w.left;
+    return ok;
+}
+
+static bool build(reader *r, mica_array *const given[], size_t n, mica_arrays *out)
+{
+    mica__signature g;
+    mica_dims inputs, results;
+    if (!get_signature(r, &g, &inputs, &results)) return false;
+    if (g.n != n) return mica__words_broken(&r->w, "the number of inputs");
+    for (size_t i = 0; i < n; i++)
+        if (!enter(r, inputs.at[i], given[i])) return false;
     if (!get_arrays(r)) return false;
     mica_array **at = mica__scope_alloc(r->s, ((size_t)results.n + 1) * sizeof(mica_array *));
     if (!at) return false;
@@ -327,27 +350,18 @@ static bool get_function(reader *r, mica_array *const given[], size_t n, mica__s
     return true;
 }
 
-bool mica__mlx_skip(mica__words *w, mica__signature *g)
-{
-    mica_arrays none;
-    reader r = { .w = *w, .s = w->s };
-    bool ok = get_function(&r, NULL, 0, g, &none);
-    mica__map_free(&r.arrays);
-    w->at = r.w.at;
-    w->left = r.w.left;
-    return ok;
-}
-
 bool mica__mlx_read(mica_scope *s, const mica__graph_bytes *from, bool shapeless,
                     mica_array *const inputs[], size_t n, mica_arrays *results)
 {
-    mica__signature g;
+    mica__blocks blocks = { 0 };
     reader r = { .w = { s, from->at, from->bytes },
                  .s = s,
-                 .data = &from->data,
+                 .data = *from->data,
                  .build = true,
                  .shapeless = shapeless };
-    bool ok = get_function(&r, inputs, n, &g, results);
+    r.data.blocks = &blocks;
+    bool ok = build(&r, inputs, n, results);
     mica__map_free(&r.arrays);
+    mica__blocks_free(&blocks);
     return ok;
 }

@@ -1,53 +1,48 @@
 /* Tables of arrays. */
 #include "io/table.h"
 
-mica_table *mica__table_new(mica_scope *s, size_t count, size_t metadata_count, size_t value_count)
+enum { PIECE = 1 << 20 /* bytes of a file */ };
+
+mica_table *mica__table_new(mica_scope *s, size_t room, size_t metadata_count, size_t value_count)
 {
     mica_table *t = mica__scope_alloc(s, sizeof *t);
     if (!t) return NULL;
-    *t = (mica_table){ .count = count,
-                       .metadata_count = metadata_count,
-                       .value_count = value_count };
-    /* Counts come from lists that were in memory: the products cannot overflow. */
-    t->names = mica__scope_alloc(s, count * sizeof *t->names);
-    t->arrays = mica__scope_alloc(s, count * sizeof *t->arrays);
+    *t = (mica_table){ .room = room, .metadata_count = metadata_count, .value_count = value_count };
+    /* Counts are less than the bytes of a file that is in memory: the products cannot overflow. */
+    t->names = mica__scope_alloc(s, room * sizeof *t->names);
+    t->arrays = mica__scope_alloc(s, room * sizeof *t->arrays);
     t->metadata = mica__scope_alloc(s, metadata_count * sizeof *t->metadata);
     t->values = mica__scope_alloc(s, value_count * sizeof *t->values);
     return t->names && t->arrays && t->metadata && t->values ? t : NULL;
 }
 
-static bool before(const char *const *a, const char *const *b)
+bool mica__table_add(mica_scope *s, mica_table *t, const char *name, size_t bytes, mica_array *a)
 {
-    int order = strcmp(*a, *b);
-    return order ? order < 0 : a < b;
+    if (!t || !a) return false;
+    if (t->count == t->room) {
+        mica__error(s, MICA_EIO, "[load] the file changed while it was read");
+        return false;
+    }
+    t->names[t->count] = mica__arena_text(&s->arena, name, bytes);
+    if (!t->names[t->count]) return mica__scope_failed(s, MICA_EMEMORY);
+    t->arrays[t->count++] = a;
+    return true;
 }
 
-/* Lets what stands at `i` of a heap of n sink to where it belongs. */
-static void sink(const char ***heap, size_t i, size_t n)
+void mica__table_saw(mica_table *t, const mica__source *from, uint64_t bytes)
 {
-    const char **moved = heap[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(heap[child], heap[child + 1])) child++;
-        if (!before(moved, heap[child])) break;
-        heap[i] = heap[child];
-    }
-    heap[i] = moved;
+    t->read += bytes;
+    if (t->read < PIECE) return;
+    mica__source_forget(from);
+    t->read = 0;
 }
 
-/* In place, where qsort may take memory for a copy, which would be more than anything else that
-   a file of many arrays needs for a moment. Most files are in order. */
-static void sort(const char ***list, size_t n)
+/* By name; of the same names the earlier one first. */
+static int compare(const void *a, const void *b)
 {
-    size_t i = 1;
-    while (i < n && before(list[i - 1], list[i])) i++;
-    if (i >= n) return;
-    for (i = n / 2; i-- > 0;) sink(list, i, n);
-    while (--n > 0) {
-        const char **last = list[n];
-        list[n] = list[0];
-        list[0] = last;
-        sink(list, 0, n);
-    }
+    const char **x = *(const char **const *)a, **y = *(const char **const *)b;
+    int order = strcmp(*x, *y);
+    return order ? order : (x > y) - (x < y);
 }
 
 bool mica__table_sort(mica_scope *s, mica_table *t)
@@ -55,7 +50,7 @@ bool mica__table_sort(mica_scope *s, mica_table *t)
     t->by_name = mica__scope_alloc(s, t->count * sizeof *t->by_name);
     if (!t->by_name) return false;
     for (size_t i = 0; i < t->count; i++) t->by_name[i] = &t->names[i];
-    sort(t->by_name, t->count);
+    mica__sort(t->by_name, t->count, sizeof *t->by_name, compare);
     return true;
 }
 

@@ -60,6 +60,13 @@ bool mica__words_type(mica__words *w, mica_dtype *dtype, mica_dims *shape)
     return true;
 }
 
+bool mica__words_skip_type(mica__words *w)
+{
+    uint64_t dtype, n;
+    return mica__words_get(w, &dtype) && mica__words_count(w, 8, &n) &&
+           mica__words_take(w, (size_t)n * 8);
+}
+
 bool mica__words_text(mica__words *w, const char **text)
 {
     uint64_t n;

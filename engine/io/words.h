@@ -22,6 +22,8 @@ bool mica__words_count(mica__words *w, size_t each, uint64_t *n);
 bool mica__words_list(mica__words *w, mica_dims *list);
 /* An element type and a shape whose bytes can be counted. */
 bool mica__words_type(mica__words *w, mica_dtype *dtype, mica_dims *shape);
+/* Passes over a type. */
+bool mica__words_skip_type(mica__words *w);
 /* A length and so many bytes, without NUL among them: a text in memory of the scope. */
 bool mica__words_text(mica__words *w, const char **text);
 

@@ -130,16 +130,22 @@ bool mica__infer_view(mica__inference *i)
 
 /* ---- files ---- */
 
+/* Type and shape are those that were recorded, if the bytes are theirs. Truth values could be
+   neither 0 nor 1. */
 bool mica__infer_inflate(mica__inference *i)
 {
     const struct mica__inflate_params *p = i->params;
-    int64_t shape[MICA_MAX_NDIM];
+    int64_t size;
     if (!mica__infer_count(i, 1, 1)) return false;
     const mica_array *a = i->in[0];
-    if (!a->ndim || a->dtype != MICA_UINT8) return mica__infer_refuse(i, "an input");
-    if (p->bytes < 0 || p->bytes / MICA__INFLATE_MOST > mica__size_from_end(a, 1))
+    if (a->ndim != 1 || a->dtype != MICA_UINT8) return mica__infer_refuse(i, "an input");
+    if (i->dtypes[0] == MICA_BOOL) return mica__infer_refuse(i, "the type");
+    if (p->at < 0 || p->at > a->size || p->packed < 0 || p->packed > a->size - p->at)
+        return mica__infer_refuse(i, "the place");
+    if (p->bytes < 0 || p->bytes / MICA__INFLATE_MOST > p->packed || p->start < 0 ||
+        p->start > p->bytes || !mica__infer_sizes(i, i->shapes[0]) ||
+        !mica__shape_size(i->shapes[0], &size) ||
+        size * mica__dtype_sizes[i->dtypes[0]] != p->bytes - p->start)
         return mica__infer_refuse(i, "the number of bytes");
-    for (int k = 0; k < a->ndim; k++) shape[k] = k == a->ndim - 1 ? p->bytes : a->shape[k];
-    mica_dims out = { a->ndim, shape };
-    return mica__infer_sizes(i, out) && mica__infer_give(i, 0, MICA_UINT8, out);
+    return mica__infer_give(i, 0, i->dtypes[0], i->shapes[0]);
 }

@@ -47,7 +47,8 @@ enum {
     MICA_PRIM_INTERNAL = 2, /* not exported as a function of its own */
     MICA_PRIM_LINEAR = 4,  /* linear in its first input: jvp applies the operation to the tangent */
     MICA_PRIM_STRIDED = 8, /* its kernel reads any strides; others get row-major inputs */
-    MICA_PRIM_DONATES = 16, /* out[0] has no memory until the kernel calls mica__launch_donate */
+    MICA_PRIM_DONATES =
+        16, /* out[0] has no memory until the kernel gives it some, perhaps that of in[0] */
     MICA_PRIM_PASSES =
         64, /* its outputs are inputs: no memory is taken for them, and inputs come as they lie */
     MICA_PRIM_LONG = 32 /* its kernel stays safe when tasks of its parallel sections are left out:

@@ -189,7 +189,6 @@ def save(file: Any, arr: core.array) -> None:
 
 
 def _save_npz(name: str, file: Any, args: tuple, kwargs: dict[str, Any], compressed: bool) -> None:
-    import errno
     import zipfile
 
     target = _target(file, name, ".npz")
@@ -202,9 +201,6 @@ def _save_npz(name: str, file: Any, args: tuple, kwargs: dict[str, Any], compres
     core.eval(arrays)
     writer = None
     if isinstance(target, bytes):
-        folder = os.path.dirname(target)
-        if folder and not os.path.isdir(folder):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fsdecode(target))
         writer = core._Writer(target)
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     with zipfile.ZipFile(Whole(file, name) if writer is None else writer, "w", method) as archive:
@@ -226,6 +222,8 @@ def savez(file: Any, *args: Any, **kwargs: Any) -> None:
     Raises:
         ValueError: a keyword ``arr_0`` ... is taken by an unnamed array; ``file`` is neither a path nor a
             file object.
+        OSError: the file cannot be opened (``FileNotFoundError`` for a folder that is not there, and so on,
+            as in the reference), or the disk is full or fails.
     """
     _save_npz("savez", file, args, kwargs, compressed=False)
 

@@ -1,5 +1,7 @@
 /* Arrays and files for mica/_files.py, which sorts out what a file is; here bytes become arrays and
  * arrays bytes. */
+#include <errno.h>
+
 #include "array.h"
 
 #include "io.h"
@@ -359,10 +361,12 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     writer_object *w = PyObject_New(writer_object, type);
     if (!w) return NULL;
     w->writer = NULL;
-    int status = mica__writer_open(&w->writer, "save", path);
+    int status = mica__writer_open(&w->writer, "save", path), error = errno;
     if (!status) return (PyObject *)w;
     Py_DECREF(w);
-    return mica_py_raise(status);
+    if (status != MICA_EIO) return mica_py_raise(status);
+    errno = error; /* archives are written as Python's zipfile would */
+    return PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
 }
 static void writer_dealloc(PyObject *self)
 {

@@ -170,11 +170,12 @@ def blocks(kind: gguf.GGMLQuantizationType, rows: int, columns: int) -> np.ndarr
     return raw.reshape(rows, -1)
 
 
+@pytest.mark.parametrize("rows", [4, 200])
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q8_0"])
-def test_gguf_triples(kind: str, tmp_path: Path) -> None:
-    """Blocks of 4 and 8 bits become what dequantize takes."""
+def test_gguf_triples(kind: str, rows: int, tmp_path: Path) -> None:
+    """Blocks of 4 and 8 bits become what dequantize takes; few are worked out at once, many when used."""
     kind = gguf.GGMLQuantizationType[kind]
-    raw = blocks(kind, 4, 128)
+    raw = blocks(kind, rows, 128)
     write_gguf(tmp_path / "f.gguf", "a.weight", raw, kind)
     got = mx.load(tmp_path / "f.gguf")
     assert set(got) == {"a.weight", "a.scales", "a.biases"}
@@ -184,17 +185,18 @@ def test_gguf_triples(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(
         np.array(mx.dequantize(*parts, group_size=32, bits=bits)), want, rtol=1e-6, atol=1e-5
     )
-    assert mx.quantized_matmul(mx.ones((1, 128)), *parts, group_size=32, bits=bits).shape == (1, 4)
+    assert mx.quantized_matmul(mx.ones((1, 128)), *parts, group_size=32, bits=bits).shape == (1, rows)
 
 
+@pytest.mark.parametrize("rows", [3, 60])
 @pytest.mark.parametrize(
     "kind", ["Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "BF16", "F16"]
 )
-def test_gguf_numbers(kind: str, tmp_path: Path) -> None:
-    """Other types become float16."""
+def test_gguf_numbers(kind: str, rows: int, tmp_path: Path) -> None:
+    """Other types become float16; few are worked out at once, many when used."""
     kind = gguf.GGMLQuantizationType[kind]
     plain = kind.name in ("BF16", "F16")
-    raw = np.full((2, 12), 0x3C, np.uint8) if plain else blocks(kind, 3, 512)
+    raw = np.full((rows, 120), 0x3C, np.uint8) if plain else blocks(kind, rows, 512)
     write_gguf(tmp_path / "f.gguf", "a", raw, kind)
     got = mx.load(tmp_path / "f.gguf")["a"]
     assert got.dtype == mx.float16
@@ -312,6 +314,27 @@ def test_full_disk(kind: str, tmp_path: Path) -> None:
     assert done.stdout.startswith("refused"), done.stderr
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_no_such_place(tmp_path: Path) -> None:
+    """What is raised where nothing can be written: archives as Python's own files, others a RuntimeError."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder.npz").mkdir()
+    x, places = mx.zeros(1), {"nowhere/x": FileNotFoundError, "file/x": NotADirectoryError}
+    for place, error in places.items():
+        for save in (mx.savez, mx.savez_compressed):
+            with pytest.raises(error) as caught:
+                save(tmp_path / place, x)
+            assert caught.value.filename == f"{tmp_path / place}.npz"
+        with pytest.raises(RuntimeError, match="cannot be written"):
+            mx.save(tmp_path / place, x)
+        for save in (mx.save_safetensors, mx.save_gguf):
+            with pytest.raises(RuntimeError, match="cannot be written"):
+                save(tmp_path / place, {"x": x})
+    with pytest.raises(FileNotFoundError):
+        mx.savez("/proc/x", x)
+    with pytest.raises(IsADirectoryError):
+        mx.savez(tmp_path / "folder", x)
 
 
 def resident() -> int:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import mica.core as mx
@@ -92,6 +94,31 @@ def test_deflated_when_used(tmp_path: Path) -> None:
     assert growth(program, tmp_path) < 16
 
 
+def test_small_members(tmp_path: Path) -> None:
+    """Members of a few bytes are unpacked at once, in memory that they share; damage is told when used."""
+    arrays = {f"{i}": np.full((2, i % 5), i % 100, TYPES[i % len(TYPES)]) for i in range(500)}
+    np.savez_compressed(tmp_path / "f.npz", **arrays)
+    loaded = mx.load(str(tmp_path / "f.npz"))
+    for name, x in arrays.items():
+        assert loaded[name].shape == x.shape and loaded[name].tolist() == x.tolist(), name
+    # What one of them gives its memory to does not change another.
+    a, b = loaded["3"], loaded["14"]
+    del loaded
+    a = a + 1
+    mx.eval(a)
+    assert b.tolist() == arrays["14"].tolist()
+    whole = bytearray((tmp_path / "f.npz").read_bytes())
+    with zipfile.ZipFile(tmp_path / "f.npz") as archive:
+        crc = archive.getinfo("4.npy").CRC
+    at = whole.rindex(struct.pack("<I", crc))
+    whole[at] ^= 1
+    (tmp_path / "f.npz").write_bytes(whole)
+    loaded = mx.load(str(tmp_path / "f.npz"))
+    assert loaded["9"].tolist() == arrays["9"].tolist()
+    with pytest.raises(ValueError, match="checksum"):
+        mx.eval(loaded["4"])
+
+
 def test_damaged_when_used(tmp_path: Path) -> None:
     """Damage behind the header, and a wrong checksum, are found by the evaluation; the others go on."""
     x = np.arange(100_000, dtype=np.float32)
@@ -128,20 +155,70 @@ def test_claims(tmp_path: Path) -> None:
         mx.load(str(tmp_path / "f.npz"))
 
 
-@pytest.mark.unsanitized
-def test_many_names(tmp_path: Path) -> None:
-    """300,000 names take the file's size, 64 MiB, and what Python's own names, objects and dict take."""
+MANY = 300_000
+
+
+def many_safetensors() -> bytes:
+    """MANY tensors of one number."""
     entries = {
         f"model.layers.{i}.weight": {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]}
-        for i in range(300_000)
+        for i in range(MANY)
     }
     header = json.dumps(entries, separators=(",", ":")).encode()
-    file = struct.pack("<Q", len(header)) + header + bytes(1_200_000)
-    (tmp_path / "f.safetensors").write_bytes(file)
-    program = """
+    return struct.pack("<Q", len(header)) + header + bytes(4 * MANY)
+
+
+def many_members(method: int) -> bytes:
+    """An archive of MANY arrays of one number, the same: written by hand, since zipfile is slow."""
+    stream = io.BytesIO()
+    np.save(stream, np.ones(1, np.float32))
+    plain = stream.getvalue()
+    packed = plain if method == zipfile.ZIP_STORED else zlib.compress(plain, wbits=-15)
+    crc, members, directory, at = zlib.crc32(plain), [], [], 0
+    for i in range(MANY):
+        name = b"model.layers.%d.weight.npy" % i
+        common = struct.pack("<HHHIIIIHH", 20, 0, method, 0, crc, len(packed), len(plain), len(name), 0)
+        members.append(b"PK\3\4" + common + name + packed)
+        directory.append(b"PK\1\2\x14\0" + common + struct.pack("<HHHII", 0, 0, 0, 0, at) + name)
+        at += len(members[-1])
+    size = sum(map(len, directory))
+    end = struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, MANY, MANY, size, at)
+    end = b"PK\6\6" + end + b"PK\6\7" + struct.pack("<IQI", 0, at + size, 1)
+    last = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return b"".join((*members, *directory, end, last))
+
+
+def many_gguf(kind: int, size: int) -> bytes:
+    """MANY tensors of one number of so many bytes."""
+    names = (b"model.layers.%d.weight" % i for i in range(MANY))
+    head = b"".join(
+        struct.pack("<Q", len(name)) + name + struct.pack("<IQIQ", 1, 1, kind, 32 * i)
+        for i, name in enumerate(names)
+    )
+    head = b"GGUF" + struct.pack("<IQQ", 3, MANY, 0) + head
+    return head + bytes(-len(head) % 32) + bytes(32 * MANY - 32 + size)
+
+
+@pytest.mark.unsanitized
+@pytest.mark.parametrize(
+    ("ending", "make"),
+    [
+        ("safetensors", many_safetensors),
+        ("npz", lambda: many_members(zipfile.ZIP_STORED)),
+        ("npz", lambda: many_members(zipfile.ZIP_DEFLATED)),
+        ("gguf", lambda: many_gguf(0, 4)),
+        ("gguf", lambda: many_gguf(30, 2)),
+    ],
+    ids=["safetensors", "stored", "deflated", "gguf", "bfloat16"],
+)
+def test_many_names(ending: str, make: Callable[[], bytes], tmp_path: Path) -> None:
+    """300,000 names take the file's size, 64 MiB, and what Python's own names, objects and dict take."""
+    file = make()
+    (tmp_path / f"f.{ending}").write_bytes(file)
+    program = f"""
     import sys
-    loaded = mx.load("f.safetensors")
-    assert len(loaded) == 300_000
+    loaded = mx.load("f.{ending}")
+    assert len(loaded) == {MANY}
     print(sum(sys.getsizeof(x) for x in (loaded, *loaded, *loaded.values())) / 2**20)
     """
     *_, own, grown = output(program, tmp_path)

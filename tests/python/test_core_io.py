@@ -109,12 +109,16 @@ HOSTILE = {
     "negative shape": hand_made({"a": entry(shape=(-2,))}, b"\0" * 8),
     "product overflows": hand_made({"a": entry(0, 0, (2**32, 2**32, 2**32))}, b""),
     "offsets overflow": hand_made({"a": entry(2**64 - 8, 2**64)}, b"\0" * 8),
+    "overlap": hand_made({"a": entry(), "b": entry(4, 12)}, b"\0" * 12),
+    "one place twice": hand_made({"a": entry(), "b": entry()}, b"\0" * 8),
     "shape of strings": hand_made({"a": {"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}}, b"\0" * 8),
     "entry is a number": hand_made({"a": 5}, b""),
     "no offsets": hand_made({"a": {"dtype": "F32", "shape": [2]}}, b"\0" * 8),
 }
 # The wheel dies of, or accepts, these.
 WHEEL_ACCEPTS = {
+    "overlap",
+    "one place twice",
     "negative offsets",
     "end before begin",
     "offsets overflow",

@@ -321,8 +321,9 @@ int mica__safetensors_header(mica__text *header, mica__tensor_entry *entries, si
     uint64_t data = header->n - start, length = data - LENGTH_BYTES;
     if (length > MOST_HEADER)
         return mica__fail(MICA_EOVERFLOW,
-                          "[save_safetensors] %zu tensors need a header of more than 100 MB",
-                          count);
+                          "[save_safetensors] the names and shapes of %zu tensors and %zu texts of "
+                          "metadata need a header of %llu bytes; the format allows %d",
+                          count, metadata_count, (unsigned long long)length, MOST_HEADER);
     for (int i = 0; i < LENGTH_BYTES; i++)
         header->at[start + (size_t)i] = (char)(length >> 8 * i & 0xFF);
     for (size_t i = 0; i < count; i++) entries[i].offset += data;

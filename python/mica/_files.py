@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_LONGEST_MEMBER = 65_535  # bytes of a member's name: 16 bits in zip files
 _METADATA = {"npy": False, "npz": False, "safetensors": True, "gguf": True}
 
 
@@ -96,11 +97,9 @@ def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
     else:
         data, used = read_file(file, kind)
         result = core._load(data, name, -1 - used, stream, kind, metadata)
-    if start is not None and kind == "npy":
-        file.seek(start + result[1])
-    elif descriptor is not None:
-        file.seek(0, os.SEEK_END)
-    return result
+    if start is not None and file.tell() != start + result[-1]:
+        file.seek(start + result[-1])
+    return result[:2]
 
 
 def load(
@@ -197,6 +196,12 @@ def _save_npz(name: str, file: Any, args: tuple, kwargs: dict[str, Any], compres
         if f"arr_{i}" in kwargs:
             raise ValueError(f"[{name}] Cannot use un-named variables and keyword arr_{i}")
         values[f"arr_{i}"] = value
+    for key in values:
+        if len(_encoded(name, key)) > _LONGEST_MEMBER - len(".npy"):
+            raise ValueError(
+                f"[{name}] the name {key[:20]!r}... has {len(key)} characters; zip files hold names of at "
+                f"most {_LONGEST_MEMBER - len('.npy')} bytes"
+            )
     arrays = {k: v if isinstance(v, core.array) else core.array(v) for k, v in values.items()}
     core.eval(arrays)
     writer = None
@@ -233,8 +238,18 @@ def savez_compressed(file: Any, *args: Any, **kwargs: Any) -> None:
     _save_npz("savez_compressed", file, args, kwargs, compressed=True)
 
 
+def _encoded(name: str, key: str) -> bytes:
+    """The name of an array as files hold it."""
+    try:
+        return key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"[{name}] the name {key!r} has half of a surrogate pair, which UTF-8 does not have"
+        ) from None
+
+
 def _check_arrays(name: str, arrays: Any) -> None:
-    """Raise TypeError unless ``arrays`` is a dict of str to array."""
+    """Raise TypeError unless ``arrays`` is a dict of str to array, ValueError for names that are no text."""
     if not isinstance(arrays, dict):
         raise TypeError(f"[{name}] arrays must be a dict of names to arrays, not {type(arrays).__name__}")
     for key, array in arrays.items():
@@ -242,6 +257,7 @@ def _check_arrays(name: str, arrays: Any) -> None:
             raise TypeError(
                 f"[{name}] arrays must be a dict of str to array; it has {key!r}: {type(array).__name__}"
             )
+        _encoded(name, key)
 
 
 def save_safetensors(
@@ -276,6 +292,7 @@ def save_safetensors(
             raise ValueError(
                 f"[{name}] Metadata must be a dictionary with string keys and values, not {key!r}: {text!r}"
             )
+        _encoded(name, key), _encoded(name, text)
     core._save_safetensors(target, arrays, metadata or {})
 
 

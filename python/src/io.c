@@ -189,6 +189,17 @@ static PyObject *loaded(mica_scope *s, const mica__source *from, int format)
     return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
 }
 
+/* How many bytes of the source the file takes, as its header says; others may follow. */
+static uint64_t end_of(const mica__source *from, int format)
+{
+    bool known = false;
+    uint64_t n = formats[format].needed ? formats[format].needed(from->base, from->bytes, &known)
+                                        : from->bytes;
+    return known && n < from->bytes ? n : from->bytes;
+}
+
+/* (array, how many bytes it takes) of an npy file; else (arrays, metadata), and of what is no path
+ * how many bytes they take */
 static PyObject *load(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -208,6 +219,13 @@ static PyObject *load(PyObject *m, PyObject *args)
     if (status == MICA_OK) {
         from.arrays_only = !metadata;
         result = loaded(&s, &from, kind);
+        bool path = position >= 0 && PyBytes_Check(where);
+        if (result && !path && formats[kind].table) {
+            PyObject *both = result;
+            result = Py_BuildValue("(OOK)", PyTuple_GetItem(both, 0), PyTuple_GetItem(both, 1),
+                                   (unsigned long long)end_of(&from, kind));
+            Py_DECREF(both);
+        }
     } else {
         mica__scope_failed(&s, status);
     }

@@ -110,8 +110,9 @@ static void test_recursion(void)
     mica_compile(of_itself, &count, NULL, false, &count.self);
     mica_scope *s = mica_scope_open(NULL);
     for (int i = 0; i < 2; i++)
-        CHECK(mica_item(s, mica_sum(s, call(s, count.self, mica_ones(s, MICA_SHAPE(3), MICA_FLOAT32)),
-                                    MICA_ALL_AXES, false)) == 21);
+        CHECK(
+            mica_item(s, mica_sum(s, call(s, count.self, mica_ones(s, MICA_SHAPE(3), MICA_FLOAT32)),
+                                  MICA_ALL_AXES, false)) == 21);
     CHECK_EQUAL(count.traces, 2);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
     mica_compiled_release(count.self);

@@ -230,3 +230,37 @@ def test_streams_that_end_early(name: str) -> None:
     for n in (3, 9, 50, len(whole.getvalue()) - 1):
         with pytest.raises(RuntimeError):
             mx.load(io.BytesIO(whole.getvalue()[:n]), format=kind)
+
+
+@pytest.mark.parametrize("kind", ["npy", "safetensors", "gguf"])
+@pytest.mark.parametrize("opened", ["file", "memory"])
+def test_files_one_behind_the_other(kind: str, opened: str, tmp_path) -> None:
+    """Loading leaves the stream behind what belongs to the file, wherever the stream's bytes are."""
+    save = next(save for ending, save in SAVERS.values() if ending == kind)
+    with open(tmp_path / "f", "wb+") if opened == "file" else io.BytesIO() as file:
+        for i in range(3):
+            save(file, mx.arange(5.0) * i)
+        end = file.tell()
+        file.seek(0)
+        for i in range(3):
+            loaded = mx.load(file, format=kind)
+            x = loaded if kind == "npy" else loaded["x"]
+            assert x.tolist() == [0.0, i, 2 * i, 3 * i, 4 * i]
+        assert file.tell() == end
+
+
+@pytest.mark.parametrize(
+    ("save", "text"),
+    [
+        (lambda path: mx.savez(path, **{"n" * 70_000: mx.ones(1)}), "names of at most 65531 bytes"),
+        (lambda path: mx.savez(path, **{"a\ud800": mx.ones(1)}), "half of a surrogate pair"),
+        (lambda path: mx.save_safetensors(path, {"a\ud800": mx.ones(1)}), "half of a surrogate pair"),
+        (lambda path: mx.save_gguf(path, {"a\ud800": mx.ones(1)}), "half of a surrogate pair"),
+        (lambda path: mx.save_safetensors(path, {"a": mx.ones(1)}, {"k": "\ud800"}), "half of a surrogate"),
+    ],
+)
+def test_names_that_files_cannot_hold(save, text, tmp_path) -> None:
+    """Named, and nothing is written."""
+    with pytest.raises(ValueError, match=text):
+        save(str(tmp_path / "f"))
+    assert not list(tmp_path.iterdir())

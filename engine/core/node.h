@@ -44,8 +44,9 @@ enum {
     MICA_ARRAY_ROW_MAJOR = 4, /* evaluated and dense in row-major order */
     MICA_ARRAY_SIZED = 8, /* a traced weak integer whose size chose a type or was checked: another
                              may need another trace */
-    MICA_ARRAY_MADE = 16  /* of the type that functions take when none is given, noted while
+    MICA_ARRAY_MADE = 16, /* of the type that functions take when none is given, noted while
                              somebody watches: later it does not know how it was made */
+    MICA_ARRAY_EXPONENT = 32 /* a traced weak integer that chose how a power is computed */
 };
 
 struct mica_array {

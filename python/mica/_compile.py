@@ -34,17 +34,23 @@ def enable_compile() -> None:
     core._compile_switch(True)
 
 
-# What a signature's traces asked of its numbers, by place: those whose value is pinned (None: all), and those
-# whose range is.
-_Needs = tuple[tuple[int, ...] | None, tuple[int, ...]]
-_NOTHING: _Needs = ((), ())
+# What a signature's traces asked of its numbers, by place: those whose value is pinned (None: all), those
+# whose range is, those that are exponents, those whose magnitude counts.
+_Needs = tuple[tuple[int, ...] | None, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+_NOTHING: _Needs = ((), (), (), ())
+_EVERYTHING: _Needs = (None, (), (), ())
 _PLAIN = (str, bool, type(None))
 
 
-def _needs(pinned: set[int] | None, sized: set[int]) -> _Needs:
-    if pinned is None:
-        return None, ()
-    return tuple(sorted(pinned)), tuple(sorted(sized - pinned))
+def _join(needs: _Needs, pinned: set[int], *chosen: set[int]) -> _Needs:
+    """What was known to be needed, and more."""
+    if needs[0] is None:
+        return needs
+    pinned = pinned.union(needs[0])
+    rest = [
+        tuple(sorted(old.union(new) - pinned)) for old, new in zip(map(set, needs[1:]), chosen, strict=True)
+    ]
+    return (tuple(sorted(pinned)), *rest)  # type: ignore[return-value]
 
 
 def _substitute(tree: Any, arrays: Any, numbers: Any) -> Any:
@@ -161,7 +167,7 @@ class _Compiled(core._Compiled):
                     raise
                 # NumPy, JSON and others refuse stand-ins: the numbers become constants, the function runs
                 # once more.
-                entry = self._trace_with((None, ()), call)
+                entry = self._trace_with(_EVERYTHING, call)
         return entry
 
     def _keep(self, call: _Call, needs: _Needs, entry: tuple) -> tuple:
@@ -213,13 +219,13 @@ class _Compiled(core._Compiled):
                     _put(place, place[2])
             for place in before:
                 _put(place, place[2])
-        trace.pin_sized()
-        pinned, sized = None if needs[0] is None else set(needs[0]), set(needs[1])
+        trace.pin_asked()
+        asked = [(i, core._asked(holder)) for i, holder in zip(free, holders[count:], strict=True)]
+        chosen = [{i for i, answer in asked if answer[kind]} for kind in range(2)]
+        needs = _join(needs, trace.pinned, *chosen, trace.measured)
         if trace.pinned:
-            self.needs[call.signature] = _needs((pinned or set()) | trace.pinned, sized)
+            self.needs[call.signature] = needs
             return None
-        sized |= {i for i, holder in zip(free, holders[count:], strict=True) if core._is_sized(holder)}
-        needs = _needs(pinned, sized)
         entry = (program, free, output, len(results), len(after))
         if steps is not None:
             self._remember(steps, call, needs, holders, everything, entry)

@@ -2,7 +2,8 @@
 
 Arithmetic with a stand-in is recorded; where the number itself is needed (a comparison, a shape,
 ``math.exp``) it is pinned: its value becomes part of the signature. Where only the size of an integer was
-asked for (does it fit into int32, into uint8?), its range does.
+asked for (does it fit into int32, into uint8?), its range does; where it is an exponent, whether its powers
+are products (2, 3, 4); where integers are added or multiplied, its magnitude, so that the result fits.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ class Trace:
 
     def __init__(self) -> None:
         self.pinned: set[int] = set()
+        self.measured: set[int] = set()  # those whose magnitude counts
         self.made: list[Number] = []  # from other numbers
 
-    def pin_sized(self) -> None:
-        """Pin what the sized numbers among the computed ones are made of: their range may change with it."""
+    def pin_asked(self) -> None:
+        """Pin what those computed numbers are made of that chose something: the choice may change with it."""
         for number in self.made:
-            if core._is_sized(number._mica):
+            if any(core._asked(number._mica)):
                 self.pinned.update(number._places)
 
 
@@ -52,13 +54,16 @@ def plain(tree: Any) -> Any:
 class Number:
     """Stands for a Python float or int while a function is traced."""
 
-    __slots__ = ("_value", "_mica", "_trace", "_places")
+    __slots__ = ("_value", "_mica", "_trace", "_places", "_bound")
 
     def __init__(self, value: float | int, array: Any, trace: Trace, places: frozenset[int]) -> None:
         self._value = value
         self._mica = array
         self._trace = trace
         self._places = places  # the arguments it is made of
+        self._bound = (
+            _bound_of(value) if isinstance(value, int) else 0
+        )  # no call of this trace has a larger one
 
     @property
     def __class__(self):  # noqa: ANN204 - isinstance(x, float) is to hold
@@ -121,7 +126,20 @@ def _arithmetic(name: str, operation: Callable) -> None:
 
 
 _RECORDED = frozenset(("add", "sub", "mul", "truediv"))
-_EXACT = 2**52  # whole numbers up to here are exact in float64, and their products do not leave int64
+_EXACT = 2**52  # whole numbers up to here are exact in float64
+_MAGNITUDES = (2**20, _EXACT)  # what put_magnitude of python/src/compile_key.c tells apart
+_WIDEST = 2**62  # integers up to here are recorded, in int64
+
+
+def _bound_of(value: int) -> int:
+    """What all integers of the magnitude of ``value`` are smaller than."""
+    return next((end for end in _MAGNITUDES if abs(value) < end), 2 * _WIDEST)
+
+
+def _reach(name: str, left: Any, right: Any) -> int:
+    """The bound of a sum, difference or product of integers."""
+    bounds = [x._bound if type(x) is Number else abs(x) for x in (left, right)]
+    return bounds[0] * bounds[1] if name == "mul" else bounds[0] + bounds[1]
 
 
 def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
@@ -134,12 +152,7 @@ def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
     whole = plain and all(type(v) is int for v in values)
     # A stand-in as divisor may be 0 another time, and then Python raises.
     divides = name == "truediv" and (type(right) is Number or values[1] == 0 or whole)
-    if (
-        name not in _RECORDED
-        or not plain
-        or divides
-        or (whole and name == "mul" and abs(values[0] * values[1]) >= _EXACT)
-    ):
+    if name not in _RECORDED or not plain or divides or (whole and _reach(name, left, right) >= _WIDEST):
         return operation(*(x._pin() if type(x) is Number else x for x in (left, right)))
     dtype = core.int64 if whole else core.float64
     arrays = [_operand(x).astype(dtype) if type(x) is Number else x for x in (left, right)]
@@ -147,6 +160,9 @@ def _combine(name: str, operation: Callable, left: Any, right: Any) -> Any:
     value = operation(*values)
     array = core._mark_weak(operation(*arrays), value)
     made = Number(value, array, first._trace, first._places | numbers[-1]._places)
+    if whole:
+        made._bound = _reach(name, left, right)
+        first._trace.measured |= made._places
     first._trace.made.append(made)
     return made
 

@@ -11,7 +11,7 @@
 typedef struct compiled {
     PyObject_HEAD PyObject *function, *inputs, *outputs;
     PyObject *programs; /* signature -> entry */
-    PyObject *needs;    /* signature -> what its numbers are asked for: (pinned or None, sized) */
+    PyObject *needs;    /* signature -> what its numbers are asked for */
 } compiled;
 
 /* An entry is a tuple of: the engine's program, the places of the numbers that are inputs, a tree

@@ -301,16 +301,42 @@ static int put_range(mica_py_key *k, PyObject *number)
     return mica_py_key_put(k, &range, 1);
 }
 
+/* A number for all exponents whose powers are computed alike: 2, 3, 4 and all others. */
+static int put_exponent(mica_py_key *k, PyObject *number)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (PyErr_Occurred()) return -1;
+    char exponent = !overflow && value >= 2 && value <= 4 ? (char)value : 0;
+    return mica_py_key_put(k, &exponent, 1);
+}
+
+/* A number for all integers of about the same magnitude: _MAGNITUDES of mica/_number.py. */
+static int put_magnitude(mica_py_key *k, PyObject *number)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (PyErr_Occurred()) return -1;
+    char magnitude = 2;
+    for (int i = 1; i >= 0; i--) {
+        long long end = INT64_C(1) << (i ? 52 : 20);
+        if (!overflow && value > -end && value < end) magnitude = (char)i;
+    }
+    return mica_py_key_put(k, &magnitude, 1);
+}
+
 int mica_py_key_numbers(mica_py_key *k, PyObject *needs)
 {
-    PyObject *pinned = PyTuple_GetItem(needs, 0), *sized = PyTuple_GetItem(needs, 1);
-    if (!sized) return -1;
-    bool all = pinned == Py_None;
-    Py_ssize_t n = all ? (Py_ssize_t)k->nnumbers : PyTuple_Size(pinned);
+    static int (*const puts[])(mica_py_key *, PyObject *) = { put_value, put_range, put_exponent,
+                                                              put_magnitude };
+    bool all = PyTuple_GetItem(needs, 0) == Py_None;
     int status = mica_py_key_put(k, all ? "a" : "v", 1);
-    for (Py_ssize_t i = 0; !status && i < n; i++)
-        status = put_value(k, k->numbers[all ? i : PyLong_AsSsize_t(PyTuple_GetItem(pinned, i))]);
-    for (Py_ssize_t i = 0; !status && !all && i < PyTuple_Size(sized); i++)
-        status = put_range(k, k->numbers[PyLong_AsSsize_t(PyTuple_GetItem(sized, i))]);
+    for (size_t i = 0; !status && all && i < k->nnumbers; i++) status = put_value(k, k->numbers[i]);
+    for (int kind = 0; !status && !all && kind < 4; kind++) {
+        PyObject *places = PyTuple_GetItem(needs, kind);
+        if (!places) return -1;
+        for (Py_ssize_t i = 0; !status && i < PyTuple_Size(places); i++)
+            status = puts[kind](k, k->numbers[PyLong_AsSsize_t(PyTuple_GetItem(places, i))]);
+    }
     return status;
 }

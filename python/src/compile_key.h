@@ -36,8 +36,8 @@ void mica_py_key_end(mica_py_key *k);
 /* The signature of arguments and state; collects arrays, numbers and places. */
 int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *state);
 int mica_py_key_places(mica_py_key *k, PyObject *state);
-/* What numbers add: the values of pinned ones (needs[0], None: all), the ranges of sized ones
- * (needs[1]). */
+/* What numbers add: the values of pinned ones (needs[0], None: all), of others the ranges, what
+ * they choose as exponents, and the magnitudes (needs[1] to needs[3]). */
 int mica_py_key_numbers(mica_py_key *k, PyObject *needs);
 int mica_py_key_number(mica_py_key *k, PyObject *number);
 int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n);

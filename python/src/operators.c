@@ -148,13 +148,40 @@ OPERATOR(xor, "bitwise_xor", bits_xor, bits_xor, "bitwise xor")
 OPERATOR(lshift, "left_shift", bits_left, bits_left, "left shift")
 OPERATOR(rshift, "right_shift", bits_right, bits_right, "right shift")
 
+/* The value of a traced integer, noted as having chosen: another trace is for another choice. */
+static int64_t traced_exponent(mica_array *b)
+{
+    bool integer = b && (b->flags & MICA_ARRAY_WEAK) && b->dtype == MICA_INT64;
+    if (!integer || mica__node_of(b)->prim == mica_prim_constant) return 0;
+    b->flags |= MICA_ARRAY_EXPONENT;
+    return b->number.integer;
+}
+
+/* A Python integer, perhaps one of a compiled function; 0 when b is none or too large. */
+static int64_t whole_exponent(PyObject *b)
+{
+    if (mica_py_array(b)) return traced_exponent(mica_py_array(b));
+    if (PyBool_Check(b) || PyFloat_Check(b) || PyComplex_Check(b)) return 0;
+    if (PyLong_Check(b)) {
+        int overflow;
+        long long n = PyLong_AsLongLongAndOverflow(b, &overflow);
+        return overflow ? 0 : n;
+    }
+    PyObject *protocol = PyObject_GetAttrString(b, "__mlx_array__");
+    if (!protocol) PyErr_Clear();
+    int64_t n = protocol ? traced_exponent(mica_py_array(protocol)) : 0;
+    Py_XDECREF(protocol);
+    return n;
+}
+
 static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
     /* Small whole powers of floats are products: x**3 is three times cheaper to compute, and its
      * derivative far more. */
-    long n = mica_py_array(a) && PyLong_CheckExact(b) ? PyLong_AsLong(b) : 0;
-    if (n >= 2 && n <= 4 && mica_py_array(a)->dtype != MICA_BOOL) {
+    bool powers = mica_py_array(a) && mica_py_array(a)->dtype != MICA_BOOL;
+    int64_t n = powers ? whole_exponent(b) : 0;
+    if (n >= 2 && n <= 4) {
         mica_scope s;
         mica__scope_begin(&s, NULL);
         mica_array *x = mica_py_array(a), *square = mica_square(&s, x);
@@ -163,7 +190,6 @@ static PyObject *op_power(PyObject *a, PyObject *b, PyObject *modulus)
                                                        : mica_square(&s, square));
         return mica_py_recorded("power", result, a, b);
     }
-    PyErr_Clear();
     return binary(&power, a, b);
 }
 static PyObject *iop_power(PyObject *a, PyObject *b, PyObject *modulus)

@@ -84,12 +84,14 @@ static PyObject *mark_weak(PyObject *m, PyObject *args)
     return o;
 }
 
-/* _is_sized(array): whether the size of a traced integer was asked for. */
-static PyObject *is_sized(PyObject *m, PyObject *o)
+/* _asked(array) -> (sized, exponent): what of a traced integer chose a type or a computation. */
+static PyObject *asked(PyObject *m, PyObject *o)
 {
     (void)m;
     const mica_array *a = mica_py_array(o);
-    return PyBool_FromLong(a && (a->flags & MICA_ARRAY_SIZED));
+    unsigned flags = a ? a->flags : 0;
+    return Py_BuildValue("(OO)", flags & MICA_ARRAY_SIZED ? Py_True : Py_False,
+                         flags & MICA_ARRAY_EXPONENT ? Py_True : Py_False);
 }
 
 /* _number(value) -> a 0-d array of the number's full precision: float64 or int64 */
@@ -107,7 +109,7 @@ static PyMethodDef functions[] = {
     { "_program", make_program, METH_VARARGS, NULL },
     { "_run", run_program, METH_VARARGS, NULL },
     { "_mark_weak", mark_weak, METH_VARARGS, NULL },
-    { "_is_sized", is_sized, METH_O, NULL },
+    { "_asked", asked, METH_O, NULL },
     { "_weak_number", weak_number, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from mica import core
 from mica._number import Number, Trace, plain
+from mica._state import Filling, Leaving, contents, restore
 from mica._transforms import _check_callable, _note_arguments, _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mica._record import Recording
+    from mica._state import Contents
 
 _array = core.array
 _CACHE_LIMIT = 256  # programs kept for each function
@@ -70,24 +72,6 @@ def _substitute(tree: Any, arrays: Any, numbers: Any) -> Any:
     return kind(*items) if hasattr(tree, "_fields") else items
 
 
-# ---- state: containers read before and written after each call; places are (container, key, array) ----
-
-
-def _put(place: tuple, value: Any) -> None:
-    container, key, _ = place
-    container[key] = value
-
-
-def _changed(place: tuple, given: Any, holder: Any) -> bool:
-    """Whether a function has put another array in a place than ``given``, or written into that."""
-    container, key, _ = place
-    try:
-        value = container[key]
-    except (KeyError, IndexError):
-        return False
-    return value is not given or core._key(given) != core._key(holder)
-
-
 def _equal(x: Any, y: Any) -> bool:
     """Equal types, shapes and bits; any NaN equals any."""
     if x.dtype != y.dtype or x.shape != y.shape:
@@ -99,15 +83,15 @@ class _Call:
     """One call that is traced."""
 
     def __init__(
-        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, places: list
+        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, state: list
     ):
         self.signature = signature
         self.loose = loose  # the signature without sizes
         self.given = given
         self.arrays = arrays
         self.numbers = numbers
-        self.places = places
-        self.fixed = [p[2] for p in places] + arrays
+        self.nstate = len(state)
+        self.fixed = state + arrays
 
     def free(self, needs: _Needs) -> tuple[int, ...]:
         """The places of numbers that are inputs at run time."""
@@ -140,7 +124,8 @@ class _Shapeless:
 class _Compiled(core._Compiled):
     """A compiled function: the engine looks up programs by signature, here they are made.
 
-    A program's entry is (program, free numbers, output, number of results, number of arrays of the state).
+    A program's entry is (program, free numbers, output, number of results, number of arrays of the state,
+    ``Leaving`` or None where arrays are all that changes in the state).
     """
 
     def __init__(self, fun: Callable, inputs: Any, outputs: Any, shapeless: bool) -> None:
@@ -153,10 +138,10 @@ class _Compiled(core._Compiled):
         super().__init__(fun, inputs, outputs, self.programs, self.needs)
 
     def _trace(
-        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, places: list
+        self, signature: bytes, loose: bytes, given: tuple, arrays: list, numbers: list, state: list
     ) -> tuple:
         """The entry of a call that was not seen before."""
-        call = _Call(signature, loose, given, arrays, numbers, places)
+        call = _Call(signature, loose, given, arrays, numbers, state)
         entry = self._repeat(call)
         while entry is None:  # again when numbers were pinned
             needs = self.needs.get(signature, _NOTHING)
@@ -184,7 +169,7 @@ class _Compiled(core._Compiled):
 
     def _trace_with(self, needs: _Needs, call: _Call) -> tuple | None:
         """An entry, or None when the function asked for more numbers than were known."""
-        trace, free, places = Trace(), call.free(needs), call.places
+        trace, free = Trace(), call.free(needs)
         holders = call.holders(free)
         _note_arguments(self.fun, holders)
         count = len(call.fixed)
@@ -193,32 +178,29 @@ class _Compiled(core._Compiled):
             stand_ins[i] = Number(call.numbers[i], holder, trace, frozenset((i,)))
         # The function may write into what it gets; the holders stay what they are.
         written = [holder.__copy__() for holder in holders[:count]]
-        given = _substitute(call.given, iter(written[len(places) :]), iter(stand_ins))
-        before = core._places(self.outputs)
-        for place, holder in zip(places, written, strict=False):
-            _put(place, holder)
+        given = _substitute(call.given, iter(written[call.nstate :]), iter(stand_ins))
+        before = contents(self.outputs)
         steps: list | None = None if self.recordings is None else []
         traced = False
         core._transforming(1)
+        filling = Filling(self.inputs, iter(written[: call.nstate]))
         outer = core._record(steps)
         try:
             output = plain(self.fun(*given[0], **(given[1] if len(given) > 1 else {})))
             core._record(outer)
-            after = core._places(self.outputs)
+            leaving = Leaving(self.outputs, before)
             results = core._flatten(output, False)
-            everything = results + [p[2] for p in after]
+            everything = results + leaving.arrays
             program = core._program(everything, holders)
             traced = True
         finally:
             core._record(outer)
             core._transforming(-1)
-            for place, holder, given_holder in zip(places, holders, written, strict=False):
-                # No call will change what `outputs` does not name: what the function has put there stays, to
-                # be refused where it is used.
-                if not traced or not _changed(place, given_holder, holder):
-                    _put(place, place[2])
-            for place in before:
-                _put(place, place[2])
+            if traced:
+                filling.undo()
+            else:
+                restore(filling.kept)
+            restore(before)
         trace.pin_asked()
         asked = [(i, core._asked(holder)) for i, holder in zip(free, holders[count:], strict=True)]
         chosen = [{i for i, answer in asked if answer[kind]} for kind in range(2)]
@@ -226,24 +208,33 @@ class _Compiled(core._Compiled):
         if trace.pinned:
             self.needs[call.signature] = needs
             return None
-        entry = (program, free, output, len(results), len(after))
+        entry = (
+            program,
+            free,
+            output,
+            len(results),
+            len(leaving.arrays),
+            None if leaving.simple else leaving,
+        )
+        leaving.settle()
         if steps is not None:
             self._remember(steps, call, needs, holders, everything, entry)
         return self._keep(call, needs, entry)
 
-    def _verify(self, given: tuple, before: list, result: Any) -> None:
+    def _contents(self) -> Contents:
+        return contents(self.inputs, self.outputs)
+
+    def _verify(self, given: tuple, before: Contents, result: Any) -> None:
         """Make the plain call too, from the same state, and compare: what MICA_CHECK=2 asks for."""
-        after = core._places(self.outputs)
+        after, arrays = self._contents(), core._state_arrays(self.outputs)
         copies = core._rebuild(given, [a.__copy__() for a in core._flatten(given, False)])
-        for place in before:
-            _put(place, place[2])
+        restore(before)
         try:
             plain_result = self.fun(*copies[0], **(copies[1] if len(copies) > 1 else {}))
-            wanted = core._flatten(plain_result, False) + [p[2] for p in core._places(self.outputs)]
+            wanted = core._flatten(plain_result, False) + core._state_arrays(self.outputs)
         finally:
-            for place in after:
-                _put(place, place[2])
-        found = core._flatten(result, False) + [p[2] for p in after]
+            restore(after)
+        found = core._flatten(result, False) + arrays
         same = len(found) == len(wanted) and all(map(_equal, found, wanted))
         if not same:
             name = getattr(self.fun, "__name__", type(self.fun).__name__)
@@ -270,7 +261,7 @@ class _Compiled(core._Compiled):
         for known in (self.recordings or {}).get(call.loose, ()):
             if not known.fits(call):
                 continue
-            _, free, output, nresults, nstate = known.entry
+            _, free, output, nresults, nstate, leaving = known.entry
             holders = call.holders(free)
             core._transforming(1)
             outer = core._record(None)
@@ -282,7 +273,7 @@ class _Compiled(core._Compiled):
             finally:
                 core._record(outer)
                 core._transforming(-1)
-            return self._keep(call, known.needs, (program, free, output, nresults, nstate))
+            return self._keep(call, known.needs, (program, free, output, nresults, nstate, leaving))
         return None
 
 

@@ -15,8 +15,9 @@ typedef struct compiled {
 } compiled;
 
 /* An entry is a tuple of: the engine's program, the places of the numbers that are inputs, a tree
-   in whose arrays' places the results go, and the numbers of results and of arrays of the state. */
-enum { ENTRY_PROGRAM, ENTRY_FREE, ENTRY_OUTPUT, ENTRY_RESULTS, ENTRY_STATE };
+   in whose arrays' places the results go, the numbers of results and of arrays of the state, and
+   None or what gives those to containers that change otherwise too (mica/_state.py). */
+enum { ENTRY_PROGRAM, ENTRY_FREE, ENTRY_OUTPUT, ENTRY_RESULTS, ENTRY_STATE, ENTRY_LEAVING };
 
 static int switched_off = -1; /* -1: as the environment says */
 
@@ -45,17 +46,23 @@ static mica_array **inputs_of(mica_scope *s, const mica_py_key *k, PyObject *fre
 }
 
 /* Gives the containers of the state their new arrays. */
-static int put_state(compiled *f, mica_array *const values[], size_t n)
+static int put_state(compiled *f, PyObject *leaving, mica_array *const values[], size_t n)
 {
+    PyObject *list = mica_py_list_of(values, n);
+    if (!list) return -1;
+    if (leaving != Py_None) {
+        PyObject *done = PyObject_CallMethod(leaving, "give", "OO", f->outputs, list);
+        Py_DECREF(list);
+        Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
     mica_py_key k;
     mica_py_key_begin(&k, NULL, true);
     int status = mica_py_key_places(&k, f->outputs);
-    for (size_t i = 0; !status && i < k.nplaces && i < n; i++) {
-        PyObject *value = mica_py_wrap(values[i]);
-        status = value ? mica_py_place_put(&k.places[i], value) : -1;
-        Py_XDECREF(value);
-    }
+    for (size_t i = 0; !status && i < k.nplaces && i < n; i++)
+        status = mica_py_place_put(&k.places[i], PyList_GetItem(list, (Py_ssize_t)i));
     mica_py_key_end(&k);
+    Py_DECREF(list);
     return status;
 }
 
@@ -64,15 +71,15 @@ static PyObject *run(compiled *f, const mica_py_key *k, PyObject *entry)
     const mica__program *p =
         PyCapsule_GetPointer(PyTuple_GetItem(entry, ENTRY_PROGRAM), "mica.program");
     PyObject *output = PyTuple_GetItem(entry, ENTRY_OUTPUT), *result = NULL;
-    if (!p) return NULL;
+    PyObject *leaving = PyTuple_GetItem(entry, ENTRY_LEAVING);
+    if (!p || !leaving) return NULL;
     size_t nresults = PyLong_AsSize_t(PyTuple_GetItem(entry, ENTRY_RESULTS));
     size_t nstate = PyLong_AsSize_t(PyTuple_GetItem(entry, ENTRY_STATE));
     mica_scope s;
     mica__scope_begin(&s, NULL);
     mica_array **in = inputs_of(&s, k, PyTuple_GetItem(entry, ENTRY_FREE));
     mica_array **out = in ? mica__scope_alloc(&s, (nresults + nstate + 1) * sizeof *out) : NULL;
-    if (out && mica__program_run(&s, p, in, out) &&
-        (!nstate || put_state(f, out + nresults, nstate) == 0)) {
+    if (out && mica__program_run(&s, p, in, out)) {
         if (mica_py_array(output)) {
             result = mica_py_wrap(out[0]);
         } else {
@@ -81,6 +88,9 @@ static PyObject *run(compiled *f, const mica_py_key *k, PyObject *entry)
             result = leaves ? mica_py_rebuild(output, leaves, &next) : NULL;
             Py_XDECREF(leaves);
         }
+        bool changes = nstate || leaving != Py_None;
+        if (result && changes && put_state(f, leaving, out + nresults, nstate) < 0)
+            Py_CLEAR(result);
     }
     int status = mica__scope_end(&s);
     if (status != MICA_OK && !PyErr_Occurred()) mica_py_raise(status);
@@ -110,53 +120,63 @@ static PyObject *look_up(compiled *f, mica_py_key *k, PyObject **bare)
     return entry;
 }
 
-/* A list of places; NULL and an exception. */
-static PyObject *place_list(const mica_py_key *k)
+/* A list of the state's arrays; NULL and an exception. */
+static PyObject *state_list(const mica_py_key *k)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list && i < k->nplaces; i++) {
-        PyObject *place = mica_py_place_object(&k->places[i]);
-        if (!place || PyList_Append(list, place) < 0) Py_CLEAR(list);
-        Py_XDECREF(place);
-    }
+    for (size_t i = 0; list && i < k->nplaces; i++)
+        if (PyList_Append(list, k->places[i].value) < 0) Py_CLEAR(list);
     return list;
 }
 
 /* Asks Python for an entry: _trace(signature, signature without shapes, (args, kwargs) or (args,),
-   arrays, numbers, places). */
+   arrays, numbers, arrays of the state). */
 static PyObject *trace(compiled *f, const mica_py_key *k, PyObject *bare, PyObject *given)
 {
     mica_py_key loose;
     mica_py_key_begin(&loose, f->function, false);
     PyObject *entry = NULL, *other = NULL;
-    if (mica_py_key_of(&loose, given, f->inputs) == 0)
+    if (mica_py_key_of(&loose, given, f->inputs, f->outputs) == 0)
         other = PyBytes_FromStringAndSize(loose.at, (Py_ssize_t)loose.n);
     mica_py_key_end(&loose);
     PyObject *arrays = other ? PyList_New(0) : NULL, *numbers = arrays ? PyList_New(0) : NULL;
-    PyObject *places = numbers ? place_list(k) : NULL;
-    bool ok = places != NULL;
+    PyObject *state = numbers ? state_list(k) : NULL;
+    bool ok = state != NULL;
     for (size_t i = 0; ok && i < k->narrays; i++) ok = PyList_Append(arrays, k->arrays[i]) == 0;
     for (size_t i = 0; ok && i < k->nnumbers; i++) ok = PyList_Append(numbers, k->numbers[i]) == 0;
     if (ok)
         entry = PyObject_CallMethod((PyObject *)f, "_trace", "OOOOOO", bare, other, given, arrays,
-                                    numbers, places);
+                                    numbers, state);
     Py_XDECREF(other);
     Py_XDECREF(arrays);
     Py_XDECREF(numbers);
-    Py_XDECREF(places);
+    Py_XDECREF(state);
     return entry;
 }
 
-/* MICA_CHECK=2: the plain call from the same state, compared bit by bit by mica/_compile.py. Takes
- * over and returns `result`, or NULL and an exception. */
-static PyObject *verified(compiled *f, const mica_py_key *k, PyObject *given, PyObject *result)
+/* MICA_CHECK=2: the plain call from the state `before`, compared bit by bit by mica/_compile.py.
+ * Takes over and returns `result`, or NULL and an exception. */
+static PyObject *verified(compiled *f, PyObject *given, PyObject *before, PyObject *result)
 {
-    PyObject *before = place_list(k);
-    PyObject *done =
-        before ? PyObject_CallMethod((PyObject *)f, "_verify", "OOO", given, before, result) : NULL;
-    Py_XDECREF(before);
+    if (!result) return NULL;
+    PyObject *done = PyObject_CallMethod((PyObject *)f, "_verify", "OOO", given, before, result);
     if (!done) Py_CLEAR(result);
     Py_XDECREF(done);
+    return result;
+}
+
+/* The entry that there is or that a trace makes, and its run. */
+static PyObject *replay(compiled *f, mica_py_key *k, PyObject *given)
+{
+    PyObject *bare = NULL, *result = NULL, *entry = look_up(f, k, &bare);
+    if (!entry && !PyErr_Occurred()) entry = trace(f, k, bare, given);
+    bool verifies = entry && mica__setting_number(MICA_SETTING_check) >= 2;
+    PyObject *before = verifies ? PyObject_CallMethod((PyObject *)f, "_contents", NULL) : NULL;
+    if (entry && (before || !verifies)) result = run(f, k, entry);
+    if (before) result = verified(f, given, before, result);
+    Py_XDECREF(before);
+    Py_XDECREF(entry);
+    Py_XDECREF(bare);
     return result;
 }
 
@@ -169,20 +189,9 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
     if (!given) return NULL;
     mica_py_key k;
     mica_py_key_begin(&k, f->function, true);
-    PyObject *result = NULL, *bare = NULL, *entry = NULL;
-    if (mica_py_key_of(&k, given, f->inputs) == 0) {
-        if (k.traced) {
-            result = PyObject_Call(f->function, args, keywords);
-        } else {
-            entry = look_up(f, &k, &bare);
-            if (!entry && !PyErr_Occurred()) entry = trace(f, &k, bare, given);
-            if (entry) result = run(f, &k, entry);
-            if (result && mica__setting_number(MICA_SETTING_check) >= 2)
-                result = verified(f, &k, given, result);
-        }
-    }
-    Py_XDECREF(entry);
-    Py_XDECREF(bare);
+    PyObject *result = NULL;
+    if (mica_py_key_of(&k, given, f->inputs, f->outputs) == 0)
+        result = k.traced ? PyObject_Call(f->function, args, keywords) : replay(f, &k, given);
     mica_py_key_end(&k);
     Py_DECREF(given);
     return result;
@@ -205,13 +214,13 @@ static PyObject *with_numbers(PyObject *m, PyObject *args)
     return key;
 }
 
-/* _places(tree) -> [(container, key, array)]: the arrays of containers, as state of a function */
-static PyObject *places(PyObject *m, PyObject *tree)
+/* _state_arrays(tree) -> the arrays of containers, as state of a function */
+static PyObject *state_arrays(PyObject *m, PyObject *tree)
 {
     (void)m;
     mica_py_key k;
     mica_py_key_begin(&k, NULL, true);
-    PyObject *list = mica_py_key_places(&k, tree) == 0 ? place_list(&k) : NULL;
+    PyObject *list = mica_py_key_places(&k, tree) == 0 ? state_list(&k) : NULL;
     mica_py_key_end(&k);
     return list;
 }
@@ -291,7 +300,7 @@ static PyType_Spec spec = { "mica.core._Compiled", sizeof(compiled), 0,
 
 static PyMethodDef functions[] = {
     { "_with_numbers", with_numbers, METH_VARARGS, NULL },
-    { "_places", places, METH_O, NULL },
+    { "_state_arrays", state_arrays, METH_O, NULL },
     { "_compile_switch", compile_switch, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };

@@ -9,7 +9,7 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
 {
     k->function = function;
     k->shapes = shapes;
-    k->traced = false;
+    k->traced = k->written = false;
     k->at = k->bytes;
     k->room = sizeof k->bytes;
     k->arrays = k->few_arrays;
@@ -201,15 +201,16 @@ static int put_tree(mica_py_key *k, PyObject *o)
 static int add_place(mica_py_key *k, PyObject *container, PyObject *key, Py_ssize_t index,
                      PyObject *value)
 {
+    if (k->written) return mica_py_key_put(k, "A", 1);
     void *at = k->places;
     if (reserve(&at, NULL, k->nplaces, 1, &k->places_room, sizeof *k->places) < 0) return -1;
     k->places = at;
     Py_INCREF(value);
     k->places[k->nplaces++] = (mica_py_place){ container, key, index, value };
-    if (key ? put_name(k, key) < 0 : put_kind(k, 'P', (size_t)index) < 0) return -1;
     return put_array(k, value);
 }
 
+/* Of what is neither array nor container nothing counts: it is read when the function is traced. */
 int mica_py_key_places(mica_py_key *k, PyObject *o)
 {
     bool dict = PyDict_Check(o), list = PyList_Check(o), tuple = PyTuple_Check(o);
@@ -219,20 +220,21 @@ int mica_py_key_places(mica_py_key *k, PyObject *o)
         Py_XDECREF(value);
         return status;
     }
-    if (!dict && !list && !tuple) return 0;
+    if (!dict && !list && !tuple) return mica_py_key_put(k, "o", 1);
     if (Py_EnterRecursiveCall(" in the state of a compiled function")) return -1;
-    int status = put_kind(k, dict ? 'd' : 'l', 0);
+    Py_ssize_t n = dict ? PyDict_Size(o) : list ? PyList_Size(o) : PyTuple_Size(o), at = 0;
+    int status = put_kind(k, dict ? 'd' : list ? 'l' : 't', (size_t)n);
     PyObject *name, *value;
-    Py_ssize_t at = 0;
     while (dict && !status && PyDict_Next(o, &at, &name, &value)) {
-        if (mica_py_array(value)) status = add_place(k, o, name, 0, value);
-        else status = mica_py_key_places(k, value);
+        status = put_name(k, name);
+        if (status) break;
+        status =
+            mica_py_array(value) ? add_place(k, o, name, 0, value) : mica_py_key_places(k, value);
     }
-    Py_ssize_t n = dict ? 0 : list ? PyList_Size(o) : PyTuple_Size(o);
-    for (Py_ssize_t i = 0; !status && i < n; i++) {
+    for (Py_ssize_t i = 0; !dict && !status && i < n; i++) {
         value = list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
-        if (!mica_py_array(value)) status = mica_py_key_places(k, value);
-        else if (list) status = add_place(k, o, NULL, i, value);
+        status = mica_py_array(value) ? add_place(k, list ? o : NULL, NULL, i, value)
+                                      : mica_py_key_places(k, value);
     }
     Py_LeaveRecursiveCall();
     return status;
@@ -240,22 +242,22 @@ int mica_py_key_places(mica_py_key *k, PyObject *o)
 
 int mica_py_place_put(const mica_py_place *p, PyObject *value)
 {
+    if (!p->container) return 0;
     if (!p->key) return PySequence_SetItem(p->container, p->index < 0 ? 0 : p->index, value);
     return PyObject_SetItem(p->container, p->key, value);
 }
 
-PyObject *mica_py_place_object(const mica_py_place *p)
-{
-    if (p->key) return Py_BuildValue("(OOO)", p->container, p->key, p->value);
-    return Py_BuildValue("(OnO)", p->container, p->index < 0 ? 0 : p->index, p->value);
-}
-
-int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *state)
+int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *inputs, PyObject *outputs)
 {
     const mica_stream *stream = mica__current_stream;
     if (mica_py_key_put(k, &stream, sizeof stream) < 0 || put_tree(k, given) < 0) return -1;
-    if (state == Py_None) return 0;
-    return mica_py_key_put(k, "s", 1) < 0 ? -1 : mica_py_key_places(k, state);
+    if (inputs != Py_None && (mica_py_key_put(k, "s", 1) < 0 || mica_py_key_places(k, inputs) < 0))
+        return -1;
+    if (outputs == Py_None || outputs == inputs) return 0;
+    k->written = true;
+    int status = mica_py_key_put(k, "w", 1) < 0 ? -1 : mica_py_key_places(k, outputs);
+    k->written = false;
+    return status;
 }
 
 /* ---- numbers ---- */

@@ -6,7 +6,7 @@
 
 /* Where an array of the state stands. References are borrowed. */
 typedef struct mica_py_place {
-    PyObject *container; /* a dict, a list, or mx.random.state */
+    PyObject *container; /* a dict, a list, or mx.random.state; NULL: a tuple */
     PyObject *key;       /* of a dict */
     Py_ssize_t index;    /* of a list */
     PyObject *value;     /* owned: mx.random.state makes it */
@@ -18,6 +18,7 @@ typedef struct mica_py_key {
     PyObject *function; /* for messages, or NULL */
     bool shapes;        /* sizes belong to the signature */
     bool traced;        /* an array belongs to an open transformation */
+    bool written;       /* places are written only: of their arrays nothing counts */
     char *at;
     size_t n, room;
     PyObject **arrays; /* of the arguments, in order; borrowed */
@@ -33,8 +34,8 @@ typedef struct mica_py_key {
 void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes);
 void mica_py_key_end(mica_py_key *k);
 /* All of these: 0, or -1 and an exception. */
-/* The signature of arguments and state; collects arrays, numbers and places. */
-int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *state);
+/* The signature of arguments and state; collects arrays, numbers and places of `inputs`. */
+int mica_py_key_of(mica_py_key *k, PyObject *given, PyObject *inputs, PyObject *outputs);
 int mica_py_key_places(mica_py_key *k, PyObject *state);
 /* What numbers add: the values of pinned ones (needs[0], None: all), of others the ranges, what
  * they choose as exponents, and the magnitudes (needs[1] to needs[3]). */
@@ -43,7 +44,5 @@ int mica_py_key_number(mica_py_key *k, PyObject *number);
 int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n);
 
 int mica_py_place_put(const mica_py_place *place, PyObject *value);
-/* (container, key or index or None, array) */
-PyObject *mica_py_place_object(const mica_py_place *place);
 
 #endif

@@ -1,6 +1,6 @@
 /* Calls of compiled functions: the arguments' signature, the program that belongs to it, the run.
    What is not known yet is traced by mica/_compile.py. */
-#include "compile_key.h"
+#include "compile_recent.h"
 
 #include <structmember.h>
 
@@ -12,6 +12,7 @@ typedef struct compiled {
     PyObject_HEAD PyObject *function, *inputs, *outputs;
     PyObject *programs; /* signature -> entry */
     PyObject *needs;    /* signature -> what its numbers are asked for */
+    mica_py_recent recent;
 } compiled;
 
 /* An entry is a tuple of: the engine's program, the places of the numbers that are inputs, a tree
@@ -165,18 +166,41 @@ static PyObject *verified(compiled *f, PyObject *given, PyObject *before, PyObje
     return result;
 }
 
-/* The entry that there is or that a trace makes, and its run. */
+/* The entry of a call that is none of the recent ones: looked up by the whole signature, or
+ * traced. `k` has the signature by identity and is made anew. */
+static PyObject *other_entry(compiled *f, mica_py_key *k, PyObject *given)
+{
+    PyObject *by_identity = PyBytes_FromStringAndSize(k->at, (Py_ssize_t)k->n), *bare = NULL;
+    PyObject *texts = by_identity ? PyList_New(0) : NULL, *entry = NULL;
+    mica_py_key_restart(k, false);
+    k->texts = texts;
+    int status = texts ? mica_py_key_of(k, given, f->inputs, f->outputs) : -1;
+    k->texts = NULL;
+    if (!status) entry = look_up(f, k, &bare);
+    if (bare && !entry && !PyErr_Occurred()) entry = trace(f, k, bare, given);
+    if (entry) {
+        PyObject *needs = k->nnumbers ? PyDict_GetItemWithError(f->needs, bare) : NULL;
+        if (PyErr_Occurred() ||
+            mica_py_recent_add(&f->recent, k, by_identity, texts, needs, entry) < 0)
+            Py_CLEAR(entry);
+    }
+    Py_XDECREF(bare);
+    Py_XDECREF(texts);
+    Py_XDECREF(by_identity);
+    return entry;
+}
+
+/* The program that there is or that a trace makes, and its run. */
 static PyObject *replay(compiled *f, mica_py_key *k, PyObject *given)
 {
-    PyObject *bare = NULL, *result = NULL, *entry = look_up(f, k, &bare);
-    if (!entry && !PyErr_Occurred()) entry = trace(f, k, bare, given);
+    PyObject *result = NULL, *entry = mica_py_recent_find(&f->recent, k);
+    if (!entry && !PyErr_Occurred()) entry = other_entry(f, k, given);
     bool verifies = entry && mica__setting_number(MICA_SETTING_check) >= 2;
     PyObject *before = verifies ? PyObject_CallMethod((PyObject *)f, "_contents", NULL) : NULL;
     if (entry && (before || !verifies)) result = run(f, k, entry);
     if (before) result = verified(f, given, before, result);
     Py_XDECREF(before);
     Py_XDECREF(entry);
-    Py_XDECREF(bare);
     return result;
 }
 
@@ -189,6 +213,7 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
     if (!given) return NULL;
     mica_py_key k;
     mica_py_key_begin(&k, f->function, true);
+    k.by_identity = true;
     PyObject *result = NULL;
     if (mica_py_key_of(&k, given, f->inputs, f->outputs) == 0)
         result = k.traced ? PyObject_Call(f->function, args, keywords) : replay(f, &k, given);
@@ -262,6 +287,8 @@ static int traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(f->outputs);
     Py_VISIT(f->programs);
     Py_VISIT(f->needs);
+    int status = mica_py_recent_traverse(&f->recent, visit, arg);
+    if (status) return status;
     return 0;
 }
 
@@ -273,6 +300,7 @@ static int clear(PyObject *self)
     Py_CLEAR(f->outputs);
     Py_CLEAR(f->programs);
     Py_CLEAR(f->needs);
+    mica_py_recent_clear(&f->recent);
     return 0;
 }
 

@@ -9,7 +9,8 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
 {
     k->function = function;
     k->shapes = shapes;
-    k->traced = k->written = false;
+    k->traced = k->written = k->by_identity = false;
+    k->texts = NULL;
     k->at = k->bytes;
     k->room = sizeof k->bytes;
     k->arrays = k->few_arrays;
@@ -20,9 +21,17 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
     k->n = k->narrays = k->nnumbers = k->nplaces = k->places_room = 0;
 }
 
-void mica_py_key_end(mica_py_key *k)
+void mica_py_key_restart(mica_py_key *k, bool by_identity)
 {
     for (size_t i = 0; i < k->nplaces; i++) Py_XDECREF(k->places[i].value);
+    k->n = k->narrays = k->nnumbers = k->nplaces = 0;
+    k->traced = false;
+    k->by_identity = by_identity;
+}
+
+void mica_py_key_end(mica_py_key *k)
+{
+    mica_py_key_restart(k, false);
     if (k->at != k->bytes) PyMem_Free(k->at);
     if (k->arrays != k->few_arrays) PyMem_Free(k->arrays);
     if (k->numbers != k->few_numbers) PyMem_Free(k->numbers);
@@ -46,31 +55,50 @@ static int reserve(void **list, const void *first, size_t n, size_t more, size_t
     return 0;
 }
 
-int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n)
+static int grow_bytes(mica_py_key *k, size_t n)
 {
     void *at = k->at;
     if (reserve(&at, k->bytes, k->n, n, &k->room, 1) < 0) return -1;
     k->at = at;
+    return 0;
+}
+
+/* Inline, as `append` and `put_array`: a call of a hundred arrays takes each a hundred times. */
+static inline int put(mica_py_key *k, const void *bytes, size_t n)
+{
+    if (n > k->room - k->n && grow_bytes(k, n) < 0) return -1;
     memcpy(k->at + k->n, bytes, n);
     k->n += n;
     return 0;
 }
 
-static int put_kind(mica_py_key *k, char kind, size_t n)
+int mica_py_key_put(mica_py_key *k, const void *bytes, size_t n)
+{
+    return put(k, bytes, n);
+}
+
+static inline int put_kind(mica_py_key *k, char kind, size_t n)
 {
     char bytes[1 + sizeof n];
     uint32_t few = (uint32_t)n;
     bool fits = few == n; /* hashing the signature takes time: counts are mostly small */
     bytes[0] = (char)(fits ? kind : kind | 0x80);
-    memcpy(bytes + 1, fits ? (const void *)&few : (const void *)&n, fits ? sizeof few : sizeof n);
-    return mica_py_key_put(k, bytes, 1 + (fits ? sizeof few : sizeof n));
+    if (fits) {
+        memcpy(bytes + 1, &few, sizeof few);
+        return put(k, bytes, 1 + sizeof few);
+    }
+    memcpy(bytes + 1, &n, sizeof n);
+    return put(k, bytes, sizeof bytes);
 }
 
-static int append_object(PyObject ***list, PyObject **first, size_t *n, size_t *room, PyObject *o)
+static inline int append_object(PyObject ***list, PyObject **first, size_t *n, size_t *room,
+                                PyObject *o)
 {
-    void *at = *list;
-    if (reserve(&at, first, *n, 1, room, sizeof o) < 0) return -1;
-    *list = at;
+    if (*n == *room) {
+        void *at = *list;
+        if (reserve(&at, first, *n, 1, room, sizeof o) < 0) return -1;
+        *list = at;
+    }
     (*list)[(*n)++] = o;
     return 0;
 }
@@ -80,7 +108,7 @@ int mica_py_key_number(mica_py_key *k, PyObject *number)
     return append_object(&k->numbers, k->few_numbers, &k->nnumbers, &k->numbers_room, number);
 }
 
-static int put_array(mica_py_key *k, PyObject *o)
+static inline int put_array(mica_py_key *k, PyObject *o)
 {
     const mica_array *a = mica_py_array(o);
     k->traced |= mica__is_traced(a);
@@ -97,13 +125,20 @@ static int put_array(mica_py_key *k, PyObject *o)
         memcpy(bytes + 3 + (size_t)i * item, wide ? (const void *)&a->shape[i] : (const void *)&few,
                item);
     }
-    return mica_py_key_put(k, bytes, 3 + (size_t)ndim * item);
+    return put(k, bytes, 3 + (size_t)ndim * item);
 }
 
 /* ---- constants and trees ---- */
 
 static int put_text(mica_py_key *k, char kind, PyObject *text)
 {
+    if (k->texts && PyList_Append(k->texts, text) < 0) return -1;
+    if (k->by_identity) {
+        char bytes[1 + sizeof text];
+        bytes[0] = kind;
+        memcpy(bytes + 1, &text, sizeof text);
+        return put(k, bytes, sizeof bytes);
+    }
     Py_ssize_t n;
     const char *bytes = PyUnicode_AsUTF8AndSize(text, &n);
     if (bytes) return put_kind(k, kind, (size_t)n) < 0 ? -1 : mica_py_key_put(k, bytes, (size_t)n);
@@ -118,23 +153,31 @@ static int put_text(mica_py_key *k, char kind, PyObject *text)
     return status;
 }
 
-/* A key of a dict: text and integers as they are, others by how they print. */
-static int put_name(mica_py_key *k, PyObject *name)
+/* A text that was made for the signature, written as it is; takes it over. */
+static int put_made_text(mica_py_key *k, char kind, PyObject *text)
 {
-    if (PyUnicode_CheckExact(name)) return put_text(k, 'k', name);
-    PyObject *text = PyObject_Repr(name);
-    int status = text ? put_text(k, 'r', text) : -1;
+    bool by_identity = k->by_identity;
+    PyObject *texts = k->texts;
+    k->by_identity = false;
+    k->texts = NULL;
+    int status = text ? put_text(k, kind, text) : -1;
+    k->by_identity = by_identity;
+    k->texts = texts;
     Py_XDECREF(text);
     return status;
 }
 
+/* A key of a dict: text and integers as they are, others by how they print. */
+static int put_name(mica_py_key *k, PyObject *name)
+{
+    if (PyUnicode_CheckExact(name)) return put_text(k, 'k', name);
+    return put_made_text(k, 'r', PyObject_Repr(name));
+}
+
 static int put_type(mica_py_key *k, char kind, PyObject *o)
 {
-    PyObject *name = PyType_GetQualName(Py_TYPE(o));
-    int status =
-        name && put_kind(k, kind, (size_t)(uintptr_t)Py_TYPE(o)) == 0 ? put_text(k, 't', name) : -1;
-    Py_XDECREF(name);
-    return status;
+    if (put_kind(k, kind, (size_t)(uintptr_t)Py_TYPE(o)) < 0) return -1;
+    return put_made_text(k, 't', PyType_GetQualName(Py_TYPE(o)));
 }
 
 static int put_tree(mica_py_key *k, PyObject *o);
@@ -143,7 +186,7 @@ static int put_container(mica_py_key *k, PyObject *o)
 {
     if (Py_EnterRecursiveCall(" in the arguments of a compiled function")) return -1;
     int status;
-    if (PyDict_Check(o)) {
+    if (Py_IS_TYPE(o, &PyDict_Type) || PyDict_Check(o)) {
         PyObject *name, *value;
         Py_ssize_t at = 0;
         status = put_kind(k, 'D', (size_t)PyDict_Size(o));
@@ -181,6 +224,7 @@ static int put_tree(mica_py_key *k, PyObject *o)
             return -1;
         return put_array(k, o);
     }
+    if (Py_IS_TYPE(o, &PyDict_Type)) return put_container(k, o);
     if (o == Py_None) return mica_py_key_put(k, "N", 1);
     if (PyBool_Check(o)) return mica_py_key_put(k, o == Py_True ? "T" : "F", 1);
     if (PyFloat_CheckExact(o))
@@ -275,10 +319,7 @@ static int put_value(mica_py_key *k, PyObject *number)
     if (PyErr_Occurred()) return -1;
     if (!overflow)
         return mica_py_key_put(k, "i", 1) < 0 ? -1 : mica_py_key_put(k, &value, sizeof value);
-    PyObject *text = PyNumber_ToBase(number, 16);
-    int status = text ? put_text(k, 'x', text) : -1;
-    Py_XDECREF(text);
-    return status;
+    return put_made_text(k, 'x', PyNumber_ToBase(number, 16));
 }
 
 /* A number for all integers that fit into the same types. */

@@ -17,6 +17,8 @@ enum { MICA_KEY_BYTES = 3072, MICA_KEY_ARRAYS = 64, MICA_KEY_NUMBERS = 8 };
 typedef struct mica_py_key {
     PyObject *function; /* for messages, or NULL */
     bool shapes;        /* sizes belong to the signature */
+    bool by_identity;   /* texts are written as their objects: see compile_recent.h */
+    PyObject *texts;    /* a list that receives these objects, or NULL; borrowed */
     bool traced;        /* an array belongs to an open transformation */
     bool written;       /* places are written only: of their arrays nothing counts */
     char *at;
@@ -32,6 +34,8 @@ typedef struct mica_py_key {
 } mica_py_key;
 
 void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes);
+/* Forgets what was written and collected. */
+void mica_py_key_restart(mica_py_key *k, bool by_identity);
 void mica_py_key_end(mica_py_key *k);
 /* All of these: 0, or -1 and an exception. */
 /* The signature of arguments and state; collects arrays, numbers and places of `inputs`. */

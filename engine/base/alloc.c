@@ -107,6 +107,14 @@ int64_t mica__live(mica__live_kind kind)
     return sum;
 }
 
+void (*_Atomic mica__reclaim_cache)(void);
+
+void mica__reclaim_memory(void)
+{
+    void (*reclaim)(void) = atomic_load(&mica__reclaim_cache);
+    if (reclaim) reclaim();
+}
+
 /* No address space holds more: refused without asking, since memory checkers end the process over
  * such a request. */
 #define MOST_BYTES ((size_t)1 << 47)
@@ -118,10 +126,31 @@ static void *counted(void *memory, size_t bytes)
     return memory;
 }
 
+/* realloc, which is malloc for new memory; asks again when there was none. */
+static void *take(void *memory, size_t bytes)
+{
+    if (bytes > MOST_BYTES) return NULL;
+    if (!bytes) bytes = 1;
+    void *taken = memory ? realloc(memory, bytes) : malloc(bytes);
+    if (taken) return taken;
+    mica__reclaim_memory();
+    return realloc(memory, bytes);
+}
+
+static void *take_zero(size_t bytes)
+{
+    if (bytes > MOST_BYTES) return NULL;
+    if (!bytes) bytes = 1;
+    void *taken = calloc(1, bytes);
+    if (taken) return taken;
+    mica__reclaim_memory();
+    return calloc(1, bytes);
+}
+
 void *mica__alloc(size_t bytes)
 {
     if (mica__injected_failure()) return NULL;
-    return counted(bytes > MOST_BYTES ? NULL : malloc(bytes ? bytes : 1), bytes);
+    return counted(take(NULL, bytes), bytes);
 }
 
 void *mica__alloc_zero(size_t count, size_t size)
@@ -133,14 +162,14 @@ void *mica__alloc_zero(size_t count, size_t size)
                    size);
         return NULL;
     }
-    return counted(bytes > MOST_BYTES ? NULL : calloc(1, bytes ? bytes : 1), bytes);
+    return counted(take_zero(bytes), bytes);
 }
 
 void *mica__realloc(void *memory, size_t bytes)
 {
     if (!memory) return mica__alloc(bytes);
     if (mica__injected_failure()) return NULL;
-    void *moved = bytes > MOST_BYTES ? NULL : realloc(memory, bytes ? bytes : 1);
+    void *moved = take(memory, bytes);
     if (!moved) mica__fail_memory("allocate", bytes);
     return moved;
 }

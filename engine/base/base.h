@@ -15,8 +15,9 @@ int mica__fail(int status, const char *format, ...) MICA_PRINTF(2, 3);
 int mica__fail_v(int status, const char *format, va_list args) MICA_PRINTF(2, 0);
 /* As mica__fail for MICA_EMEMORY, naming what was asked for. */
 int mica__fail_memory(const char *operation, size_t bytes);
-/* What the allocator adds to such a message: "; active ..., cached ..., limit ...". Set by it. */
-extern void (*mica__describe_memory)(char *text, size_t room);
+/* What the caching allocator adds to such a message: "; active ..., cached ..., limit ...". Set by
+ * it. */
+extern void (*_Atomic mica__describe_memory)(char *text, size_t room);
 /* The status that belongs to the last message. */
 int mica__last_status(void);
 void mica__clear_error(void);
@@ -34,6 +35,12 @@ void *mica__alloc(
 void *mica__alloc_zero(size_t count, size_t size); /* checks the product */
 void *mica__realloc(void *memory, size_t bytes);
 void mica__free(void *memory);
+/* For whoever found no memory at the system, and asks it once more: what the caching allocator
+ * keeps for reuse goes back. Takes no lock but the allocator's own, which is never held across a
+ * call. */
+void mica__reclaim_memory(void);
+/* Set by the caching allocator: how to. */
+extern void (*_Atomic mica__reclaim_cache)(void);
 /* Test hook: lets `count` more allocations succeed, then fails one and switches itself off;
  * negative: never fail. */
 MICA_API void mica__inject_failure(int64_t count);

@@ -47,12 +47,13 @@ int mica__fail(int status, const char *format, ...)
     return status;
 }
 
-void (*mica__describe_memory)(char *text, size_t room);
+void (*_Atomic mica__describe_memory)(char *text, size_t room);
 
 int mica__fail_memory(const char *operation, size_t bytes)
 {
     char state[160] = "";
-    if (mica__describe_memory) mica__describe_memory(state, sizeof state);
+    void (*describe)(char *, size_t) = atomic_load(&mica__describe_memory);
+    if (describe) describe(state, sizeof state);
     return mica__fail(MICA_EMEMORY, "[%s] cannot allocate %zu bytes%s", operation, bytes, state);
 }
 

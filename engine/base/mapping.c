@@ -115,6 +115,15 @@ static int install_handler(void)
     return MICA_OK;
 }
 
+/* mmap, which asks again when there was no room. */
+static void *map_pages(size_t bytes, int protection, int flags, int descriptor)
+{
+    void *base = mmap(NULL, bytes, protection, flags, descriptor, 0);
+    if (base != MAP_FAILED || errno != ENOMEM) return base;
+    mica__reclaim_memory();
+    return mmap(NULL, bytes, protection, flags, descriptor, 0);
+}
+
 /* ---- slots; the lock is held ---------------------------------------------------------------- */
 
 static slot *free_slot(void)
@@ -128,8 +137,7 @@ static slot *free_slot(void)
         if (!next) {
             /* Never freed, because the handler may be looking at it: not counted as live either. */
             if (mica__injected_failure()) return NULL;
-            next = mmap(NULL, sizeof *next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                        0);
+            next = map_pages(sizeof *next, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
             if (next == MAP_FAILED) {
                 mica__fail_memory("load", sizeof *next);
                 return NULL;
@@ -186,7 +194,7 @@ static int map(mica__mapping *m, int descriptor, const struct stat *s)
     if (!m->bytes) return MICA_OK;
     if (m->bytes > SIZE_MAX / 2)
         return mica__fail(MICA_EIO, "[load] '%s' is too large to be mapped", m->name);
-    void *base = mmap(NULL, (size_t)m->bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    void *base = map_pages((size_t)m->bytes, PROT_READ, MAP_PRIVATE, descriptor);
     if (base == MAP_FAILED)
         return mica__fail(MICA_EIO, "[load] '%s' (%llu bytes) cannot be mapped: %s", m->name,
                           (unsigned long long)m->bytes, strerror(errno));

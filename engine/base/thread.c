@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/system.h"
 #include "base/thread.h"
 
 void mica__mutex_init(mica__mutex *m)
@@ -90,9 +91,24 @@ static void *run(void *argument)
     return NULL;
 }
 
+enum { STACK = 4 << 20 };
+
+/* pthread_create does not tell whether it failed for want of memory or of threads. */
+static bool has_room_for_stack(void)
+{
+    size_t bytes = STACK + STACK / 4;
+    void *room = mica__pages_map(bytes);
+    if (room) mica__pages_unmap(room, bytes);
+    return room != NULL;
+}
+
 int mica__thread_start(mica__thread *t, const char *name, void (*body)(void *), void *argument)
 {
     start *s = malloc(sizeof *s); /* no injected failure: the pool must not lose threads over one */
+    if (!s) {
+        mica__reclaim_memory();
+        s = malloc(sizeof *s);
+    }
     if (!s) return mica__fail_memory("thread", sizeof *s);
     *s = (start){ .body = body, .argument = argument };
     for (size_t i = 0; i + 1 < sizeof s->name && name[i]; i++) s->name[i] = name[i];
@@ -104,9 +120,13 @@ int mica__thread_start(mica__thread *t, const char *name, void (*body)(void *), 
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, (size_t)4 << 20);
+    pthread_attr_setstacksize(&attributes, STACK);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     int code = pthread_create(&t->thread, &attributes, run, s);
+    if (code && !has_room_for_stack()) {
+        mica__reclaim_memory();
+        code = pthread_create(&t->thread, &attributes, run, s);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (!code) return MICA_OK;

@@ -82,7 +82,6 @@ static void describe(char *text, size_t room);
 
 static void read_limits(void)
 {
-    mica__describe_memory = describe; /* for who says what memory was wanted for */
     uint64_t physical = mica__memory_physical();
     int64_t limit = mica__setting_number(MICA_SETTING_memory_limit);
     int64_t cache = mica__setting_number(MICA_SETTING_cache_limit);
@@ -92,6 +91,9 @@ static void read_limits(void)
     state.cache_limit = cache >= 0 ? (size_t)cache : (size_t)(quarter < most ? quarter : most);
     state.automatic = cache < 0;
     mica__at_fork(before_fork, after_fork, after_fork);
+    /* Last, since both come here. */
+    atomic_store(&mica__describe_memory, describe);
+    atomic_store(&mica__reclaim_cache, mica_memory_clear_cache);
 }
 
 /* Takes the lock; the first time, reads the limits before. */

@@ -361,6 +361,20 @@ def test_tight_address_space() -> None:
     assert "limit of the address space" in run(TRY.format(before=before))
 
 
+@pytest.mark.unsanitized
+def test_address_space_full_of_cache() -> None:
+    """Cached memory gives way to the library."""
+    before = """
+import resource
+x = mx.ones((160 << 20,)) + 1
+mx.eval(x)
+del x
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (64 << 20), -1))
+"""
+    assert "[1.0, 0.0]" in run(TRY.format(before=before))
+
+
 def test_any_number_of_threads() -> None:
     """The same bits for 1 and 2 threads."""
     code = """

@@ -95,6 +95,33 @@ def test_limit_holds_for_the_cache() -> None:
     assert mx.get_cache_memory() == 0
 
 
+FULL_ADDRESS_SPACE = """
+import resource
+import mica.core as mx
+n = mx.arange(1000)
+mx.eval(n)
+n.sum().item()
+x = mx.ones((30 << 20,)) + 1
+mx.eval(x)
+del x
+assert mx.get_cache_memory() >= 120 << 20
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (2 << 20), -1))
+for _ in range(30_000):
+    n = n + 1
+print(n.sum().item(), mx.get_cache_memory() < 1 << 20)
+"""
+
+
+@pytest.mark.unsanitized
+def test_address_space_full_of_cache() -> None:
+    """What graphs and evaluations need besides arrays makes the cache give way, too."""
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_ADDRESS_SPACE], capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout == "30499500 True\n", result.stderr
+
+
 def test_order_of_low_memory() -> None:
     """Under a limit, many large results that are needed twice are made one after the other."""
     x = mx.random.normal((MIB // 4,))

@@ -122,6 +122,10 @@ static int open_any(const char *operation)
                                           "liblapack.dylib" };
     char why[256] = "";
     uint64_t left = mica__address_space_left();
+    if (left < ROOM) {
+        mica__reclaim_memory();
+        left = mica__address_space_left();
+    }
     if (left < ROOM)
         return mica__fail(MICA_ERUNTIME,
                           "[%s] the limit of the address space leaves %llu MiB, and opening LAPACK "

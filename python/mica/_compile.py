@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mica import core
 from mica._number import Number, Trace, plain
-from mica._state import Filling, Leaving, contents, restore
+from mica._state import Filling, Leaving, arrays, contents, restore
 from mica._transforms import _check_callable, _note_arguments, _wraps
 
 # typing is left out at run time: its import takes longer than the engine's.
@@ -226,15 +226,15 @@ class _Compiled(core._Compiled):
 
     def _verify(self, given: tuple, before: Contents, result: Any) -> None:
         """Make the plain call too, from the same state, and compare: what MICA_CHECK=2 asks for."""
-        after, arrays = self._contents(), core._state_arrays(self.outputs)
+        after, left = self._contents(), arrays(self.outputs)
         copies = core._rebuild(given, [a.__copy__() for a in core._flatten(given, False)])
         restore(before)
         try:
             plain_result = self.fun(*copies[0], **(copies[1] if len(copies) > 1 else {}))
-            wanted = core._flatten(plain_result, False) + core._state_arrays(self.outputs)
+            wanted = core._flatten(plain_result, False) + arrays(self.outputs)
         finally:
             restore(after)
-        found = core._flatten(result, False) + arrays
+        found = core._flatten(result, False) + left
         same = len(found) == len(wanted) and all(map(_equal, found, wanted))
         if not same:
             name = getattr(self.fun, "__name__", type(self.fun).__name__)

@@ -97,12 +97,19 @@ def _arrays(tree: Any) -> Iterator[Any]:
             yield from _arrays(item)
 
 
+def arrays(tree: Any) -> list:
+    """The arrays of all containers, each container once."""
+    return [a for _, items in contents(tree) for _, item in _pairs(items) for a in _arrays(item)]
+
+
 class Filling:
     """Placeholders in the places of a state's arrays."""
 
     def __init__(self, tree: Any, arrays: Iterator[Any]) -> None:
+        self.tree = tree
         self.kept = contents(tree)
-        self.put: list[tuple] = []  # container, key, what stood there, what stands there, its graph
+        self.put: dict[int, tuple] = {}  # by what was put there: it, its graph, what stood there
+        self.key: tuple | None = None  # the same of mx.random.state, whose array is another object each time
         self._fill(tree, arrays)
 
     def _fill(self, tree: Any, arrays: Iterator[Any]) -> Any:
@@ -112,29 +119,39 @@ class Filling:
             items = [self._fill(item, arrays) for item in tree]
             same = all(new is old for new, old in zip(items, tree, strict=True))
             return tree if same else _retuple(type(tree), items)
-        if _holds(tree):
+        if type(tree) is _random:
+            old = tree[0]
+            tree[0] = new = next(arrays)
+            self.key = (core._key(new), old if self.key is None else self.key[1])
+        elif _holds(tree):
             # In the order of the signature, which is not an OrderedDict's.
             for key, old in list(dict.items(tree)) if isinstance(tree, dict) else _pairs(_items(tree)):
                 new = self._fill(old, arrays)
                 if new is not old:
                     tree[key] = new
-                    self.put.append((tree, key, old, new, [core._key(a) for a in _arrays(new)]))
+                    self.put[id(new)] = (new, [core._key(a) for a in _arrays(new)], old)
         return tree
 
+    def _given(self, value: Any) -> Any:
+        """What a value stands for, unless the function has made or written it."""
+        new, graphs, old = self.put.get(id(value), (None, None, None))
+        if new is None or graphs != [core._key(a) for a in _arrays(new)]:
+            return value
+        return self._given(old)
+
     def undo(self) -> None:
-        """Put back what stood there.
+        """Put back what stands for arrays of the state.
 
         No call will change what ``outputs`` does not name: what the function has put into other places stays,
         to be refused where it is used.
         """
-        for container, key, old, new, graphs in reversed(self.put):
-            try:
-                value = container[key]
-            except (KeyError, IndexError):
-                restore([kept for kept in self.kept if kept[0] is container])
-                continue
-            if value is new and graphs == [core._key(a) for a in _arrays(new)]:
-                container[key] = old
+        for container, items in contents(self.tree, [kept[0] for kept in self.kept]):
+            for key, value in _pairs(items):
+                given = self._given(value)
+                if self.key is not None and type(container) is _random and core._key(value) == self.key[0]:
+                    given = self.key[1]
+                if given is not value:
+                    container[key] = given
 
 
 _ARRAY, _CONTAINER, _TUPLE, _KEPT, _CONSTANT = range(5)

@@ -193,11 +193,12 @@ static PyObject *other_entry(compiled *f, mica_py_key *k, PyObject *given)
 /* The program that there is or that a trace makes, and its run. */
 static PyObject *replay(compiled *f, mica_py_key *k, PyObject *given)
 {
+    bool verifies = mica__setting_number(MICA_SETTING_check) >= 2;
+    PyObject *before = verifies ? PyObject_CallMethod((PyObject *)f, "_contents", NULL) : NULL;
+    if (verifies && !before) return NULL;
     PyObject *result = NULL, *entry = mica_py_recent_find(&f->recent, k);
     if (!entry && !PyErr_Occurred()) entry = other_entry(f, k, given);
-    bool verifies = entry && mica__setting_number(MICA_SETTING_check) >= 2;
-    PyObject *before = verifies ? PyObject_CallMethod((PyObject *)f, "_contents", NULL) : NULL;
-    if (entry && (before || !verifies)) result = run(f, k, entry);
+    if (entry) result = run(f, k, entry);
     if (before) result = verified(f, given, before, result);
     Py_XDECREF(before);
     Py_XDECREF(entry);

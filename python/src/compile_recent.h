@@ -13,8 +13,8 @@ enum { MICA_RECENT_CALLS = 4 };
 
 typedef struct mica_py_recent {
     struct mica_py_recent_call {
-        char *bytes;   /* the signature by identity, and what numbers add */
-        size_t bare;   /* length without what numbers add */
+        char *bytes; /* the signature by identity, and what numbers add */
+        size_t bare; /* length without what numbers add */
         size_t n;
         PyObject *texts, *needs, *entry; /* needs: or NULL; entry: NULL while unused */
     } calls[MICA_RECENT_CALLS];
@@ -24,7 +24,8 @@ typedef struct mica_py_recent {
 /* The entry of a call by the signature by identity; NULL, perhaps with an exception, when it is
  * none of the recent ones. A new reference. */
 PyObject *mica_py_recent_find(const mica_py_recent *r, mica_py_key *k);
-/* Remembers a call. `bare`: its signature by identity; `k` has its numbers; `texts`: its objects. */
+/* Remembers a call. `bare`: its signature by identity; `k` has its numbers; `texts`: its objects.
+ */
 int mica_py_recent_add(mica_py_recent *r, mica_py_key *k, PyObject *bare, PyObject *texts,
                        PyObject *needs, PyObject *entry);
 int mica_py_recent_traverse(mica_py_recent *r, visitproc visit, void *arg);

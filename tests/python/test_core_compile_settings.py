@@ -26,6 +26,7 @@ def test_cache_is_bounded_and_dies_with_the_function() -> None:
 
 
 PROGRAM = """
+from collections import OrderedDict
 import mica.core as mx
 calls = []
 f = mx.compile(lambda x: (calls.append(1), x + 1)[1])
@@ -39,6 +40,14 @@ def step(x):
     return x * state["n"]
 g = mx.compile(step, inputs=state, outputs=state)
 print(before, len(calls) - before, [g(mx.array(2)).item() for _ in range(3)], state["n"].item())
+kept = OrderedDict(a=mx.array(1), b=mx.array(2), n=0)
+def turn(x):
+    kept.move_to_end("a")
+    kept["a"] = kept["a"] + x
+    kept["n"] += 1
+    return x * kept["n"] * kept.pop("b")
+turned = mx.compile(turn, inputs=kept, outputs=kept)(mx.array(3)).item()
+print(turned, list(kept), kept["a"].item())
 leak = iter(range(9))
 wrong = mx.compile(lambda x: x + next(leak))
 try:
@@ -53,12 +62,13 @@ except RuntimeError as error:
 @pytest.mark.parametrize(
     "variable, lines",
     (
-        ("MLX_DISABLE_COMPILE=1", ["3 1 [2, 4, 6] 3", "not seen"]),
-        ("MICA_DISABLE_COMPILE=1", ["3 1 [2, 4, 6] 3", "not seen"]),
+        ("MLX_DISABLE_COMPILE=1", ["3 1 [2, 4, 6] 3", "6 ['n', 'a'] 4", "not seen"]),
+        ("MICA_DISABLE_COMPILE=1", ["3 1 [2, 4, 6] 3", "6 ['n', 'a'] 4", "not seen"]),
         (
             "MICA_CHECK=2",
             [
                 "4 3 [2, 4, 6] 3",
+                "6 ['n', 'a'] 4",
                 "[compile] MICA_CHECK: a compiled call of '<lambda>' and the plain one give different "
                 "results",
             ],

@@ -263,3 +263,32 @@ def test_random_state_in_a_container() -> None:
     got = [compiled().item() for _ in range(4)]
     mx.random.seed(4)
     assert got == [fun().item() for _ in range(4)] and list(state[0]) == ["b"]
+
+
+def test_inputs_that_are_no_outputs() -> None:
+    """What a function takes from them or moves in them it does once, and leaves no placeholder of theirs."""
+    state = nested()
+    compiled = mx.compile(
+        lambda y: (state["l"].reverse(), state["d"].pop("w"), y + state["d"]["v"])[2], inputs=state
+    )
+    want = nested()
+    want["l"].reverse()
+    want["d"].pop("w")
+    assert compiled(number(1)).item() == 3
+    assert shown(state) == shown(want)
+    numbers = [number(1), (number(2), number(3)), number(4)]
+    compiled = mx.compile(
+        lambda y: (len(numbers) > 2 and numbers.pop(0), y + numbers[0][1])[1], inputs=numbers
+    )
+    for _ in range(3):
+        assert compiled(number(1)).item() == 4
+        assert shown(numbers) == shown([(number(2), number(3)), number(4)])
+
+
+def test_random_state_that_is_only_read() -> None:
+    compiled = mx.compile(lambda x: x + 1, inputs=[mx.random.state])
+    mx.random.seed(1)
+    assert compiled(number(1)).item() == 2
+    drawn = mx.random.uniform().item()
+    mx.random.seed(1)
+    assert drawn == mx.random.uniform().item()

@@ -104,7 +104,6 @@ def test_wrong_settings_are_refused(variable: str) -> None:
     result = subprocess.run(
         [sys.executable, "-c", "import mica.core"],
         env={**os.environ, variable: WRONG[variable]},
-        cwd=ROOT / "python",
         capture_output=True,
         text=True,
         timeout=60,

@@ -52,6 +52,7 @@ struct mica__job {
 struct mica_stream {
     _Atomic int32_t references; /* of programs; 0: among the free ones */
     int index;
+    uint64_t owner;     /* of its key in its thread (mica__thread_stream) */
     bool ready;         /* among those that wait for an executor */
     const void *runner; /* the thread that executes (mica__this_thread), NULL: idle */
     mica__work *running;

@@ -17,6 +17,10 @@ extern int (*mica__interrupt_hook)(void);
 void mica__interrupt(void);
 int mica__fail_interrupted(void); /* MICA_EINTERRUPT with its message */
 
+/* The calling thread's own stream for a key that serves one owner after the other, as
+ * mica_thread_stream: what it had for an earlier owner it lets go of. */
+int mica__thread_stream(uint64_t key, uint64_t owner, mica_stream **out);
+
 /* Evaluates roots for the scope of this id, or 0 (plan.h). wait: return when all are done. */
 int mica__eval(mica_array *const roots[], size_t n, uint32_t scope, bool wait);
 

@@ -229,23 +229,30 @@ static void watch_thread(void)
     pthread_setspecific(own_key, &own_streams);
 }
 
-int mica_thread_stream(uint64_t key, mica_stream **out)
+int mica__thread_stream(uint64_t key, uint64_t owner, mica_stream **out)
 {
-    void *known;
     const void *at = (const void *)(uintptr_t)(key + 1);
-    if (mica__map_get(&own_streams, at, &known)) {
+    void *found;
+    mica_stream *known = mica__map_get(&own_streams, at, &found) ? found : NULL, *s;
+    if (known && known->owner == owner) {
         *out = known;
         return MICA_OK;
     }
-    mica_stream *s;
     MICA_TRY(mica_stream_new(&s));
     if (mica__map_set(&own_streams, at, s) != MICA_OK) {
         mica_stream_release(s);
         return MICA_EMEMORY;
     }
+    s->owner = owner;
+    mica_stream_release(known);
     watch_thread();
     *out = s;
     return MICA_OK;
+}
+
+int mica_thread_stream(uint64_t key, mica_stream **out)
+{
+    return mica__thread_stream(key, 0, out);
 }
 
 mica_stream *mica_default_stream(void)

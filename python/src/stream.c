@@ -4,6 +4,7 @@
 #include "convert.h"
 #include "core/current.h"
 #include "device.h"
+#include "local_key.h"
 #include "runtime/runtime.h"
 
 typedef struct device_object {
@@ -14,6 +15,7 @@ typedef struct device_object {
 typedef struct stream_object {
     PyObject_HEAD mica_stream *stream; /* NULL in a ThreadLocalStream: resolved by each thread */
     int index;
+    int key; /* of a ThreadLocalStream: what threads know their streams for it by */
 } stream_object;
 
 typedef struct context_object {
@@ -38,6 +40,7 @@ static PyObject *make_stream(mica_stream *s)
     if (!o) return NULL;
     o->stream = mica_stream_retain(s);
     o->index = mica_stream_index(s);
+    o->key = -1;
     return (PyObject *)o;
 }
 
@@ -63,10 +66,10 @@ int mica_py_device_of(PyObject *o, int *index)
     return -1;
 }
 
-/* Each thread's stream for a ThreadLocalStream. */
-static int local_stream(int key, mica_stream **out)
+/* The calling thread's stream for a ThreadLocalStream. */
+static int local_stream(const stream_object *o, mica_stream **out)
 {
-    int status = mica_thread_stream((uint64_t)key, out);
+    int status = mica__thread_stream((uint64_t)o->key, (uint64_t)o->index, out);
     return status == MICA_OK ? 0 : (mica_py_raise(status), -1);
 }
 
@@ -85,7 +88,7 @@ int mica_py_stream(PyObject *o, mica_stream **out)
         *out = ((stream_object *)o)->stream;
         return 0;
     }
-    if (Py_TYPE(o) == local_type) return local_stream(((stream_object *)o)->index, out);
+    if (Py_TYPE(o) == local_type) return local_stream((stream_object *)o, out);
     int index, type = mica_py_device_of(o, &index);
     if (type < 0) {
         PyErr_Clear();
@@ -121,6 +124,7 @@ static void plain_dealloc(PyObject *self)
 static void stream_dealloc(PyObject *self)
 {
     mica_stream_release(((stream_object *)self)->stream);
+    mica_py_give_key(((stream_object *)self)->key);
     plain_dealloc(self);
 }
 static PyObject *device_repr(PyObject *self)
@@ -312,6 +316,8 @@ static PyObject *new_thread_local_stream(PyObject *m, PyObject *o)
     if (!s) return NULL;
     s->stream = NULL;
     s->index = count++;
+    s->key = mica_py_take_key();
+    if (s->key < 0) Py_CLEAR(s);
     return (PyObject *)s;
 }
 static PyObject *synchronize(PyObject *m, PyObject *args, PyObject *keywords)

@@ -86,6 +86,31 @@ def test_thread_local_streams() -> None:
 
 
 @pytest.mark.mica_only
+def test_dropped_thread_local_streams() -> None:
+    """Nothing stays of those that are gone, in any thread; and a later one has streams of its own."""
+    handle: list[mx.ThreadLocalStream] = []
+    seen: set[str] = set()
+
+    def use() -> None:
+        with mx.stream(handle[0]):
+            seen.add(repr(mx.default_stream(mx.cpu)))
+            assert (mx.ones((3,)) + 1).tolist() == [2, 2, 2]
+
+    def make(count: int) -> None:
+        for _ in range(count):
+            handle[:] = [mx.new_thread_local_stream(mx.cpu)]
+            use()
+            pool.submit(use).result()
+
+    with ThreadPoolExecutor(1) as pool:
+        make(20)
+        before = mx._live()["host"]
+        make(500)
+        assert mx._live()["host"] <= before + 20  # lists of free nodes may have grown
+        assert len(seen) == 2 * 520
+
+
+@pytest.mark.mica_only
 def test_many_streams() -> None:
     """10,000 streams made, used and dropped; arrays that were built on them stay usable."""
     kept = []

@@ -9,7 +9,8 @@
  * classes. */
 MICA_API size_t mica_memory_active(void);
 
-/** The largest value of mica_memory_active since the start or the last mica_memory_reset_peak. */
+/** The most that mica_memory_active was when memory was taken, since the start or the last
+ * mica_memory_reset_peak. */
 MICA_API size_t mica_memory_peak(void);
 
 /** Starts the peak anew: it is 0 until memory is next taken. */

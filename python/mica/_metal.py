@@ -49,13 +49,13 @@ def get_cache_memory() -> int:
 
 
 def get_peak_memory() -> int:
-    """Return the most bytes in use since the last reset. Deprecated."""
+    """Return the most bytes in use when memory was taken since the last reset. Deprecated."""
     _moved("get_peak_memory")
     return core.get_peak_memory()
 
 
 def reset_peak_memory() -> None:
-    """Set the peak to 0. Deprecated."""
+    """Set the peak to 0, until memory is next taken. Deprecated."""
     _moved("reset_peak_memory")
     core.reset_peak_memory()
 

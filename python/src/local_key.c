@@ -11,9 +11,8 @@ static struct {
 static int grow(void)
 {
     int capacity = keys.capacity > INT_MAX / 2 ? INT_MAX : keys.capacity ? 2 * keys.capacity : 8;
-    int *more = keys.capacity == INT_MAX
-                    ? NULL
-                    : PyMem_Realloc(keys.free, (size_t)capacity * sizeof *more);
+    int *more =
+        keys.capacity == INT_MAX ? NULL : PyMem_Realloc(keys.free, (size_t)capacity * sizeof *more);
     if (!more) {
         PyErr_NoMemory();
         return -1;

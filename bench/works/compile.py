@@ -64,6 +64,47 @@ work(
 )
 
 
+def mlx_dict_hits(keys: str) -> Callable[[], Run]:
+    """A dict of 50 arrays or 25 dicts of two; or dicts whose keys are other objects in each call."""
+
+    def prepare() -> Run:
+        import mlx.core as mx
+
+        arrays = [mx.zeros((2,)) for _ in range(50)]
+        mx.eval(arrays)
+        if keys == "nested":
+            trees = [{f"layer{i}": {"w": arrays[i], "b": arrays[i + 25]} for i in range(25)}] * 200
+        elif keys == "new":
+            trees = [{f"weight{i}": a for i, a in enumerate(arrays)} for _ in range(200)]
+        else:
+            trees = [{f"weight{i}": a for i, a in enumerate(arrays)}] * 200
+        function = mx.compile(
+            lambda tree: next(iter(tree["layer0"].values() if keys == "nested" else tree.values())) + 1.0
+        )
+        function(trees[0])
+
+        def run() -> None:
+            for tree in trees:
+                function(tree)
+
+        return run
+
+    return prepare
+
+
+for _keys, _tree in (
+    ("same", "a dict of 50 arrays"),
+    ("nested", "25 dicts of 2 arrays"),
+    ("new", "dicts of 50 arrays, the keys made anew"),
+):
+    work(
+        f"call of a compiled function, {_tree}",
+        Limit(3 * US + 50 * NS * 50),
+        calls=200,
+        mlx=mlx_dict_hits(_keys),
+    )
+
+
 def mlx_long_trace(nodes: int) -> Callable[[], Run]:
     """Each run compiles and calls a function of so many operations that no run before has seen."""
 

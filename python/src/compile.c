@@ -167,26 +167,22 @@ static PyObject *verified(compiled *f, PyObject *given, PyObject *before, PyObje
 }
 
 /* The entry of a call that is none of the recent ones: looked up by the whole signature, or
- * traced. `k` has the signature by identity and is made anew. */
+ * traced. `k` has the signature with texts apart and is made anew. */
 static PyObject *other_entry(compiled *f, mica_py_key *k, PyObject *given)
 {
-    PyObject *by_identity = PyBytes_FromStringAndSize(k->at, (Py_ssize_t)k->n), *bare = NULL;
-    PyObject *texts = by_identity ? PyList_New(0) : NULL, *entry = NULL;
+    struct mica_py_recent_call *recent = mica_py_recent_begin(k);
+    PyObject *bare = NULL, *entry = NULL;
+    if (!recent) return NULL;
     mica_py_key_restart(k, false);
-    k->texts = texts;
-    int status = texts ? mica_py_key_of(k, given, f->inputs, f->outputs) : -1;
-    k->texts = NULL;
-    if (!status) entry = look_up(f, k, &bare);
+    if (mica_py_key_of(k, given, f->inputs, f->outputs) == 0) entry = look_up(f, k, &bare);
     if (bare && !entry && !PyErr_Occurred()) entry = trace(f, k, bare, given);
     if (entry) {
         PyObject *needs = k->nnumbers ? PyDict_GetItemWithError(f->needs, bare) : NULL;
-        if (PyErr_Occurred() ||
-            mica_py_recent_add(&f->recent, k, by_identity, texts, needs, entry) < 0)
-            Py_CLEAR(entry);
+        if (mica_py_recent_add(&f->recent, recent, k, needs, entry) < 0) Py_CLEAR(entry);
+    } else {
+        mica_py_recent_free(recent);
     }
     Py_XDECREF(bare);
-    Py_XDECREF(texts);
-    Py_XDECREF(by_identity);
     return entry;
 }
 
@@ -214,7 +210,7 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
     if (!given) return NULL;
     mica_py_key k;
     mica_py_key_begin(&k, f->function, true);
-    k.by_identity = true;
+    k.apart = true;
     PyObject *result = NULL;
     if (mica_py_key_of(&k, given, f->inputs, f->outputs) == 0)
         result = k.traced ? PyObject_Call(f->function, args, keywords) : replay(f, &k, given);

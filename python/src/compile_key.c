@@ -9,24 +9,25 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
 {
     k->function = function;
     k->shapes = shapes;
-    k->traced = k->written = k->by_identity = false;
-    k->texts = NULL;
+    k->traced = k->written = k->apart = false;
     k->at = k->bytes;
     k->room = sizeof k->bytes;
     k->arrays = k->few_arrays;
     k->arrays_room = MICA_KEY_ARRAYS;
     k->numbers = k->few_numbers;
     k->numbers_room = MICA_KEY_NUMBERS;
+    k->texts = k->few_texts;
+    k->texts_room = MICA_KEY_TEXTS;
     k->places = NULL;
-    k->n = k->narrays = k->nnumbers = k->nplaces = k->places_room = 0;
+    k->n = k->narrays = k->nnumbers = k->ntexts = k->nplaces = k->places_room = 0;
 }
 
-void mica_py_key_restart(mica_py_key *k, bool by_identity)
+void mica_py_key_restart(mica_py_key *k, bool apart)
 {
     for (size_t i = 0; i < k->nplaces; i++) Py_XDECREF(k->places[i].value);
-    k->n = k->narrays = k->nnumbers = k->nplaces = 0;
+    k->n = k->narrays = k->nnumbers = k->ntexts = k->nplaces = 0;
     k->traced = false;
-    k->by_identity = by_identity;
+    k->apart = apart;
 }
 
 void mica_py_key_end(mica_py_key *k)
@@ -35,6 +36,7 @@ void mica_py_key_end(mica_py_key *k)
     if (k->at != k->bytes) PyMem_Free(k->at);
     if (k->arrays != k->few_arrays) PyMem_Free(k->arrays);
     if (k->numbers != k->few_numbers) PyMem_Free(k->numbers);
+    if (k->texts != k->few_texts) PyMem_Free(k->texts);
     PyMem_Free(k->places);
 }
 
@@ -132,12 +134,9 @@ static inline int put_array(mica_py_key *k, PyObject *o)
 
 static int put_text(mica_py_key *k, char kind, PyObject *text)
 {
-    if (k->texts && PyList_Append(k->texts, text) < 0) return -1;
-    if (k->by_identity) {
-        char bytes[1 + sizeof text];
-        bytes[0] = kind;
-        memcpy(bytes + 1, &text, sizeof text);
-        return put(k, bytes, sizeof bytes);
+    if (k->apart && PyUnicode_CheckExact(text)) {
+        if (put(k, &kind, 1) < 0) return -1;
+        return append_object(&k->texts, k->few_texts, &k->ntexts, &k->texts_room, text);
     }
     Py_ssize_t n;
     const char *bytes = PyUnicode_AsUTF8AndSize(text, &n);
@@ -156,13 +155,10 @@ static int put_text(mica_py_key *k, char kind, PyObject *text)
 /* A text that was made for the signature, written as it is; takes it over. */
 static int put_made_text(mica_py_key *k, char kind, PyObject *text)
 {
-    bool by_identity = k->by_identity;
-    PyObject *texts = k->texts;
-    k->by_identity = false;
-    k->texts = NULL;
+    bool apart = k->apart;
+    k->apart = false;
     int status = text ? put_text(k, kind, text) : -1;
-    k->by_identity = by_identity;
-    k->texts = texts;
+    k->apart = apart;
     Py_XDECREF(text);
     return status;
 }

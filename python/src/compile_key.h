@@ -12,13 +12,12 @@ typedef struct mica_py_place {
     PyObject *value;     /* owned: mx.random.state makes it */
 } mica_py_place;
 
-enum { MICA_KEY_BYTES = 3072, MICA_KEY_ARRAYS = 64, MICA_KEY_NUMBERS = 8 };
+enum { MICA_KEY_BYTES = 3072, MICA_KEY_ARRAYS = 64, MICA_KEY_NUMBERS = 8, MICA_KEY_TEXTS = 64 };
 
 typedef struct mica_py_key {
     PyObject *function; /* for messages, or NULL */
     bool shapes;        /* sizes belong to the signature */
-    bool by_identity;   /* texts are written as their objects: see compile_recent.h */
-    PyObject *texts;    /* a list that receives these objects, or NULL; borrowed */
+    bool apart;         /* texts are collected, not written: see compile_recent.h */
     bool traced;        /* an array belongs to an open transformation */
     bool written;       /* places are written only: of their arrays nothing counts */
     char *at;
@@ -27,15 +26,18 @@ typedef struct mica_py_key {
     size_t narrays, arrays_room;
     PyObject **numbers; /* floats and integers of the arguments; borrowed */
     size_t nnumbers, numbers_room;
+    PyObject **texts; /* those that are not written; borrowed */
+    size_t ntexts, texts_room;
     mica_py_place *places;
     size_t nplaces, places_room;
     char bytes[MICA_KEY_BYTES];
     PyObject *few_arrays[MICA_KEY_ARRAYS], *few_numbers[MICA_KEY_NUMBERS];
+    PyObject *few_texts[MICA_KEY_TEXTS];
 } mica_py_key;
 
 void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes);
 /* Forgets what was written and collected. */
-void mica_py_key_restart(mica_py_key *k, bool by_identity);
+void mica_py_key_restart(mica_py_key *k, bool apart);
 void mica_py_key_end(mica_py_key *k);
 /* All of these: 0, or -1 and an exception. */
 /* The signature of arguments and state; collects arrays, numbers and places of `inputs`. */

@@ -1,9 +1,8 @@
-/* The programs of a compiled function's recent calls, found without the signature's texts.
+/* The programs of a compiled function's recent calls, found without copying and hashing texts.
 
-   Keys of dicts mostly are the same objects in each call. A signature by identity has their
-   addresses in the place of their bytes, and is compared with those of a few calls before: no text
-   is looked at, nothing is hashed. A recent call holds the objects, so that no other text can come
-   to lie there. Equal texts that are other objects are looked up by the whole signature. */
+   Keys of dicts mostly are the same objects in each call. So texts are kept apart from the rest of
+   the signature: where that is as in one of a few calls before, they are compared as objects, and
+   as texts where the objects differ. */
 #ifndef MICA_PY_COMPILE_RECENT_H
 #define MICA_PY_COMPILE_RECENT_H
 
@@ -13,21 +12,25 @@ enum { MICA_RECENT_CALLS = 4 };
 
 typedef struct mica_py_recent {
     struct mica_py_recent_call {
-        char *bytes; /* the signature by identity, and what numbers add */
+        char *bytes; /* the signature without texts, and what numbers add */
         size_t bare; /* length without what numbers add */
         size_t n;
-        PyObject *texts, *needs, *entry; /* needs: or NULL; entry: NULL while unused */
-    } calls[MICA_RECENT_CALLS];
+        PyObject **texts;
+        size_t ntexts;
+        PyObject *needs, *entry; /* needs: or NULL; entry: its program */
+    } * calls[MICA_RECENT_CALLS];
     int oldest;
 } mica_py_recent;
 
-/* The entry of a call by the signature by identity; NULL, perhaps with an exception, when it is
- * none of the recent ones. A new reference. */
+/* The entry of a call whose texts are apart; NULL, perhaps with an exception, when it is none of
+ * the recent ones. A new reference. */
 PyObject *mica_py_recent_find(const mica_py_recent *r, mica_py_key *k);
-/* Remembers a call. `bare`: its signature by identity; `k` has its numbers; `texts`: its objects.
- */
-int mica_py_recent_add(mica_py_recent *r, mica_py_key *k, PyObject *bare, PyObject *texts,
+/* What a call is remembered by, of its signature with texts apart; NULL and an exception. */
+struct mica_py_recent_call *mica_py_recent_begin(const mica_py_key *k);
+/* Remembers it, whose numbers `k` has; takes it over. */
+int mica_py_recent_add(mica_py_recent *r, struct mica_py_recent_call *c, mica_py_key *k,
                        PyObject *needs, PyObject *entry);
+void mica_py_recent_free(struct mica_py_recent_call *c);
 int mica_py_recent_traverse(mica_py_recent *r, visitproc visit, void *arg);
 void mica_py_recent_clear(mica_py_recent *r);
 

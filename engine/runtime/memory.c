@@ -1,5 +1,5 @@
 /* The caching allocator: size classes with free lists, one list of all cached blocks by age, exact
- * statistics. */
+ * statistics. How much it holds unless told is in allowance.c. */
 #include "runtime/memory.h"
 
 #include <stdio.h>
@@ -8,23 +8,9 @@
 #include "base/config.h"
 #include "base/system.h"
 #include "base/thread.h"
+#include "runtime/allowance.h"
+#include "runtime/poison.h"
 #include "runtime/size_class.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MEMORY_POISON 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MEMORY_POISON 1
-#endif
-#endif
-#ifdef MEMORY_POISON
-#include <sanitizer/asan_interface.h>
-#define POISON(memory, bytes)   ASAN_POISON_MEMORY_REGION(memory, bytes)
-#define UNPOISON(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
-#else
-#define POISON(memory, bytes)   ((void)(memory), (void)(bytes))
-#define UNPOISON(memory, bytes) ((void)(memory), (void)(bytes))
-#endif
 
 size_t mica__memory_class_bytes(size_t bytes)
 {
@@ -44,30 +30,19 @@ typedef struct block {
 } block;
 _Static_assert(sizeof(block) <= LINE, "the smallest block holds the links");
 
-enum { FLOOR = 1 << 20, WINDOW_TURNS = 32, LEAST_ALLOWANCE = 10, MOST_ALLOWANCE = 16 };
-
 static struct state {
     mica__spinlock lock;
     bool automatic; /* nobody set a limit for the cache: it learns one */
     size_t active, peak, cached;
     size_t reserved; /* asked from the system at this moment */
     size_t limit, cache_limit, total;
-    /* The peak of active memory in the present and in the last window of traffic: what recent work
-     * needs. */
-    size_t window_peak, last_peak;
-    uint64_t traffic, window_end;
     block *newest, *oldest;
     mica__memory_counts counts;
-    uint64_t refaulted; /* bytes taken from the system, since `learned`, that had been given back */
-    int64_t learned;    /* when the allowance was looked at last */
-    unsigned allowance; /* what may be held, in eighths of what recent work needed at once */
     struct {
         block *newest, *oldest;
-        size_t evicted; /* bytes given back in this window */
     } classes[CLASSES];
-} state = { .lock = MICA_SPINLOCK_INIT,
-            .window_end = (uint64_t)FLOOR * WINDOW_TURNS,
-            .allowance = LEAST_ALLOWANCE };
+    mica__allowance allowance;
+} state = { .lock = MICA_SPINLOCK_INIT, .allowance = MICA_ALLOWANCE_INIT };
 
 static void before_fork(void)
 {
@@ -144,12 +119,6 @@ static void evict_oldest(block **evicted)
     *evicted = b;
 }
 
-static inline size_t recent_peak(void)
-{
-    size_t recent = state.window_peak > state.last_peak ? state.window_peak : state.last_peak;
-    return recent > FLOOR ? recent : FLOOR;
-}
-
 /* While anything is cached, active and cached memory are within the limit together: a block goes to
  * and fro between the two without that being looked at. */
 static inline bool past_limits(void)
@@ -159,8 +128,7 @@ static inline bool past_limits(void)
 
 static inline bool past_allowance(void)
 {
-    if (!state.automatic || state.cached <= FLOOR) return false;
-    return (state.active + state.cached) * 8 > recent_peak() * state.allowance;
+    return state.automatic && allowance_exceeded(&state.allowance, state.active, state.cached);
 }
 
 /* What a limit drops is no sign that more should be held. */
@@ -168,49 +136,16 @@ static void trim(block **evicted)
 {
     while (state.oldest && past_limits()) evict_oldest(evicted);
     while (state.oldest && past_allowance()) {
-        state.classes[state.oldest->class].evicted += state.oldest->size;
+        state.allowance.dropped[state.oldest->class] += state.oldest->size;
         evict_oldest(evicted);
     }
-}
-
-/* Blocks were given back and their sizes asked for again, as much as is needed at once: that costs
-   about half a nanosecond a byte (0.7 in pages of 4 KiB, less in huge ones). Where it is more than
-   a hundredth of the time, more may be held from now on, so that nothing is missing in the end. */
-static void learn_allowance(void)
-{
-    int64_t now = mica__now(), cost = (int64_t)(state.refaulted / 2);
-    if (cost > (now - state.learned) / 100 && state.allowance < MOST_ALLOWANCE)
-        state.allowance += 2;
-    state.learned = now;
-    state.refaulted = 0;
-}
-
-/* A block came from the system. */
-static void note_miss(unsigned class, size_t size)
-{
-    size_t *evicted = &state.classes[class].evicted;
-    state.counts.misses++;
-    if (*evicted < size) return;
-    *evicted -= size;
-    state.refaulted += size;
-    if (state.refaulted > recent_peak()) learn_allowance();
-}
-
-static void next_window(void)
-{
-    state.last_peak = state.window_peak;
-    state.window_peak = state.active;
-    state.window_end = state.traffic + (uint64_t)recent_peak() * WINDOW_TURNS;
-    for (size_t i = 0; i < CLASSES; i++) state.classes[i].evicted = 0;
 }
 
 static inline void account(size_t size)
 {
     state.active += size;
     if (state.active > state.peak) state.peak = state.active;
-    if (state.active > state.window_peak) state.window_peak = state.active;
-    state.traffic += size;
-    if (state.traffic > state.window_end) next_window();
+    allowance_note_taken(&state.allowance, state.active, size);
 }
 
 /* ---- the system's memory; the lock is free -------------------------------------------------- */
@@ -264,16 +199,11 @@ static void describe(char *text, size_t room)
  */
 static int fail_limit(size_t bytes, const char *why)
 {
+    char text[32], numbers[160];
     mica_memory_clear_cache();
-    char text[4][32];
-    lock_ready();
-    size_t active = state.active, cached = state.cached, limit = state.limit;
-    mica__spinlock_unlock(&state.lock);
-    return mica__fail(
-        MICA_EMEMORY,
-        "[allocate] cannot allocate %s (%zu bytes requested): %s; active %s, cached %s, limit %s",
-        size_text(text[0], bytes), bytes, why, size_text(text[1], active),
-        size_text(text[2], cached), size_text(text[3], limit));
+    describe(numbers, sizeof numbers);
+    return mica__fail(MICA_EMEMORY, "[allocate] cannot allocate %s (%zu bytes requested): %s%s",
+                      size_text(text, bytes), bytes, why, numbers);
 }
 
 /* Reserves room for a block under the limits, dropping the oldest cached blocks where that makes
@@ -315,7 +245,8 @@ static int take_new(size_t bytes, size_t size, unsigned class, void **memory)
     block *evicted = NULL;
     mica__spinlock_lock(&state.lock);
     state.reserved -= size;
-    note_miss(class, size);
+    state.counts.misses++;
+    mica__allowance_note_miss(&state.allowance, class, size);
     if (taken) {
         account(size);
         trim(&evicted);
@@ -460,8 +391,6 @@ void mica__memory_forget(void)
     mica_memory_clear_cache();
     lock_ready();
     state.automatic = true;
-    state.window_peak = state.last_peak = state.active;
-    state.allowance = LEAST_ALLOWANCE;
-    state.window_end = state.traffic + (uint64_t)FLOOR * WINDOW_TURNS;
+    mica__allowance_forget(&state.allowance, state.active);
     mica__spinlock_unlock(&state.lock);
 }

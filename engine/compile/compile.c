@@ -161,6 +161,11 @@ static int run_call(mica_scope *s, mica_compiled *c, bool within, mica_arrays ar
 int mica_compiled_call(mica_scope *s, mica_compiled *c, mica_arrays arguments, mica_arrays *results)
 {
     if (!mica__scope_ok(s)) return mica_scope_status(s);
+    if (!c || !results) {
+        mica__error(s, MICA_EVALUE, "[compile] the %s is NULL",
+                    c ? "place for the results" : "compiled function");
+        return s->status;
+    }
     call here = { c, innermost, innermost ? innermost->depth + 1 : 1 };
     if (here.depth > MOST_DEEP) {
         mica__error(s, MICA_ERUNTIME,

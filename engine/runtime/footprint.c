@@ -96,6 +96,9 @@ int mica_array_buffer_size(mica_arrays arrays, size_t *bytes)
 {
     buffers b = { 0 };
     int status = MICA_OK;
+    if (!bytes || (arrays.n && !arrays.at))
+        return mica__fail(MICA_EVALUE, "[get_array_buffer_size] %s is NULL",
+                          bytes ? "the list of arrays" : "the place for the result");
     for (size_t i = 0; i < arrays.n && status == MICA_OK; i++) {
         status = be_there(arrays.at[i], i);
         if (status == MICA_OK) status = add_array(&b, arrays.at[i]);

@@ -190,9 +190,10 @@ class Leaving:
         places = dict(_pairs(items))
         if key in places and places[key] is x:
             return _KEPT, key
-        for place, value in places.items():
-            if value is x:
-                return _KEPT, place
+        if isinstance(items, list):  # what stood elsewhere has moved
+            found = [place for place, value in places.items() if value is x]
+            if len(found) == 1:
+                return _KEPT, found[0]
         old = places.get(key, container)
         if type(old) is _array or _holds(old) or isinstance(old, tuple):
             return _CONSTANT, x
@@ -226,10 +227,17 @@ class Leaving:
         return True
 
     def settle(self) -> None:
-        """Keep what only the traced call changes, and forget the trace."""
+        """Forget the trace. What only the traced call changes is changed here, or by its ``give``, which
+        looks at what was there.
+        """
+        if self.simple:
+            self._change()
+        self.arrays, self._before, self._number, self._made = [], [], {}, {}
+
+    def _change(self) -> None:
         for container, key, value in self.changed:
             container[key] = value
-        self.arrays, self.changed, self._before, self._number, self._made = [], [], [], {}, {}
+        self.changed = []
 
     def give(self, outputs: Any, arrays: list) -> None:
         """Leave containers of the same structure in the same way, with these arrays."""
@@ -252,3 +260,4 @@ class Leaving:
             new = {key: value(what, old) for key, what in items}
             given.append((container, new if isinstance(container, dict) else list(new.values())))
         restore(given)
+        self._change()

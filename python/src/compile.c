@@ -174,7 +174,10 @@ static PyObject *other_entry(compiled *f, mica_py_key *k, PyObject *given)
     PyObject *bare = NULL, *entry = NULL;
     if (!recent) return NULL;
     mica_py_key_restart(k, false);
-    if (mica_py_key_of(k, given, f->inputs, f->outputs) == 0) entry = look_up(f, k, &bare);
+    if (mica_py_key_of(k, given, f->inputs, f->outputs) == 0) {
+        mica_py_key_own(k); /* tracing runs code of the program */
+        entry = look_up(f, k, &bare);
+    }
     if (bare && !entry && !PyErr_Occurred()) entry = trace(f, k, bare, given);
     if (entry) {
         PyObject *needs = k->nnumbers ? PyDict_GetItemWithError(f->needs, bare) : NULL;
@@ -190,6 +193,7 @@ static PyObject *other_entry(compiled *f, mica_py_key *k, PyObject *given)
 static PyObject *replay(compiled *f, mica_py_key *k, PyObject *given)
 {
     bool verifies = mica__setting_number(MICA_SETTING_check) >= 2;
+    if (verifies) mica_py_key_own(k);
     PyObject *before = verifies ? PyObject_CallMethod((PyObject *)f, "_contents", NULL) : NULL;
     if (verifies && !before) return NULL;
     PyObject *result = NULL, *entry = mica_py_recent_find(&f->recent, k);
@@ -213,7 +217,8 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
     k.apart = true;
     PyObject *result = NULL;
     if (mica_py_key_of(&k, given, f->inputs, f->outputs) == 0)
-        result = k.traced ? PyObject_Call(f->function, args, keywords) : replay(f, &k, given);
+        result = k.traced || k.opaque ? PyObject_Call(f->function, args, keywords)
+                                      : replay(f, &k, given);
     mica_py_key_end(&k);
     Py_DECREF(given);
     return result;

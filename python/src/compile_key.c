@@ -9,7 +9,7 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
 {
     k->function = function;
     k->shapes = shapes;
-    k->traced = k->written = k->apart = false;
+    k->traced = k->opaque = k->owned = k->written = k->apart = false;
     k->at = k->bytes;
     k->room = sizeof k->bytes;
     k->arrays = k->few_arrays;
@@ -22,11 +22,22 @@ void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes)
     k->n = k->narrays = k->nnumbers = k->ntexts = k->nplaces = k->places_room = 0;
 }
 
+void mica_py_key_own(mica_py_key *k)
+{
+    if (k->owned) return;
+    for (size_t i = 0; i < k->narrays; i++) Py_INCREF(k->arrays[i]);
+    for (size_t i = 0; i < k->nnumbers; i++) Py_INCREF(k->numbers[i]);
+    k->owned = true;
+}
+
 void mica_py_key_restart(mica_py_key *k, bool apart)
 {
+    for (size_t i = 0; k->owned && i < k->narrays; i++) Py_DECREF(k->arrays[i]);
+    for (size_t i = 0; k->owned && i < k->nnumbers; i++) Py_DECREF(k->numbers[i]);
+    k->owned = false;
     for (size_t i = 0; i < k->nplaces; i++) Py_XDECREF(k->places[i].value);
     k->n = k->narrays = k->nnumbers = k->ntexts = k->nplaces = 0;
-    k->traced = false;
+    k->traced = k->opaque = false;
     k->apart = apart;
 }
 
@@ -163,11 +174,42 @@ static int put_made_text(mica_py_key *k, char kind, PyObject *text)
     return status;
 }
 
-/* A key of a dict: text and integers as they are, others by how they print. */
+/* Objects that are equal when they print alike, of which no code of the program is asked. */
+static bool prints_its_value(PyObject *o, int depth)
+{
+    if (o == Py_None || PyBool_Check(o) || PyLong_CheckExact(o) || PyFloat_CheckExact(o) ||
+        PyUnicode_CheckExact(o) || PyBytes_CheckExact(o))
+        return true;
+    bool all = PyTuple_CheckExact(o) && depth < 8;
+    for (Py_ssize_t i = 0; all && i < PyTuple_Size(o); i++)
+        all = prints_its_value(PyTuple_GetItem(o, i), depth + 1);
+    return all;
+}
+
+/* Members of enumerations, which live as long as their class, are themselves only; -1 and an
+ * exception. */
+static int is_member(PyObject *o)
+{
+    PyObject *meta = PyType_GetQualName(Py_TYPE((PyObject *)Py_TYPE(o)));
+    if (!meta) return -1;
+    int is = PyUnicode_CompareWithASCIIString(meta, "EnumType") == 0 ||
+             PyUnicode_CompareWithASCIIString(meta, "EnumMeta") == 0;
+    Py_DECREF(meta);
+    return is;
+}
+
+static int put_type(mica_py_key *k, char kind, PyObject *o);
+
+/* A key of a dict: text as it is, other values by how they print. */
 static int put_name(mica_py_key *k, PyObject *name)
 {
     if (PyUnicode_CheckExact(name)) return put_text(k, 'k', name);
-    return put_made_text(k, 'r', PyObject_Repr(name));
+    if (prints_its_value(name, 0)) return put_made_text(k, 'r', PyObject_Repr(name));
+    int member = is_member(name);
+    if (member < 0) return -1;
+    if (member) return put_kind(k, 'm', (size_t)(uintptr_t)name);
+    k->opaque = true;
+    return put_kind(k, 'o', 0);
 }
 
 static int put_type(mica_py_key *k, char kind, PyObject *o)

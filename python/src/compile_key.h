@@ -19,6 +19,8 @@ typedef struct mica_py_key {
     bool shapes;        /* sizes belong to the signature */
     bool apart;         /* texts are collected, not written: see compile_recent.h */
     bool traced;        /* an array belongs to an open transformation */
+    bool opaque;        /* it has keys of which nobody can say when they are equal */
+    bool owned;         /* references to arrays and numbers are not borrowed any more */
     bool written;       /* places are written only: of their arrays nothing counts */
     char *at;
     size_t n, room;
@@ -36,6 +38,9 @@ typedef struct mica_py_key {
 } mica_py_key;
 
 void mica_py_key_begin(mica_py_key *k, PyObject *function, bool shapes);
+/* Takes references to arrays and numbers: before code of the program runs, which may let go of what
+ * it gave. Nothing is collected afterwards. */
+void mica_py_key_own(mica_py_key *k);
 /* Forgets what was written and collected. */
 void mica_py_key_restart(mica_py_key *k, bool apart);
 void mica_py_key_end(mica_py_key *k);

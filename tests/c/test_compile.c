@@ -142,6 +142,10 @@ static void test_failures(void)
     CHECK(!call(s, c, NULL));
     CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
     CHECK_MENTIONS(mica_last_error(), "[compile] argument 0 is NULL");
+    s = mica_scope_open(NULL);
+    mica_arrays none = { 0 };
+    CHECK_EQUAL(mica_compiled_call(s, NULL, none, &none), MICA_EVALUE);
+    CHECK_EQUAL(mica_scope_close(s), MICA_EVALUE);
     mica_compiled_release(c);
     mica_compiled_release(NULL);
     CHECK(live_same(before, live_now()));

@@ -251,6 +251,7 @@ static void test_buffers(void)
     CHECK_EQUAL(bytes, mica_memory_active() - active);
     CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 3, .at = a }, &bytes), MICA_EVALUE);
     CHECK_MENTIONS(mica_last_error(), "array 2 is NULL");
+    CHECK_EQUAL(mica_array_buffer_size((mica_arrays){ .n = 2, .at = a }, NULL), MICA_EVALUE);
     CHECK_EQUAL(mica_scope_close(s), MICA_OK);
 }
 

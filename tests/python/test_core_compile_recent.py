@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 
@@ -98,3 +101,88 @@ def test_nothing_is_kept_alive_but_texts() -> None:
     del f
     gc.collect()
     assert function() is None
+
+
+# ---- what is given may change while the function is traced ----
+
+
+def test_arguments_that_the_function_drops() -> None:
+    """A call holds what it was given until it ends."""
+    numbers, others = [1234.5 * i for i in range(1, 5)], []
+
+    def f(x, values):
+        y = x * values[0] + values[1]
+        numbers.clear()
+        others.extend(float(i) + 0.25 for i in range(200))
+        return y
+
+    assert mx.compile(f)(mx.array(1.0), numbers).item() == 3703.5
+    tree = {"w": mx.array([1.0, 2.0, 3.0])}
+
+    def step(given, x):
+        new = given["w"] - 0.5 * x
+        tree["w"] = mx.zeros((3,))
+        return new
+
+    assert mx.compile(step)(tree, mx.array([1.0, 1.0, 1.0])).tolist() == [0.5, 1.5, 2.5]
+
+
+def test_arguments_that_another_thread_replaces() -> None:
+    for _ in range(20):
+        tree, begun = {"w": mx.array([1.0, 2.0])}, threading.Event()
+
+        def f(given, begun=begun):
+            y = given["w"]
+            begun.set()
+            for _ in range(300):
+                y = y + 0
+            return y
+
+        def replace(tree=tree, begun=begun):
+            begun.wait()
+            tree["w"] = mx.array([3.0, 4.0])
+
+        thread = threading.Thread(target=replace)
+        thread.start()
+        assert mx.compile(f)(tree).tolist() == [1.0, 2.0]
+        thread.join()
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    name: str
+    scale: float = dataclasses.field(repr=False, default=1.0)
+
+
+class Changing:
+    """A key that changes the dict when it is printed."""
+
+    def __init__(self, tree: dict) -> None:
+        self.tree = tree
+
+    def __repr__(self) -> str:
+        self.tree.clear()
+        return "Changing"
+
+
+def test_keys_that_print_alike() -> None:
+    """Keys of which nobody can say when they are equal make a plain call."""
+    f = mx.compile(lambda tree: sum((v * key.scale for key, v in tree.items()), mx.array(0.0)))
+    assert [f({Scaled("a", float(i)): mx.array(1.0)}).item() for i in range(20)] == list(range(20))
+    tree: dict = {}
+    tree.update({Changing(tree): mx.array(1.0), "b": mx.array(2.0)})
+    assert mx.compile(lambda given: given["b"] * 2)(tree).item() == 4 and len(tree) == 2
+
+
+def test_keys_that_are_values() -> None:
+    """Members of enumerations, numbers, None, and tuples of these are told apart, and do not trace again."""
+    f, traces = counted(lambda tree: sum((v * i for i, v in enumerate(tree.values(), 1)), mx.array(0.0)))
+    for _ in range(3):
+        for key in (Color.RED, Color.BLUE, 1, 1.0, True, None, (1, "a", None), b"a"):
+            assert f({key: mx.array(2.0), "other": mx.array(1.0)}).item() == 4
+    assert len(traces) == 8

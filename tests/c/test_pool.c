@@ -206,8 +206,10 @@ static void test_fork(void)
     CHECK(child_succeeds(grandchild_works));
     pthread_t other;
     pthread_create(&other, NULL, busy, NULL);
+#ifndef __SANITIZE_ADDRESS__ /* whose allocator (gcc 12) a child may find locked, for ever */
     for (int i = 0; i < 30; i++)
         CHECK(child_succeeds(child_works)); /* while another thread holds locks */
+#endif
     atomic_store(&stop_busy, true);
     pthread_join(other, NULL);
     CHECK(each_once(100, 0));

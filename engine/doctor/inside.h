@@ -17,6 +17,4 @@ void mica__doctor_range(const mica_array *a, mica__range *out);
 /* Whether an evaluated array of a floating type has a NaN or an infinity. */
 bool mica__doctor_is_nonfinite(const mica_array *a);
 
-/* Calls fn for each node of the plan, in order. */
-
 #endif

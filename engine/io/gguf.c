@@ -49,6 +49,12 @@ static int fail(const mica__gguf *g, const char *what)
                       what);
 }
 
+/* How much of a name messages show. */
+static int shown(size_t bytes)
+{
+    return bytes < 200 ? (int)bytes : 200;
+}
+
 /* `count` more things of `each` bytes would be needed. */
 static int too_short(mica__gguf *g, uint64_t count, uint64_t each, const char *what)
 {
@@ -136,7 +142,7 @@ int mica__gguf_next_value(mica__gguf *g, mica__gguf_value *v)
             return mica__fail(
                 MICA_EVALUE,
                 "[load_gguf] '%s': the value %.*s is a list of lists, which is not read", g->name,
-                (int)(v->key_bytes < 200 ? v->key_bytes : 200), v->key);
+                shown(v->key_bytes), v->key);
     }
     if (type >= MICA_GGUF_VALUE_COUNT) return fail(g, "a value is of unknown type");
     v->type = (uint32_t)type;
@@ -182,9 +188,9 @@ static int get_tensor(mica__gguf *g, mica__gguf_tensor *t)
     MICA_TRY(get(g, 8, &t->offset));
     t->type = (uint32_t)type;
     if (!mica__gguf_block(t->type, &elements, &bytes))
-        return mica__fail(
-            MICA_EIO, "[load_gguf] '%s': tensor '%.*s' is of type %u, which is not read", g->name,
-            (int)(t->name_bytes < 200 ? t->name_bytes : 200), t->name, t->type);
+        return mica__fail(MICA_EIO,
+                          "[load_gguf] '%s': tensor '%.*s' is of type %u, which is not read",
+                          g->name, shown(t->name_bytes), t->name, t->type);
     uint64_t row = t->ndim ? (uint64_t)t->shape[t->ndim - 1] : 1;
     if (row % elements) return fail(g, "the rows of a tensor are no whole blocks");
     if (__builtin_mul_overflow(size / elements, bytes, &t->bytes))
@@ -205,8 +211,7 @@ int mica__gguf_next_tensor(mica__gguf *g, mica__gguf_tensor *t)
             MICA_EIO,
             "[load_gguf] '%s': tensor '%.*s' ends beyond the file's %llu bytes. Is the file "
             "incomplete?",
-            g->name, (int)(t->name_bytes < 200 ? t->name_bytes : 200), t->name,
-            (unsigned long long)g->bytes);
+            g->name, shown(t->name_bytes), t->name, (unsigned long long)g->bytes);
     t->offset += start;
     return MICA_OK;
 }

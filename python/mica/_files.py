@@ -99,7 +99,7 @@ def _load_stream(file: Any, kind: str, stream: Any, metadata: bool) -> Any:
         result = core._load(data, name, -1 - used, stream, kind, metadata)
     if start is not None and file.tell() != start + result[-1]:
         file.seek(start + result[-1])
-    return result[:2]
+    return result
 
 
 def load(
@@ -153,7 +153,7 @@ def load(
             raise
     else:
         result = _load_stream(file, kind, stream, return_metadata)
-    return result if return_metadata else result[0]
+    return result[:2] if return_metadata else result[0]
 
 
 # ---- saving ----
@@ -292,7 +292,8 @@ def save_safetensors(
             raise ValueError(
                 f"[{name}] Metadata must be a dictionary with string keys and values, not {key!r}: {text!r}"
             )
-        _encoded(name, key), _encoded(name, text)
+        for part in (key, text):
+            _encoded(name, part)
     core._save_safetensors(target, arrays, metadata or {})
 
 

@@ -61,9 +61,8 @@ class Number:
         self._mica = array
         self._trace = trace
         self._places = places  # the arguments it is made of
-        self._bound = (
-            _bound_of(value) if isinstance(value, int) else 0
-        )  # no call of this trace has a larger one
+        # No call of this trace has a larger one.
+        self._bound = _bound_of(value) if isinstance(value, int) else 0
 
     @property
     def __class__(self):  # noqa: ANN204 - isinstance(x, float) is to hold

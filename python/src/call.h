@@ -26,11 +26,11 @@ PyObject *mica_py_call(const mica_row *row, PyObject *first, PyObject *const *ar
    starts the message of a TypeError. 0, or -1 and an exception. */
 int mica_py_int(const char *what, PyObject *o, int64_t *out);
 int mica_py_axis(const char *what, PyObject *o, int *out);
-/* A sequence of ints, or one int where `bare`; the list belongs to the scope. */
 /* Lists, tuples and what else has a length and items: arrays with axes, but no text. */
 bool mica_py_is_sequence(PyObject *o);
-/* Where the caller takes an int itself. */
-int mica_py_dims_or_int(const char *what, mica_scope *s, PyObject *o, mica_dims *out);
+/* A sequence of ints, or one int where `bare`; the list belongs to the scope. */
 int mica_py_dims(const char *what, mica_scope *s, PyObject *o, bool bare, mica_dims *out);
+/* A sequence of ints, where the caller has taken an int itself: messages name both. */
+int mica_py_dims_or_int(const char *what, mica_scope *s, PyObject *o, mica_dims *out);
 
 #endif

@@ -289,9 +289,7 @@ static int traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(f->outputs);
     Py_VISIT(f->programs);
     Py_VISIT(f->needs);
-    int status = mica_py_recent_traverse(&f->recent, visit, arg);
-    if (status) return status;
-    return 0;
+    return mica_py_recent_traverse(&f->recent, visit, arg);
 }
 
 static int clear(PyObject *self)

@@ -32,12 +32,13 @@ void mica_py_key_own(mica_py_key *k)
 
 void mica_py_key_restart(mica_py_key *k, bool apart)
 {
-    for (size_t i = 0; k->owned && i < k->narrays; i++) Py_DECREF(k->arrays[i]);
-    for (size_t i = 0; k->owned && i < k->nnumbers; i++) Py_DECREF(k->numbers[i]);
-    k->owned = false;
+    if (k->owned) {
+        for (size_t i = 0; i < k->narrays; i++) Py_DECREF(k->arrays[i]);
+        for (size_t i = 0; i < k->nnumbers; i++) Py_DECREF(k->numbers[i]);
+    }
     for (size_t i = 0; i < k->nplaces; i++) Py_XDECREF(k->places[i].value);
     k->n = k->narrays = k->nnumbers = k->ntexts = k->nplaces = 0;
-    k->traced = k->opaque = false;
+    k->traced = k->opaque = k->owned = false;
     k->apart = apart;
 }
 

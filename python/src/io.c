@@ -123,8 +123,8 @@ static PyObject *metadata_dict(const mica_table *t)
     return d && mica_py_add_values(d, t) < 0 ? (Py_DECREF(d), NULL) : d;
 }
 
-/* (arrays, metadata) */
-static PyObject *table_dicts(const mica_table *t)
+/* (arrays, metadata, end) */
+static PyObject *table_dicts(const mica_table *t, uint64_t end)
 {
     PyObject *arrays = PyDict_New();
     for (size_t i = 0; arrays && i < mica_table_count(t); i++) {
@@ -133,10 +133,9 @@ static PyObject *table_dicts(const mica_table *t)
         Py_XDECREF(a);
     }
     PyObject *metadata = arrays ? metadata_dict(t) : NULL;
-    PyObject *both = metadata ? PyTuple_Pack(2, arrays, metadata) : NULL;
+    if (metadata) return Py_BuildValue("(NNK)", arrays, metadata, (unsigned long long)end);
     Py_XDECREF(arrays);
-    Py_XDECREF(metadata);
-    return both;
+    return NULL;
 }
 
 /* What formats are called, what reads them (npy files give one array), and how much a stream has to
@@ -175,20 +174,6 @@ static PyObject *needed(PyObject *m, PyObject *args)
     return kind < 0 ? NULL : Py_BuildValue("(Ki)", (unsigned long long)n, known);
 }
 
-static PyObject *loaded(mica_scope *s, const mica__source *from, int format)
-{
-    if (formats[format].table) {
-        mica_table *t;
-        Py_BEGIN_ALLOW_THREADS t = formats[format].table(s, from);
-        Py_END_ALLOW_THREADS return t ? table_dicts(t) : NULL;
-    }
-    uint64_t used = 0;
-    mica_array *a;
-    Py_BEGIN_ALLOW_THREADS a = mica__npy_array(s, from, &used);
-    Py_END_ALLOW_THREADS PyObject *array = a ? mica_py_wrap(a) : NULL;
-    return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
-}
-
 /* How many bytes of the source the file takes, as its header says; others may follow. */
 static uint64_t end_of(const mica__source *from, int format)
 {
@@ -198,8 +183,23 @@ static uint64_t end_of(const mica__source *from, int format)
     return known && n < from->bytes ? n : from->bytes;
 }
 
-/* (array, how many bytes it takes) of an npy file; else (arrays, metadata), and of what is no path
- * how many bytes they take */
+/* path: nobody asks where the file ends. */
+static PyObject *loaded(mica_scope *s, const mica__source *from, int format, bool path)
+{
+    if (formats[format].table) {
+        mica_table *t;
+        Py_BEGIN_ALLOW_THREADS t = formats[format].table(s, from);
+        Py_END_ALLOW_THREADS if (!t) return NULL;
+        return table_dicts(t, path ? from->bytes : end_of(from, format));
+    }
+    uint64_t used = 0;
+    mica_array *a;
+    Py_BEGIN_ALLOW_THREADS a = mica__npy_array(s, from, &used);
+    Py_END_ALLOW_THREADS PyObject *array = a ? mica_py_wrap(a) : NULL;
+    return array ? Py_BuildValue("(NK)", array, (unsigned long long)used) : NULL;
+}
+
+/* (array, end) of an npy file, else (arrays, metadata, end): how many bytes the file takes. */
 static PyObject *load(PyObject *m, PyObject *args)
 {
     (void)m;
@@ -218,14 +218,7 @@ static PyObject *load(PyObject *m, PyObject *args)
     int status = open_source(where, name_text(&s, name), position, &from);
     if (status == MICA_OK) {
         from.arrays_only = !metadata;
-        result = loaded(&s, &from, kind);
-        bool path = position >= 0 && PyBytes_Check(where);
-        if (result && !path && formats[kind].table) {
-            PyObject *both = result;
-            result = Py_BuildValue("(OOK)", PyTuple_GetItem(both, 0), PyTuple_GetItem(both, 1),
-                                   (unsigned long long)end_of(&from, kind));
-            Py_DECREF(both);
-        }
+        result = loaded(&s, &from, kind, position >= 0 && PyBytes_Check(where));
     } else {
         mica__scope_failed(&s, status);
     }

@@ -44,52 +44,49 @@ PyObject *mica_py_finish_list(mica_scope *s, mica_array *const a[], size_t n)
 /* ---- trees: lists, tuples and dicts; the structure is the tree itself with the arrays taken out
  * ---- */
 
-static int flatten_into(PyObject *o, PyObject *leaves, bool strict)
+/* Calls for each leaf of lists, tuples and dicts, in order. Recursion is bounded by Python's own
+ * limit, whose error ends with `what`. */
+static int walk(PyObject *o, int (*leaf)(void *user, PyObject *o), void *user, const char *what)
 {
-    if (mica_py_array(o)) return PyList_Append(leaves, o);
     bool list = PyList_Check(o), tuple = PyTuple_Check(o);
-    if (!list && !tuple && !PyDict_Check(o)) {
-        if (!strict) return 0;
-        PyErr_SetString(PyExc_ValueError, "[tree_flatten] The argument should contain only arrays");
-        return -1;
-    }
-    if (Py_EnterRecursiveCall(" while flattening a tree")) return -1;
+    if (!list && !tuple && !PyDict_Check(o)) return leaf(user, o);
+    if (Py_EnterRecursiveCall(what)) return -1;
     int status = 0;
     if (list || tuple) {
         for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status =
-                flatten_into(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaves, strict);
+            status = walk(list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), leaf, user, what);
     } else {
         PyObject *key, *value;
         Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value))
-            status = flatten_into(value, leaves, strict);
+        while (!status && PyDict_Next(o, &at, &key, &value)) status = walk(value, leaf, user, what);
     }
     Py_LeaveRecursiveCall();
     return status;
 }
 
-int mica_py_collect(mica__vec *v, PyObject *o)
+static int append_array(void *leaves, PyObject *o)
+{
+    return mica_py_array(o) ? PyList_Append(leaves, o) : 0;
+}
+static int append_only_array(void *leaves, PyObject *o)
+{
+    if (mica_py_array(o)) return PyList_Append(leaves, o);
+    PyErr_SetString(PyExc_ValueError, "[tree_flatten] The argument should contain only arrays");
+    return -1;
+}
+
+static int collect(void *arrays, PyObject *o)
 {
     mica_array *a = mica_py_array(o);
-    if (a)
-        return mica__vec_push(v, mica_retain(a))
-                   ? (mica_release(a), mica_py_raise(MICA_EMEMORY), -1)
-                   : 0;
-    bool list = PyList_Check(o), tuple = PyTuple_Check(o);
-    if (!list && !tuple && !PyDict_Check(o)) return 0;
-    if (Py_EnterRecursiveCall(" while collecting arrays")) return -1;
-    int status = 0;
-    if (list || tuple) {
-        for (Py_ssize_t i = 0; !status && i < (list ? PyList_Size(o) : PyTuple_Size(o)); i++)
-            status = mica_py_collect(v, list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i));
-    } else {
-        PyObject *key, *value;
-        Py_ssize_t at = 0;
-        while (!status && PyDict_Next(o, &at, &key, &value)) status = mica_py_collect(v, value);
-    }
-    Py_LeaveRecursiveCall();
-    return status;
+    if (!a || mica__vec_push(arrays, mica_retain(a)) == MICA_OK) return 0;
+    mica_release(a);
+    mica_py_raise(MICA_EMEMORY);
+    return -1;
+}
+
+int mica_py_collect(mica__vec *arrays, PyObject *tree)
+{
+    return walk(tree, collect, arrays, " while collecting arrays");
 }
 
 /* _flatten(tree, strict) -> list of its arrays in order; strict: ValueError for other leaves */
@@ -100,7 +97,9 @@ static PyObject *flatten(PyObject *m, PyObject *args)
     int strict;
     if (!PyArg_ParseTuple(args, "Op:_flatten", &tree, &strict)) return NULL;
     PyObject *leaves = PyList_New(0);
-    if (leaves && flatten_into(tree, leaves, strict) < 0) Py_CLEAR(leaves);
+    if (leaves && walk(tree, strict ? append_only_array : append_array, leaves,
+                       " while flattening a tree") < 0)
+        Py_CLEAR(leaves);
     return leaves;
 }
 

@@ -165,30 +165,22 @@ case(
     dtypes=ALL,
     diff=(),
 )
-case(
-    "linalg.lu_factor",
-    M,
-    shapes=ANY[:5],
-    ulp=LOOSE,
-    scaled=True,
-    dtypes=("float32", "float64", "complex64"),
-    layouts=("contiguous",),
-    call=lambda m, a: m.linalg.lu_factor(a)[0],
-    ref=lambda a: lu_steps(a)[0],
-    label="derivative",
-)
-case(
-    "linalg.lu",
-    M,
-    shapes=ANY[:5],
-    ulp=LOOSE,
-    scaled=True,
-    dtypes=("float32", "float64", "complex64"),
-    layouts=("contiguous",),
-    call=lambda m, a: m.linalg.lu(a)[1:],
-    ref=lambda a: lu(a)[1:],
-    label="derivative",
-)
+for _name, _call, _ref in (
+    ("lu_factor", lambda m, a: m.linalg.lu_factor(a)[0], lambda a: lu_steps(a)[0]),
+    ("lu", lambda m, a: m.linalg.lu(a)[1:], lambda a: lu(a)[1:]),
+):
+    case(
+        f"linalg.{_name}",
+        M,
+        shapes=ANY[:5],
+        ulp=LOOSE,
+        scaled=True,
+        dtypes=("float32", "float64", "complex64"),
+        layouts=("contiguous",),
+        call=_call,
+        ref=_ref,
+        label="derivative",
+    )
 
 # ---- systems ----
 
